@@ -1,0 +1,128 @@
+// Package ids gives every kind of thing its own identifier type, so that a
+// patient's id can't be handed over where a visit's is wanted.
+//
+// Identifiers are UUID version 7 (RFC 9562 §5.7): they sort by time of creation.
+// The zero identifier stands for "none" and is stored as SQL NULL.
+package ids
+
+import (
+	"database/sql/driver"
+	"fmt"
+
+	"github.com/google/uuid"
+)
+
+// ID is an identifier of one kind of thing K. K is never instantiated.
+type ID[K any] [16]byte
+
+type (
+	account      struct{}
+	person       struct{}
+	practitioner struct{}
+	institution  struct{}
+	registration struct{}
+	session      struct{}
+	slot         struct{}
+	visit        struct{}
+	evidence     struct{}
+	decision     struct{}
+	record       struct{}
+	consent      struct{}
+	prescription struct{}
+	teleconsult  struct{}
+	study        struct{}
+	grant        struct{}
+)
+
+type (
+	Account      = ID[account]      // who signs in
+	Person       = ID[person]       // a patient, also one who never signs in
+	Practitioner = ID[practitioner] // physician or pharmacist
+	Institution  = ID[institution]  // place of practice
+	Registration = ID[registration] // a practitioner's registration or filing at an institution
+	Session      = ID[session]
+	Slot         = ID[slot]
+	Visit        = ID[visit]
+	Evidence     = ID[evidence]
+	Decision     = ID[decision]
+	Record       = ID[record]
+	Consent      = ID[consent]
+	Prescription = ID[prescription]
+	Teleconsult  = ID[teleconsult]
+	Study        = ID[study]
+	Grant        = ID[grant]
+)
+
+// New makes a fresh identifier: ids.New[ids.Visit]().
+func New[T ~[16]byte]() T {
+	return T(uuid.Must(uuid.NewV7()))
+}
+
+// Parse reads the canonical 36-character form and nothing else.
+func Parse[T ~[16]byte](s string) (T, error) {
+	u, err := parse([]byte(s))
+	return T(u), err
+}
+
+func parse(b []byte) ([16]byte, error) {
+	if len(b) != 36 {
+		return [16]byte{}, fmt.Errorf("not an identifier: want 36 characters, got %d", len(b))
+	}
+	u, err := uuid.ParseBytes(b)
+	return [16]byte(u), err
+}
+
+// IsZero reports whether the identifier names nothing.
+func (id ID[K]) IsZero() bool { return id == ID[K]{} }
+
+// String is the canonical lower-case form, "" for the zero identifier.
+func (id ID[K]) String() string {
+	if id.IsZero() {
+		return ""
+	}
+	return uuid.UUID(id).String()
+}
+
+func (id ID[K]) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+func (id *ID[K]) UnmarshalText(b []byte) error {
+	if len(b) == 0 {
+		*id = ID[K]{}
+		return nil
+	}
+	u, err := parse(b)
+	if err != nil {
+		return err
+	}
+	*id = u
+	return nil
+}
+
+// Value stores the zero identifier as NULL.
+func (id ID[K]) Value() (driver.Value, error) {
+	if id.IsZero() {
+		return nil, nil
+	}
+	return id.String(), nil
+}
+
+// Scan reads a uuid column; NULL becomes the zero identifier.
+func (id *ID[K]) Scan(src any) error {
+	switch v := src.(type) {
+	case nil:
+		*id = ID[K]{}
+		return nil
+	case string:
+		return id.UnmarshalText([]byte(v))
+	case []byte:
+		if len(v) == 16 {
+			copy(id[:], v)
+			return nil
+		}
+		return id.UnmarshalText(v)
+	case [16]byte:
+		*id = v
+		return nil
+	}
+	return fmt.Errorf("ids: can't read an identifier from %T", src)
+}
