@@ -1,0 +1,262 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"hash"
+	"io"
+
+	"yuanzhen/internal/ids"
+)
+
+// Keys wraps an object's data key under its institution's key; internal/keys.Vault is one.
+// Open must fail unless aad is what Seal was given.
+type Keys interface {
+	Seal(ctx context.Context, place ids.Institution, plain, aad []byte) ([]byte, error)
+	Open(ctx context.Context, place ids.Institution, sealed, aad []byte) ([]byte, error)
+}
+
+// The envelope, version 1. A random 256-bit data key per object seals chunks of 64 KiB with AES-256-GCM. The nonce
+// is the chunk's number, which is safe because the key is used for this object alone. The associated data binds each
+// chunk to version, key (and so institution), number and whether it is the last: chunks can't be moved within or
+// between objects, and an object can't be cut. The data key, wrapped by the institution's key, is the object's
+// metadata. 64 KiB: a 512x512 frame is 8 chunks, and a thumbnail read wastes at most one.
+const (
+	version = "yuanzhen object 1"
+	chunk   = 64 << 10
+	tag     = 16
+)
+
+// Store is a bucket of sealed objects.
+type Store struct {
+	s3   *s3
+	keys Keys
+}
+
+// Open reaches the S3 server and makes the bucket when it is missing. A server that does not answer is
+// fault.Unavailable within seconds; a malformed endpoint is an error that names the setting.
+func Open(ctx context.Context, c Config, keys Keys) (*Store, error) {
+	s, err := openS3(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return &Store{s3: s, keys: keys}, nil
+}
+
+// Ready reports whether the bucket answers.
+func (s *Store) Ready(ctx context.Context) error { return s.s3.ready(ctx) }
+
+func (s *Store) Put(ctx context.Context, key Key, body io.Reader, size int64) (Info, error) {
+	place, err := key.Place()
+	if err != nil {
+		return Info{}, err
+	}
+	dataKey := make([]byte, 32)
+	rand.Read(dataKey)
+	wrapped, err := s.keys.Seal(ctx, place, dataKey, binding(key))
+	if err != nil {
+		return Info{}, fmt.Errorf("wrap data key: %w", err)
+	}
+	seal := &sealer{src: body, left: size, sum: sha256.New(), aead: gcm(dataKey), key: key}
+	if err := s.s3.put(ctx, key, seal, sealed(size), base64.StdEncoding.EncodeToString(wrapped)); err != nil {
+		if seal.err != nil { // the sender's fault, not the store's
+			err = seal.err
+		}
+		return Info{}, fmt.Errorf("put object: %w", err)
+	}
+	info := Info{Size: size}
+	seal.sum.Sum(info.SHA256[:0])
+	return info, nil
+}
+
+func (s *Store) Get(ctx context.Context, key Key, off, n int64) (io.ReadCloser, error) {
+	place, err := key.Place()
+	if err != nil {
+		return nil, missing.Because(err)
+	}
+	if off < 0 {
+		return nil, beyond
+	}
+	first := off / chunk
+	length := int64(-1)
+	if n >= 0 {
+		last := max(off, off+n-1) / chunk
+		length = (last - first + 1) * (chunk + tag)
+	}
+	body, total, wrapped, err := s.s3.get(ctx, key, first*(chunk+tag), length)
+	if err != nil {
+		return nil, fmt.Errorf("get object: %w", err)
+	}
+	fail := func(err error) (io.ReadCloser, error) {
+		body.Close()
+		return nil, err
+	}
+	size, ok := plain(total)
+	if !ok {
+		return fail(altered)
+	}
+	if off > 0 && off >= size {
+		return fail(beyond)
+	}
+	b, err := base64.StdEncoding.DecodeString(wrapped)
+	if err != nil {
+		return fail(altered.Because(err))
+	}
+	dataKey, err := s.keys.Open(ctx, place, b, binding(key))
+	if err != nil || len(dataKey) != 32 {
+		return fail(altered.Because(fmt.Errorf("unwrap data key: %w", err)))
+	}
+	if n < 0 || n > size-off {
+		n = size - off
+	}
+	o := &opener{src: body, aead: gcm(dataKey), key: key, number: first, last: chunks(size) - 1,
+		skip: int(off - first*chunk), left: n}
+	if size == 0 { // nobody will read the one empty chunk, so authenticate it here
+		if err := o.open(); err != nil {
+			return fail(err)
+		}
+	}
+	return o, nil
+}
+
+func (s *Store) Stat(ctx context.Context, key Key) (Info, error) {
+	total, err := s.s3.stat(ctx, key)
+	if err != nil {
+		return Info{}, fmt.Errorf("stat object: %w", err)
+	}
+	size, ok := plain(total)
+	if !ok {
+		return Info{}, altered
+	}
+	return Info{Size: size}, nil
+}
+
+func (s *Store) Delete(ctx context.Context, key Key) error {
+	if err := s.s3.remove(ctx, key); err != nil {
+		return fmt.Errorf("delete object: %w", err)
+	}
+	return nil
+}
+
+// chunks of an object: an empty one still has its last chunk, so that emptiness is authenticated too.
+func chunks(size int64) int64 { return max(1, (size+chunk-1)/chunk) }
+
+func sealed(size int64) int64 { return size + chunks(size)*tag }
+
+// plain is the inverse of sealed; false where no plain size leads to total.
+func plain(total int64) (int64, bool) {
+	n := (total + chunk + tag - 1) / (chunk + tag)
+	size := total - n*tag
+	return size, size >= 0 && sealed(size) == total
+}
+
+func gcm(dataKey []byte) cipher.AEAD {
+	block, err := aes.NewCipher(dataKey)
+	if err != nil {
+		panic(err) // only for another length than 32, which both callers have checked
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		panic(err) // AES has the block size that GCM wants
+	}
+	return aead
+}
+
+func binding(key Key) []byte { return []byte(version + "\x00" + string(key)) }
+
+func chunkAt(key Key, number int64, last bool) (nonce, aad []byte) {
+	nonce = binary.BigEndian.AppendUint64(make([]byte, 4, 12), uint64(number))
+	aad = append(binding(key), 0)
+	aad = append(aad, nonce...)
+	if last {
+		aad = append(aad, 1)
+	}
+	return nonce, aad
+}
+
+// sealer reads plain bytes from src and yields the envelope.
+type sealer struct {
+	src    io.Reader
+	left   int64 // plain bytes still to come
+	sum    hash.Hash
+	aead   cipher.AEAD
+	key    Key
+	number int64
+	done   bool
+	out    bytes.Buffer
+	buf    [chunk]byte
+	err    error // why src failed
+}
+
+func (s *sealer) Read(p []byte) (int, error) {
+	if s.out.Len() == 0 && !s.done {
+		n := min(s.left, chunk)
+		if _, err := io.ReadFull(s.src, s.buf[:n]); err != nil {
+			s.err = fmt.Errorf("body ended %d bytes early: %w", s.left, err)
+			return 0, s.err
+		}
+		s.left -= n
+		s.done = s.left == 0
+		s.sum.Write(s.buf[:n])
+		nonce, aad := chunkAt(s.key, s.number, s.done)
+		s.out.Reset()
+		s.out.Write(s.aead.Seal(s.out.AvailableBuffer(), nonce, s.buf[:n], aad))
+		s.number++
+	}
+	return s.out.Read(p)
+}
+
+// opener reads the envelope from src, starting at chunk number, and yields left plain bytes after skip.
+type opener struct {
+	src    io.ReadCloser
+	aead   cipher.AEAD
+	key    Key
+	number int64
+	last   int64
+	skip   int
+	left   int64
+	buf    []byte // authenticated bytes not yet handed out
+	raw    [chunk + tag]byte
+}
+
+func (o *opener) Read(p []byte) (int, error) {
+	if o.left == 0 {
+		return 0, io.EOF
+	}
+	if len(o.buf) == 0 {
+		if err := o.open(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, o.buf[:min(int64(len(o.buf)), o.left)])
+	o.buf = o.buf[n:]
+	o.left -= int64(n)
+	return n, nil
+}
+
+func (o *opener) open() error {
+	n, err := io.ReadFull(o.src, o.raw[:])
+	if err == io.EOF || err != nil && err != io.ErrUnexpectedEOF {
+		if err == io.EOF {
+			err = altered
+		}
+		return fmt.Errorf("read chunk %d: %w", o.number, err)
+	}
+	nonce, aad := chunkAt(o.key, o.number, o.number == o.last)
+	b, err := o.aead.Open(o.raw[:0], nonce, o.raw[:n], aad)
+	if err != nil || len(b) < o.skip {
+		return altered.Because(fmt.Errorf("chunk %d of %s", o.number, o.key))
+	}
+	o.buf, o.skip = b[o.skip:], 0
+	o.number++
+	return nil
+}
+
+func (o *opener) Close() error { return o.src.Close() }

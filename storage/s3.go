@@ -1,0 +1,194 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+)
+
+// Config says which S3 server to use. Any will do: only PUT, GET with Range, HEAD and DELETE are asked of it.
+type Config struct {
+	Endpoint  string // "http://127.0.0.1:9000" or "https://s3.example.org"
+	AccessKey string
+	SecretKey string
+	Region    string // "us-east-1" when empty; always sent, so that the client never asks the server for it
+	Bucket    string // made by Open when missing
+}
+
+const (
+	// A call that moves no bytes for this long has met a dead server; a hospital disk answers within 100 ms.
+	stall = 10 * time.Second
+	// A PUT is given stall plus its size at 512 KiB/s, a tenth of what the slowest tried store took.
+	slowest = 512 << 10
+	// The envelope's wrapped data key travels as user metadata, so that one ranged GET is enough to read a frame.
+	keyHeader = "Yz-Key"
+)
+
+// s3 is one bucket, holding bytes as they come.
+type s3 struct {
+	client *minio.Core
+	bucket string
+}
+
+func openS3(ctx context.Context, c Config) (*s3, error) {
+	u, err := url.Parse(c.Endpoint)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return nil, fmt.Errorf("YUANZHEN_S3_ENDPOINT %q: want http://host:port or https://host", c.Endpoint)
+	}
+	if c.Region == "" {
+		c.Region = "us-east-1"
+	}
+	client, err := minio.NewCore(u.Host, &minio.Options{
+		Creds:        credentials.NewStaticV4(c.AccessKey, c.SecretKey, ""),
+		Secure:       u.Scheme == "https",
+		Region:       c.Region,
+		BucketLookup: minio.BucketLookupPath,
+		MaxRetries:   3,
+		Transport: &http.Transport{
+			DialContext:           (&net.Dialer{Timeout: 2 * time.Second}).DialContext,
+			TLSHandshakeTimeout:   5 * time.Second,
+			ResponseHeaderTimeout: stall,
+			MaxIdleConnsPerHost:   64,
+			IdleConnTimeout:       time.Minute,
+			DisableCompression:    true,
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("YUANZHEN_S3_ENDPOINT %q: %w", c.Endpoint, err)
+	}
+	s := &s3{client: client, bucket: c.Bucket}
+	ctx, cancel := context.WithTimeout(ctx, stall)
+	defer cancel()
+	there, err := client.BucketExists(ctx, c.Bucket)
+	if err == nil && !there {
+		err = client.MakeBucket(ctx, c.Bucket, minio.MakeBucketOptions{Region: c.Region})
+	}
+	if code := minio.ToErrorResponse(err).Code; code == "BucketAlreadyOwnedByYou" { // another node of ours was first
+		err = nil
+	}
+	if err != nil {
+		return nil, away.Because(fmt.Errorf("bucket %s at %s: %w", c.Bucket, u.Host, err))
+	}
+	return s, nil
+}
+
+func (s *s3) put(ctx context.Context, key Key, body io.Reader, size int64, wrapped string) error {
+	ctx, cancel := context.WithTimeout(ctx, stall+time.Duration(size/slowest)*time.Second)
+	defer cancel()
+	opts := minio.PutObjectOptions{
+		ContentType:  "application/octet-stream",
+		UserMetadata: map[string]string{keyHeader: wrapped},
+		PartSize:     16 << 20,
+	}
+	opts.SetMatchETagExcept("*")
+	if size <= 1<<20 { // small enough to hold: a retry can then send it again
+		b, err := io.ReadAll(body)
+		if err != nil {
+			return err
+		}
+		body, size = bytes.NewReader(b), int64(len(b))
+	}
+	_, err := s.client.Client.PutObject(ctx, s.bucket, string(key), body, size, opts)
+	return explain(err)
+}
+
+// get reads n bytes from off as they lie in the store, to the end for n < 0. total is the whole object's size.
+func (s *s3) get(ctx context.Context, key Key, off, n int64) (body io.ReadCloser, total int64, wrapped string, err error) {
+	var opts minio.GetObjectOptions
+	switch {
+	case n >= 0:
+		err = opts.SetRange(off, off+n-1)
+	case off > 0:
+		err = opts.SetRange(off, 0)
+	}
+	if err != nil {
+		return nil, 0, "", err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	timer := time.AfterFunc(stall, cancel)
+	rc, info, header, err := s.client.GetObject(ctx, s.bucket, string(key), opts)
+	if err != nil {
+		timer.Stop()
+		cancel()
+		return nil, 0, "", explain(err)
+	}
+	total = info.Size
+	if _, of, ranged := strings.Cut(header.Get("Content-Range"), "/"); ranged {
+		if total, err = strconv.ParseInt(of, 10, 64); err != nil {
+			err = altered.Because(fmt.Errorf("Content-Range of %s: %w", key, err))
+		}
+	}
+	return &watched{rc, timer, cancel}, total, info.UserMetadata[keyHeader], err
+}
+
+func (s *s3) stat(ctx context.Context, key Key) (size int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, stall)
+	defer cancel()
+	info, err := s.client.StatObject(ctx, s.bucket, string(key), minio.StatObjectOptions{})
+	return info.Size, explain(err)
+}
+
+func (s *s3) remove(ctx context.Context, key Key) error {
+	ctx, cancel := context.WithTimeout(ctx, stall)
+	defer cancel()
+	return explain(s.client.RemoveObject(ctx, s.bucket, string(key), minio.RemoveObjectOptions{}))
+}
+
+func (s *s3) ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, stall)
+	defer cancel()
+	there, err := s.client.BucketExists(ctx, s.bucket)
+	if err == nil && !there {
+		err = fmt.Errorf("bucket %s is gone", s.bucket)
+	}
+	return explain(err)
+}
+
+// explain turns what the client says into what the house says.
+func explain(err error) error {
+	if err == nil {
+		return nil
+	}
+	switch minio.ToErrorResponse(err).Code {
+	case "NoSuchKey":
+		return missing.Because(err)
+	case "PreconditionFailed":
+		return exists.Because(err)
+	case "InvalidRange":
+		return beyond.Because(err)
+	}
+	return away.Because(err)
+}
+
+// watched ends a read that stalls; a long read that moves may take its time.
+type watched struct {
+	io.ReadCloser
+	timer  *time.Timer
+	cancel context.CancelFunc
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.ReadCloser.Read(p)
+	w.timer.Reset(stall)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = away.Because(err)
+	}
+	return n, err
+}
+
+func (w *watched) Close() error {
+	w.timer.Stop()
+	defer w.cancel()
+	return w.ReadCloser.Close()
+}

@@ -1,0 +1,128 @@
+// Package s3gateway runs an S3 server (versitygw, Apache-2.0) inside the process, on loopback, over a folder.
+//
+// It is the object store of a single machine: the same client speaks to it as to any S3 server. Two things a caller
+// must know. Only one gateway can run in a process at a time. And the gateway's file backend makes its folder the
+// process's WORKING DIRECTORY: make every other path absolute before Start.
+package s3gateway
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/versity/versitygw/backend/meta"
+	"github.com/versity/versitygw/backend/posix"
+	"github.com/versity/versitygw/embedgw"
+	"github.com/versity/versitygw/s3api"
+
+	"yuanzhen/storage"
+)
+
+// Gateway is a running S3 server. Start made it; Stop ends it.
+type Gateway struct {
+	config storage.Config
+	stop   context.CancelFunc
+	done   chan error // closed when the server has ended
+}
+
+// Start serves the folder dir, which must be absolute and is made when missing, and returns when the server
+// listens. Credentials are drawn anew at each start and never written down.
+func Start(ctx context.Context, dir string) (*Gateway, error) {
+	if !filepath.IsAbs(dir) {
+		return nil, fmt.Errorf("object store folder %q: must be an absolute path", dir)
+	}
+	objects, side := filepath.Join(dir, "objects"), filepath.Join(dir, "attributes")
+	if err := os.MkdirAll(objects, 0o700); err != nil {
+		return nil, fmt.Errorf("object store folder: %w", err)
+	}
+	attributes, opts, err := attributeStore(objects, side)
+	if err != nil {
+		return nil, err
+	}
+	backend, err := posix.New(objects, attributes, opts)
+	if err != nil {
+		return nil, fmt.Errorf("object store folder %s: %w", dir, err)
+	}
+	addr, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	g := &Gateway{
+		config: storage.Config{Endpoint: "http://" + addr, AccessKey: rand.Text(), SecretKey: rand.Text(),
+			Region: "us-east-1", Bucket: "yuanzhen"},
+		done: make(chan error, 1),
+	}
+	run, stop := context.WithCancel(context.WithoutCancel(ctx))
+	g.stop = stop
+	listening := make(chan struct{})
+	go func() {
+		defer close(g.done)
+		g.done <- embedgw.RunVersityGW(run, backend, &embedgw.Config{
+			RootUserAccess: g.config.AccessKey, RootUserSecret: g.config.SecretKey, Region: g.config.Region,
+			Ports: []string{addr}, MaxConnections: 1024, MaxRequests: 512, MultipartMaxParts: 10000,
+			KeepAlive: true, Quiet: true, DisableACLs: true,
+			S3Options: []s3api.Option{s3api.WithOnListen(func() { close(listening) })},
+		})
+	}()
+	select {
+	case <-listening:
+		return g, nil
+	case err := <-g.done:
+		stop()
+		return nil, fmt.Errorf("object store on %s: %w", addr, err)
+	case <-ctx.Done():
+		return nil, errors.Join(ctx.Err(), g.Stop())
+	}
+}
+
+// Config is what storage.Open needs to reach the gateway.
+func (g *Gateway) Config() storage.Config { return g.config }
+
+// Stop ends the server and waits for it; the gateway gives running requests 10 s.
+func (g *Gateway) Stop() error {
+	g.stop()
+	select {
+	case err := <-g.done:
+		return err
+	case <-time.After(15 * time.Second):
+		return errors.New("object store gateway did not stop within 15 s")
+	}
+}
+
+// attributeStore keeps S3 metadata (our wrapped keys among it) in extended attributes, or in files beside the
+// objects where the file system has none. A folder once begun with files stays with files.
+func attributeStore(objects, side string) (meta.MetadataStorer, posix.PosixOpts, error) {
+	opts := posix.PosixOpts{ValidateBucketNames: true}
+	opts.SetNewDirPerm(0o700)
+	opts.SetNewFilePerm(0o600)
+	_, err := os.Stat(side)
+	if err != nil && syscall.Setxattr(objects, "user.yuanzhen.probe", []byte("1"), 0) == nil {
+		return meta.XattrMeta{}, opts, nil
+	}
+	if err := os.MkdirAll(side, 0o700); err != nil {
+		return nil, opts, fmt.Errorf("object store attributes: %w", err)
+	}
+	opts.SideCarDir = side
+	files, err := meta.NewSideCar(side)
+	if err != nil {
+		return nil, opts, fmt.Errorf("object store attributes: %w", err)
+	}
+	return files, opts, nil
+}
+
+// freePort asks the kernel for a loopback port. The gateway opens it anew; if another process takes it in between,
+// Start fails and says so.
+func freePort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("object store port: %w", err)
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}
