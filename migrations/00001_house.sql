@@ -249,8 +249,13 @@ CREATE TABLE audit_head (
     at     timestamptz NOT NULL
 );
 
+-- Where tlog stores the hash of the leaf n: 2n minus the number of ones in n.
+CREATE FUNCTION leaf_index(n bigint) RETURNS bigint LANGUAGE sql IMMUTABLE STRICT AS
+    $$ SELECT 2 * n - length(replace(n::bit(64)::text, '0', '')) $$;
+
 ---- create above / drop below ----
 
+DROP FUNCTION leaf_index;
 DROP TABLE audit_head, audit_hash, audit_entry, signing_key, observation, medicine, condition, allergy, consent,
     simulated_sms, otp, session, membership, registration, practitioner, proxy, person, account, scenario,
     online_catalogue, institution_department, institution;
