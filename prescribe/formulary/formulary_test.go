@@ -1,0 +1,141 @@
+package formulary
+
+import (
+	"io/fs"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+func TestDefaultKnowledge(t *testing.T) {
+	k, err := Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, got := range map[string][2]int{
+		"ingredients":       {len(k.Ingredients), 451},
+		"products":          {len(k.Products), 40},
+		"interacting pairs": {len(k.pairs), 3631},
+		"rules":             {len(k.Rules), 28},
+		"allergy groups":    {len(k.Groups), 28},
+		"chronic":           {len(k.Chronic), 33},
+	} {
+		if got[0] != got[1] {
+			t.Errorf("%s: %d, the data has %d", what, got[0], got[1])
+		}
+	}
+	for code, text := range k.texts {
+		if text.ZH == "" || text.EN == "" {
+			t.Errorf("code %s lacks a language", code)
+		}
+	}
+}
+
+// broken is the default data with one replacement in one table.
+func broken(t *testing.T, table, old, new string) fs.FS {
+	t.Helper()
+	data, changed := fstest.MapFS{}, false
+	entries, err := embedded.ReadDir("data")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		raw, err := embedded.ReadFile("data/" + e.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := string(raw)
+		if e.Name() == table+".csv" {
+			text = strings.Replace(text, old, new, 1)
+			changed = text != string(raw)
+		}
+		data[e.Name()] = &fstest.MapFile{Data: []byte(text)}
+	}
+	if !changed {
+		t.Fatalf("%q does not occur in %s", old, table)
+	}
+	return data
+}
+
+func TestBrokenDataIsRefused(t *testing.T) {
+	for _, c := range []struct{ story, table, old, new, says string }{
+		{"a class member that does not exist", "classes", "|naproxen|", "|naproxin|", `classes line 2: unknown ingredient "naproxin"`},
+		{"an interaction with an unknown class", "interactions", "class,maoi,", "class,maois,", `interactions line 2: unknown class "maois"`},
+		{"a code without words", "interactions", "PD_HYPERTENSIVE", "PD_HYPER", "code mech:PD_HYPER lacks its wording"},
+		{"a dose with an exponent", "dose_limits", "max_daily,20,mg", "max_daily,2e1,mg", "not a plain decimal"},
+		{"a unit nobody knows", "combinations", "amoxicillin:875:mg", "amoxicillin:875:drops", `unknown unit "drops"`},
+		{"a column renamed", "renal", "egfr_below", "egfr", "renal: the header is not"},
+		{"a severity misspelt", "duplicate_classes", "ppi,major", "ppi,mayor", `unknown severity "mayor"`},
+		{"an ingredient twice", "ingredients", "ampicillin,ampicillin", "amoxicillin,ampicillin", "is there twice"},
+		{"an unknown control scope", "controlled", "morphine,any", "morphine,some", `scope: unknown value "some"`},
+	} {
+		t.Run(c.story, func(t *testing.T) {
+			_, err := Read(broken(t, c.table, c.old, c.new))
+			if err == nil || !strings.Contains(err.Error(), c.says) {
+				t.Fatalf("want an error with %q, got %v", c.says, err)
+			}
+		})
+	}
+}
+
+func TestVersionFollowsTheData(t *testing.T) {
+	k, err := Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := Read(broken(t, "renal", "metformin,45", "metformin,46"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if k.Version == other.Version {
+		t.Fatal("changed data kept its version")
+	}
+}
+
+func TestAmounts(t *testing.T) {
+	amount := func(value, unit string) Amount {
+		d, err := ParseDecimal(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := NewAmount(d, unit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	if amount("0.5", "g").Over(amount("500", "mg")) || !amount("500.001", "mg").Over(amount("0.5", "g")) {
+		t.Error("half a gram is 500 mg, exactly")
+	}
+	if amount("1", "g").Comparable(amount("1", "[iU]")) {
+		t.Error("grams and international units have no order")
+	}
+	if got := amount("125", "ug").In("mg"); got != "0.125 mg" {
+		t.Errorf("125 ug are %s", got)
+	}
+	sum := amount("0.1", "mg").Plus(amount("0.2", "mg"))
+	if sum.Over(amount("0.3", "mg")) {
+		t.Error("0.1 and 0.2 are exactly 0.3")
+	}
+	for _, bad := range []string{"", "-1", "1e3", "1,5", ".5", "5.", "0x10", "1234567890", "0.1234567", "½"} {
+		if _, err := ParseDecimal(bad); err == nil {
+			t.Errorf("%q was read as a number", bad)
+		}
+	}
+}
+
+func TestSearch(t *testing.T) {
+	k, err := Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for q, want := range map[string]string{"缬沙坦": "缬沙坦", "Amlod": "氨氯地平", "C10AA05": "阿托伐他汀", "消渴": "消渴丸(10丸)"} {
+		found := k.Search(q, 5)
+		if len(found) == 0 || found[0].Name().ZH != want {
+			t.Errorf("%s finds %v first, want %s", q, found, want)
+		}
+	}
+	if len(k.Search("a", 7)) != 7 || k.Search("  ", 7) != nil {
+		t.Error("a search is bounded, and empty for nothing")
+	}
+}
