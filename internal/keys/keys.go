@@ -4,6 +4,7 @@
 package keys
 
 import (
+	"context"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/ed25519"
@@ -16,6 +17,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"yuanzhen/internal/ids"
 )
 
 // Vault derives every other secret from one master key of 32 bytes (RFC 5869).
@@ -108,4 +111,18 @@ func (v *Vault) Lookup(kind, value string) []byte {
 	h := hmac.New(sha256.New, v.derive("lookup/"+kind, 32))
 	h.Write([]byte(value))
 	return h.Sum(nil)
+}
+
+// Institutional seals with each institution's own key: what the object store wraps
+// its data keys with.
+type Institutional struct{ Vault *Vault }
+
+// Seal encrypts under the institution's key.
+func (k Institutional) Seal(_ context.Context, place ids.Institution, plain, aad []byte) ([]byte, error) {
+	return k.Vault.Seal("institution/"+place.String(), string(aad), plain), nil
+}
+
+// Open reverses Seal.
+func (k Institutional) Open(_ context.Context, place ids.Institution, sealed, aad []byte) ([]byte, error) {
+	return k.Vault.Open("institution/"+place.String(), string(aad), sealed)
 }

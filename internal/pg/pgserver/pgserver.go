@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +20,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"yuanzhen/internal/child"
 )
 
 // Server is a running cluster. Made by Start or Attach.
@@ -30,8 +31,7 @@ type Server struct {
 	// Kind says which binaries run, for the boot screen: "embedded 15.18 (/usr/lib/…)".
 	Kind string
 
-	cmd  *exec.Cmd // nil when attached to somebody else's
-	done chan struct{}
+	process *child.Process // nil when attached to somebody else's
 }
 
 // Options of a cluster.
@@ -132,23 +132,11 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	defer log.Close()
 	cmd := exec.Command(filepath.Join(bin, "postgres"), args...)
 	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = log, log, ownUser()
-	// A Ctrl-C at the terminal is ours to handle: the server is stopped after its clients.
-	cmd.SysProcAttr.Setpgid = true
-	cmd.SysProcAttr.Pdeathsig = syscall.SIGINT // fast shutdown when we die
-	s := &Server{cmd: cmd, done: make(chan struct{}), Kind: "embedded " + version, URL: address(string(password), port, "yuanzhen")}
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread() // Pdeathsig is sent when the thread that forked ends
-		defer close(s.done)
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			cmd.Wait()
-		}
-	}()
-	if err := <-started; err != nil {
+	process, err := child.Start(cmd, syscall.SIGINT) // fast shutdown when we die
+	if err != nil {
 		return nil, fmt.Errorf("start PostgreSQL (as root it runs in a user namespace): %w", err)
 	}
+	s := &Server{process: process, Kind: "embedded " + version, URL: address(string(password), port, "yuanzhen")}
 	if err := s.waitReady(ctx, address(string(password), port, "postgres")); err != nil {
 		s.Stop()
 		return nil, fmt.Errorf("PostgreSQL in %s: %w (see %s)", dir, err, log.Name())
@@ -190,16 +178,8 @@ func Attach(dir string) (*Server, error) {
 
 // Stop ends the cluster by fast shutdown and waits for it. An attached one goes on.
 func (s *Server) Stop() {
-	if s.cmd == nil {
-		return
-	}
-	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGKILL} {
-		s.cmd.Process.Signal(signal)
-		select {
-		case <-s.done:
-			return
-		case <-time.After(10 * time.Second):
-		}
+	if s.process != nil {
+		s.process.Stop(syscall.SIGINT, syscall.SIGQUIT)
 	}
 }
 
@@ -222,7 +202,7 @@ func (s *Server) waitReady(ctx context.Context, admin string) error {
 		}
 		last = err
 		select {
-		case <-s.done:
+		case <-s.process.Done():
 			return fmt.Errorf("it ended at once")
 		case <-ctx.Done():
 			return fmt.Errorf("it does not answer: %w", last)
