@@ -1,0 +1,383 @@
+package eligibility
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"gopkg.in/yaml.v3"
+)
+
+// Policy is one version of a first-visit policy: an authority's leave to see some patients
+// online for the first time. A policy that is read wrongly could open what it should keep
+// closed, so reading is strict.
+type Policy struct {
+	ID            string
+	Version       int
+	Status        string
+	Level         string // of the authority
+	From, To      time.Time
+	Predicate     Predicate
+	MinTitle      float64
+	MinYears      float64
+	MinOnline     float64
+	Whitelist     bool
+	GuardianUnder int    // years, 0 = never
+	MaxSeverity   string // mild, moderate, severe, any
+	RxScope       string // all, symptomatic, none, list:<id>
+	DocNo         string // of the authority; shown only
+}
+
+// Ref names the version: FX-PILOT@1.
+func (p *Policy) Ref() string { return p.ID + "@" + strconv.Itoa(p.Version) }
+
+// Name is the number of the document that gives leave, or the reference if the file has none.
+func (p *Policy) Name() string { return cmp.Or(p.DocNo, p.Ref()) }
+
+// Predicate says whom a policy is about. Every member present must hold; an empty list and an
+// absent AgeLT match everyone.
+type Predicate struct {
+	Institutions, Provinces, Departments, Categories []string
+	AgeLT                                            *int
+	SpecialGroups, Schemes, Regions, Scenarios       []string
+}
+
+// statuses says which policies are known; the others are invisible to the check.
+var statuses = map[string]bool{
+	"active": true, "suspended": true, "revoked": true, "expired": true,
+	"draft": false, "approved": false, "rejected": false,
+}
+
+// levels of authority, the highest first.
+var levels = []string{"national", "province", "city"}
+
+// Policies is a folder of policies. The zero value is an empty folder.
+type Policies struct {
+	known    []*Policy // in the order in which one decides alone
+	versions []string
+	err      error
+}
+
+// LoadPolicies reads every *.yaml directly in dir. If one of them is unusable no policy is:
+// Err says why, and a decision with these Policies is refused, but for an emergency.
+func LoadPolicies(dir fs.FS) Policies {
+	files, err := fs.ReadDir(dir, ".")
+	if err != nil {
+		return Policies{err: fmt.Errorf("policies unusable: %w", err)}
+	}
+	var p Policies
+	seen := map[string]string{}
+	for _, file := range files {
+		if file.IsDir() || !strings.HasSuffix(file.Name(), ".yaml") {
+			continue
+		}
+		text, err := fs.ReadFile(dir, file.Name())
+		if err != nil {
+			return Policies{err: fmt.Errorf("policies unusable: %w", err)}
+		}
+		policy, err := parsePolicy(text)
+		if err != nil {
+			return Policies{err: fmt.Errorf("policy %s unusable: %w", file.Name(), err)}
+		}
+		if other, twice := seen[policy.Ref()]; twice {
+			return Policies{err: fmt.Errorf("policies unusable: %s stands in %s and in %s", policy.Ref(), other, file.Name())}
+		}
+		seen[policy.Ref()] = file.Name()
+		if statuses[policy.Status] {
+			p.known = append(p.known, policy)
+		}
+	}
+	slices.SortFunc(p.known, precedence)
+	for _, policy := range p.known {
+		p.versions = append(p.versions, policy.Ref())
+	}
+	return p
+}
+
+// Err is nil if the folder is usable.
+func (p Policies) Err() error { return p.err }
+
+// precedence: highest authority, then latest beginning, smallest id, highest version.
+func precedence(a, b *Policy) int {
+	return cmp.Or(
+		cmp.Compare(slices.Index(levels, a.Level), slices.Index(levels, b.Level)),
+		b.From.Compare(a.From),
+		cmp.Compare(a.ID, b.ID),
+		cmp.Compare(b.Version, a.Version),
+	)
+}
+
+// holds reports whether the policy is about this visit, dates and status aside.
+func (p *Predicate) holds(f *Facts, age int, category string) bool {
+	lists := func(list []string, value string) bool { return len(list) == 0 || slices.Contains(list, value) }
+	shares := func(list, values []string) bool {
+		return len(list) == 0 || slices.ContainsFunc(values, func(v string) bool { return slices.Contains(list, v) })
+	}
+	return lists(p.Institutions, f.Institution.ID) &&
+		lists(p.Provinces, f.Institution.Province) &&
+		lists(p.Departments, f.Visit.Department) &&
+		(len(p.Categories) == 0 || category != "" && slices.Contains(p.Categories, category)) &&
+		(p.AgeLT == nil || age < *p.AgeLT) &&
+		shares(p.SpecialGroups, f.Patient.SpecialGroups) &&
+		shares(p.Schemes, f.Patient.Schemes) &&
+		(len(p.Regions) == 0 || slices.ContainsFunc(p.Regions, func(r string) bool { return strings.HasPrefix(f.Patient.Region, r) })) &&
+		shares(p.Scenarios, f.Region.ActiveScenarios)
+}
+
+func (p *Policy) inForce(now time.Time) bool {
+	return p.Status == "active" && !now.Before(p.From) && now.Before(p.To)
+}
+
+// exception is what phase 7 is told about the policies.
+type exception struct {
+	candidates, inForce int
+	policy              *Policy // that decides alone; nil if none is in force
+	met                 bool    // none of its conditions turned the visit down
+}
+
+func (p Policies) exception(f *Facts, age int, category string) (e exception) {
+	for _, policy := range p.known {
+		if !policy.Predicate.holds(f, age, category) {
+			continue
+		}
+		e.candidates++
+		if policy.inForce(f.Now) {
+			if e.inForce++; e.policy == nil {
+				e.policy = policy
+			}
+		}
+	}
+	return e
+}
+
+// parsePolicy reads one policy file.
+func parsePolicy(file []byte) (*Policy, error) {
+	if !utf8.Valid(file) {
+		return nil, errors.New("not UTF-8")
+	}
+	var doc, more yaml.Node
+	in := yaml.NewDecoder(bytes.NewReader(file))
+	if err := in.Decode(&doc); err != nil {
+		return nil, err
+	}
+	if err := in.Decode(&more); err != io.EOF {
+		return nil, errors.New("more than one document")
+	}
+	var err error
+	top := section{err: &err}
+	top.open(doc.Content[0])
+	authority, predicate, physician := top.section("authority"), top.section("predicate"), top.section("physician")
+	p := &Policy{
+		ID:      top.string("id"),
+		Version: top.integer("version"),
+		Status:  top.word("status", func(s string) bool { _, ok := statuses[s]; return ok }),
+		Level:   authority.word("level", func(s string) bool { return slices.Contains(levels, s) }),
+		From:    top.time("effective_from"),
+		To:      top.time("effective_to"),
+		Predicate: Predicate{
+			Institutions:  predicate.strings("institutions"),
+			Provinces:     predicate.strings("institution_provinces"),
+			Departments:   predicate.strings("departments"),
+			Categories:    predicate.strings("icd10_cats"),
+			SpecialGroups: predicate.strings("special_groups"),
+			Schemes:       predicate.strings("schemes"),
+			Regions:       predicate.strings("regions"),
+			Scenarios:     predicate.strings("scenarios"),
+		},
+		MinTitle:      physician.number("min_title"),
+		MinYears:      physician.number("min_years"),
+		MinOnline:     physician.number("min_online_years"),
+		Whitelist:     physician.bool("whitelist"),
+		GuardianUnder: top.integer("guardian_under"),
+		MaxSeverity:   top.word("max_severity", func(s string) bool { return s == "any" || slices.Contains(severities, s) }),
+		RxScope:       top.word("rx_scope", isRxScope),
+	}
+	if predicate.has("age_lt") {
+		n := predicate.integer("age_lt")
+		p.Predicate.AgeLT = &n
+	}
+	if n := authority.members["doc_no"]; n != nil {
+		p.DocNo = n.Value
+	}
+	for _, region := range p.Predicate.Regions {
+		if !regionPrefix.MatchString(region) {
+			predicate.fail("regions", strconv.Quote(region)+" is not 2, 4 or 6 digits")
+		}
+	}
+	if !p.From.Before(p.To) {
+		top.fail("effective_to", "is not later than effective_from")
+	}
+	predicate.refuseOthers()
+	physician.refuseOthers()
+	return p, err
+}
+
+// regionPrefix: GB/T 2260 province, prefecture or county.
+var regionPrefix = regexp.MustCompile(`^([0-9]{2}){1,3}$`)
+
+func isRxScope(s string) bool {
+	id, list := strings.CutPrefix(s, "list:")
+	return s == "all" || s == "symptomatic" || s == "none" || list && id != ""
+}
+
+// section reads one mapping of a policy file. The first failure is kept.
+type section struct {
+	path    string
+	members map[string]*yaml.Node
+	asked   map[string]bool
+	err     *error
+}
+
+func (s *section) fail(name, what string) {
+	if *s.err == nil {
+		*s.err = fmt.Errorf("%s%s %s", s.path, name, what)
+	}
+}
+
+// open takes the members of a plain mapping.
+func (s *section) open(n *yaml.Node) {
+	s.members, s.asked = map[string]*yaml.Node{}, map[string]bool{}
+	if n.Kind != yaml.MappingNode || n.Anchor != "" {
+		s.fail("", "is not a plain mapping")
+		return
+	}
+	for i := 0; i < len(n.Content); i += 2 {
+		name, value := n.Content[i], n.Content[i+1]
+		switch {
+		case name.ShortTag() != "!!str" || name.Kind != yaml.ScalarNode:
+			s.fail(name.Value, "is not a plain name")
+		case s.members[name.Value] != nil:
+			s.fail(name.Value, "stands twice")
+		case value.Kind == yaml.AliasNode || value.Anchor != "":
+			s.fail(name.Value, "is an alias or anchor")
+		}
+		s.members[name.Value] = value
+	}
+}
+
+func (s *section) section(name string) *section {
+	sub := &section{path: s.path + name + ".", err: s.err}
+	if n := s.want(name); n != nil {
+		sub.open(n)
+	}
+	return sub
+}
+
+// refuseOthers fails if there is a member that nothing has asked for.
+func (s *section) refuseOthers() {
+	for name := range s.members {
+		if !s.asked[name] {
+			s.fail(name, "is not a known member")
+		}
+	}
+}
+
+func (s *section) has(name string) bool {
+	if s.asked != nil {
+		s.asked[name] = true
+	}
+	return s.members[name] != nil
+}
+
+// want finds a required member.
+func (s *section) want(name string) *yaml.Node {
+	if !s.has(name) {
+		s.fail(name, "is missing")
+	}
+	return s.members[name]
+}
+
+// scalar is the text of a scalar that resolves to one of the tags. n may be nil.
+func (s *section) scalar(name string, n *yaml.Node, tags ...string) string {
+	if n == nil {
+		return ""
+	}
+	if n.Kind != yaml.ScalarNode || !slices.Contains(tags, n.ShortTag()) {
+		s.fail(name, fmt.Sprintf("is %s %q, not %s", n.ShortTag(), n.Value, strings.Join(tags, " or ")))
+		return ""
+	}
+	return n.Value
+}
+
+func (s *section) string(name string) string {
+	v := s.scalar(name, s.want(name), "!!str")
+	if v == "" {
+		s.fail(name, "is empty")
+	}
+	return v
+}
+
+func (s *section) word(name string, known func(string) bool) string {
+	v := s.string(name)
+	if !known(v) {
+		s.fail(name, fmt.Sprintf("has no word %q", v))
+	}
+	return v
+}
+
+func (s *section) time(name string) time.Time {
+	t, err := parseTime(s.string(name))
+	if err != nil {
+		s.fail(name, "is not an RFC 3339 time")
+	}
+	return t
+}
+
+func (s *section) integer(name string) int {
+	v := s.scalar(name, s.want(name), "!!int")
+	n, err := strconv.Atoi(v)
+	if err != nil || strconv.Itoa(n) != v {
+		s.fail(name, "is not a decimal integer")
+	}
+	return n
+}
+
+// strings reads an optional list of strings.
+func (s *section) strings(name string) (list []string) {
+	if !s.has(name) {
+		return nil
+	}
+	n := s.members[name]
+	if n.Kind != yaml.SequenceNode {
+		s.fail(name, "is not a list")
+		return nil
+	}
+	for _, item := range n.Content {
+		list = append(list, s.scalar(name, item, "!!str"))
+	}
+	return list
+}
+
+// number reads an optional number, 0 if absent.
+func (s *section) number(name string) float64 {
+	if !s.has(name) {
+		return 0
+	}
+	f, err := strconv.ParseFloat(s.scalar(name, s.members[name], "!!int", "!!float"), 64)
+	if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
+		s.fail(name, "is not a decimal number")
+	}
+	return f
+}
+
+// bool reads an optional boolean, false if absent.
+func (s *section) bool(name string) bool {
+	if !s.has(name) {
+		return false
+	}
+	v := s.scalar(name, s.members[name], "!!bool")
+	if v != "true" && v != "false" {
+		s.fail(name, "is not true or false")
+	}
+	return v == "true"
+}
