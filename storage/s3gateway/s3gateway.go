@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/versity/versitygw/auth"
 	"github.com/versity/versitygw/backend/meta"
 	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/embedgw"
@@ -58,14 +59,16 @@ func Start(ctx context.Context, dir string) (*Gateway, error) {
 			Region: "us-east-1", Bucket: "yuanzhen"},
 		done: make(chan error, 1),
 	}
+	root := auth.Account{Access: g.config.AccessKey, Secret: g.config.SecretKey, Role: auth.RoleAdmin}
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	g.stop = stop
 	listening := make(chan struct{})
 	go func() {
 		defer close(g.done)
 		g.done <- embedgw.RunVersityGW(run, backend, &embedgw.Config{
-			RootUserAccess: g.config.AccessKey, RootUserSecret: g.config.SecretKey, Region: g.config.Region,
-			Ports: []string{addr}, MaxConnections: 1024, MaxRequests: 512, MultipartMaxParts: 10000,
+			RootUserAccess: root.Access, RootUserSecret: root.Secret, Region: g.config.Region,
+			IAMService: auth.NewIAMServiceSingle(root),
+			Ports:      []string{addr}, MaxConnections: 1024, MaxRequests: 512, MultipartMaxParts: 10000,
 			KeepAlive: true, Quiet: true, DisableACLs: true,
 			S3Options: []s3api.Option{s3api.WithOnListen(func() { close(listening) })},
 		})

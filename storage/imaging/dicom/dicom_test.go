@@ -1,0 +1,479 @@
+package dicom
+
+import (
+	"bytes"
+	"compress/flate"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"image"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"time"
+)
+
+const testdata = "../testdata"
+
+func load(t testing.TB, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(testdata, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func parse(t testing.TB, raw []byte) *File {
+	t.Helper()
+	f, err := Read(bytes.NewReader(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// frame is frame n's bytes, by the index.
+func frame(f *File, raw []byte, n int) []byte {
+	var out []byte
+	for _, s := range f.Pixels.Frames[n] {
+		out = append(out, raw[s.Offset:s.Offset+s.Length]...)
+	}
+	return out
+}
+
+func TestFramesAreFound(t *testing.T) {
+	for name, want := range map[string]struct {
+		frames, length int // length 0: compressed, begins with a codestream's mark
+	}{
+		"ct-series-3/01.dcm":                                        {1, 512 * 512 * 2},
+		"mr-series/brain_002.dcm":                                   {1, 256 * 256 * 2},
+		"colour/SC_ybr_full_422_uncompressed.dcm":                   {1, 100 * 100 * 2},
+		"other/seg_image_ct_binary_overlap.dcm":                     {8, 16 * 16 / 8},
+		"multiframe/IM00001.fragmented_no_bot_jpeg_baseline.50.dcm": {8, 0},
+		"multiframe/CT0012.fragmented_no_bot_jpeg_baseline.51.dcm":  {2, 0},
+		"transfer-syntaxes/CT1_UNC.fragmented_bot_jpeg_ls.80.dcm":   {1, 0},
+		"transfer-syntaxes/MR_small_jp2klossless.dcm":               {1, 0},
+		"transfer-syntaxes/JPEGLSNearLossless_16.dcm":               {1, 0},
+	} {
+		raw := load(t, name)
+		f := parse(t, raw)
+		if len(f.Pixels.Frames) != want.frames {
+			t.Errorf("%s: %d frames, want %d", name, len(f.Pixels.Frames), want.frames)
+			continue
+		}
+		for i := range f.Pixels.Frames {
+			b := frame(f, raw, i)
+			if want.length != 0 && len(b) != want.length {
+				t.Errorf("%s frame %d: %d bytes, want %d", name, i, len(b), want.length)
+			}
+			if want.length == 0 && b[0] != 0xFF {
+				t.Errorf("%s frame %d begins with % x", name, i, b[:2])
+			}
+		}
+	}
+}
+
+func TestOneImageInFourSyntaxesDrawsTheSame(t *testing.T) {
+	var first image.Image
+	for _, name := range []string{"MR_small.dcm", "MR_small_implicit.dcm", "MR_small_bigendian.dcm", "MR_small_RLE.dcm"} {
+		raw := load(t, "transfer-syntaxes/"+name)
+		f := parse(t, raw)
+		img, err := f.Render(0, frame(f, raw, 0), nil)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if first == nil {
+			first = img
+			continue
+		}
+		if !bytes.Equal(img.(*image.Gray).Pix, first.(*image.Gray).Pix) {
+			t.Errorf("%s draws differently", name)
+		}
+	}
+}
+
+func TestDrawing(t *testing.T) {
+	t.Run("air is black and bone white in a lung window; MONOCHROME1 is the other way round", func(t *testing.T) {
+		raw := load(t, "ct-series-3/02.dcm")
+		f := parse(t, raw)
+		lung := &Window{-600, 1500}
+		img, err := f.Render(0, frame(f, raw, 0), lung)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pix := img.(*image.Gray).Pix
+		if pix[0] != 0 {
+			t.Errorf("corner outside the field of view is %d", pix[0])
+		}
+		white := bytes.Count(pix, []byte{255})
+		if white < 1000 || white > len(pix)*2/3 {
+			t.Errorf("%d white pixels of %d", white, len(pix))
+		}
+		inverted, err := Rewrite(raw, map[Tag]string{photometric: "MONOCHROME1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := parse(t, inverted)
+		other, err := g.Render(0, frame(g, inverted, 0), lung)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range other.(*image.Gray).Pix {
+			if v != 255-pix[i] {
+				t.Fatalf("pixel %d: %d and %d", i, pix[i], v)
+			}
+		}
+	})
+	t.Run("colour: palette, JPEG, RLE and subsampled YBR", func(t *testing.T) {
+		for _, name := range []string{"colour/examples_palette.dcm", "transfer-syntaxes/SC_rgb_jpeg_dcmtk.dcm", "colour/SC_rgb_rle_2frame.dcm", "colour/SC_ybr_full_422_uncompressed.dcm"} {
+			raw := load(t, name)
+			f := parse(t, raw)
+			img, err := f.Render(0, frame(f, raw, 0), nil)
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			// the three SC files show the same bars; the top one is pure red
+			if r, g, b, _ := img.At(50, 2).RGBA(); strings.Contains(name, "SC_") && (r>>8 < 250 || g>>8 > 5 || b>>8 > 5) {
+				t.Errorf("%s: top bar is %d %d %d", name, r>>8, g>>8, b>>8)
+			}
+		}
+	})
+	t.Run("what can't be drawn is said so", func(t *testing.T) {
+		raw := load(t, "transfer-syntaxes/MR_small_jp2klossless.dcm")
+		f := parse(t, raw)
+		if _, err := f.Render(0, frame(f, raw, 0), nil); !errors.Is(err, ErrNotDrawn) {
+			t.Error(err)
+		}
+	})
+	t.Run("a frame that is too short or broken is an error", func(t *testing.T) {
+		for _, name := range []string{"MR_small.dcm", "MR_small_RLE.dcm", "SC_rgb_jpeg_dcmtk.dcm"} {
+			raw := load(t, "transfer-syntaxes/"+name)
+			f := parse(t, raw)
+			b := frame(f, raw, 0)
+			for cut := 0; cut < len(b)-64; cut += len(b)/50 + 1 {
+				if _, err := f.Render(0, b[:cut], nil); err == nil {
+					t.Errorf("%s cut at %d of %d was drawn", name, cut, len(b))
+				}
+			}
+		}
+	})
+}
+
+func TestNamesInTheirScripts(t *testing.T) {
+	for name, want := range map[string]string{
+		"charset/chrX1.dcm":  `{"Alphabetic":"Wang^XiaoDong","Ideographic":"王^小東"}`,
+		"charset/chrH31.dcm": `{"Alphabetic":"Yamada^Tarou","Ideographic":"山田^太郎","Phonetic":"やまだ^たろう"}`,
+		"charset/chrI2.dcm":  `{"Alphabetic":"Hong^Gildong","Ideographic":"洪^吉洞","Phonetic":"홍^길동"}`,
+	} {
+		if got := nameOf(t, parse(t, load(t, name))); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+	for label, c := range map[string]struct{ charset, bytes, want string }{
+		"GB18030":                   {"GB18030", "Wang^XiaoDong=\xcd\xf5^\xd0\xa1\xb6\xab", "王^小东"},
+		"GB18030, four bytes":       {"GB18030", "Li=\xc0\xee^\x95\x34\xb2\x34", "李^𠮶"},
+		"GBK":                       {"GBK", "Zhang=\xd5\xc5^\xe4\xb4", "张^浯"},
+		"GB2312 by escape":          {`\ISO 2022 IR 58`, "Zhang^XiaoDong=\x1b$)A\xd5\xc5^\x1b$)A\xd0\xa1\xb6\xab", "张^小东"},
+		"nothing declared, GB":      {"", "Zhang=\xd5\xc5^\xb7\xe5", "张^峰"},
+		"nothing declared, UTF-8":   {"", "Zhang=张^峰", "张^峰"},
+		"second byte is 0x5C":       {"GB18030", "A=\xd5\x5c", "誠"},
+		"Latin-1":                   {"ISO_IR 100", "A=M\xfcller", "Müller"},
+		"JIS X 0212":                {`\ISO 2022 IR 159`, "A=\x1b$(D\x30\x21\x1b(B", "丂"},
+		"broken bytes stay visible": {"ISO_IR 192", "A=\xff\xfe", "�"},
+	} {
+		f := parse(t, file(ExplicitLE, element(SpecificCharacterSet, "CS", c.charset), element(PatientName, "PN", c.bytes)))
+		var name struct{ Ideographic string }
+		if err := json.Unmarshal([]byte(nameOf(t, f)), &name); err != nil || name.Ideographic != c.want {
+			t.Errorf("%s: %q, want %q (%v)", label, name.Ideographic, c.want, err)
+		}
+	}
+}
+
+func nameOf(t *testing.T, f *File) string {
+	t.Helper()
+	doc, _ := f.JSON()
+	var d map[string]struct{ Value []json.RawMessage }
+	if err := json.Unmarshal(doc, &d); err != nil {
+		t.Fatalf("%v in %s", err, doc)
+	}
+	return string(d[PatientName.String()].Value[0])
+}
+
+func TestJSON(t *testing.T) {
+	f := parse(t, file(ExplicitBE,
+		bigEndian(0x00080008, "CS", "ORIGINAL\\\\AXIAL"),
+		bigEndian(0x00181312, "DS", " 1.50 \\+2e1\\n/a "),
+		bigEndian(0x00280010, "US", "\x01\x00"),
+		bigEndian(0x00280009, "AT", "\x00\x18\x10\x63"),
+		bigEndian(0x00281201, "OW", "\x01\x02\x03\x04")))
+	doc, _ := f.JSON()
+	want := `{"00080008":{"vr":"CS","Value":["ORIGINAL",null,"AXIAL"]},"00181312":{"vr":"DS","Value":[1.5,20,"n/a"]},` +
+		`"00280009":{"vr":"AT","Value":["00181063"]},"00280010":{"vr":"US","Value":[256]},"00281201":{"vr":"OW","InlineBinary":"AgEEAw=="}}`
+	if string(doc) != want {
+		t.Errorf("%s\nwant %s", doc, want)
+	}
+
+	raw := load(t, "other/encapsulated_pdf.dcm")
+	f = parse(t, raw)
+	doc, bulk := f.JSON()
+	at := bulk["00420011"]
+	if !strings.Contains(string(doc), `"00420011":{"vr":"OB","BulkDataURI":"bulkdata/00420011"}`) || !bytes.HasPrefix(raw[at.Offset:at.Offset+at.Length], []byte("%PDF")) {
+		t.Errorf("the document is not found through the bulk index: %v", bulk)
+	}
+}
+
+func TestRewrite(t *testing.T) {
+	for _, name := range []string{"ct-series-3/01.dcm", "mr-series/brain_010.dcm", "transfer-syntaxes/MR_small_RLE.dcm", "other/test-SR.dcm", "charset/chrH31.dcm"} {
+		raw := load(t, name)
+		before := parse(t, raw)
+		out, err := Rewrite(raw, map[Tag]string{PatientName: "Li^Xiuying=李^秀英", PatientID: "YZ-1", SOPInstanceUID: "2.25.7"})
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		f := parse(t, out)
+		if f.Data.Text(PatientName) != "Li^Xiuying=李^秀英" || f.Data.Text(SOPInstanceUID) != "2.25.7" || f.Meta.Text(mediaStorageSOPInst) != "2.25.7" {
+			t.Errorf("%s: now %q %q", name, f.Data.Text(PatientName), f.Data.Text(SOPInstanceUID))
+		}
+		if before.Pixels != nil && !bytes.Equal(frame(before, raw, 0), frame(f, out, 0)) {
+			t.Errorf("%s: pixels changed", name)
+		}
+		again, err := Rewrite(out, nil)
+		if err != nil || !bytes.Equal(again, out) {
+			t.Errorf("%s: writing what was written changes it: %v", name, err)
+		}
+		a, _ := before.JSON()
+		b, _ := f.JSON()
+		for _, tag := range []string{"00080020", "00280030", "0040A730"} { // what was not named stays
+			if pick(t, a, tag) != pick(t, b, tag) {
+				t.Errorf("%s: %s changed", name, tag)
+			}
+		}
+	}
+}
+
+func pick(t *testing.T, doc []byte, tag string) string {
+	t.Helper()
+	var d map[string]json.RawMessage
+	if err := json.Unmarshal(doc, &d); err != nil {
+		t.Fatal(err)
+	}
+	return string(d[tag])
+}
+
+// Hostile files. None may take more than moments or memory that its own size doesn't explain.
+
+func TestHostileFiles(t *testing.T) {
+	nest := func(depth int) string {
+		return strings.Repeat(element(0x00081140, "SQ", undefinedLength)+itemOpen, depth)
+	}
+	many := func(n int, f func(i int) string) string {
+		var b strings.Builder
+		for i := range n {
+			b.WriteString(f(i))
+		}
+		return b.String()
+	}
+	picture := element(Rows, "US", "\x10\x00") + element(Columns, "US", "\x10\x00") + element(bitsAllocated, "US", "\x08\x00")
+	for name, c := range map[string]struct {
+		file   []byte
+		reason Reason
+	}{
+		"empty":                                  {nil, NotUnderstood},
+		"text":                                   {[]byte(strings.Repeat("not a picture ", 100)), NotUnderstood},
+		"no transfer syntax":                     {append(make([]byte, 128), "DICM"...), NotUnderstood},
+		"invented transfer syntax":               {file("1.2.3.4.5"), UnknownSyntax},
+		"65 sequences deep":                      {file(ExplicitLE, nest(65)), TooMuch},
+		"20 000 sequences deep":                  {file(ExplicitLE, nest(20_000)), TooMuch},
+		"5 000 opened items that never close":    {file(ExplicitLE, element(0x00081140, "SQ", undefinedLength), strings.Repeat(itemOpen, 5000)), NotUnderstood},
+		"60 000 empty items":                     {file(ExplicitLE, element(0x00081140, "SQ", undefinedLength), strings.Repeat("\xfe\xff\x00\xe0\x00\x00\x00\x00", 60_000)), TooMuch},
+		"a value of 4 GiB":                       {file(ExplicitLE, "\x09\x00\x10\x10OB\x00\x00\xfe\xff\xff\xff"), TooMuch},
+		"a value of 15 MiB that isn't there":     {file(ExplicitLE, "\x09\x00\x10\x10OB\x00\x00\x00\x00\xf0\x00"), NotUnderstood},
+		"pixels of 4 GiB that aren't there":      {file(ExplicitLE, picture, "\xe0\x7f\x10\x00OW\x00\x00\xfe\xff\xff\xff"), NotUnderstood},
+		"pixels shorter than the picture":        {file(ExplicitLE, picture, element(PixelData, "OW", strings.Repeat("x", 100))), NotUnderstood},
+		"a picture without rows":                 {file(ExplicitLE, element(PixelData, "OW", "xx")), NotUnderstood},
+		"the same tag 100 000 times":             {file(ExplicitLE, strings.Repeat(element(0x00091010, "LO", "ab"), 99_999)), NotUnderstood},
+		"200 000 attributes":                     {file(ExplicitLE, many(200_000, func(i int) string { return element(Tag(0x00110000+i+1), "US", "\x00\x00") })), TooMuch},
+		"70 MiB of attributes":                   {file(ExplicitLE, many(70, func(i int) string { return element(Tag(0x00110010+i), "OB", strings.Repeat("x", 1<<20)) })), TooMuch},
+		"an element beyond its item":             {file(ExplicitLE, sequence(0x00081140, "\xfe\xff\x00\xe0\x04\x00\x00\x00"+element(0x00081150, "UI", "1.2.3.4.5.6"))), NotUnderstood},
+		"a type that is none":                    {file(ExplicitLE, "\x08\x00\x16\x00ZZ\x04\x001.2 "), NotUnderstood},
+		"a delimiter out of place":               {file(ExplicitLE, "\xfe\xff\xdd\xe0\x00\x00\x00\x00"), NotUnderstood},
+		"two million frames":                     {file(ExplicitLE, element(NumberOfFrames, "IS", "2000000"), picture, element(PixelData, "OW", "xx")), NotUnderstood},
+		"more frames than fragments":             {file(JPEG, element(NumberOfFrames, "IS", "5 "), picture, pixelsOf("", "\xff\xd8")), NotUnderstood},
+		"an offset table that lies":              {file(JPEG, element(NumberOfFrames, "IS", "2 "), picture, pixelsOf("\x00\x00\x00\x00\xff\xff\x00\x00", "\xff\xd8", "\xff\xd8")), NotUnderstood},
+		"fragments without end":                  {file(JPEG, picture, strings.TrimSuffix(pixelsOf("", "\xff\xd8"), sequenceClose)), NotUnderstood},
+		"raw pixels where compressed were meant": {file(JPEG, picture, element(PixelData, "OW", strings.Repeat("x", 256))), NotUnderstood},
+		"a deflate bomb of 256 MiB":              {file(DeflatedLE, deflated(element(0x00080018, "UI", "1.2"), 256<<20)), TooMuch},
+		"a broken deflate stream":                {file(DeflatedLE, "\xff\xff\xff\xff\xff\xff"), NotUnderstood},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			start := time.Now()
+			_, err := Read(bytes.NewReader(c.file))
+			took := time.Since(start)
+			runtime.ReadMemStats(&after)
+			p, ok := errors.AsType[*Problem](err)
+			if !ok || p.Reason != c.reason {
+				t.Errorf("%v, want reason %04X", err, uint16(c.reason))
+			}
+			if took > 2*time.Second {
+				t.Errorf("took %v", took)
+			}
+			if grown := int64(after.TotalAlloc - before.TotalAlloc); grown > 300<<20 { // all that was ever allocated; 64 MiB of values, grown by doubling, take 250
+				t.Errorf("allocated %d MiB", grown>>20)
+			}
+		})
+	}
+}
+
+func TestAFileCutAnywhereIsRefusedOrWhole(t *testing.T) {
+	for _, name := range []string{"transfer-syntaxes/MR_small.dcm", "transfer-syntaxes/MR_small_RLE.dcm", "transfer-syntaxes/image_dfl.dcm"} {
+		raw := load(t, name)
+		for cut := 0; cut < len(raw); cut += 7 {
+			f, err := Read(bytes.NewReader(raw[:cut]))
+			if err == nil && f.Pixels != nil && name != "transfer-syntaxes/image_dfl.dcm" && len(raw)-cut > 200 {
+				t.Errorf("%s cut at %d of %d passed for a picture", name, cut, len(raw))
+			}
+		}
+	}
+}
+
+func TestABrokenLineIsNotTheFilesFault(t *testing.T) {
+	raw := load(t, "transfer-syntaxes/MR_small.dcm")
+	for _, after := range []int64{10, 1000, 5000, 9000} {
+		_, err := Read(io.MultiReader(io.LimitReader(bytes.NewReader(raw), after), iotest.ErrReader(io.ErrClosedPipe)))
+		if !errors.Is(err, io.ErrClosedPipe) {
+			t.Errorf("after %d bytes: %v", after, err)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	err := filepath.WalkDir(testdata, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Ext(path) != ".dcm" || strings.Contains(path, "series") {
+			return err
+		}
+		raw, err := os.ReadFile(path)
+		if len(raw) < 64<<10 {
+			f.Add(raw)
+		}
+		return err
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		start := time.Now()
+		defer func() {
+			if took := time.Since(start); took > 2*time.Second {
+				t.Errorf("took %v", took)
+			}
+		}()
+		file, err := Read(bytes.NewReader(raw))
+		if err != nil {
+			if _, ok := errors.AsType[*Problem](err); !ok {
+				t.Fatalf("not a problem of the file: %v", err)
+			}
+			return
+		}
+		if file.Size != int64(len(raw)) {
+			t.Fatalf("size %d of %d", file.Size, len(raw))
+		}
+		doc, bulk := file.JSON()
+		if !json.Valid(doc) {
+			t.Fatalf("not JSON: %s", doc)
+		}
+		if file.TransferSyntax != DeflatedLE {
+			for path, s := range bulk {
+				if s.Offset < 0 || s.Offset+s.Length > file.Size {
+					t.Fatalf("bulk %s lies outside the file", path)
+				}
+			}
+			if file.Pixels != nil {
+				for i := range min(len(file.Pixels.Frames), 3) {
+					_, _ = file.Render(i, frame(file, raw, i), nil) // must not panic; many don't draw
+				}
+			}
+		}
+		if out, err := Rewrite(raw, map[Tag]string{PatientName: "X"}); err == nil {
+			if again, err := Read(bytes.NewReader(out)); err != nil || again.Data.Text(PatientName) != "X" {
+				t.Fatalf("what was written can't be read: %v", err)
+			}
+		}
+	})
+}
+
+// Small files by hand.
+
+const (
+	itemOpen        = "\xfe\xff\x00\xe0\xff\xff\xff\xff"
+	sequenceClose   = "\xfe\xff\xdd\xe0\x00\x00\x00\x00"
+	undefinedLength = "\xff\xff\xff\xff" // as a value: no value, undefined length
+)
+
+// file is a Part 10 file in the syntax with the given elements.
+func file(syntax string, elements ...string) []byte {
+	out := append(make([]byte, 128), "DICM"...)
+	out = append(out, element(TransferSyntaxUID, "UI", syntax)...)
+	return append(out, strings.Join(elements, "")...)
+}
+
+func element(t Tag, vr, value string) string { return build(binary.LittleEndian, t, vr, value) }
+
+func bigEndian(t Tag, vr, value string) string { return build(binary.BigEndian, t, vr, value) }
+
+func build(order binary.AppendByteOrder, t Tag, vr, value string) string {
+	b := order.AppendUint16(nil, t.group())
+	b = order.AppendUint16(b, uint16(t))
+	b = append(b, vr...)
+	if value == undefinedLength {
+		return string(append(b, "\x00\x00"+value...))
+	}
+	value = string(padded(vr, []byte(value)))
+	switch vr {
+	case "OB", "OW", "SQ", "UN", "UT":
+		b = order.AppendUint32(append(b, 0, 0), uint32(len(value)))
+	default:
+		b = order.AppendUint16(b, uint16(len(value)))
+	}
+	return string(b) + value
+}
+
+func sequence(t Tag, items string) string {
+	return element(t, "SQ", undefinedLength) + items + sequenceClose
+}
+
+func pixelsOf(fragments ...string) string {
+	var b strings.Builder
+	b.WriteString(element(PixelData, "OB", undefinedLength))
+	for _, f := range fragments {
+		b.WriteString("\xfe\xff\x00\xe0")
+		b.Write(binary.LittleEndian.AppendUint32(nil, uint32(len(f))))
+		b.WriteString(f)
+	}
+	return b.String() + sequenceClose
+}
+
+// deflated is head followed by elements of zeros, n bytes in all, compressed as far as deflate goes.
+func deflated(head string, n int) string {
+	var b bytes.Buffer
+	w, err := flate.NewWriter(&b, flate.BestCompression)
+	if err != nil {
+		panic(err)
+	}
+	io.WriteString(w, head)
+	io.WriteString(w, "\xe0\x7f\x10\x00OW\x00\x00"+string(binary.LittleEndian.AppendUint32(nil, uint32(n))))
+	zeros := make([]byte, 1<<20)
+	for range n / len(zeros) {
+		w.Write(zeros)
+	}
+	w.Close()
+	return b.String()
+}

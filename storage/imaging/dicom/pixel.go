@@ -1,0 +1,346 @@
+package dicom
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"math"
+)
+
+// MaxPixels bounds a picture that the server draws: 4096 x 4096.
+const MaxPixels = 1 << 24
+
+// ErrNotDrawn says that the server has no decoder for this picture (JPEG 2000, JPEG-LS, 12-bit JPEG, video and the
+// like): viewers decode those themselves, in the browser.
+var ErrNotDrawn = errors.New("no decoder for this kind of picture")
+
+// Window is the range of grey values that is spread over black to white (PS3.3 C.11.2.1.2), in modality units.
+type Window struct{ Center, Width float64 }
+
+// picture is what the data set says about its pixels.
+type picture struct {
+	rows, cols, samples, allocated, stored, high int
+	signed, planar                               bool
+	photometric                                  string
+	order                                        binary.ByteOrder
+}
+
+func pictureOf(d Dataset) (picture, error) {
+	p := picture{
+		rows: d.Int(Rows, 0), cols: d.Int(Columns, 0), samples: d.Int(samplesPerPixel, 1), allocated: d.Int(bitsAllocated, 0),
+		signed: d.Int(pixelRepresentation, 0) == 1, planar: d.Int(planarConfiguration, 0) == 1,
+		photometric: d.Text(photometric), order: d.Order,
+	}
+	p.stored = d.Int(bitsStored, p.allocated)
+	p.high = d.Int(highBit, p.stored-1)
+	switch {
+	case p.rows < 1 || p.cols < 1 || p.rows*p.cols > MaxPixels:
+		return p, fmt.Errorf("a picture of %d x %d: %w", p.rows, p.cols, ErrNotDrawn)
+	case p.allocated != 8 && p.allocated != 16, p.samples != 1 && p.samples != 3,
+		p.stored < 1 || p.stored > p.allocated, p.high < p.stored-1 || p.high >= p.allocated:
+		return p, fmt.Errorf("%d samples of %d bits: %w", p.samples, p.allocated, ErrNotDrawn)
+	}
+	return p, nil
+}
+
+// Render draws frame n (from 0), whose bytes are data in the file's transfer syntax, for a screen of 8 bits. Without a
+// window the file's own is used, else one from the darkest to the brightest pixel.
+func (f *File) Render(n int, data []byte, window *Window) (image.Image, error) {
+	d := f.Data
+	p, err := pictureOf(d)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case Native(f.TransferSyntax):
+	case f.TransferSyntax == RLE:
+		if data, err = p.unpack(data); err != nil {
+			return nil, err
+		}
+		p.planar, p.order = true, binary.LittleEndian
+	case f.TransferSyntax == JPEG || f.TransferSyntax == JPEGExt:
+		if p.allocated != 8 {
+			return nil, ErrNotDrawn
+		}
+		img, err := p.jpeg(data)
+		if err != nil {
+			return nil, err
+		}
+		grey, ok := img.(*image.Gray)
+		if !ok {
+			return img, nil
+		}
+		data = grey.Pix // rows follow each other without gaps in a decoded whole picture
+		if grey.Stride != p.cols {
+			data = make([]byte, 0, p.rows*p.cols)
+			for y := range p.rows {
+				data = append(data, grey.Pix[y*grey.Stride:][:p.cols]...)
+			}
+		}
+	default:
+		return nil, ErrNotDrawn
+	}
+	need := p.rows * p.cols * p.samples * p.allocated / 8
+	if p.photometric == "YBR_FULL_422" && p.samples == 3 && Native(f.TransferSyntax) {
+		need = need / 3 * 2
+	}
+	if len(data) < need {
+		return nil, fmt.Errorf("frame has %d bytes, want %d", len(data), need)
+	}
+	switch {
+	case p.samples == 3:
+		return p.colours(data, need)
+	case p.photometric == "PALETTE COLOR":
+		return p.palette(d, data)
+	}
+	return p.greys(d, n, data, window), nil
+}
+
+// value is the stored value of a raw sample.
+func (p picture) value(raw uint16) int {
+	v := int(raw>>(p.high+1-p.stored)) & (1<<p.stored - 1)
+	if p.signed && v>>(p.stored-1) == 1 {
+		v -= 1 << p.stored
+	}
+	return v
+}
+
+// raw is sample i.
+func (p picture) raw(data []byte, i int) uint16 {
+	if p.allocated == 8 {
+		return uint16(data[i])
+	}
+	return p.order.Uint16(data[2*i:])
+}
+
+func (p picture) greys(d Dataset, n int, data []byte, window *Window) image.Image {
+	slope, intercept := 1.0, 0.0
+	if v := frameNumbers(d, n, rescaleSlope); len(v) > 0 && v[0] != 0 {
+		slope = v[0]
+	}
+	if v := frameNumbers(d, n, rescaleIntercept); len(v) > 0 {
+		intercept = v[0]
+	}
+	shade := p.shading(d, n, data, window, slope, intercept)
+	var table [1 << 16]byte // one answer per raw value is less work than one per pixel
+	for raw := range 1 << p.allocated {
+		grey := math.Round(255 * min(max(shade(float64(p.value(uint16(raw)))*slope+intercept), 0), 1))
+		if p.photometric == "MONOCHROME1" {
+			grey = 255 - grey
+		}
+		table[raw] = byte(grey)
+	}
+	img := image.NewGray(image.Rect(0, 0, p.cols, p.rows))
+	for i := range img.Pix {
+		img.Pix[i] = table[p.raw(data, i)]
+	}
+	return img
+}
+
+// shading maps a modality value to 0 (black) … 1 (white).
+func (p picture) shading(d Dataset, n int, data []byte, window *Window, slope, intercept float64) func(float64) float64 {
+	if window == nil {
+		c, w := frameNumbers(d, n, windowCenter), frameNumbers(d, n, windowWidth)
+		if len(c) > 0 && len(w) > 0 && w[0] >= 1 {
+			window = &Window{c[0], w[0]}
+		} else if lut := voiLUT(d); lut != nil {
+			return lut
+		}
+	}
+	if window == nil {
+		low, high := math.Inf(1), math.Inf(-1)
+		for i := range p.rows * p.cols {
+			v := float64(p.value(p.raw(data, i)))*slope + intercept
+			low, high = min(low, v), max(high, v)
+		}
+		window = &Window{(low+high)/2 + 0.5, max(high-low, 1) + 1}
+	}
+	c, w := window.Center-0.5, max(window.Width-1, 1e-9)
+	return func(x float64) float64 { return (x-c)/w + 0.5 }
+}
+
+// voiLUT is the first table of the VOI LUT Sequence (PS3.3 C.11.2.1.1), nil when there is none that can be used.
+func voiLUT(d Dataset) func(float64) float64 {
+	e := d.Find(voiLUTSequence)
+	if e == nil || len(e.Items) == 0 {
+		return nil
+	}
+	t, ok := tableOf(e.Items[0], lutDescriptor, lutData)
+	if !ok {
+		return nil
+	}
+	return func(x float64) float64 { return t.at(int(x)) }
+}
+
+// table is a look-up table of the standard's kind: values below first take the first entry, those beyond the last.
+type table struct {
+	first   int
+	entries []uint16
+	top     float64
+}
+
+func tableOf(d Dataset, descriptor, data Tag) (table, bool) {
+	desc, e := d.Numbers(descriptor), d.Find(data)
+	if len(desc) != 3 || e == nil {
+		return table{}, false
+	}
+	n := int(desc[0])
+	if n < 0 { // an implicit file with signed pixels, yet counts are never signed
+		n += 1 << 16
+	}
+	if n == 0 {
+		n = 1 << 16
+	}
+	t := table{first: int(desc[1]), top: math.Exp2(desc[2]) - 1}
+	switch {
+	case desc[2] < 1 || desc[2] > 16:
+		return t, false
+	case len(e.Value) >= 2*n:
+		for b := e.Value[:2*n]; len(b) > 0; b = b[2:] {
+			t.entries = append(t.entries, d.Order.Uint16(b))
+		}
+	case len(e.Value) >= n && desc[2] <= 8: // two entries a word
+		for _, b := range e.Value[:n] {
+			t.entries = append(t.entries, uint16(b))
+		}
+	}
+	return t, len(t.entries) > 0
+}
+
+func (t table) at(x int) float64 {
+	return float64(t.entries[min(max(x-t.first, 0), len(t.entries)-1)]) / t.top
+}
+
+func (p picture) palette(d Dataset, data []byte) (image.Image, error) {
+	var channel [3]table
+	for i := range channel {
+		var ok bool
+		if channel[i], ok = tableOf(d, redPaletteDescriptor+Tag(i), redPalette+Tag(i)); !ok {
+			return nil, fmt.Errorf("palette is missing: %w", ErrNotDrawn)
+		}
+	}
+	img := image.NewRGBA(image.Rect(0, 0, p.cols, p.rows))
+	for i := range p.rows * p.cols {
+		v := p.value(p.raw(data, i))
+		for c := range channel {
+			img.Pix[4*i+c] = byte(255 * min(channel[c].at(v), 1))
+		}
+		img.Pix[4*i+3] = 255
+	}
+	return img, nil
+}
+
+func (p picture) colours(data []byte, need int) (image.Image, error) {
+	img := image.NewRGBA(image.Rect(0, 0, p.cols, p.rows))
+	n := p.rows * p.cols
+	down := p.allocated - 8 // 16-bit colour loses its lower byte
+	for i := range n {
+		var c [3]byte
+		for s := range c {
+			at := 3*i + s
+			if p.planar {
+				at = s*n + i
+			}
+			if need < 3*n { // YBR_FULL_422: Y Y Cb Cr for two pixels
+				at = [3]int{i/2*4 + i%2, i/2*4 + 2, i/2*4 + 3}[s]
+			}
+			c[s] = byte(p.raw(data, at) >> down)
+		}
+		if p.photometric != "RGB" {
+			if p.photometric != "YBR_FULL" && p.photometric != "YBR_FULL_422" {
+				return nil, ErrNotDrawn
+			}
+			c[0], c[1], c[2] = color.YCbCrToRGB(c[0], c[1], c[2])
+		}
+		copy(img.Pix[4*i:], []byte{c[0], c[1], c[2], 255})
+	}
+	return img, nil
+}
+
+// jpeg decodes an 8-bit frame after its own header has confirmed the size that the data set promised.
+func (p picture) jpeg(data []byte) (image.Image, error) {
+	c, err := jpeg.DecodeConfig(bytes.NewReader(data))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrNotDrawn, err)
+	}
+	if c.Width != p.cols || c.Height != p.rows {
+		return nil, fmt.Errorf("JPEG of %d x %d in a frame of %d x %d", c.Width, c.Height, p.cols, p.rows)
+	}
+	return jpeg.Decode(bytes.NewReader(data))
+}
+
+// unpack decodes RLE (PS3.5 annex G): a byte plane per segment, most significant first. The result has one plane per
+// sample, little endian.
+func (p picture) unpack(data []byte) ([]byte, error) {
+	n, width := p.rows*p.cols, p.allocated/8
+	if len(data) < 64 || int(binary.LittleEndian.Uint32(data)) != p.samples*width {
+		return nil, errors.New("RLE header doesn't fit the picture")
+	}
+	out := make([]byte, n*p.samples*width)
+	for s := range p.samples * width {
+		start, end := int(binary.LittleEndian.Uint32(data[4+4*s:])), len(data)
+		if s+1 < p.samples*width {
+			end = int(binary.LittleEndian.Uint32(data[8+4*s:]))
+		}
+		if start < 64 || start > end || end > len(data) {
+			return nil, errors.New("RLE segments lie outside the frame")
+		}
+		// segment s is byte width-1-s%width of sample s/width
+		plane, at := out[s/width*n*width+width-1-s%width:], 0
+		for in := data[start:end]; at < n && len(in) > 1; {
+			run := int(int8(in[0]))
+			switch {
+			case run >= 0: // that many bytes and one follow as they are
+				if len(in) < run+2 {
+					return nil, errors.New("RLE segment ends early")
+				}
+				for _, b := range in[1 : min(run+1, n-at)+1] {
+					plane[at*width] = b
+					at++
+				}
+				in = in[run+2:]
+			case run == -128:
+				in = in[1:]
+			default:
+				for range min(1-run, n-at) {
+					plane[at*width] = in[1]
+					at++
+				}
+				in = in[2:]
+			}
+		}
+		if at < n {
+			return nil, errors.New("RLE segment ends early")
+		}
+	}
+	return out, nil
+}
+
+// frameNumbers finds an attribute of frame n: in the data set, or in the functional groups of an enhanced object
+// (PS3.3 C.7.6.16), the frame's own before the shared ones.
+func frameNumbers(d Dataset, n int, tag Tag) []float64 {
+	if v := d.Numbers(tag); v != nil {
+		return v
+	}
+	for _, group := range []struct {
+		tag   Tag
+		index int
+	}{{perFrameGroups, n}, {sharedGroups, 0}} {
+		e := d.Find(group.tag)
+		if e == nil || group.index >= len(e.Items) {
+			continue
+		}
+		for _, macro := range e.Items[group.index].Elements {
+			if len(macro.Items) > 0 {
+				if v := macro.Items[0].Numbers(tag); v != nil {
+					return v
+				}
+			}
+		}
+	}
+	return nil
+}

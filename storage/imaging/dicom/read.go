@@ -1,0 +1,336 @@
+package dicom
+
+import (
+	"bufio"
+	"bytes"
+	"compress/flate"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"slices"
+)
+
+const undefined = 0xFFFFFFFF
+
+// Read reads a whole file from r. The error is a *Problem when the file is at fault, else r's own. A head, the bytes
+// before File.Pixels.Element, is a file without pixels.
+func Read(r io.Reader) (*File, error) {
+	in := &input{r: r, sum: sha256.New()}
+	p := &parser{src: bufio.NewReaderSize(in, 32<<10), order: binary.LittleEndian, explicit: true}
+	f, err := p.file(in)
+	if err != nil {
+		if in.err != nil { // the sender's line broke, the file may be good
+			return nil, in.err
+		}
+		return nil, err
+	}
+	if _, err := io.Copy(io.Discard, in); err != nil {
+		return nil, in.err
+	}
+	f.Size = in.n
+	in.sum.Sum(f.SHA256[:0])
+	return f, nil
+}
+
+// input counts and digests the file as it came, and remembers r's own error.
+type input struct {
+	r   io.Reader
+	n   int64
+	sum hash.Hash
+	err error
+}
+
+func (in *input) Read(p []byte) (int, error) {
+	n, err := in.r.Read(p)
+	in.n += int64(n)
+	in.sum.Write(p[:n])
+	if err != nil && err != io.EOF {
+		in.err = err
+	}
+	return n, err
+}
+
+type parser struct {
+	src      *bufio.Reader
+	pos      int64
+	order    binary.ByteOrder
+	explicit bool
+	signed   bool // Pixel Representation was 1 in the last data set that had one
+
+	elements, items, metadata int // used up so far
+	pixels                    *Pixels
+	fragments                 []fragment
+}
+
+func (p *parser) problem(reason Reason, format string, args ...any) error {
+	return &Problem{Reason: reason, Offset: p.pos, Say: fmt.Sprintf(format, args...)}
+}
+
+func (p *parser) file(in *input) (*File, error) {
+	prefix, err := p.take(132, 132)
+	if err != nil || string(prefix[128:]) != "DICM" {
+		return nil, p.problem(NotUnderstood, "no DICOM file: the mark DICM is missing after the preamble")
+	}
+	f := &File{}
+	f.Meta.Order = binary.LittleEndian
+	for {
+		head, err := p.src.Peek(2)
+		if err != nil || p.order.Uint16(head) != 2 {
+			break
+		}
+		e, _, err := p.element(0)
+		if err != nil {
+			return nil, err
+		}
+		f.Meta.Elements = append(f.Meta.Elements, e)
+	}
+	if err := f.Meta.sort(p); err != nil {
+		return nil, err
+	}
+	f.TransferSyntax = f.Meta.Text(TransferSyntaxUID)
+	switch f.TransferSyntax {
+	case "":
+		return nil, p.problem(NotUnderstood, "file meta information names no transfer syntax")
+	case ImplicitLE:
+		p.explicit = false
+	case ExplicitBE:
+		p.order = binary.BigEndian
+	case DeflatedLE:
+		p.src = bufio.NewReaderSize(&inflater{r: flate.NewReader(p.src), in: in, p: p}, 32<<10)
+	default:
+		if known[f.TransferSyntax] == "" {
+			return nil, p.problem(UnknownSyntax, "transfer syntax is not a registered one")
+		}
+	}
+	if f.Data, err = p.dataset(0, -1); err != nil {
+		return nil, err
+	}
+	if p.pixels != nil {
+		if err := p.index(f); err != nil {
+			return nil, err
+		}
+		f.Pixels = p.pixels
+	}
+	return f, nil
+}
+
+// inflater holds a deflated data set to the limits while it flows.
+type inflater struct {
+	r  io.Reader
+	in *input
+	p  *parser
+	n  int64
+}
+
+func (i *inflater) Read(b []byte) (int, error) {
+	n, err := i.r.Read(b)
+	i.n += int64(n)
+	if i.n > MaxInflated || i.n > 1<<20 && i.n/MaxRatio > i.in.n {
+		return 0, i.p.problem(TooMuch, "the deflated data set inflates beyond all measure")
+	}
+	return n, err
+}
+
+// take reads n bytes, refusing more than limit. Memory grows with the bytes that arrive, not with n.
+func (p *parser) take(n int64, limit int64) ([]byte, error) {
+	if n > limit {
+		return nil, p.problem(TooMuch, "a value of %d bytes, at most %d are taken", n, limit)
+	}
+	if n <= 4096 {
+		b := make([]byte, n)
+		m, err := io.ReadFull(p.src, b)
+		p.pos += int64(m)
+		return b, p.short(err)
+	}
+	var b bytes.Buffer
+	m, err := io.CopyN(&b, p.src, n)
+	p.pos += m
+	return b.Bytes(), p.short(err)
+}
+
+func (p *parser) skip(n int64) error {
+	m, err := io.CopyN(io.Discard, p.src, n)
+	p.pos += m
+	return p.short(err)
+}
+
+func (p *parser) short(err error) error {
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		return p.problem(NotUnderstood, "the file ends in the middle of a value")
+	}
+	if _, ours := errors.AsType[*Problem](err); err == nil || ours {
+		return err
+	}
+	return p.problem(NotUnderstood, "the deflated data set is broken")
+}
+
+// dataset reads elements until end, an item delimiter or (at depth 0) the pixels or the end of the file.
+// end < 0 means that a delimiter ends it.
+func (p *parser) dataset(depth int, end int64) (Dataset, error) {
+	d := Dataset{Order: p.order}
+	for end < 0 || p.pos < end {
+		if depth == 0 {
+			if _, err := p.src.Peek(1); err == io.EOF {
+				break
+			}
+		}
+		e, last, err := p.element(depth)
+		if err != nil {
+			return d, err
+		}
+		if last {
+			break
+		}
+		d.Elements = append(d.Elements, e)
+	}
+	if end >= 0 && p.pos > end {
+		return d, p.problem(NotUnderstood, "an element reaches beyond the item that holds it")
+	}
+	return d, d.sort(p)
+}
+
+// sort puts elements that came out of order into it; the same tag twice is refused, since nobody could say which holds.
+func (d *Dataset) sort(p *parser) error {
+	less := func(a, b Element) int { return int(int64(a.Tag) - int64(b.Tag)) }
+	if !slices.IsSortedFunc(d.Elements, less) {
+		slices.SortStableFunc(d.Elements, less)
+	}
+	for i := 1; i < len(d.Elements); i++ {
+		if d.Elements[i].Tag == d.Elements[i-1].Tag {
+			return p.problem(NotUnderstood, "the attribute (%s) stands twice in one data set", d.Elements[i].Tag)
+		}
+	}
+	return nil
+}
+
+// element reads one element; last means that it was a delimiter or the pixels, which are recorded apart.
+func (p *parser) element(depth int) (e Element, last bool, err error) {
+	start := p.pos
+	tag, vr, length, err := p.head()
+	if err != nil {
+		return e, false, err
+	}
+	if p.elements++; p.elements > MaxElements {
+		return e, false, p.problem(TooMuch, "more than %d attributes", MaxElements)
+	}
+	e = Element{Tag: tag, VR: vr, Offset: p.pos}
+	pixel := tag == PixelData || tag == floatPixelData || tag == doublePixelData
+	switch {
+	case tag == itemEnd && depth > 0:
+		return e, true, nil
+	case tag.group() == 0xFFFE:
+		return e, false, p.problem(NotUnderstood, "a delimiter (%s) where an attribute is wanted", tag)
+	case depth == 0 && pixel:
+		p.pixels = &Pixels{Element: start, Tag: tag}
+		if length == undefined {
+			p.fragments, err = p.encapsulated(true)
+			return e, true, err
+		}
+		p.pixels.Frames = []Frame{{{p.pos, int64(length)}}} // cut into frames by index
+		return e, true, p.skip(int64(length))
+	case vr == "SQ", vr == "UN" && length == undefined: // PS3.5 §6.2.2 note 4: such a UN is an implicit sequence
+		if depth == MaxDepth {
+			return e, false, p.problem(TooMuch, "sequences nested deeper than %d", MaxDepth)
+		}
+		if vr == "UN" && p.explicit {
+			order, explicit := p.order, p.explicit
+			p.order, p.explicit = binary.LittleEndian, false
+			defer func() { p.order, p.explicit = order, explicit }()
+		}
+		e.VR = "SQ"
+		e.Items, err = p.sequence(depth+1, length)
+		return e, false, err
+	case length == undefined && (vr == "OB" || vr == "OW"):
+		e.icon = true
+		_, err = p.encapsulated(false)
+		return e, false, err
+	case length == undefined:
+		return e, false, p.problem(NotUnderstood, "undefined length for a value of type %s", vr)
+	}
+	if p.metadata += int(length); p.metadata > MaxMetadata {
+		return e, false, p.problem(TooMuch, "more than %d bytes of attributes", MaxMetadata)
+	}
+	e.Value, err = p.take(int64(length), MaxValue)
+	if tag == pixelRepresentation && len(e.Value) == 2 {
+		p.signed = p.order.Uint16(e.Value) == 1
+	}
+	return e, false, err
+}
+
+// head reads tag, type and length (PS3.5 §7.1).
+func (p *parser) head() (tag Tag, vr string, length uint32, err error) {
+	b, err := p.take(8, 8)
+	if err != nil {
+		return 0, "", 0, err
+	}
+	tag = Tag(p.order.Uint16(b))<<16 | Tag(p.order.Uint16(b[2:]))
+	if tag.group() == 0xFFFE { // items and delimiters never carry a type
+		return tag, "", p.order.Uint32(b[4:]), nil
+	}
+	if !p.explicit {
+		vr = VROf(tag)
+		if p.signed && signedIf(tag) {
+			vr = "SS"
+		}
+		return tag, vr, p.order.Uint32(b[4:]), nil
+	}
+	vr = string(b[4:6])
+	switch vr {
+	case "AE", "AS", "AT", "CS", "DA", "DS", "DT", "FD", "FL", "IS", "LO", "LT", "PN", "SH", "SL", "SS", "ST", "TM", "UI", "UL", "US":
+		return tag, vr, uint32(p.order.Uint16(b[6:])), nil
+	case "OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV":
+		b, err = p.take(4, 4)
+		if err != nil {
+			return 0, "", 0, err
+		}
+		return tag, vr, p.order.Uint32(b), nil
+	}
+	return 0, "", 0, p.problem(NotUnderstood, "the attribute (%s) has no valid type", tag)
+}
+
+func (p *parser) sequence(depth int, length uint32) ([]Dataset, error) {
+	end := int64(-1)
+	if length != undefined {
+		end = p.pos + int64(length)
+	}
+	var items []Dataset
+	for end < 0 || p.pos < end {
+		tag, n, err := p.itemHead()
+		if err != nil {
+			return nil, err
+		}
+		if tag == sequenceEnd && end < 0 {
+			return items, nil
+		}
+		if tag != item {
+			return nil, p.problem(NotUnderstood, "(%s) where an item of a sequence is wanted", tag)
+		}
+		itemsEnd := int64(-1)
+		if n != undefined {
+			itemsEnd = p.pos + int64(n)
+		}
+		d, err := p.dataset(depth, itemsEnd)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, d)
+	}
+	if end >= 0 && p.pos > end {
+		return nil, p.problem(NotUnderstood, "an item reaches beyond its sequence")
+	}
+	return items, nil
+}
+
+func (p *parser) itemHead() (Tag, uint32, error) {
+	if p.items++; p.items > MaxItems {
+		return 0, 0, p.problem(TooMuch, "more than %d items", MaxItems)
+	}
+	b, err := p.take(8, 8)
+	if err != nil {
+		return 0, 0, err
+	}
+	return Tag(p.order.Uint16(b))<<16 | Tag(p.order.Uint16(b[2:])), p.order.Uint32(b[4:]), nil
+}

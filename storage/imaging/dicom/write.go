@@ -1,0 +1,151 @@
+package dicom
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// Rewrite returns the file raw with the texts in set in place of what stood there: a demo study gets the name of a
+// demo person. All text becomes UTF-8; the pixels stay byte for byte. Little endian files only.
+func Rewrite(raw []byte, set map[Tag]string) ([]byte, error) {
+	f, err := Read(bytes.NewReader(raw))
+	if err != nil {
+		return nil, err
+	}
+	if f.Data.Order != binary.LittleEndian || f.TransferSyntax == DeflatedLE {
+		return nil, errors.New("only little endian files can be rewritten")
+	}
+	e := encoder{explicit: f.TransferSyntax != ImplicitLE}
+	if err := e.dataset(f.Data, charset{}, set); err != nil {
+		return nil, err
+	}
+	if f.Pixels != nil {
+		e.out = append(e.out, raw[f.Pixels.Element:]...)
+	}
+	meta := encoder{explicit: true}
+	changed := map[Tag]string{}
+	if uid, ok := set[SOPInstanceUID]; ok {
+		changed[mediaStorageSOPInst] = uid
+	}
+	rest := f.Meta
+	if len(rest.Elements) > 0 && uint16(rest.Elements[0].Tag) == 0 { // its length is written anew below
+		rest.Elements = rest.Elements[1:]
+	}
+	if err := meta.elements(rest, charset{}, changed); err != nil {
+		return nil, err
+	}
+	out := append(make([]byte, 128), "DICM"...)
+	out = append(out, 2, 0, 0, 0, 'U', 'L', 4, 0)
+	out = binary.LittleEndian.AppendUint32(out, uint32(len(meta.out)))
+	out = append(out, meta.out...)
+	return append(out, e.out...), nil
+}
+
+type encoder struct {
+	out      []byte
+	explicit bool
+}
+
+// dataset writes d with set in its place among the tags.
+func (e *encoder) dataset(d Dataset, parent charset, set map[Tag]string) error {
+	with := make(map[Tag]string, len(set)+1)
+	for t, s := range set {
+		with[t] = s
+	}
+	with[SpecificCharacterSet] = "ISO_IR 192"
+	return e.elements(d, d.charset(&parent), with)
+}
+
+func (e *encoder) elements(d Dataset, c charset, set map[Tag]string) error {
+	all := make([]Element, 0, len(d.Elements)+len(set))
+	for _, el := range d.Elements {
+		if _, replaced := set[el.Tag]; !replaced && uint16(el.Tag) != 0 { // group lengths would be wrong now
+			all = append(all, el)
+		}
+	}
+	for t, s := range set {
+		all = append(all, Element{Tag: t, VR: VROf(t), Value: padded(VROf(t), []byte(s))})
+	}
+	sorted := Dataset{Elements: all}
+	if err := sorted.sort(&parser{}); err != nil {
+		return err
+	}
+	for _, el := range sorted.Elements {
+		if err := e.element(el, c, set); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *encoder) element(el Element, c charset, set map[Tag]string) error {
+	value := el.Value
+	switch _, replaced := set[el.Tag]; {
+	case el.icon:
+		return nil // its bytes were not kept; a file without its icon is whole
+	case el.VR == "SQ":
+		in := encoder{explicit: e.explicit}
+		for _, it := range el.Items {
+			one := encoder{explicit: e.explicit}
+			if err := one.elements(it, it.charset(&c), charsetOf(it)); err != nil {
+				return err
+			}
+			in.out = append(in.out, 0xFE, 0xFF, 0x00, 0xE0)
+			in.out = binary.LittleEndian.AppendUint32(in.out, uint32(len(one.out)))
+			in.out = append(in.out, one.out...)
+		}
+		value = in.out
+	case replaced:
+	case isText(el.VR):
+		value = padded(el.VR, []byte(c.decode(el.Value)))
+	}
+	e.out = binary.LittleEndian.AppendUint16(e.out, el.Tag.group())
+	e.out = binary.LittleEndian.AppendUint16(e.out, uint16(el.Tag))
+	if !e.explicit {
+		e.out = binary.LittleEndian.AppendUint32(e.out, uint32(len(value)))
+		e.out = append(e.out, value...)
+		return nil
+	}
+	e.out = append(e.out, el.VR...)
+	switch el.VR {
+	case "OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV":
+		e.out = append(e.out, 0, 0)
+		e.out = binary.LittleEndian.AppendUint32(e.out, uint32(len(value)))
+	default:
+		if len(value) > 0xFFFE {
+			return fmt.Errorf("attribute (%s) is too long for its type", el.Tag)
+		}
+		e.out = binary.LittleEndian.AppendUint16(e.out, uint16(len(value)))
+	}
+	e.out = append(e.out, value...)
+	return nil
+}
+
+// charsetOf replaces an item's own declaration, if it has one.
+func charsetOf(d Dataset) map[Tag]string {
+	if d.Find(SpecificCharacterSet) == nil {
+		return nil
+	}
+	return map[Tag]string{SpecificCharacterSet: "ISO_IR 192"}
+}
+
+func isText(vr string) bool {
+	switch vr {
+	case "SH", "LO", "ST", "LT", "UC", "UT", "PN":
+		return true
+	}
+	return false
+}
+
+// padded to an even length: UIDs with NUL, texts with a space (PS3.5 §6.2).
+func padded(vr string, b []byte) []byte {
+	if len(b)%2 == 0 {
+		return b
+	}
+	if vr == "UI" {
+		return append(b, 0)
+	}
+	return append(b, ' ')
+}
