@@ -1,0 +1,139 @@
+package signaling
+
+import (
+	"encoding/json"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+const (
+	maxQueue     = 256 << 10 // bytes that may wait for a slow reader before it is dropped
+	writeTime    = 5 * time.Second
+	pingEvery    = 5 * time.Second
+	readTime     = 15 * time.Second // three pings: a dead line is noticed
+	closingGrace = time.Second      // for the last messages to leave
+)
+
+// conn is one WebSocket after its ticket was accepted. The handler's goroutine reads; write is the only
+// goroutine that writes, started and awaited by the handler.
+type conn struct {
+	socket *websocket.Conn
+
+	mu     sync.Mutex
+	queue  [][]byte // guarded by mu
+	bytes  int      // guarded by mu: in queue
+	ending bool     // guarded by mu: close when the queue is empty
+	wake   chan struct{}
+	gone   chan struct{} // closed when write has ended
+}
+
+func newConn(ws *websocket.Conn) *conn {
+	return &conn{socket: ws, wake: make(chan struct{}, 1), gone: make(chan struct{})}
+}
+
+// send queues a message. A reader that lets too much wait is dropped.
+func (c *conn) send(message any) {
+	raw, err := json.Marshal(message)
+	if err != nil {
+		return // our own types always encode; app data was checked when it came
+	}
+	c.sendRaw(raw)
+}
+
+func (c *conn) sendRaw(raw []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ending {
+		return
+	}
+	if c.bytes += len(raw); c.bytes > maxQueue {
+		c.queue, c.ending = nil, true
+	} else {
+		c.queue = append(c.queue, raw)
+	}
+	c.notify()
+}
+
+// end sends what is queued and a last message, then closes the socket. last may be nil.
+func (c *conn) end(last any) {
+	if last != nil {
+		c.send(last)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ending = true
+	c.notify()
+}
+
+func (c *conn) notify() {
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// write sends the queue and pings until the connection ends; then it closes the socket, which ends the reader.
+func (c *conn) write() {
+	defer close(c.gone)
+	defer c.socket.Close()
+	ping := time.NewTicker(pingEvery)
+	defer ping.Stop()
+	for {
+		select {
+		case <-c.wake:
+		case <-ping.C:
+			if err := c.socket.WriteControl(websocket.PingMessage, nil, time.Now().Add(writeTime)); err != nil {
+				return
+			}
+			continue
+		}
+		c.mu.Lock()
+		queue, ending := c.queue, c.ending
+		c.queue, c.bytes = nil, 0
+		c.mu.Unlock()
+		for _, raw := range queue {
+			if c.put(raw) != nil {
+				return
+			}
+		}
+		if ending {
+			c.close()
+			return
+		}
+	}
+}
+
+func (c *conn) put(raw []byte) error {
+	if err := c.socket.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
+		return err
+	}
+	return c.socket.WriteMessage(websocket.TextMessage, raw)
+}
+
+// close says goodbye; whether the other side still hears it does not matter.
+func (c *conn) close() {
+	bye := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
+	_ = c.socket.WriteControl(websocket.CloseMessage, bye, time.Now().Add(closingGrace))
+}
+
+// bucket allows rate messages a second and as many at once. It is owned by the reading goroutine.
+type bucket struct {
+	rate, level float64
+	last        time.Time
+}
+
+func newBucket(rate float64, now time.Time) *bucket {
+	return &bucket{rate: rate, level: rate, last: now}
+}
+
+func (b *bucket) take(now time.Time) bool {
+	b.level = min(b.rate, b.level+now.Sub(b.last).Seconds()*b.rate)
+	b.last = now
+	if b.level < 1 {
+		return false
+	}
+	b.level--
+	return true
+}

@@ -1,0 +1,354 @@
+package signaling
+
+import (
+	"encoding/json"
+	"slices"
+	"sync"
+	"time"
+
+	"yuanzhen/signaling/control"
+	"yuanzhen/signaling/sfu"
+)
+
+const (
+	// resumeWindow is how long a seat whose socket was lost is expected back.
+	resumeWindow = 30 * time.Second
+	maxSeats     = 256
+	// Kept messages and log together stay below maxQueue, so that a newcomer is not dropped as a slow reader.
+	maxKept     = 128 << 10 // bytes of the latest message of each topic
+	maxTopics   = 256
+	maxLog      = 64 << 10 // bytes of messages repeated to who comes back
+	maxLogCount = 256
+)
+
+// room is made by the hub with the first ticket or deed and forgotten by its sweep. One mutex guards it; nothing
+// waits while holding it: sockets and peers have queues of their own.
+type room struct {
+	hub  *hub
+	name control.Room
+
+	mu       sync.Mutex
+	seats    []*seat                    // in order of arrival
+	admitted map[control.Seat]bool      // by deed, kept for tickets sold before it
+	removed  map[control.Seat]time.Time // tickets up to then are refused
+	closed   time.Time                  // likewise, for everybody
+	empty    time.Time                  // since when; zero while a seat is taken
+	dead     bool                       // forgotten by the hub: look it up again
+
+	sequence uint64
+	kept     []appMessage // latest of each topic that asked for it
+	log      []appMessage // the last ones, for who comes back
+}
+
+func newRoom(h *hub, name control.Room, now time.Time) *room {
+	return &room{hub: h, name: name, empty: now, admitted: map[control.Seat]bool{}, removed: map[control.Seat]time.Time{}}
+}
+
+func (r *room) find(id control.Seat) *seat {
+	for _, s := range r.seats {
+		if s.id() == id {
+			return s
+		}
+	}
+	return nil
+}
+
+func (r *room) holds(s *seat) bool { return r.find(s.id()) == s }
+
+func (r *room) each(f func(*seat)) {
+	for _, s := range r.seats {
+		f(s)
+	}
+}
+
+// enter seats a connection whose ticket is good. The second result is a last word instead, "removed" or "closed" or a
+// refusal. Called with mu held.
+func (r *room) enter(c control.Claims, m fromClient, cn *conn, now time.Time) (*seat, any) {
+	if !c.Issued.After(r.closed) {
+		return nil, plainMessage{"closed"}
+	}
+	if at, ok := r.removed[c.Seat]; ok && !c.Issued.After(at) {
+		return nil, plainMessage{"removed"}
+	}
+	r.closed = time.Time{}
+	delete(r.removed, c.Seat)
+
+	s := r.find(c.Seat)
+	resumed := s != nil && m.Session != "" && s.session == m.Session
+	switch {
+	case resumed:
+		if s.conn != nil {
+			s.conn.end(nil)
+		}
+		s.claims = c
+	case s != nil:
+		if s.conn != nil {
+			s.conn.end(errReplaced.message())
+		}
+		since := s.since
+		r.detach(s)
+		s = newSeat(r, c, now)
+		s.since = since
+		r.seats = append(r.seats, s)
+	case len(r.seats) >= maxSeats:
+		return nil, errFull.message()
+	default:
+		s = newSeat(r, c, now)
+		r.seats = append(r.seats, s)
+	}
+	r.empty = time.Time{}
+	s.conn = cn
+	admit := !s.admitted && (c.Admitted || r.admitted[c.Seat])
+	s.admitted = s.admitted || admit
+	joined := joinedMessage{
+		Type: "joined", Version: Version, Seat: s.view(), Session: s.session, Resumed: resumed, Sequence: r.sequence,
+		Rights: rightsView{c.Publish, c.Subscribe}, Seats: []seatView{},
+	}
+	if s.admitted {
+		joined.Seats = r.others(s)
+	}
+	s.send(joined)
+	if s.admitted {
+		seen := uint64(0)
+		if resumed {
+			seen = m.Seen
+		}
+		r.catchUp(s, seen, resumed)
+	}
+	switch {
+	case admit:
+		r.startMedia(s)
+	case resumed && s.peer != nil:
+		s.peer.Repeat()
+	}
+	r.tell(s)
+	r.hub.event(control.SeatJoined, r, s, now)
+	return s, nil
+}
+
+// startMedia gives an admitted seat its transports and the tracks of the others.
+func (r *room) startMedia(s *seat) {
+	s.peer = r.hub.engine.NewPeer(sfu.Rights{Publish: s.claims.Publish, Subscribe: s.claims.Subscribe}, media{s})
+	r.each(func(other *seat) {
+		if other == s {
+			return
+		}
+		for _, up := range other.tracks {
+			s.peer.Subscribe(up, string(other.id()))
+		}
+	})
+}
+
+func (r *room) admit(id control.Seat) {
+	r.admitted[id] = true
+	s := r.find(id)
+	if s == nil || s.admitted {
+		return
+	}
+	s.admitted = true
+	s.send(admittedMessage{Type: "admitted", Seats: r.others(s), Sequence: r.sequence})
+	r.catchUp(s, 0, false)
+	r.startMedia(s)
+	r.tell(s)
+}
+
+func (r *room) others(s *seat) []seatView {
+	views := []seatView{}
+	r.each(func(other *seat) {
+		if other != s {
+			views = append(views, other.view())
+		}
+	})
+	return views
+}
+
+// tell shows the admitted seats what s looks like now.
+func (r *room) tell(s *seat) { r.broadcast(s, seatMessage{"seat", s.view()}) }
+
+// broadcast sends to all admitted seats but one.
+func (r *room) broadcast(except *seat, message any) {
+	raw, err := json.Marshal(message)
+	if err != nil {
+		return
+	}
+	r.each(func(s *seat) {
+		if s != except && s.admitted && s.conn != nil {
+			s.conn.sendRaw(raw)
+		}
+	})
+}
+
+// disconnected notes that a seat's socket ended; a newer socket may have replaced it before.
+func (r *room) disconnected(s *seat, cn *conn, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.holds(s) || s.conn != cn {
+		return
+	}
+	s.conn, s.lost = nil, now
+	r.tell(s)
+	r.hub.event(control.SeatReconnecting, r, s, now)
+}
+
+// giveUp ends a seat for the reason given and says so to the others.
+func (r *room) giveUp(s *seat, reason string, now time.Time) {
+	if s.conn != nil {
+		s.conn.end(nil)
+	}
+	r.detach(s)
+	r.broadcast(s, goneMessage{"gone", s.id(), reason})
+	r.hub.event(control.SeatLeft, r, s, now)
+	if len(r.seats) == 0 {
+		r.empty = now
+	}
+}
+
+// detach takes a seat and its tracks out of the room and closes its transports.
+func (r *room) detach(s *seat) {
+	r.seats = slices.DeleteFunc(r.seats, func(x *seat) bool { return x == s })
+	for _, up := range s.tracks {
+		r.withdraw(s, up)
+	}
+	s.tracks = nil
+	if s.peer != nil {
+		s.peer.Close()
+	}
+}
+
+func (r *room) withdraw(s *seat, up *sfu.UpTrack) {
+	r.each(func(other *seat) {
+		if other != s && other.peer != nil {
+			other.peer.Unsubscribe(up)
+		}
+	})
+}
+
+// remove gives up a seat by deed. It returns the peer to wait for, nil if there is none.
+func (r *room) remove(id control.Seat, now time.Time) *sfu.Peer {
+	r.removed[id] = now
+	delete(r.admitted, id)
+	s := r.find(id)
+	if s == nil {
+		return nil
+	}
+	s.send(plainMessage{"removed"})
+	r.giveUp(s, "removed", now)
+	return s.peer
+}
+
+// end closes the room by deed and returns the peers to wait for.
+func (r *room) end(now time.Time) []*sfu.Peer {
+	var peers []*sfu.Peer
+	for _, s := range slices.Clone(r.seats) {
+		s.send(plainMessage{"closed"})
+		if s.conn != nil {
+			s.conn.end(nil)
+		}
+		r.detach(s)
+		if s.peer != nil {
+			peers = append(peers, s.peer)
+		}
+	}
+	r.closed, r.empty = now, now
+	r.kept, r.log, r.sequence = nil, nil, 0
+	clear(r.admitted)
+	r.hub.event(control.RoomClosed, r, nil, now)
+	return peers
+}
+
+// tidy gives up seats that did not come back and says whether the room may be forgotten.
+func (r *room) tidy(now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range slices.Clone(r.seats) {
+		if s.conn == nil && now.Sub(s.lost) > resumeWindow {
+			r.giveUp(s, "lost", now)
+		}
+	}
+	r.dead = len(r.seats) == 0 && now.Sub(r.empty) > control.MaxLife
+	return r.dead
+}
+
+// post orders an app message and sends it to all who may receive, the sender too.
+func (r *room) post(s *seat, m fromClient, now time.Time) *refusal {
+	if m.Topic == "" || len(m.Topic) > maxTopic || len(m.Data) == 0 || len(m.Data) > maxAppData {
+		return errBadApp
+	}
+	msg := appMessage{
+		Type: "app", Sequence: r.sequence + 1, Topic: m.Topic, From: s.id(), At: now.UnixMilli(), Data: m.Data, Keep: m.Keep,
+	}
+	if m.Keep && !r.keep(msg) {
+		return errKeepFull
+	}
+	r.sequence++
+	r.log = append(r.log, msg)
+	for size := sizeOf(r.log); size > maxLog || len(r.log) > maxLogCount; {
+		size -= r.log[0].size()
+		r.log = r.log[1:]
+	}
+	raw, err := json.Marshal(msg)
+	if err != nil {
+		return errBadApp
+	}
+	r.each(func(to *seat) {
+		if to.admitted && to.conn != nil && (to == s || to.claims.Subscribe) {
+			to.conn.sendRaw(raw)
+		}
+	})
+	return nil
+}
+
+// keep remembers the latest of a topic; null data forgets it. It says whether there was room.
+func (r *room) keep(msg appMessage) bool {
+	next := slices.DeleteFunc(slices.Clone(r.kept), func(k appMessage) bool { return k.Topic == msg.Topic })
+	if string(msg.Data) != "null" {
+		next = append(next, msg)
+	}
+	if len(next) > maxTopics || sizeOf(next) > maxKept {
+		return false
+	}
+	r.kept = next
+	return true
+}
+
+// catchUp sends what a seat has not seen: to a newcomer the latest of each kept topic, to one that resumes also
+// the messages it missed. Order of sequence is kept.
+func (r *room) catchUp(s *seat, seen uint64, resumed bool) {
+	if !s.claims.Subscribe {
+		return
+	}
+	missed := slices.Clone(r.kept)
+	if resumed {
+		missed = append(missed, r.log...)
+	}
+	slices.SortFunc(missed, func(a, b appMessage) int { return int(a.Sequence) - int(b.Sequence) })
+	for _, msg := range missed {
+		if msg.Sequence > seen {
+			seen = msg.Sequence
+			s.send(msg)
+		}
+	}
+}
+
+// point passes a pointer message to the other seats on their lossy channels.
+func (r *room) point(s *seat, data []byte) {
+	raw, err := json.Marshal(pointerMessage{s.id(), string(data)})
+	if err != nil {
+		return
+	}
+	r.each(func(other *seat) {
+		if other != s && other.peer != nil {
+			other.peer.SendPointer(string(raw))
+		}
+	})
+}
+
+func (m appMessage) size() int { return len(m.Topic) + len(m.Data) + len(m.From) + 80 }
+
+func sizeOf(ms []appMessage) int {
+	n := 0
+	for _, m := range ms {
+		n += m.size()
+	}
+	return n
+}

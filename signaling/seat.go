@@ -1,0 +1,201 @@
+package signaling
+
+import (
+	"crypto/rand"
+	"errors"
+	"slices"
+	"time"
+
+	"yuanzhen/signaling/control"
+	"yuanzhen/signaling/sfu"
+)
+
+// maxPointerRate is how many pointer messages a second a seat may send: one a frame at 60 Hz.
+const maxPointerRate = 60
+
+// seat is a person's place in a room from the first arrival until it is given up. It is made by room.enter; all
+// fields after claims are guarded by the room's mutex.
+type seat struct {
+	room *room
+
+	claims   control.Claims
+	session  string // proves to be the same page when it comes back; empty when it must begin anew
+	since    time.Time
+	admitted bool
+	conn     *conn     // nil while the socket is lost
+	lost     time.Time // when it was
+	peer     *sfu.Peer // nil until admitted: a waiting seat has no transport at all
+	tracks   []*sfu.UpTrack
+	muted    map[sfu.Source]bool
+	pointers *bucket
+}
+
+func newSeat(r *room, c control.Claims, now time.Time) *seat {
+	return &seat{
+		room: r, claims: c, session: rand.Text(), since: now,
+		muted: map[sfu.Source]bool{}, pointers: newBucket(maxPointerRate, now),
+	}
+}
+
+func (s *seat) id() control.Seat { return s.claims.Seat }
+
+func (s *seat) presence() control.Presence {
+	switch {
+	case s.conn == nil:
+		return control.Reconnecting
+	case !s.admitted:
+		return control.Waiting
+	}
+	return control.Live
+}
+
+func (s *seat) view() seatView {
+	v := seatView{Seat: s.id(), Name: s.claims.Name, Role: s.claims.Role, Presence: s.presence(), Tracks: []trackView{}}
+	for _, up := range s.tracks {
+		v.Tracks = append(v.Tracks, trackView{ID: up.ID, Source: up.Source, Kind: up.Kind(), Muted: s.muted[up.Source]})
+	}
+	return v
+}
+
+func (s *seat) send(message any) {
+	if s.conn != nil {
+		s.conn.send(message)
+	}
+}
+
+// handle does what a message asks. It returns a refusal to be sent back, nil when all is well.
+func (s *seat) handle(m fromClient, now time.Time) *refusal {
+	s.room.mu.Lock()
+	defer s.room.mu.Unlock()
+	if !s.room.holds(s) {
+		return nil
+	}
+	switch m.Type {
+	case "ping":
+		s.send(plainMessage{"pong"})
+		return nil
+	case "leave":
+		s.room.giveUp(s, "left", now)
+		return nil
+	case "publish", "answer", "candidate", "restart", "mute", "app":
+		if s.peer == nil {
+			return errNotAdmitted
+		}
+		return s.act(m, now)
+	}
+	return errMalformed
+}
+
+// act does what only an admitted seat may ask.
+func (s *seat) act(m fromClient, now time.Time) *refusal {
+	switch m.Type {
+	case "answer":
+		s.peer.Answer(m.Offer, m.SDP)
+		return nil
+	case "candidate":
+		if m.Side != sfu.Publish && m.Side != sfu.Subscribe {
+			return errMalformed
+		}
+		if m.Candidate != nil {
+			s.peer.Candidate(m.Side, *m.Candidate)
+		}
+		return nil
+	case "restart":
+		s.peer.RestartICE()
+		return nil
+	}
+	if !s.claims.Publish {
+		return errNoRight
+	}
+	switch m.Type {
+	case "publish":
+		s.peer.Offer(m.Offer, m.SDP, m.Sections)
+	case "mute":
+		if m.Source.Kind() == "" {
+			return errMalformed
+		}
+		s.muted[m.Source] = m.Muted
+		s.room.tell(s)
+	case "app":
+		return s.room.post(s, m, now)
+	}
+	return nil
+}
+
+// media hears the seat's peer and passes it on to the room.
+type media struct{ *seat }
+
+var _ sfu.Handler = media{}
+
+func (m media) locked(f func()) {
+	m.room.mu.Lock()
+	defer m.room.mu.Unlock()
+	if m.room.holds(m.seat) {
+		f()
+	}
+}
+
+func (m media) Answered(offer uint64, sdp string) {
+	m.locked(func() { m.send(publishedMessage{"published", offer, sdp}) })
+}
+
+func (m media) Offered(offer uint64, sdp string, tracks []sfu.OfferedTrack) {
+	m.locked(func() {
+		if tracks == nil {
+			tracks = []sfu.OfferedTrack{}
+		}
+		m.send(subscribeMessage{"subscribe", offer, sdp, tracks})
+	})
+}
+
+func (m media) Published(up *sfu.UpTrack) {
+	m.locked(func() {
+		m.tracks = append(m.tracks, up)
+		m.room.each(func(other *seat) {
+			if other != m.seat && other.peer != nil {
+				other.peer.Subscribe(up, string(m.id()))
+			}
+		})
+		m.room.tell(m.seat)
+	})
+}
+
+func (m media) Unpublished(up *sfu.UpTrack) {
+	m.locked(func() {
+		m.tracks = slices.DeleteFunc(m.tracks, func(t *sfu.UpTrack) bool { return t == up })
+		m.room.withdraw(m.seat, up)
+		m.room.tell(m.seat)
+	})
+}
+
+func (m media) Pointer(data []byte) {
+	m.locked(func() {
+		if m.pointers.take(m.room.hub.now()) {
+			m.room.point(m.seat, data)
+		}
+	})
+}
+
+// Broken ends the socket; the client comes back and begins anew.
+func (m media) Broken(err error) {
+	m.locked(func() {
+		why := errMedia
+		switch {
+		case errors.Is(err, sfu.ErrRefused):
+			why = errNoRight
+		case errors.Is(err, sfu.ErrBadDescription):
+			why = errBadMedia
+		}
+		m.room.hub.log.Info("media of a seat ended", "code", why.code)
+		m.session = ""
+		for _, up := range m.tracks {
+			m.room.withdraw(m.seat, up)
+		}
+		m.tracks = nil
+		if m.conn != nil {
+			last := why.message()
+			last.Fatal = true
+			m.conn.end(last)
+		}
+	})
+}

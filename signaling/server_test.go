@@ -1,0 +1,560 @@
+package signaling_test
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/pion/webrtc/v4"
+	"go.uber.org/goleak"
+
+	"yuanzhen/signaling"
+	"yuanzhen/signaling/control"
+	"yuanzhen/signaling/sfu"
+	"yuanzhen/signaling/signaltest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var loopback = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0)
+
+// house is a server with a desk that sells tickets.
+type house struct {
+	t      *testing.T
+	server *signaling.Server
+	desk   control.Desk
+	url    string
+
+	mu     sync.Mutex
+	events []control.Event
+}
+
+func open(t *testing.T) *house {
+	t.Helper()
+	pub, priv, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &house{t: t}
+	h.server = signaling.New(signaling.Options{
+		UDP: loopback, TCP: loopback, TicketKey: pub, AllowedOrigins: []string{"https://clinic.example"},
+		Relay: signaling.RelayOptions{UDP: loopback, TCP: loopback},
+		Events: func(e control.Event) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.events = append(h.events, e)
+		},
+	})
+	if err := h.server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewServer(h.server.Handler())
+	h.url = "ws" + strings.TrimPrefix(web.URL, "http") + "/signal"
+	h.desk = control.Desk{Key: priv, Now: time.Now, ICEServers: h.server.ICEServers}
+	t.Cleanup(func() {
+		if err := h.server.Stop(); err != nil {
+			t.Error(err)
+		}
+		web.Close()
+	})
+	return h
+}
+
+func host(seat string) control.Claims {
+	return control.Claims{Room: "room", Seat: control.Seat(seat), Name: seat, Role: "host", Admitted: true, Publish: true, Subscribe: true}
+}
+
+func waiting(seat string) control.Claims {
+	c := host(seat)
+	c.Role, c.Admitted = "guest", false
+	return c
+}
+
+func (h *house) pass(c control.Claims) control.Pass {
+	h.t.Helper()
+	p, err := h.desk.Issue(c)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return p
+}
+
+func (h *house) dial(ctx context.Context, c control.Claims) *signaltest.Client {
+	h.t.Helper()
+	return h.dialWith(ctx, signaltest.Options{Ticket: h.pass(c).Ticket})
+}
+
+func (h *house) dialWith(ctx context.Context, o signaltest.Options) *signaltest.Client {
+	h.t.Helper()
+	o.URL = h.url
+	client, err := signaltest.Dial(ctx, o)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() { _ = client.Close() }) // the server may have closed it before
+	return client
+}
+
+func (h *house) eventKinds(seat control.Seat) []control.EventKind {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var kinds []control.EventKind
+	for _, e := range h.events {
+		if e.Seat == seat {
+			kinds = append(kinds, e.Kind)
+		}
+	}
+	return kinds
+}
+
+func soon(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func must(t *testing.T, errs ...error) {
+	t.Helper()
+	for _, err := range errs {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func await(t *testing.T, ctx context.Context, c *signaltest.Client, kind string, match func(signaltest.Message) bool) signaltest.Message {
+	t.Helper()
+	m, err := c.Await(ctx, kind, match)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestTwoSeatsHearAndSeeEachOtherAndAThirdComesLater(t *testing.T) {
+	h, ctx := open(t), soon(t)
+	a, b := h.dial(ctx, host("a")), h.dial(ctx, host("b"))
+	must(t, a.Publish(ctx, sfu.Microphone, sfu.Camera), b.Publish(ctx, sfu.Microphone, sfu.Camera))
+	for _, source := range []sfu.Source{sfu.Microphone, sfu.Camera} {
+		must(t, a.AwaitPackets(ctx, "b", source, 30), b.AwaitPackets(ctx, "a", source, 30))
+	}
+	must(t, a.AwaitPointer(ctx, "b"), b.AwaitPointer(ctx, "a"))
+
+	c := h.dial(ctx, host("c"))
+	joined := await(t, ctx, c, "joined", nil)
+	if len(joined.Seats) != 2 || len(joined.Seats[0].Tracks) != 2 {
+		t.Fatalf("the third sees %+v", joined.Seats)
+	}
+	must(t, c.AwaitPackets(ctx, "a", sfu.Camera, 10), c.AwaitPackets(ctx, "b", sfu.Microphone, 10))
+	must(t, c.Publish(ctx, sfu.Screen), a.AwaitPackets(ctx, "c", sfu.Screen, 10))
+
+	snap := h.server.Snapshot()
+	if snap.Rooms != 1 || snap.Seats != 3 || snap.Media.Peers != 3 || snap.Media.UpTracks != 5 || snap.Media.DownTracks != 10 {
+		t.Fatalf("snapshot %+v", snap)
+	}
+	if snap.Media.KeyFrameRequests == 0 || snap.Media.PacketsOut < snap.Media.PacketsIn {
+		t.Fatalf("snapshot %+v", snap.Media)
+	}
+
+	must(t, c.Send(map[string]any{"type": "leave"}))
+	gone := await(t, ctx, a, "gone", nil)
+	if gone.Reason != "left" || string(gone.Seat) != `"c"` {
+		t.Fatalf("gone %+v", gone)
+	}
+	d := h.dial(ctx, host("d"))
+	must(t, d.Publish(ctx, sfu.Screen), a.AwaitPackets(ctx, "d", sfu.Screen, 10))
+	offers := await(t, ctx, a, "subscribe", func(m signaltest.Message) bool {
+		return len(m.Tracks) > 0 && m.Tracks[len(m.Tracks)-1].Seat == "d"
+	})
+	if n := strings.Count(offers.SDP, "\nm="); n != 4 {
+		t.Fatalf("the ended screen's section is not used again: %d sections", n)
+	}
+}
+
+func TestAWaitingSeatSendsAndReceivesNothingUntilAdmitted(t *testing.T) {
+	h, ctx := open(t), soon(t)
+	early := h.dial(ctx, waiting("early")) // before anybody else
+	joined := await(t, ctx, early, "joined", nil)
+	if joined.View().Presence != control.Waiting || len(joined.Seats) != 0 {
+		t.Fatalf("joined %+v", joined)
+	}
+	a := h.dial(ctx, host("a"))
+	must(t, a.Publish(ctx, sfu.Microphone, sfu.Camera))
+	if seen := await(t, ctx, a, "joined", nil).Seats; len(seen) != 1 || seen[0].Presence != control.Waiting {
+		t.Fatalf("the host sees %+v", seen)
+	}
+	must(t, a.Send(map[string]any{"type": "app", "topic": "chat", "data": "for the admitted only", "keep": false}))
+	await(t, ctx, a, "app", nil)
+
+	short, cancel := context.WithTimeout(ctx, time.Second)
+	if err := early.Publish(short, sfu.Microphone, sfu.Camera); err == nil {
+		t.Fatal("a waiting seat was answered")
+	}
+	cancel()
+	await(t, ctx, early, "error", func(m signaltest.Message) bool { return m.Code == "not_admitted" && m.ZH != "" && !m.Fatal })
+	must(t, early.Send(map[string]any{"type": "app", "topic": "chat", "data": 1}), early.Send(map[string]any{"type": "ping"}))
+	await(t, ctx, early, "pong", nil)
+
+	packets, tracks := early.ReceivedAll()
+	other, _ := a.ReceivedAll()
+	media := h.server.Snapshot().Media
+	if packets != 0 || tracks != 0 || other != 0 || media.Peers != 1 || media.DownTracks != 0 || media.PacketsOut != 0 {
+		t.Fatalf("while waiting: %d packets on %d tracks, %d the other way, %+v", packets, tracks, other, media)
+	}
+	for _, m := range early.Messages() {
+		if m.Type == "seat" || m.Type == "app" || m.Type == "subscribe" {
+			t.Fatalf("a waiting seat was told %q", m.Type)
+		}
+	}
+
+	must(t, h.server.Rooms().Admit(ctx, "room", "early"))
+	admitted := await(t, ctx, early, "admitted", nil)
+	if len(admitted.Seats) != 1 || admitted.Sequence != 1 {
+		t.Fatalf("admitted %+v", admitted)
+	}
+	must(t, early.AwaitPackets(ctx, "a", sfu.Camera, 10))
+}
+
+func TestAnAdmissionBeforeTheArrivalCounts(t *testing.T) {
+	h, ctx := open(t), soon(t)
+	ticket := h.pass(waiting("w"))
+	must(t, h.server.Rooms().Admit(ctx, "room", "w"))
+	w := h.dialWith(ctx, signaltest.Options{Ticket: ticket.Ticket})
+	if p := await(t, ctx, w, "joined", nil).View().Presence; p != control.Live {
+		t.Fatalf("presence %q", p)
+	}
+}
+
+func TestRemovalEndsMediaAtOnceAndOldTickets(t *testing.T) {
+	h, ctx := open(t), soon(t)
+	a, b := h.dial(ctx, host("a")), h.dial(ctx, host("b"))
+	must(t, a.Publish(ctx, sfu.Microphone), b.Publish(ctx, sfu.Microphone))
+	must(t, a.AwaitPackets(ctx, "b", sfu.Microphone, 10), b.AwaitPackets(ctx, "a", sfu.Microphone, 10))
+	old := h.pass(host("b"))
+	time.Sleep(2 * time.Millisecond) // tickets count milliseconds
+	must(t, h.server.Rooms().Remove(ctx, "room", "b"))
+	if peers := h.server.Snapshot().Media.Peers; peers != 1 {
+		t.Fatalf("%d peers after Remove returned", peers)
+	}
+	await(t, ctx, b, "removed", nil)
+	must(t, b.AwaitEnd(ctx))
+	before, fromB := b.Received("a", sfu.Microphone), a.Received("b", sfu.Microphone)
+	time.Sleep(200 * time.Millisecond) // ten packets' time
+	if after := b.Received("a", sfu.Microphone); after > before+1 || a.Received("b", sfu.Microphone) > fromB+1 {
+		t.Fatalf("media went on after removal: %d then %d", before, after)
+	}
+	again := h.dialWith(ctx, signaltest.Options{Ticket: old.Ticket})
+	await(t, ctx, again, "removed", nil)
+	time.Sleep(2 * time.Millisecond)
+	await(t, ctx, h.dial(ctx, host("b")), "joined", nil) // a ticket sold since lets in again
+}
+
+func TestCloseEndsEverybody(t *testing.T) {
+	h, ctx := open(t), soon(t)
+	a, w := h.dial(ctx, host("a")), h.dial(ctx, waiting("w"))
+	must(t, a.Publish(ctx, sfu.Camera))
+	await(t, ctx, w, "joined", nil)
+	old := h.pass(host("a"))
+	time.Sleep(2 * time.Millisecond)
+	must(t, h.server.Rooms().Close(ctx, "room"))
+	await(t, ctx, a, "closed", nil)
+	await(t, ctx, w, "closed", nil)
+	must(t, a.AwaitEnd(ctx), w.AwaitEnd(ctx))
+	if snap := h.server.Snapshot(); snap.Seats != 0 || snap.Media.Peers != 0 {
+		t.Fatalf("after close: %+v", snap)
+	}
+	await(t, ctx, h.dialWith(ctx, signaltest.Options{Ticket: old.Ticket}), "closed", nil)
+}
+
+func TestALostSocketComesBackWithItsMediaAndMissedMessages(t *testing.T) {
+	h, ctx := open(t), soon(t)
+	a, b := h.dial(ctx, host("a")), h.dial(ctx, host("b"))
+	must(t, a.Publish(ctx, sfu.Camera), b.AwaitPackets(ctx, "a", sfu.Camera, 5))
+	must(t, a.Send(map[string]any{"type": "app", "topic": "chat", "data": "one"}))
+	await(t, ctx, b, "app", nil)
+	must(t, b.Drop(ctx))
+	await(t, ctx, a, "seat", func(m signaltest.Message) bool { return m.View().Presence == control.Reconnecting })
+	must(t, a.Send(map[string]any{"type": "app", "topic": "chat", "data": "two"}))
+	await(t, ctx, a, "app", func(m signaltest.Message) bool { return m.Sequence == 2 })
+	before := b.Received("a", sfu.Camera)
+	must(t, b.AwaitPackets(ctx, "a", sfu.Camera, before+10)) // media flows while the socket is gone
+
+	must(t, b.Resume(ctx, h.pass(host("b")).Ticket))
+	if !await(t, ctx, b, "joined", nil).Resumed {
+		t.Fatal("not resumed")
+	}
+	missed := await(t, ctx, b, "app", nil)
+	if missed.Sequence != 2 || string(missed.Data) != `"two"` {
+		t.Fatalf("missed message %+v", missed)
+	}
+	before = b.Received("a", sfu.Camera)
+	must(t, b.Publish(ctx, sfu.Microphone), a.AwaitPackets(ctx, "b", sfu.Microphone, 5))
+	must(t, b.AwaitPackets(ctx, "a", sfu.Camera, before+5))
+	if got := fmt.Sprint(h.eventKinds("b")); got != "[joined reconnecting joined]" {
+		t.Fatalf("events %s", got)
+	}
+}
+
+func TestANewPageReplacesTheOldOne(t *testing.T) {
+	h, ctx := open(t), soon(t)
+	a, old := h.dial(ctx, host("a")), h.dial(ctx, host("b"))
+	must(t, old.Publish(ctx, sfu.Microphone), a.AwaitPackets(ctx, "b", sfu.Microphone, 5))
+	page := h.dial(ctx, host("b"))
+	await(t, ctx, old, "error", func(m signaltest.Message) bool { return m.Code == "replaced" && m.Fatal })
+	must(t, old.AwaitEnd(ctx))
+	before := a.Received("b", sfu.Microphone)
+	must(t, page.Publish(ctx, sfu.Microphone), a.AwaitPackets(ctx, "b", sfu.Microphone, before+10))
+	seats, err := h.server.Rooms().Seats(ctx, "room")
+	must(t, err)
+	if len(seats) != 2 || seats[1].Presence != control.Live {
+		t.Fatalf("seats %+v", seats)
+	}
+}
+
+func TestMediaFindsANewPath(t *testing.T) {
+	h, ctx := open(t), soon(t)
+	a, b := h.dial(ctx, host("a")), h.dial(ctx, host("b"))
+	must(t, a.Publish(ctx, sfu.Microphone), b.Publish(ctx, sfu.Microphone))
+	must(t, a.AwaitPackets(ctx, "b", sfu.Microphone, 5), b.AwaitPackets(ctx, "a", sfu.Microphone, 5))
+	must(t, b.RestartICE(ctx))
+	before := b.Received("a", sfu.Microphone)
+	must(t, b.AwaitPackets(ctx, "a", sfu.Microphone, before+50))
+	heard := a.Received("b", sfu.Microphone)
+	must(t, a.AwaitPackets(ctx, "b", sfu.Microphone, heard+50))
+}
+
+func TestMediaOverTCPAndOverTheRelay(t *testing.T) {
+	h, ctx := open(t), soon(t)
+	a := h.dial(ctx, host("a"))
+	must(t, a.Publish(ctx, sfu.Camera))
+	t.Run("ICE over TCP", func(t *testing.T) {
+		b := h.dialWith(ctx, signaltest.Options{Ticket: h.pass(host("tcp")).Ticket, TCPOnly: true})
+		must(t, b.Publish(ctx, sfu.Camera), b.AwaitPackets(ctx, "a", sfu.Camera, 20), a.AwaitPackets(ctx, "tcp", sfu.Camera, 20))
+	})
+	for _, transport := range []string{"udp", "tcp"} {
+		t.Run("relay over "+transport, func(t *testing.T) {
+			pass := h.pass(host("relay-" + transport))
+			var servers []webrtc.ICEServer
+			for _, s := range pass.ICEServers {
+				for _, u := range s.URLs {
+					if strings.HasSuffix(u, "transport="+transport) {
+						servers = append(servers, webrtc.ICEServer{URLs: []string{u}, Username: s.Username, Credential: s.Credential})
+					}
+				}
+			}
+			b := h.dialWith(ctx, signaltest.Options{Ticket: pass.Ticket, RelayOnly: true, ICEServers: servers})
+			must(t, b.Publish(ctx, sfu.Camera), b.AwaitPackets(ctx, "a", sfu.Camera, 20))
+			must(t, a.AwaitPackets(ctx, control.Seat("relay-"+transport), sfu.Camera, 20))
+			if h.server.Snapshot().Relays < 2 {
+				t.Fatalf("media did not go through the relay: %+v", h.server.Snapshot())
+			}
+		})
+	}
+}
+
+func TestAppMessagesAreOrderedAndTheLatestIsKept(t *testing.T) {
+	h, ctx := open(t), soon(t)
+	a, b := h.dial(ctx, host("a")), h.dial(ctx, host("b"))
+	await(t, ctx, a, "joined", nil)
+	await(t, ctx, b, "joined", nil)
+	for i := range 20 {
+		must(t, a.Send(map[string]any{"type": "app", "topic": "viewer/slice", "data": i, "keep": true}))
+		must(t, b.Send(map[string]any{"type": "app", "topic": "chat", "data": i}))
+	}
+	last := func(m signaltest.Message) bool { return m.Sequence == 40 }
+	await(t, ctx, a, "app", last)
+	await(t, ctx, b, "app", last)
+	apps := func(c *signaltest.Client) (all []string) {
+		for _, m := range c.Messages() {
+			if m.Type == "app" {
+				all = append(all, fmt.Sprint(m.Sequence, m.Topic, m.From, string(m.Data)))
+			}
+		}
+		return all
+	}
+	if x, y := apps(a), apps(b); len(x) != 40 || strings.Join(x, "\n") != strings.Join(y, "\n") {
+		t.Fatalf("not the same order:\n%v\n%v", x, y)
+	}
+	late := h.dial(ctx, host("late"))
+	kept := await(t, ctx, late, "app", nil)
+	if kept.Topic != "viewer/slice" || string(kept.Data) != "19" {
+		t.Fatalf("kept %+v", kept)
+	}
+	must(t, a.Send(map[string]any{"type": "app", "topic": "big", "data": strings.Repeat("x", 17<<10)}))
+	await(t, ctx, a, "error", func(m signaltest.Message) bool { return m.Code == "bad_app" && !m.Fatal })
+	for i := range 9 { // 9 × 16 KiB is more than a room keeps
+		must(t, a.Send(map[string]any{"type": "app", "topic": fmt.Sprint("k", i), "data": strings.Repeat("x", 15<<10), "keep": true}))
+	}
+	await(t, ctx, a, "error", func(m signaltest.Message) bool { return m.Code == "keep_full" })
+}
+
+func TestMuteIsShown(t *testing.T) {
+	h, ctx := open(t), soon(t)
+	a, b := h.dial(ctx, host("a")), h.dial(ctx, host("b"))
+	must(t, a.Publish(ctx, sfu.Microphone), b.AwaitPackets(ctx, "a", sfu.Microphone, 1))
+	must(t, a.Send(map[string]any{"type": "mute", "source": "microphone", "muted": true}))
+	await(t, ctx, b, "seat", func(m signaltest.Message) bool {
+		v := m.View()
+		return v.Seat == "a" && len(v.Tracks) == 1 && v.Tracks[0].Muted
+	})
+}
+
+func TestAWatcherMayOnlyWatch(t *testing.T) {
+	h, ctx := open(t), soon(t)
+	a := h.dial(ctx, host("a"))
+	must(t, a.Publish(ctx, sfu.Camera))
+	c := host("watcher")
+	c.Role, c.Publish = "observer", false
+	w := h.dial(ctx, c)
+	must(t, w.AwaitPackets(ctx, "a", sfu.Camera, 5))
+	must(t, w.Send(map[string]any{"type": "app", "topic": "chat", "data": 1}))
+	await(t, ctx, w, "error", func(m signaltest.Message) bool { return m.Code == "no_right" })
+	short, cancel := context.WithTimeout(ctx, 300*time.Millisecond)
+	defer cancel()
+	if w.Publish(short, sfu.Camera) == nil {
+		t.Fatal("a watcher published")
+	}
+}
+
+func TestBadInputClosesThatSocketOnly(t *testing.T) {
+	h, ctx := open(t), soon(t)
+	a := h.dial(ctx, host("a"))
+	await(t, ctx, a, "joined", nil)
+	lines := func(n int, line string) string { return "v=0\r\n" + strings.Repeat(line+"\r\n", n) }
+	publish := func(sdp string) string {
+		raw, err := json.Marshal(map[string]any{"type": "publish", "offer": 1, "sdp": sdp, "sections": []any{}})
+		must(t, err)
+		return string(raw)
+	}
+	for name, c := range map[string]struct{ raw, code string }{
+		"not JSON":                 {"{", "malformed"},
+		"unknown word":             {`{"type":"fly"}`, "malformed"},
+		"nested 33 deep":           {`{"type":"app","topic":"x","data":` + strings.Repeat("[", 32) + strings.Repeat("]", 32) + `}`, "malformed"},
+		"wrong type of a field":    {`{"type":"mute","source":7}`, "malformed"},
+		"more than 64 KiB":         {`{"type":"app","data":"` + strings.Repeat("x", 64<<10) + `"}`, ""},
+		"a description of rubbish": {publish("hello"), "bad_description"},
+		"65 media sections":        {publish(lines(65, "m=audio 9 UDP/TLS/RTP/SAVPF 111")), "bad_description"},
+		"101 candidates":           {publish(lines(1, "m=audio 9 RTP 1") + lines(101, "a=candidate:1 1 udp 1 10.0.0.1 9 typ host")), "bad_description"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := h.dial(ctx, host("b"))
+			await(t, ctx, b, "joined", nil)
+			must(t, b.SendRaw([]byte(c.raw)), b.AwaitEnd(ctx))
+			if c.code != "" && lastOf(b).Code != c.code {
+				t.Fatalf("last message %+v", lastOf(b))
+			}
+		})
+	}
+	t.Run("101 messages at once", func(t *testing.T) {
+		b := h.dial(ctx, host("flood"))
+		for range 150 {
+			if b.SendRaw([]byte(`{"type":"ping"}`)) != nil {
+				break
+			}
+		}
+		must(t, b.AwaitEnd(ctx))
+	})
+	t.Run("101 candidates one by one", func(t *testing.T) {
+		b := h.dial(ctx, host("candidates"))
+		for range 101 {
+			must(t, b.Send(map[string]any{"type": "candidate", "side": "publish", "candidate": map[string]any{"candidate": "candidate:1 1 udp 1 10.0.0.1 9 typ host"}}))
+			time.Sleep(time.Millisecond)
+		}
+		must(t, b.AwaitEnd(ctx))
+	})
+	must(t, a.Send(map[string]any{"type": "ping"}))
+	await(t, ctx, a, "pong", nil)
+}
+
+func lastOf(c *signaltest.Client) signaltest.Message {
+	all := c.Messages()
+	return all[len(all)-1]
+}
+
+func TestASlowReaderIsDropped(t *testing.T) {
+	h, ctx := open(t), soon(t)
+	a := h.dial(ctx, host("a"))
+	await(t, ctx, a, "joined", nil)
+	slow, resp, err := websocket.DefaultDialer.DialContext(ctx, h.url, nil)
+	must(t, err)
+	resp.Body.Close()
+	defer slow.Close()
+	must(t, slow.WriteJSON(map[string]any{"type": "join", "version": 1, "ticket": h.pass(host("slow")).Ticket}))
+	await(t, ctx, a, "seat", func(m signaltest.Message) bool { return m.View().Seat == "slow" })
+	data := strings.Repeat("x", 15<<10)
+	for lost := false; !lost; { // fills the kernel's buffers, then the queue
+		must(t, ctx.Err(), a.Send(map[string]any{"type": "app", "topic": "t", "data": data}))
+		time.Sleep(11 * time.Millisecond) // below the message limit
+		for _, m := range a.Messages() {
+			lost = lost || m.Type == "seat" && m.View().Seat == "slow" && m.View().Presence == control.Reconnecting
+		}
+	}
+}
+
+func TestDoorsThatStayShut(t *testing.T) {
+	h, ctx := open(t), soon(t)
+	good := h.pass(host("a")).Ticket
+	for name, c := range map[string]struct{ join, code string }{
+		"no join first":   {`{"type":"ping"}`, "malformed"},
+		"other version":   {`{"type":"join","version":2,"ticket":"` + good + `"}`, "version"},
+		"forged ticket":   {`{"type":"join","version":1,"ticket":"` + good[:len(good)-4] + `AAAA"}`, "ticket_invalid"},
+		"no ticket":       {`{"type":"join","version":1}`, "ticket_invalid"},
+		"not even a word": {`[]`, "malformed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ws, resp, err := websocket.DefaultDialer.DialContext(ctx, h.url, nil)
+			must(t, err)
+			resp.Body.Close()
+			defer ws.Close()
+			must(t, ws.WriteMessage(websocket.TextMessage, []byte(c.join)))
+			var m signaltest.Message
+			must(t, ws.ReadJSON(&m))
+			if m.Code != c.code || !m.Fatal {
+				t.Fatalf("got %+v", m)
+			}
+		})
+	}
+	t.Run("a foreign page", func(t *testing.T) {
+		_, resp, err := websocket.DefaultDialer.DialContext(ctx, h.url, http.Header{"Origin": {"https://evil.example"}})
+		if err == nil || resp == nil || resp.StatusCode != http.StatusForbidden {
+			t.Fatalf("foreign origin: %v %v", resp, err)
+		}
+	})
+	t.Run("an allowed page", func(t *testing.T) {
+		ws, resp, err := websocket.DefaultDialer.DialContext(ctx, h.url, http.Header{"Origin": {"https://clinic.example"}})
+		must(t, err)
+		resp.Body.Close()
+		must(t, ws.Close())
+	})
+	if h.server.Snapshot().TicketsRefused != 5 {
+		t.Fatalf("refused %d", h.server.Snapshot().TicketsRefused)
+	}
+}
+
+func TestStopTellsClientsToComeBack(t *testing.T) {
+	pub, priv, err := ed25519.GenerateKey(nil)
+	must(t, err)
+	ctx := soon(t)
+	s := signaling.New(signaling.Options{UDP: loopback, TicketKey: pub})
+	must(t, s.Start())
+	web := httptest.NewServer(s.Handler())
+	defer web.Close()
+	pass, err := control.Desk{Key: priv, Now: time.Now}.Issue(host("a"))
+	must(t, err)
+	a, err := signaltest.Dial(ctx, signaltest.Options{URL: "ws" + strings.TrimPrefix(web.URL, "http"), Ticket: pass.Ticket})
+	must(t, err)
+	defer a.Close()
+	must(t, a.Publish(ctx, sfu.Camera))
+	must(t, s.Stop())
+	await(t, ctx, a, "error", func(m signaltest.Message) bool { return m.Code == "going_away" })
+}

@@ -1,0 +1,279 @@
+// Package turn is the embedded relay (RFC 8656) for networks that let nothing through but a connection to a
+// known server. It relays to our own media address and port and to nothing else, so it is of no use as a way into the
+// house or as a free proxy.
+package turn
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/pion/logging"
+	pion "github.com/pion/turn/v5"
+)
+
+const (
+	// CredentialLife is how long a credential may open allocations and refresh them.
+	CredentialLife = 10 * time.Minute
+	// MaxAllocations of one credential: two connections over two transports.
+	MaxAllocations = 4
+
+	realm = "yuanzhen"
+)
+
+// Options configure the relay. Ports may be 0.
+type Options struct {
+	UDP netip.AddrPort
+	TCP netip.AddrPort // not listened on when invalid
+	// Relay is the address that relayed packets leave from and that clients are told; that of UDP when invalid.
+	Relay netip.Addr
+	// PublicIP is told to clients as the relay's address; Relay when invalid.
+	PublicIP netip.Addr
+	// Peers are the media addresses and ports that may be relayed to; nothing else may.
+	Peers []Peer
+	// Secret makes credentials (the REST scheme coturn calls use-auth-secret); drawn at random when empty.
+	Secret string
+	Logger *slog.Logger // says which peer was refused, at debug; nil is silent
+	Logs   logging.LoggerFactory
+}
+
+// Peer is a media socket: the address its ICE candidates announce, and the one at which it is reached from here.
+// They differ behind a NAT that doesn't send back what comes from inside.
+type Peer struct{ Announced, Actual netip.AddrPort }
+
+// Server is a running relay.
+type Server struct {
+	// Set at construction.
+	secret string
+	peers  []Peer
+	log    *slog.Logger
+	udp    net.PacketConn
+	tcp    net.Listener // nil when not listened on
+	public netip.Addr
+	server *pion.Server
+
+	mu          sync.Mutex
+	allocations map[string]int // guarded by mu: how many a user has
+}
+
+// Start opens the sockets and serves until Close.
+func Start(o Options) (*Server, error) {
+	s := &Server{secret: o.Secret, log: o.Logger, allocations: map[string]int{}}
+	if s.secret == "" {
+		s.secret = rand.Text()
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	for _, p := range o.Peers {
+		s.peers = append(s.peers, Peer{unmap(p.Announced), unmap(p.Actual)})
+	}
+	relay := o.Relay
+	if !relay.IsValid() {
+		relay = o.UDP.Addr()
+	}
+	s.public = o.PublicIP
+	if !s.public.IsValid() {
+		s.public = relay
+	}
+	if err := s.listen(o); err != nil {
+		return nil, errors.Join(err, s.closeSockets())
+	}
+	gen := &generator{server: s, relay: relay.Unmap(), public: s.public.Unmap()}
+	config := pion.ServerConfig{
+		Realm:         realm,
+		LoggerFactory: o.Logs,
+		AuthHandler:   s.authenticate,
+		QuotaHandler:  s.quota,
+		EventHandler: pion.EventHandler{
+			OnAllocationCreated: func(_, _ net.Addr, _, user, _ string, _ net.Addr, _ int) { s.count(user, 1) },
+			OnAllocationDeleted: func(_, _ net.Addr, _, user, _ string) { s.count(user, -1) },
+		},
+		PacketConnConfigs: []pion.PacketConnConfig{{
+			PacketConn: s.udp, RelayAddressGenerator: gen, PermissionHandler: s.permit,
+		}},
+	}
+	if o.Logs == nil {
+		config.LoggerFactory = &logging.DefaultLoggerFactory{DefaultLogLevel: logging.LogLevelDisabled}
+	}
+	if s.tcp != nil {
+		config.ListenerConfigs = []pion.ListenerConfig{{Listener: s.tcp, RelayAddressGenerator: gen, PermissionHandler: s.permit}}
+	}
+	var err error
+	if s.server, err = pion.NewServer(config); err != nil {
+		return nil, errors.Join(fmt.Errorf("start relay: %w", err), s.closeSockets())
+	}
+	return s, nil
+}
+
+func (s *Server) listen(o Options) error {
+	var err error
+	var lc net.ListenConfig
+	if s.udp, err = lc.ListenPacket(context.Background(), "udp", o.UDP.String()); err != nil {
+		return fmt.Errorf("listen for TURN on UDP %s: %w", o.UDP, err)
+	}
+	if o.TCP.IsValid() {
+		if s.tcp, err = lc.Listen(context.Background(), "tcp", o.TCP.String()); err != nil {
+			return fmt.Errorf("listen for TURN on TCP %s: %w", o.TCP, err)
+		}
+	}
+	return nil
+}
+
+// Close ends all allocations and the sockets.
+func (s *Server) Close() error { return s.server.Close() }
+
+func (s *Server) closeSockets() error {
+	var errs []error
+	if s.udp != nil {
+		errs = append(errs, s.udp.Close())
+	}
+	if s.tcp != nil {
+		errs = append(errs, s.tcp.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// UDPAddr is where clients ask for an allocation.
+func (s *Server) UDPAddr() netip.AddrPort { return addrPort(s.udp.LocalAddr()) }
+
+// TCPAddr is the same over TCP; invalid when not listened on.
+func (s *Server) TCPAddr() netip.AddrPort {
+	if s.tcp == nil {
+		return netip.AddrPort{}
+	}
+	return addrPort(s.tcp.Addr())
+}
+
+// Allocations counts those in force.
+func (s *Server) Allocations() int { return s.server.AllocationCount() }
+
+// URLs are the stun: and turn: URLs of this server, for a host that clients can reach.
+func (s *Server) URLs(host string) (stun, turn []string) {
+	udp := net.JoinHostPort(host, strconv.Itoa(int(s.UDPAddr().Port())))
+	stun, turn = []string{"stun:" + udp}, []string{"turn:" + udp + "?transport=udp"}
+	if tcp := s.TCPAddr(); tcp.IsValid() {
+		turn = append(turn, "turn:"+net.JoinHostPort(host, strconv.Itoa(int(tcp.Port())))+"?transport=tcp")
+	}
+	return stun, turn
+}
+
+// Secret is what Credential needs to make credentials for this server.
+func (s *Server) Secret() string { return s.secret }
+
+// Credential makes a name and password for one holder, good for CredentialLife, here and on any server that shares
+// the secret. The holder must not contain a colon.
+func Credential(secret, holder string) (username, password string, err error) {
+	return pion.GenerateLongTermTURNRESTCredentials(secret, holder, CredentialLife)
+}
+
+func (s *Server) authenticate(a *pion.RequestAttributes) (string, []byte, bool) {
+	_, key, ok := pion.LongTermTURNRESTAuthHandler(s.secret, quiet)(a)
+	// The quota is one credential's, so the whole name with its time is the user.
+	return a.Username, key, ok
+}
+
+var quiet = (&logging.DefaultLoggerFactory{DefaultLogLevel: logging.LogLevelDisabled}).NewLogger("turn")
+
+func (s *Server) quota(user, _ string, _ net.Addr) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.allocations[user] < MaxAllocations
+}
+
+func (s *Server) count(user string, n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.allocations[user] += n; s.allocations[user] <= 0 {
+		delete(s.allocations, user)
+	}
+}
+
+// permit is asked for every permission and channel. pion tells only the IP; generator's filter checks the port too.
+func (s *Server) permit(_ net.Addr, peer net.IP) bool {
+	ip, ok := netip.AddrFromSlice(peer)
+	ok = ok && slices.ContainsFunc(s.peers, func(p Peer) bool { return p.Announced.Addr() == ip.Unmap() })
+	if !ok {
+		s.log.Debug("turn: peer refused", "peer", peer)
+	}
+	return ok
+}
+
+// generator opens a relay socket whose traffic is filtered, and refuses TCP allocations (RFC 6062): media is UDP.
+type generator struct {
+	server        *Server
+	relay, public netip.Addr
+}
+
+var errNoTCP = errors.New("TCP allocations are not offered")
+
+func (g *generator) Validate() error { return nil }
+
+func (g *generator) AllocatePacketConn(c pion.AllocateListenerConfig) (net.PacketConn, net.Addr, error) {
+	var lc net.ListenConfig
+	conn, err := lc.ListenPacket(context.Background(), c.Network, netip.AddrPortFrom(g.relay, 0).String())
+	if err != nil {
+		return nil, nil, fmt.Errorf("open relay socket: %w", err)
+	}
+	told := netip.AddrPortFrom(g.public, addrPort(conn.LocalAddr()).Port())
+	return filter{conn, g.server}, net.UDPAddrFromAddrPort(told), nil
+}
+
+func (g *generator) AllocateListener(pion.AllocateListenerConfig) (net.Listener, net.Addr, error) {
+	return nil, nil, errNoTCP
+}
+
+func (g *generator) AllocateConn(pion.AllocateConnConfig) (net.Conn, error) { return nil, errNoTCP }
+
+// filter lets packets pass only to and from the media sockets.
+type filter struct {
+	net.PacketConn
+	server *Server
+}
+
+// WriteTo drops what goes elsewhere, as if the network had lost it: the client must not learn what is there.
+func (f filter) WriteTo(b []byte, to net.Addr) (int, error) {
+	announced := addrPort(to)
+	for _, p := range f.server.peers {
+		if p.Announced == announced {
+			return f.PacketConn.WriteTo(b, net.UDPAddrFromAddrPort(p.Actual))
+		}
+	}
+	return len(b), nil
+}
+
+func (f filter) ReadFrom(b []byte) (int, net.Addr, error) {
+	for {
+		n, from, err := f.PacketConn.ReadFrom(b)
+		if err != nil {
+			return n, from, err
+		}
+		actual := addrPort(from)
+		for _, p := range f.server.peers {
+			if p.Actual == actual {
+				return n, net.UDPAddrFromAddrPort(p.Announced), nil
+			}
+		}
+	}
+}
+
+func addrPort(a net.Addr) netip.AddrPort {
+	if udp, ok := a.(*net.UDPAddr); ok {
+		return unmap(udp.AddrPort())
+	}
+	ap, err := netip.ParseAddrPort(a.String())
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	return unmap(ap)
+}
+
+func unmap(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
