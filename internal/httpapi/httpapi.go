@@ -64,7 +64,7 @@ func New(mux *http.ServeMux, version string, policy *authz.Policy, sessions Sess
 		return problemOf(ctx.Context(), validation(status, msg, errs))
 	}
 	config := huma.DefaultConfig("Yuanzhen 远诊", version)
-	config.OpenAPIPath, config.DocsPath, config.SchemasPath, config.CreateHooks = "/api/openapi", "", "", nil
+	config.OpenAPIPath, config.DocsPath, config.SchemasPath, config.CreateHooks = "", "", "", nil
 	config.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
 	config.Info.Description = "Every operation carries the name of its action as x-action; who may do it stands in the access table."
 	return &API{Huma: humago.New(mux, config), mux: mux, policy: policy, sessions: sessions, db: db, log: log, actions: map[string]bool{}}

@@ -119,7 +119,7 @@ type Me struct {
 	Name           string           `json:"name"`
 	Kind           string           `json:"kind" enum:"patient,staff"`
 	PhoneMasked    string           `json:"phone_masked,omitempty"`
-	PractitionerID ids.Practitioner `json:"practitioner_id"`
+	PractitionerID ids.Practitioner `json:"practitioner_id,omitzero"`
 	Title          string           `json:"title,omitempty"`
 	Roles          []Role           `json:"roles"`
 	Persons        []Person         `json:"persons"`

@@ -1,0 +1,126 @@
+// Package app puts the house together: it starts the engines nobody named an outside
+// one for, wires every room to its neighbours, serves, and stops in reverse order.
+package app
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Options are all settings. Each can be given as a flag or by its variable in the
+// environment; the help text is the reference.
+type Options struct {
+	Listen string `default:"127.0.0.1:8080" env:"YUANZHEN_LISTEN" placeholder:"HOST:PORT" help:"Address of pages and API; port 0 picks a free one."`
+	Data   string `default:"var" env:"YUANZHEN_DATA" placeholder:"DIR" help:"Data folder: embedded database, objects, master key. Never deleted."`
+	Public string `env:"YUANZHEN_PUBLIC_URL" placeholder:"URL" help:"Address that browsers use, when a proxy stands before us (https://visit.example.org)."`
+
+	DatabaseURL string `env:"YUANZHEN_DATABASE_URL" placeholder:"URL" help:"Outside PostgreSQL 15 to 18 (postgres://…). Default: a private cluster in the data folder."`
+	NATSURL     string `name:"nats-url" env:"YUANZHEN_NATS_URL" placeholder:"URL" help:"Outside NATS (nats://…). Default: a bus inside the process."`
+
+	Store       string `default:"gateway" enum:"gateway,minio" env:"YUANZHEN_STORE" help:"Embedded object store: the S3 gateway inside the process, or a MinIO server as a child (gateway, minio)."`
+	MinIOBin    string `name:"minio-bin" default:"bin/minio" env:"MINIO_BIN" placeholder:"FILE" help:"MinIO server for --store minio; 'make minio' builds it."`
+	S3Endpoint  string `name:"s3-endpoint" env:"YUANZHEN_S3_ENDPOINT" placeholder:"URL" help:"Outside S3 store (https://…). Default: the embedded one."`
+	S3AccessKey string `name:"s3-access-key" env:"YUANZHEN_S3_ACCESS_KEY" help:"Access key of the outside S3 store."`
+	S3SecretKey string `name:"s3-secret-key" env:"YUANZHEN_S3_SECRET_KEY" help:"Secret key of the outside S3 store."`
+	S3Region    string `name:"s3-region" default:"us-east-1" env:"YUANZHEN_S3_REGION" help:"Region of the outside S3 store."`
+	S3Bucket    string `name:"s3-bucket" default:"yuanzhen" env:"YUANZHEN_S3_BUCKET" help:"Bucket; made when it is not there."`
+
+	MediaUDP   string   `name:"media-udp" env:"YUANZHEN_MEDIA_UDP" placeholder:"HOST:PORT" help:"The one UDP port of audio and video. Default: a free port on the host of --listen."`
+	MediaTCP   string   `name:"media-tcp" env:"YUANZHEN_MEDIA_TCP" placeholder:"HOST:PORT" help:"ICE over TCP, for networks without UDP. Default: a free port on the host of --listen."`
+	MediaIPs   []string `name:"media-ip" env:"YUANZHEN_MEDIA_IPS" sep:"," placeholder:"IP" help:"Addresses that clients reach the media ports at, behind NAT."`
+	TURNURL    string   `name:"turn-url" env:"YUANZHEN_TURN_URL" placeholder:"URL" help:"Outside TURN server (turn:host:port); needs --turn-secret. Default: the embedded one."`
+	TURNSecret string   `name:"turn-secret" env:"YUANZHEN_TURN_SECRET" help:"Shared secret of the outside TURN server (REST scheme, coturn's use-auth-secret)."`
+
+	MasterKey   string `env:"YUANZHEN_MASTER_KEY" help:"Master key: 32 bytes in base64. Default: a file in the data folder, made at the first run."`
+	SMSURL      string `name:"sms-url" env:"YUANZHEN_SMS_URL" placeholder:"URL" help:"Gateway for text messages: we POST {phone, body} as JSON. Default in demo: a simulator."`
+	RealNameURL string `name:"realname-url" env:"YUANZHEN_REALNAME_URL" placeholder:"URL" help:"Gateway for real-name checks: we POST {name, id_no}, it answers {matches}. Default in demo: a simulator."`
+	PolicyDir   string `name:"policies" env:"YUANZHEN_POLICIES" placeholder:"DIR" help:"First-visit policies in force here (YAML). Default: none, so first visits stay offline."`
+	Log         string `default:"info" enum:"debug,info,warn" env:"YUANZHEN_LOG" help:"Log level (debug, info, warn)."`
+
+	Demo    bool      `kong:"-"` // demo cast and simulators; never in production
+	Version string    `kong:"-"`
+	Out     io.Writer `kong:"-"` // progress of long steps
+}
+
+// Check finds settings that can't work and names them.
+func (o *Options) Check() error {
+	for _, s := range []struct{ setting, value string }{
+		{"YUANZHEN_LISTEN", o.Listen}, {"YUANZHEN_MEDIA_UDP", o.MediaUDP}, {"YUANZHEN_MEDIA_TCP", o.MediaTCP}} {
+		if s.value == "" {
+			continue
+		}
+		if _, _, err := net.SplitHostPort(s.value); err != nil {
+			return fmt.Errorf("%s %q: want host:port (such as 127.0.0.1:8080)", s.setting, s.value)
+		}
+	}
+	for _, s := range []struct{ setting, value, schemes string }{
+		{"YUANZHEN_DATABASE_URL", o.DatabaseURL, "postgres postgresql"}, {"YUANZHEN_NATS_URL", o.NATSURL, "nats tls"},
+		{"YUANZHEN_S3_ENDPOINT", o.S3Endpoint, "http https"}, {"YUANZHEN_PUBLIC_URL", o.Public, "http https"},
+		{"YUANZHEN_SMS_URL", o.SMSURL, "http https"}, {"YUANZHEN_REALNAME_URL", o.RealNameURL, "http https"}, {"YUANZHEN_TURN_URL", o.TURNURL, "turn turns"}} {
+		if s.value == "" {
+			continue
+		}
+		u, err := url.Parse(s.value)
+		if err != nil || !strings.Contains(" "+s.schemes+" ", " "+u.Scheme+" ") {
+			return fmt.Errorf("%s: want an address that begins with %s:", s.setting, strings.ReplaceAll(s.schemes, " ", ": or "))
+		}
+	}
+	if (o.S3Endpoint != "") != (o.S3AccessKey != "" && o.S3SecretKey != "") {
+		return fmt.Errorf("YUANZHEN_S3_ENDPOINT, YUANZHEN_S3_ACCESS_KEY and YUANZHEN_S3_SECRET_KEY belong together: give all three or none")
+	}
+	if (o.TURNURL != "") != (o.TURNSecret != "") {
+		return fmt.Errorf("YUANZHEN_TURN_URL and YUANZHEN_TURN_SECRET belong together: give both or none")
+	}
+	if !o.Demo {
+		if err := o.checkProduction(); err != nil {
+			return err
+		}
+	}
+	// The embedded object store changes the working folder: from here on every path is absolute.
+	for _, path := range []*string{&o.Data, &o.MinIOBin, &o.PolicyDir} {
+		if *path == "" {
+			continue
+		}
+		full, err := filepath.Abs(*path)
+		if err != nil {
+			return err
+		}
+		*path = full
+	}
+	if err := os.MkdirAll(o.Data, 0o700); err != nil {
+		return fmt.Errorf("YUANZHEN_DATA: %w", err)
+	}
+	return nil
+}
+
+// checkProduction refuses what only a demo may stand on.
+func (o *Options) checkProduction() error {
+	for _, s := range []struct{ setting, value, why string }{
+		{"YUANZHEN_DATABASE_URL", o.DatabaseURL, "the embedded cluster has no replica and no backup"},
+		{"YUANZHEN_S3_ENDPOINT", o.S3Endpoint, "the embedded store has no replica and no backup"},
+		{"YUANZHEN_MASTER_KEY", o.MasterKey, "the key must not lie beside the data"},
+		{"YUANZHEN_SMS_URL", o.SMSURL, "the text-message provider is a simulator"},
+		{"YUANZHEN_REALNAME_URL", o.RealNameURL, "the real-name check is a simulator"},
+		{"YUANZHEN_PUBLIC_URL", o.Public, "browsers give camera and microphone to https pages only"},
+	} {
+		if s.value == "" {
+			return fmt.Errorf("production refuses to start without %s: %s (for a trial use 'yuanzhen dev')", s.setting, s.why)
+		}
+	}
+	if !strings.HasPrefix(o.Public, "https:") {
+		return fmt.Errorf("YUANZHEN_PUBLIC_URL must be https: browsers give camera and microphone to https pages only")
+	}
+	return nil
+}
+
+// say reports progress of a long step.
+func (o *Options) say(format string, args ...any) {
+	if o.Out != nil {
+		fmt.Fprintf(o.Out, format+"\n", args...)
+	}
+}

@@ -1,0 +1,230 @@
+package app
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/riverqueue/river"
+
+	"yuanzhen/cmd/yuanzhen/demo"
+	"yuanzhen/internal/audit"
+	"yuanzhen/internal/authz"
+	"yuanzhen/internal/httpapi"
+	"yuanzhen/internal/identity"
+	"yuanzhen/internal/jobs"
+	"yuanzhen/internal/keys"
+	"yuanzhen/internal/live"
+	"yuanzhen/internal/notify"
+	"yuanzhen/signaling"
+	"yuanzhen/signaling/control"
+	"yuanzhen/web"
+)
+
+// house is every room, wired to its neighbours.
+type house struct {
+	handler  http.Handler
+	api      *httpapi.API
+	queue    *jobs.Queue
+	identity *identity.Service
+	audit    *audit.Log
+	media    *signaling.Server
+	desk     control.Desk
+	stage    *demo.Stage // nil outside demo mode
+	stops    []func(context.Context) error
+}
+
+// sealEvery is how long an audit entry may stand outside the sealed log.
+const sealEvery = 2 * time.Second
+
+// wire is the only place that knows which room stands beside which.
+// After an error nothing is left running.
+func (a *App) wire(ctx context.Context) (h *house, err error) {
+	o, e := a.options, a.engines
+	h = &house{}
+	defer func() {
+		if err != nil {
+			h.stop(ctx)
+		}
+	}()
+	if h.audit, err = audit.NewLog(e.db, e.vault.Signer("audit")); err != nil {
+		return nil, err
+	}
+
+	workers := river.NewWorkers()
+	simulator := &notify.Simulator{DB: e.db, Vault: e.vault}
+	sms := &notify.SMS{Vault: e.vault, Sender: simulator}
+	if o.SMSURL != "" {
+		sms.Sender = smsGateway{newGateway(o.SMSURL)}
+	}
+	sms.Register(workers)
+	river.AddWorker(workers, &sealer{log: h.audit})
+	if h.queue, err = jobs.New(e.db, a.log, workers, jobs.Periodic{Every: sealEvery, Args: sealArgs{}}); err != nil {
+		return nil, err
+	}
+	h.onStop(h.queue.Stop)
+
+	h.identity = &identity.Service{DB: e.db, Now: time.Now, Vault: e.vault, Queue: h.queue, SMS: sms, RealName: realNameSimulator{}, Secure: o.Public != ""}
+	if o.RealNameURL != "" {
+		h.identity.RealName = realNameGateway{newGateway(o.RealNameURL)}
+	}
+	signing := &keys.Service{Now: time.Now}
+	bus := &live.Bus{Conn: e.bus, Log: a.log}
+
+	policy, err := authz.Load()
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	h.api = httpapi.New(mux, o.Version, policy, h.identity, e.db, a.log)
+	h.identity.Routes(h.api)
+	bus.Routes(h.api)
+	if err := a.openRooms(h); err != nil {
+		return nil, err
+	}
+	if o.Demo {
+		seeder := &demo.Seeder{DB: e.db, Vault: e.vault, Keys: signing, Now: time.Now}
+		seeded, err := seeder.Seed(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("demo cast: %w", err)
+		}
+		if seeded {
+			o.say("演示人物 demo cast: seeded")
+		}
+		stage := &demo.Stage{Seeder: seeder, Identity: h.identity, Inbox: simulator, Desk: h.desk}
+		stage.Routes(h.api)
+		h.stage = stage
+	}
+
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	a.operations(mux, h, metrics)
+	h.handler = h.api.Edge(metrics, mux)
+	return h, nil
+}
+
+// openRooms makes the media server and the desk that sells tickets to it.
+func (a *App) openRooms(h *house) error {
+	o, key := a.options, a.engines.vault.Signer("ticket")
+	host, _, err := net.SplitHostPort(a.listener.Addr().String())
+	if err != nil {
+		return err
+	}
+	port := func(setting, value string) netip.AddrPort {
+		if value == "" {
+			value = net.JoinHostPort(host, "0")
+		}
+		address, parseErr := netip.ParseAddrPort(value)
+		if parseErr != nil && err == nil {
+			err = fmt.Errorf("%s %q: want an IP address and a port", setting, value)
+		}
+		return address
+	}
+	options := signaling.Options{UDP: port("YUANZHEN_MEDIA_UDP", o.MediaUDP), TCP: port("YUANZHEN_MEDIA_TCP", o.MediaTCP),
+		TicketKey: key.Public().(ed25519.PublicKey), Logger: a.log}
+	for _, s := range o.MediaIPs {
+		ip, parseErr := netip.ParseAddr(s)
+		if parseErr != nil {
+			return fmt.Errorf("YUANZHEN_MEDIA_IPS: %w", parseErr)
+		}
+		options.PublicIPs = append(options.PublicIPs, ip)
+	}
+	if err != nil {
+		return err
+	}
+	if o.TURNURL != "" {
+		options.Relay = signaling.RelayOptions{URLs: []string{o.TURNURL}, Secret: o.TURNSecret}
+	} else {
+		relay := netip.AddrPortFrom(options.UDP.Addr(), 0)
+		options.Relay = signaling.RelayOptions{UDP: relay, TCP: relay, Secret: hex.EncodeToString(a.engines.vault.Secret("turn"))}
+	}
+	if o.Public != "" {
+		options.AllowedOrigins = []string{strings.TrimSuffix(o.Public, "/")}
+	}
+	h.media = signaling.New(options)
+	if err := h.media.Start(); err != nil {
+		return fmt.Errorf("YUANZHEN_MEDIA_UDP, YUANZHEN_MEDIA_TCP: %w", err)
+	}
+	h.onStop(func(context.Context) error { return h.media.Stop() })
+	h.desk = control.Desk{Key: key, Now: time.Now, ICEServers: h.media.ICEServers}
+	socket := h.media.Handler()
+	httpapi.Raw(h.api, httpapi.Op{Method: "GET", Path: "/signal", Action: "room.enter", Status: http.StatusSwitchingProtocols,
+		Summary: "WebSocket of the rooms; the first message brings the ticket (signaling/PROTOCOL.md)"},
+		func(w http.ResponseWriter, r *http.Request) error {
+			socket.ServeHTTP(w, r)
+			return nil
+		})
+	return nil
+}
+
+// operations adds what operators and machines ask for, and the pages.
+func (a *App) operations(mux *http.ServeMux, h *house, metrics *prometheus.Registry) {
+	answer := func(w http.ResponseWriter, status int, body any) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(status)
+		json.NewEncoder(w).Encode(body)
+	}
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
+		answer(w, http.StatusOK, map[string]any{"ok": true, "version": a.options.Version})
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		state, good := a.ready(r.Context())
+		status := http.StatusOK
+		if !good {
+			status = http.StatusServiceUnavailable
+		}
+		answer(w, status, state)
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /api/openapi.json", func(w http.ResponseWriter, r *http.Request) {
+		document, err := h.api.Document()
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Write(document)
+	})
+	mux.Handle("/", web.Handler())
+}
+
+func (h *house) onStop(stop func(context.Context) error) { h.stops = append(h.stops, stop) }
+
+func (h *house) stop(ctx context.Context) error {
+	var first error
+	for i := len(h.stops) - 1; i >= 0; i-- {
+		if err := h.stops[i](ctx); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// sealArgs is the duty of folding fresh audit entries into the log.
+type sealArgs struct{}
+
+func (sealArgs) Kind() string { return "audit_seal" }
+
+type sealer struct {
+	river.WorkerDefaults[sealArgs]
+	log *audit.Log
+}
+
+func (s *sealer) Work(ctx context.Context, _ *river.Job[sealArgs]) error {
+	for {
+		if n, err := s.log.Seal(ctx); err != nil || n == 0 {
+			return err
+		}
+	}
+}
