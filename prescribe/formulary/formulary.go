@@ -7,7 +7,6 @@ package formulary
 
 import (
 	"fmt"
-	"strings"
 
 	"yuanzhen/internal/fault"
 )
@@ -210,8 +209,20 @@ func (k *Knowledge) Crossing(from, to string) (Crossing, bool) {
 
 // HasPrefix reports that an ICD-10 code falls under a prefix; the point is only for the eye.
 func HasPrefix(code, prefix string) bool {
-	bare := func(s string) string { return strings.ReplaceAll(strings.ToUpper(s), ".", "") }
-	return strings.HasPrefix(bare(code), bare(prefix))
+	at := 0
+	for i := range len(prefix) {
+		if prefix[i] == '.' {
+			continue
+		}
+		if at < len(code) && code[at] == '.' {
+			at++
+		}
+		if at == len(code) || code[at] != prefix[i] {
+			return false
+		}
+		at++
+	}
+	return true
 }
 
 func pair(a, b string) [2]string {

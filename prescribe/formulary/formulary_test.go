@@ -64,6 +64,7 @@ func TestBrokenDataIsRefused(t *testing.T) {
 		{"a code without words", "interactions", "PD_HYPERTENSIVE", "PD_HYPER", "code mech:PD_HYPER lacks its wording"},
 		{"a dose with an exponent", "dose_limits", "max_daily,20,mg", "max_daily,2e1,mg", "not a plain decimal"},
 		{"a unit nobody knows", "combinations", "amoxicillin:875:mg", "amoxicillin:875:drops", `unknown unit "drops"`},
+		{"a limit in units nobody doses in", "dose_limits", "citalopram,max_daily,20,mg", "citalopram,max_daily,20,mL", "citalopram is dosed in mg, not in mL"},
 		{"a column renamed", "renal", "egfr_below", "egfr", "renal: the header is not"},
 		{"a severity misspelt", "duplicate_classes", "ppi,major", "ppi,mayor", `unknown severity "mayor"`},
 		{"an ingredient twice", "ingredients", "ampicillin,ampicillin", "amoxicillin,ampicillin", "is there twice"},
@@ -137,5 +138,16 @@ func TestSearch(t *testing.T) {
 	}
 	if len(k.Search("a", 7)) != 7 || k.Search("  ", 7) != nil {
 		t.Error("a search is bounded, and empty for nothing")
+	}
+}
+
+func TestHasPrefix(t *testing.T) {
+	for _, c := range []struct {
+		code, prefix string
+		falls        bool
+	}{{"K25.0", "K25", true}, {"K250", "K25.0", true}, {"K25.0", "K250", true}, {"K25", "K25.0", false}, {"I44.100x001", "I44.1", true}, {"I10", "I11", false}} {
+		if HasPrefix(c.code, c.prefix) != c.falls {
+			t.Errorf("%s under %s: %v", c.code, c.prefix, !c.falls)
+		}
 	}
 }

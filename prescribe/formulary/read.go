@@ -139,6 +139,9 @@ func (r *reader) ingredient(v row) {
 		PerKgDay: r.amount(v, "paed_max_per_kg_day", "dose_unit"), ChildDailyCap: r.amount(v, "paed_daily_cap", "dose_unit"),
 		Essential: r.oneOf(v, "neml_2026", "0", "1") == "1", Sources: strings.Split(v["src"], ";"),
 	}
+	if !KnownUnit(i.Unit) {
+		r.fail("unknown unit %q", i.Unit)
+	}
 	for _, form := range i.Forms {
 		if !slices.Contains(Forms, form) {
 			r.fail("unknown form %q", form)
@@ -176,7 +179,9 @@ func (r *reader) product(v row) {
 			r.fail("component %q is not ingredient:strength:unit", part)
 			continue
 		}
-		p.Components = append(p.Components, Component{r.known(f[0]), r.amountOf(f[1], f[2])})
+		c := Component{r.known(f[0]), r.amountOf(f[1], f[2])}
+		r.sameKind(c.Ingredient, c.Strength)
+		p.Components = append(p.Components, c)
 	}
 	if len(p.Components) == 0 {
 		r.fail("product %s has no component", p.ID)
@@ -199,6 +204,7 @@ func (r *reader) limit(v row) {
 		r.fail("unknown kind of limit %q", l.Kind)
 	}
 	i := r.known(v["ingredient"])
+	r.sameKind(i, l.Amount)
 	i.Limits = append(i.Limits, l)
 }
 
@@ -206,6 +212,7 @@ func (r *reader) renal(v row) {
 	n := Renal{Row: "renal:" + v["target"] + "<" + v["egfr_below"], Below: r.number(v, "egfr_below"),
 		Action: r.oneOf(v, "action", "monitor", "reduce", "avoid", "contra"), DailyMax: r.amount(v, "max_daily", "unit"), Source: v["src"]}
 	for _, i := range r.target(v["target_type"], v["target"]) {
+		r.sameKind(i, n.DailyMax)
 		i.Renal = append(i.Renal, n)
 	}
 }
@@ -226,6 +233,7 @@ func (r *reader) interaction(v row) {
 	}
 	if v["cap_ingredient"] != "" {
 		x.CapOf, x.Cap = r.known(v["cap_ingredient"]), r.amount(v, "cap_max_daily", "cap_unit")
+		r.sameKind(x.CapOf, x.Cap)
 	}
 	if (v["management"] == "DOSE_CAP") != !x.Cap.IsZero() {
 		r.fail("DOSE_CAP needs a cap, and a cap DOSE_CAP")
@@ -315,6 +323,13 @@ func (r *reader) known(id string) *Ingredient {
 	}
 	r.fail("unknown ingredient %q", id)
 	return &Ingredient{ID: id}
+}
+
+// sameKind refuses a limit that could never be compared with the doses of its ingredient.
+func (r *reader) sameKind(i *Ingredient, a Amount) {
+	if !a.IsZero() && a.base != units[i.Unit].base {
+		r.fail("%s is dosed in %s, not in %s", i.ID, i.Unit, a.base)
+	}
 }
 
 func (r *reader) members(v row) []*Ingredient {

@@ -1,0 +1,184 @@
+// Package check judges one draft prescription: given the knowledge and a case it says what a careful
+// pharmacist would, with the row of data behind each word. It asks nothing and remembers nothing:
+// the same case and the same knowledge give the same bytes.
+//
+// Each kind of check is a file. What the data can't judge is an alert of its own (not_checked), never silence;
+// what the data leaves open on purpose stands in Result.NotCurated.
+package check
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"yuanzhen/internal/fault"
+	"yuanzhen/prescribe/formulary"
+)
+
+// Severity of an alert; it sets the tier and, with the others, the decision.
+type Severity = formulary.Severity
+
+// Result of Run. Alerts are ordered by falling severity, then type, then ingredients; each Key is there once.
+type Result struct {
+	ID         string   `json:"id,omitempty"`
+	Decision   string   `json:"decision" enum:"clean,info,override,block"`
+	Alerts     []Alert  `json:"alerts"`
+	Knowledge  string   `json:"knowledge" doc:"version of the data that was asked"`
+	NotCurated []string `json:"not_curated,omitempty" doc:"what the data leaves open: ingredient and column"`
+}
+
+// Alert is one finding.
+type Alert struct {
+	Key      string     `json:"key" doc:"type and ingredients; names the alert in an override"`
+	Type     string     `json:"type"`
+	About    []string   `json:"about" doc:"ingredient ids, sorted; empty when it is about the whole prescription"`
+	Severity Severity   `json:"severity" enum:"moderate,major,contraindicated"`
+	Tier     string     `json:"tier" enum:"passive,interruptive,hard_stop"`
+	Text     fault.Text `json:"text"`
+	Remedy   fault.Text `json:"remedy"`
+	Evidence []string   `json:"evidence" doc:"rows of the formulary, their sources and the values compared"`
+}
+
+// Decisions by the worst severity among the alerts.
+var decisions = [...]string{"clean", "info", "override", "block"}
+
+var tiers = [...]string{"", "passive", "interruptive", "hard_stop"}
+
+// Run judges a valid case (Case.Validate).
+func Run(kb *formulary.Knowledge, c Case) Result {
+	r := prepare(kb, &c)
+	for _, judge := range []func(*run){
+		(*run).rules, (*run).allergies, (*run).interactions, (*run).pregnancy, (*run).lactation, (*run).ages,
+		(*run).renal, (*run).contraindications, (*run).doses, (*run).durations, (*run).duplicates, (*run).gaps,
+	} {
+		judge(r)
+	}
+	return r.result()
+}
+
+// run is one judging: the case laid out by ingredient, and the alerts so far.
+type run struct {
+	kb         *formulary.Knowledge
+	c          *Case
+	months     int // lower bound of the age in whole months; -1 unknown
+	conditions []string
+	new        []part
+	active     []part // without the entries that a renewal replaces
+	replaced   []part
+	daily      map[string]intake // by ingredient: new and active systemic parts
+	alerts     map[string]Alert
+	open       map[string]bool // NotCurated
+}
+
+// intake is what a patient takes of an ingredient in a day. What is known counts, even where more is unknown.
+type intake struct {
+	known formulary.Amount
+	whole bool // no part is of unknown dose
+}
+
+// part is one ingredient of one item or one active medicine.
+type part struct {
+	*formulary.Ingredient
+	item        int // the item or active medicine it belongs to
+	route, form string
+	compound    bool             // one of several ingredients of a product
+	strength    formulary.Amount // in one unit of a product
+	single      formulary.Amount // in one administration of an item
+	weekly      formulary.Decimal
+	daily       formulary.Amount
+	days        int
+	remaining   int // days left of an active medicine
+	aiGenerated bool
+}
+
+// systemic reports that the drug reaches the body in a dose that matters: every route but the local ones,
+// and the local ones for drugs that are curated for them (timolol eye drops slow the heart).
+func (p part) systemic() bool {
+	return !slices.Contains(formulary.LocalRoutes, p.route) || p.route == p.MainRoute
+}
+
+// site is where a local route works; all other routes share one site, the body.
+func (p part) site() string {
+	if slices.Contains(formulary.LocalRoutes, p.route) {
+		return p.route
+	}
+	return ""
+}
+
+func (p part) injected() bool {
+	return p.form == "inj" || slices.Contains([]string{"iv", "im", "sc", "id"}, p.route)
+}
+
+// alert of a severity about ingredients.
+func alert(kind string, severity Severity, text, remedy fault.Text, about []string, evidence ...string) Alert {
+	about = slices.Clone(about)
+	slices.Sort(about)
+	if about == nil {
+		about = []string{}
+	}
+	key := kind
+	if len(about) > 0 {
+		key += ":" + strings.Join(about, "+")
+	}
+	return Alert{key, kind, about, severity, tiers[severity], text, remedy, evidence}
+}
+
+// add keeps the most severe alert of a key; equal ones are told by their words, so that the order of items
+// never shows. Reasons of not_checked add up.
+func (r *run) add(a Alert) {
+	old, there := r.alerts[a.Key]
+	switch {
+	case !there:
+	case a.Type == NotChecked:
+		a.Evidence = append(a.Evidence, old.Evidence...)
+		slices.Sort(a.Evidence)
+		a.Evidence = slices.Compact(a.Evidence)
+		if old.Text.EN < a.Text.EN {
+			a.Text, a.Remedy = old.Text, old.Remedy
+		}
+	case a.Severity < old.Severity || a.Severity == old.Severity && a.Text.EN+strings.Join(a.Evidence, "") >= old.Text.EN+strings.Join(old.Evidence, ""):
+		return
+	}
+	r.alerts[a.Key] = a
+}
+
+// NotChecked is the type of alert for what the data can't judge.
+const NotChecked = "not_checked"
+
+func (r *run) notChecked(p *formulary.Ingredient, why, remedy fault.Text, evidence ...string) {
+	r.add(alert(NotChecked, formulary.Major,
+		fault.Text{ZH: p.Name.ZH + "：未能核查，" + why.ZH, EN: p.Name.EN + ": not checked, " + why.EN}, remedy, []string{p.ID}, evidence...))
+}
+
+func (r *run) result() Result {
+	out := Result{ID: r.c.ID, Knowledge: r.kb.Version, Alerts: make([]Alert, 0, len(r.alerts))}
+	worst := Severity(0)
+	for _, a := range r.alerts {
+		out.Alerts = append(out.Alerts, a)
+		worst = max(worst, a.Severity)
+	}
+	slices.SortFunc(out.Alerts, func(a, b Alert) int {
+		return cmp.Or(cmp.Compare(b.Severity, a.Severity), cmp.Compare(a.Key, b.Key))
+	})
+	out.Decision = decisions[worst]
+	for gap := range r.open {
+		out.NotCurated = append(out.NotCurated, gap)
+	}
+	slices.Sort(out.NotCurated)
+	return out
+}
+
+// under reports that the patient has a condition below one of the prefixes, and which.
+func (r *run) under(prefixes []string) (string, bool) {
+	for _, prefix := range prefixes {
+		for _, code := range r.conditions {
+			if formulary.HasPrefix(code, prefix) {
+				return code, true
+			}
+		}
+	}
+	return "", false
+}
+
+// adult is 18 and over; a patient of unknown age is not a known child.
+func (r *run) child() bool { return r.months >= 0 && r.months < 18*12 }

@@ -1,0 +1,98 @@
+package check
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"yuanzhen/internal/fault"
+	"yuanzhen/prescribe/formulary"
+)
+
+// encounters calls meet for every pair of parts that this prescription brings together: new with new and new
+// with active; never two active medicines, never two parts of one product.
+func (r *run) encounters(meet func(a, b part)) {
+	for i, a := range r.new {
+		for _, b := range r.new[i+1:] {
+			if a.item != b.item {
+				meet(a, b)
+			}
+		}
+		for _, b := range r.active {
+			meet(a, b)
+		}
+	}
+}
+
+// interactions: one alert for each pair of ingredients, of the most severe row, an ingredient's row before a class's.
+func (r *run) interactions() {
+	r.encounters(func(a, b part) {
+		if a.ID == b.ID || !a.systemic() || !b.systemic() {
+			return
+		}
+		if row := r.worst(a.ID, b.ID); row != nil {
+			r.add(r.interaction(a, b, row))
+		}
+	})
+}
+
+type weighed struct {
+	*formulary.Interaction
+	severity Severity
+	cap      string // the comparison with the cap, if there is one
+}
+
+func (r *run) worst(a, b string) *weighed {
+	var found []weighed
+	for _, row := range r.kb.Interactions(a, b) {
+		found = append(found, r.weigh(row))
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	worst := slices.MaxFunc(found, func(x, y weighed) int {
+		return cmp.Or(cmp.Compare(x.severity, y.severity), cmp.Compare(x.Specific, y.Specific), cmp.Compare(y.Row, x.Row))
+	})
+	return &worst
+}
+
+// weigh applies a dose cap: up to it the pair is tolerable (moderate), above it at least major.
+func (r *run) weigh(row *formulary.Interaction) weighed {
+	w := weighed{row, row.Severity, ""}
+	if row.CapOf == nil {
+		return w
+	}
+	total := r.daily[row.CapOf.ID]
+	is, may := total.known.In(row.CapOf.Unit)+"/d", row.Cap.In(row.CapOf.Unit)+"/d"
+	switch {
+	case total.known.Over(row.Cap):
+		w.severity, w.cap = max(row.Severity, formulary.Major), is+" > "+may
+	case !total.whole:
+		r.unknownDose(row.CapOf, row.Row)
+	default:
+		w.severity, w.cap = formulary.Moderate, is+" ≤ "+may
+	}
+	return w
+}
+
+func (r *run) interaction(a, b part, row *weighed) Alert {
+	if b.ID < a.ID {
+		a, b = b, a
+	}
+	evidence := append([]string{row.Row}, row.Sources...)
+	text := fault.Text{
+		ZH: fmt.Sprintf("%s与%s合用：%s，可致%s。", a.Name.ZH, b.Name.ZH, row.Mechanism.ZH, row.Effect.ZH),
+		EN: fmt.Sprintf("%s with %s: %s; risk: %s.", a.Name.EN, b.Name.EN, row.Mechanism.EN, row.Effect.EN),
+	}
+	remedy := fault.Text{ZH: row.Management.ZH + "。", EN: row.Management.EN + "."}
+	if row.CapOf != nil {
+		limit := row.Cap.In(row.CapOf.Unit)
+		remedy = fault.Text{ZH: row.CapOf.Name.ZH + "日剂量不超过" + limit + "。", EN: "At most " + limit + " of " + row.CapOf.Name.EN + " a day."}
+	}
+	for _, more := range []string{row.cap, row.Qualifier} {
+		if more != "" {
+			evidence = append(evidence, more)
+		}
+	}
+	return alert("ddi", row.severity, text, remedy, []string{a.ID, b.ID}, evidence...)
+}
