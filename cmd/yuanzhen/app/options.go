@@ -67,7 +67,7 @@ func (o *Options) Check() error {
 		}
 		u, err := url.Parse(s.value)
 		if err != nil || !strings.Contains(" "+s.schemes+" ", " "+u.Scheme+" ") {
-			return fmt.Errorf("%s: want an address that begins with %s:", s.setting, strings.ReplaceAll(s.schemes, " ", ": or "))
+			return fmt.Errorf("%s: want an address of scheme %s", s.setting, strings.ReplaceAll(s.schemes, " ", " or "))
 		}
 	}
 	if (o.S3Endpoint != "") != (o.S3AccessKey != "" && o.S3SecretKey != "") {
