@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
@@ -122,8 +123,8 @@ func Code(document, signature []byte) string {
 
 // open takes a code apart and trusts nothing.
 func open(code string) (e Evidence, document, signature []byte, err error) {
-	if len(code) > maxCode {
-		return e, nil, nil, errors.New("too long")
+	if len(code) > maxCode || strings.ContainsAny(code, "\r\n") { // the decoder would skip line ends
+		return e, nil, nil, errors.New("too long, or more than one line")
 	}
 	raw, err := text.DecodeString(code)
 	if err != nil {
