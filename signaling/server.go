@@ -324,7 +324,9 @@ func (s *Server) serve(w http.ResponseWriter, req *http.Request) {
 	}
 	m, claims, refusal := s.readJoin(ws)
 	if refusal != nil {
-		s.refused.Add(1)
+		if refusal != errNoTicket {
+			s.refused.Add(1)
+		}
 		_ = ws.SetWriteDeadline(time.Now().Add(writeTime))
 		_ = ws.WriteJSON(refusal.message())
 		return

@@ -1,0 +1,437 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { SignalClient, type State, TicketRefused, type View } from './client'
+import type { AppMessage, ClientMessage, Seat, ServerMessage } from './protocol'
+
+/** A socket whose other end is the test. */
+class FakeSocket {
+  readyState = 0
+  onopen: (() => void) | null = null
+  onmessage: ((event: { data: string }) => void) | null = null
+  onclose: (() => void) | null = null
+  sent: ClientMessage[] = []
+
+  constructor(readonly url: string) {}
+
+  send(raw: string): void {
+    this.sent.push(JSON.parse(raw))
+  }
+
+  close(): void {
+    this.readyState = 3
+  }
+
+  open(): void {
+    this.readyState = 1
+    this.onopen?.()
+  }
+
+  say(message: ServerMessage): void {
+    this.onmessage?.({ data: JSON.stringify(message) })
+  }
+
+  lose(): void {
+    this.readyState = 3
+    this.onclose?.()
+  }
+
+  said(type: ClientMessage['type']): ClientMessage[] {
+    return this.sent.filter((m) => m.type === type)
+  }
+}
+
+/** As much of a peer connection as the client touches before media flow. */
+class FakePeer {
+  connectionState: RTCPeerConnectionState = 'new'
+  closed = false
+  restarts = 0
+  transceivers: { mid: string; direction: string; sender: object; receiver: object }[] = []
+  onconnectionstatechange: (() => void) | null = null
+
+  constructor(readonly servers: RTCIceServer[]) {}
+
+  addTransceiver(track: { kind: string }) {
+    const sender = { replaceTrack: async () => {}, getParameters: () => ({}), setParameters: async () => {} }
+    const transceiver = { mid: String(this.transceivers.length), direction: 'sendonly', sender, receiver: { track } }
+    this.transceivers.push(transceiver)
+    return transceiver
+  }
+
+  getTransceivers() {
+    return this.transceivers
+  }
+
+  async createOffer(options: { iceRestart: boolean }) {
+    if (options.iceRestart) this.restarts++
+    return { type: 'offer', sdp: 'offer' }
+  }
+
+  async createAnswer() {
+    return { type: 'answer', sdp: 'answer' }
+  }
+
+  async setLocalDescription() {}
+  async setRemoteDescription() {}
+
+  async getStats() {
+    return new Map()
+  }
+
+  close(): void {
+    this.closed = true
+  }
+}
+
+const me: Seat = { seat: 'me', name: '王芳', role: 'guest', presence: 'live', tracks: [] }
+const other: Seat = { ...me, seat: 'other', name: '李明', role: 'host' }
+
+const joined = (change: Partial<Extract<ServerMessage, { type: 'joined' }>> = {}): ServerMessage => ({
+  type: 'joined',
+  version: 1,
+  seat: me,
+  session: 'session-1',
+  resumed: false,
+  rights: { publish: true, subscribe: true },
+  seats: [other],
+  seq: 0,
+  ...change,
+})
+
+const fatal = (code: Extract<ServerMessage, { type: 'error' }>['code']): ServerMessage => ({
+  type: 'error',
+  code,
+  zh: '不行',
+  en: 'no',
+  fatal: true,
+})
+
+const app = (seq: number, topic: string, data: AppMessage['data'], keep = false): AppMessage => ({
+  type: 'app',
+  seq,
+  topic,
+  from: 'other',
+  at: 0,
+  data,
+  keep,
+})
+
+/** A client in a world where time and network are the test's. */
+function world(getTicket?: () => Promise<never>) {
+  const sockets: FakeSocket[] = []
+  const peers: FakePeer[] = []
+  const phases: State['phase'][] = []
+  let view: View | undefined
+  let tickets = 0
+  let wake = () => {}
+  const client = new SignalClient({
+    getTicket:
+      getTicket ??
+      (async () => {
+        tickets++
+        return { url: '/signal', ticket: `ticket-${tickets}`, ice_servers: [{ urls: 'turn:relay' }] }
+      }),
+    onView: (next) => {
+      view = next
+      if (phases.at(-1) !== next.state.phase) phases.push(next.state.phase)
+    },
+    environment: {
+      socket: (url) => {
+        const socket = new FakeSocket(url)
+        sockets.push(socket)
+        return socket as unknown as WebSocket
+      },
+      peer: (servers) => {
+        const peer = new FakePeer(servers)
+        peers.push(peer)
+        return peer as unknown as RTCPeerConnection
+      },
+      now: () => Date.now(),
+      random: () => 0.5,
+      awake: (callback) => {
+        wake = callback
+        return () => {
+          wake = () => {}
+        }
+      },
+    },
+  })
+  const settle = () => vi.advanceTimersByTimeAsync(0)
+  const last = () => {
+    const socket = sockets.at(-1)
+    if (!socket) throw new Error('no socket was opened')
+    return socket
+  }
+  return {
+    client,
+    sockets,
+    peers,
+    phases,
+    settle,
+    last,
+    view: () => view,
+    tickets: () => tickets,
+    wake: () => wake(),
+    enter: async (message = joined()) => {
+      client.join()
+      await settle()
+      last().open()
+      last().say(message)
+      await settle()
+      return last()
+    },
+  }
+}
+
+const track = () => ({ kind: 'audio', enabled: true, stop() {} }) as unknown as MediaStreamTrack
+
+beforeEach(() => {
+  vi.useFakeTimers()
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+describe('the states of a seat', () => {
+  it('idle --join--> connecting --joined--> live', async () => {
+    const w = world()
+    expect(w.client.current().state).toEqual({ phase: 'idle' })
+    const socket = await w.enter()
+    expect(w.phases).toEqual(['connecting', 'live'])
+    expect(socket.sent[0]).toEqual({ type: 'join', version: 1, ticket: 'ticket-1' })
+    expect(w.view()?.seats.map((s) => s.name)).toEqual(['李明'])
+  })
+
+  it('connecting --joined, not admitted--> waiting: no peer connection is made, then --admitted--> live', async () => {
+    const w = world()
+    w.client.publish('microphone', track())
+    const socket = await w.enter(joined({ seat: { ...me, presence: 'waiting' }, seats: [] }))
+    expect(w.phases).toEqual(['connecting', 'waiting'])
+    expect(w.peers).toHaveLength(0)
+    socket.say({ type: 'admitted', seats: [other], seq: 0 })
+    await w.settle()
+    expect(w.phases).toEqual(['connecting', 'waiting', 'live'])
+    expect(w.peers[0]?.servers).toEqual([{ urls: 'turn:relay' }])
+    expect(socket.said('publish')).toEqual([
+      { type: 'publish', offer: 1, sdp: 'offer', sections: [{ mid: '0', source: 'microphone' }] },
+    ])
+  })
+
+  it('live --socket lost--> reconnecting --joined--> live, at once, with a new ticket and what was seen', async () => {
+    const w = world()
+    const socket = await w.enter()
+    socket.say(app(7, 'chat', 'hello'))
+    socket.lose()
+    expect(w.view()?.state).toEqual({ phase: 'reconnecting', admitted: true })
+    await w.settle()
+    expect(w.sockets).toHaveLength(2)
+    w.last().open()
+    expect(w.last().sent).toEqual([{ type: 'join', version: 1, ticket: 'ticket-2', session: 'session-1', seen: 7 }])
+    w.last().say(joined({ resumed: true }))
+    expect(w.view()?.state).toEqual({ phase: 'live' })
+  })
+
+  it('tries again for ever, never more than two seconds apart', async () => {
+    const w = world()
+    const socket = await w.enter()
+    socket.lose()
+    await w.settle()
+    for (let tries = 2; tries < 12; tries++) {
+      expect(w.sockets.length).toBeGreaterThanOrEqual(tries)
+      w.last().lose()
+      await vi.advanceTimersByTimeAsync(2500)
+    }
+    expect(w.tickets()).toBe(w.sockets.length)
+    expect(w.view()?.state.phase).toBe('reconnecting')
+  })
+
+  it('a restarted server: media begin anew and the tracks are published again', async () => {
+    const w = world()
+    w.client.publish('microphone', track())
+    await w.enter()
+    expect(w.peers).toHaveLength(2)
+    w.last().say(fatal('going_away'))
+    await w.settle()
+    w.last().open()
+    w.last().say(joined({ session: 'session-2' }))
+    await w.settle()
+    expect(w.peers.map((p) => p.closed)).toEqual([true, true, false, false])
+    expect(w.last().said('publish')).toHaveLength(1)
+  })
+
+  it('a resumed session keeps its media and repeats only an unanswered offer', async () => {
+    const w = world()
+    w.client.publish('microphone', track())
+    const socket = await w.enter()
+    expect(socket.said('publish')).toHaveLength(1)
+    socket.lose()
+    await w.settle()
+    w.last().open()
+    w.last().say(joined({ resumed: true }))
+    await w.settle()
+    expect(w.last().said('publish')).toMatchObject([{ offer: 2 }])
+    w.last().say({ type: 'published', offer: 2, sdp: 'answer' })
+    await w.settle()
+    w.last().lose()
+    await w.settle()
+    w.last().open()
+    w.last().say(joined({ resumed: true }))
+    await w.settle()
+    expect(w.last().said('publish')).toHaveLength(0)
+    expect(w.peers.map((p) => p.closed)).toEqual([false, false])
+  })
+
+  it('live --no word for two seconds--> reconnecting; after five the socket is given up', async () => {
+    const w = world()
+    await w.enter()
+    await vi.advanceTimersByTimeAsync(2600)
+    expect(w.view()?.state.phase).toBe('reconnecting')
+    expect(w.sockets).toHaveLength(1)
+    await vi.advanceTimersByTimeAsync(3000)
+    expect(w.sockets).toHaveLength(2)
+  })
+
+  it('live --pong--> live', async () => {
+    const w = world()
+    const socket = await w.enter()
+    for (let i = 0; i < 20; i++) {
+      await vi.advanceTimersByTimeAsync(500)
+      socket.say({ type: 'pong' })
+    }
+    expect(w.phases).toEqual(['connecting', 'live'])
+    expect(socket.said('ping').length).toBeGreaterThan(15)
+  })
+
+  it.each([
+    ['closed', { type: 'closed' }, { phase: 'ended', by: 'host' }],
+    ['removed', { type: 'removed' }, { phase: 'removed' }],
+    ['replaced', fatal('replaced'), { phase: 'error', code: 'replaced', zh: '不行', en: 'no' }],
+  ] satisfies [string, ServerMessage, State][])('live --%s--> the end', async (_, message, end) => {
+    const w = world()
+    w.client.publish('microphone', track())
+    const socket = await w.enter()
+    socket.say(message)
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(w.view()?.state).toEqual(end)
+    expect(w.sockets).toHaveLength(1)
+    expect(w.peers.every((p) => p.closed)).toBe(true)
+  })
+
+  it('live --leave--> ended', async () => {
+    const w = world()
+    const socket = await w.enter()
+    w.client.leave()
+    expect(socket.said('leave')).toHaveLength(1)
+    expect(w.view()?.state).toEqual({ phase: 'ended', by: 'self' })
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('no ticket any more --> error with the words of the house', async () => {
+    const w = world(async () => {
+      throw new TicketRefused('就诊已结束', 'The visit has ended')
+    })
+    w.client.join()
+    await w.settle()
+    expect(w.view()?.state).toEqual({ phase: 'error', code: 'ticket', zh: '就诊已结束', en: 'The visit has ended' })
+  })
+
+  it('a ticket that is refused three times ends it', async () => {
+    const w = world()
+    w.client.join()
+    for (let i = 0; i < 3; i++) {
+      await vi.advanceTimersByTimeAsync(2000)
+      w.last().open()
+      w.last().say(fatal('ticket_invalid'))
+    }
+    expect(w.view()?.state).toMatchObject({ phase: 'error', code: 'ticket_invalid' })
+  })
+})
+
+describe('media', () => {
+  it('disconnected for two seconds: a new path is looked for on both connections', async () => {
+    const w = world()
+    w.client.publish('microphone', track())
+    const socket = await w.enter()
+    socket.say({ type: 'published', offer: 1, sdp: 'answer' })
+    await w.settle()
+    const [pub, sub] = w.peers
+    if (!pub || !sub) throw new Error('no peers')
+    sub.connectionState = 'disconnected'
+    sub.onconnectionstatechange?.()
+    await w.settle()
+    expect(w.view()?.state.phase).toBe('reconnecting')
+    for (let i = 0; i < 5; i++) {
+      await vi.advanceTimersByTimeAsync(500)
+      socket.say({ type: 'pong' })
+    }
+    expect(socket.said('restart')).toHaveLength(1)
+    expect(pub.restarts).toBe(1)
+    sub.connectionState = 'connected'
+    sub.onconnectionstatechange?.()
+    await w.settle()
+    expect(w.view()?.state.phase).toBe('live')
+  })
+
+  it('failed: everything begins anew', async () => {
+    const w = world()
+    w.client.publish('microphone', track())
+    await w.enter()
+    const [pub] = w.peers
+    if (!pub) throw new Error('no peer')
+    pub.connectionState = 'failed'
+    pub.onconnectionstatechange?.()
+    await w.settle()
+    w.last().open()
+    expect(w.last().sent).toEqual([{ type: 'join', version: 1, ticket: 'ticket-2' }])
+  })
+
+  it('the network came back: a new path at once', async () => {
+    const w = world()
+    const socket = await w.enter()
+    socket.say({ type: 'subscribe', offer: 1, sdp: 'offer', tracks: [] })
+    await w.settle()
+    expect(socket.said('answer')).toEqual([{ type: 'answer', offer: 1, sdp: 'answer' }])
+    w.wake()
+    expect(socket.said('restart')).toHaveLength(1)
+  })
+
+  it('mute is said again after a reconnect', async () => {
+    const w = world()
+    const mic = track()
+    w.client.publish('microphone', mic)
+    const socket = await w.enter()
+    w.client.mute('microphone', true)
+    expect(mic.enabled).toBe(false)
+    socket.lose()
+    await w.settle()
+    w.last().open()
+    w.last().say(joined({ resumed: true }))
+    expect(w.last().said('mute')).toEqual([{ type: 'mute', source: 'microphone', muted: true }])
+  })
+})
+
+describe('app messages', () => {
+  it('said without a line are sent when it is back, of kept topics only the latest', async () => {
+    const w = world()
+    w.client.app('viewer/slice', 1, true)
+    w.client.app('chat', 'hello')
+    w.client.app('viewer/slice', 2, true)
+    const socket = await w.enter()
+    expect(socket.said('app')).toEqual([
+      { type: 'app', topic: 'chat', data: 'hello', keep: false },
+      { type: 'app', topic: 'viewer/slice', data: 2, keep: true },
+    ])
+  })
+
+  it('a listener that comes late hears the kept ones of its topics', async () => {
+    const w = world()
+    const socket = await w.enter()
+    socket.say(app(1, 'viewer/slice', 4, true))
+    socket.say(app(2, 'viewer/slice', 5, true))
+    socket.say(app(3, 'chat', 'hello'))
+    const heard: AppMessage['data'][] = []
+    const stop = w.client.onApp('viewer/', (message) => heard.push(message.data))
+    socket.say(app(4, 'viewer/slice', 6, true))
+    stop()
+    socket.say(app(5, 'viewer/slice', 7, true))
+    expect(heard).toEqual([5, 6])
+  })
+})

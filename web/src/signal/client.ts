@@ -1,0 +1,560 @@
+// A seat in a room: one socket that comes back by itself, two media connections, and one view of it all for the screens.
+import { type LocalTrack, Media, noStats, type RemoteTrack, type Stats } from './media'
+import {
+  type AppMessage,
+  type ClientMessage,
+  type ErrorMessage,
+  type Json,
+  type PointerMessage,
+  parse,
+  type Seat,
+  type ServerMessage,
+  type Source,
+  VERSION,
+} from './protocol'
+
+export type Ticket = { url: string; ticket: string; ice_servers: RTCIceServer[] }
+
+/** Thrown by getTicket when asking again is of no use: the person has no way in any more. */
+export class TicketRefused extends Error {
+  constructor(
+    readonly zh: string,
+    readonly en: string,
+  ) {
+    super(en)
+  }
+}
+
+export type State =
+  | { phase: 'idle' }
+  | { phase: 'connecting' }
+  | { phase: 'waiting' }
+  | { phase: 'live' }
+  | { phase: 'reconnecting'; admitted: boolean }
+  | { phase: 'ended'; by: 'self' | 'host' }
+  | { phase: 'removed' }
+  | { phase: 'error'; code: string; zh: string; en: string }
+
+export type Track = RemoteTrack & {
+  muted: boolean
+  /** No packet for two seconds though it is not muted: the other side has lost the line, or we have. */
+  stalled: boolean
+}
+
+export type View = {
+  state: State
+  self: Seat | undefined
+  rights: { publish: boolean; subscribe: boolean }
+  seats: Seat[]
+  tracks: Track[]
+}
+
+const nowhere: View = {
+  state: { phase: 'idle' },
+  self: undefined,
+  rights: { publish: false, subscribe: false },
+  seats: [],
+  tracks: [],
+}
+
+export type Options = {
+  /** Called for every connection, the repeated ones too: a restarted server knows only new tickets. */
+  getTicket: () => Promise<Ticket>
+  onView: (view: View) => void
+  onPointer?: (message: PointerMessage) => void
+  /** A refusal that leaves the connection as it was, such as a message that is too long. */
+  onRefusal?: (refusal: ErrorMessage) => void
+  environment?: Environment
+}
+
+/** What the client needs of a browser. */
+export type Environment = {
+  socket: (url: string) => WebSocket
+  peer: (servers: RTCIceServer[]) => RTCPeerConnection
+  now: () => number
+  random: () => number
+  /** Calls back when the network or the page came back; returns how to stop listening. */
+  awake: (callback: () => void) => () => void
+}
+
+const browser: Environment = {
+  socket: (url) => {
+    const absolute = new URL(url, location.href)
+    absolute.protocol = absolute.protocol.replace('http', 'ws')
+    return new WebSocket(absolute)
+  },
+  peer: (servers) => new RTCPeerConnection({ iceServers: servers, bundlePolicy: 'max-bundle' }),
+  now: () => performance.now(),
+  random: Math.random,
+  awake: (callback) => {
+    const visible = () => document.visibilityState === 'visible' && callback()
+    addEventListener('online', callback)
+    document.addEventListener('visibilitychange', visible)
+    return () => {
+      removeEventListener('online', callback)
+      document.removeEventListener('visibilitychange', visible)
+    }
+  },
+}
+
+const socketOpen = 1 // WebSocket.OPEN
+const tick = 500
+const silence = 2000 // without a word or a packet for so long, the line counts as lost
+const dead = 5000 // and the socket is given up
+const joinTime = 5000
+const askTime = 8000 // for a ticket
+const maxBackoff = 2000
+const maxOutbox = 100
+/** After these the client does not come back by itself. */
+const final: readonly string[] = ['version', 'malformed', 'replaced', 'room_full', 'no_right']
+/** After these the media begin anew. */
+const fresh: readonly string[] = ['bad_description', 'media_failed']
+/** A ticket that is refused so often in a row will not get better. */
+const maxRefusals = 3
+
+type Link =
+  | { at: 'none' }
+  | { at: 'asking'; since: number }
+  | { at: 'joining'; socket: WebSocket; since: number }
+  | { at: 'joined'; socket: WebSocket; admitted: boolean; since: number }
+  | { at: 'pausing'; until: number }
+
+export class SignalClient {
+  private view: View = nowhere
+  private readonly env: Environment
+  private link: Link = { at: 'none' }
+  private servers: RTCIceServer[] = []
+  private media: Media | undefined
+  private generation = 0 // of the media: their tracks are new even where the words are the same
+  private session = ''
+  private seen = 0
+  private heard = 0
+  private attempts = 0
+  private refusals = 0
+  private wasAdmitted = false
+  private readonly local = new Map<Source, LocalTrack>()
+  private remote: RemoteTrack[] = []
+  private readonly flow = new Map<string, { packets: number; at: number }>()
+  private troubled = 0
+  private restarted = 0
+  private outbox: { topic: string; data: Json; keep: boolean }[] = []
+  private readonly kept = new Map<string, AppMessage>()
+  private readonly listeners = new Set<{ prefix: string; hear: (message: AppMessage) => void }>()
+  private timer: ReturnType<typeof setInterval> | undefined
+  private sleepless: (() => void) | undefined
+  private shown = ''
+
+  constructor(private readonly options: Options) {
+    this.env = options.environment ?? browser
+  }
+
+  current(): View {
+    return this.view
+  }
+
+  join(): void {
+    if (this.timer !== undefined) return
+    this.wasAdmitted = false
+    this.attempts = 0
+    this.refusals = 0
+    this.timer = setInterval(() => void this.watch(), tick)
+    this.sleepless = this.env.awake(() => this.wake())
+    this.show({ ...nowhere, state: { phase: 'connecting' } })
+    void this.connect()
+  }
+
+  leave(): void {
+    if (this.timer === undefined) return
+    this.send({ type: 'leave' })
+    this.finish({ phase: 'ended', by: 'self' })
+  }
+
+  /** Sends a track under a source, in place of the one before; undefined takes it away. It may be called at any time. */
+  publish(source: Source, track: MediaStreamTrack | undefined): void {
+    if (track) {
+      const muted = this.local.get(source)?.muted ?? false
+      track.enabled = !muted
+      this.local.set(source, { track, muted })
+    } else {
+      this.local.delete(source)
+    }
+    this.sendTracks()
+  }
+
+  mute(source: Source, muted: boolean): void {
+    const local = this.local.get(source)
+    if (!local) return
+    local.track.enabled = !muted
+    local.muted = muted
+    this.send({ type: 'mute', source, muted })
+  }
+
+  /** Opens another camera ("user" is the front one) and sends it. The camera before is closed: phones can't open two. */
+  async switchCamera(facing: 'user' | 'environment'): Promise<MediaStreamTrack> {
+    this.local.get('camera')?.track.stop()
+    const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: facing, width: 640, height: 480 } })
+    const [track] = stream.getVideoTracks()
+    if (!track) throw new Error('no camera')
+    this.publish('camera', track)
+    return track
+  }
+
+  /** Asks the person which screen and sends it until they stop it, here or in the browser's own bar. */
+  async shareScreen(): Promise<MediaStreamTrack> {
+    const stream = await navigator.mediaDevices.getDisplayMedia({ video: { frameRate: 10 }, audio: true })
+    const [track] = stream.getVideoTracks()
+    if (!track) throw new Error('no screen')
+    const [sound] = stream.getAudioTracks()
+    track.addEventListener('ended', () => this.stopScreen())
+    this.publish('screen', track)
+    if (sound) this.publish('screen_audio', sound)
+    return track
+  }
+
+  stopScreen(): void {
+    for (const source of ['screen', 'screen_audio'] as const) {
+      this.local.get(source)?.track.stop()
+      this.publish(source, undefined)
+    }
+  }
+
+  /**
+   * Sends to all in the room, ourselves too, in one order. With keep, the latest of the topic is shown to who comes
+   * later; data null forgets it. What is said while the line is away is sent when it is back.
+   */
+  app(topic: string, data: Json, keep = false): void {
+    if (this.link.at === 'joined' && this.link.admitted) {
+      this.send({ type: 'app', topic, data, keep })
+      return
+    }
+    if (keep) this.outbox = this.outbox.filter((m) => !(m.keep && m.topic === topic))
+    this.outbox.push({ topic, data, keep })
+    if (this.outbox.length > maxOutbox) this.outbox.shift()
+  }
+
+  /** Hears the topics that begin so, the kept ones first. Returns how to stop. */
+  onApp(prefix: string, hear: (message: AppMessage) => void): () => void {
+    const listener = { prefix, hear }
+    this.listeners.add(listener)
+    for (const message of this.kept.values()) if (message.topic.startsWith(prefix)) hear(message)
+    return () => this.listeners.delete(listener)
+  }
+
+  /** Sends on the lossy channel, for what is old a moment later; false when it could not. At most 60 a second. */
+  point(text: string): boolean {
+    return this.media?.point(text) ?? false
+  }
+
+  async stats(): Promise<Stats> {
+    return this.media ? this.media.stats() : noStats
+  }
+
+  private async connect(): Promise<void> {
+    const asking: Link = { at: 'asking', since: this.env.now() }
+    this.link = asking
+    let ticket: Ticket
+    try {
+      ticket = await this.options.getTicket()
+    } catch (err) {
+      if (this.link !== asking) return
+      if (err instanceof TicketRefused) this.finish({ phase: 'error', code: 'ticket', zh: err.zh, en: err.en })
+      else this.pause()
+      return
+    }
+    if (this.link !== asking) return
+    this.servers = ticket.ice_servers
+    const socket = this.env.socket(ticket.url)
+    this.link = { at: 'joining', socket, since: this.env.now() }
+    const mine = () => (this.link.at === 'joining' || this.link.at === 'joined') && this.link.socket === socket
+    socket.onopen = () => {
+      if (!mine()) return
+      const again = this.session ? { session: this.session, seen: this.seen } : {}
+      this.put(socket, { type: 'join', version: VERSION, ticket: ticket.ticket, ...again })
+    }
+    socket.onmessage = ({ data }) => {
+      const message = typeof data === 'string' ? parse<ServerMessage>(data) : undefined
+      if (message && mine()) this.hear(message)
+    }
+    socket.onclose = () => {
+      if (mine()) this.reconnect()
+    }
+  }
+
+  /** The socket is gone: at once the first time, then after a pause that grows to two seconds. */
+  private reconnect(): void {
+    this.drop()
+    if (this.attempts === 0) {
+      this.attempts = 1
+      void this.connect()
+    } else this.pause()
+    this.refresh()
+  }
+
+  private pause(): void {
+    const longest = Math.min(maxBackoff, 250 * 2 ** this.attempts)
+    this.attempts++
+    this.link = { at: 'pausing', until: this.env.now() + longest * (0.5 + this.env.random() / 2) }
+    this.refresh()
+  }
+
+  private drop(): void {
+    if (this.link.at === 'joining' || this.link.at === 'joined') {
+      const { socket } = this.link
+      socket.onopen = socket.onmessage = socket.onclose = null
+      socket.close()
+    }
+    this.link = { at: 'none' }
+  }
+
+  private hear(message: ServerMessage): void {
+    this.heard = this.env.now()
+    switch (message.type) {
+      case 'joined':
+        this.joined(message)
+        break
+      case 'admitted':
+        if (this.link.at === 'joined') this.link = { ...this.link, admitted: true }
+        this.view = { ...this.view, seats: message.seats }
+        this.begin()
+        break
+      case 'seat':
+        this.seat(message.seat)
+        break
+      case 'gone':
+        this.view = { ...this.view, seats: this.view.seats.filter((s) => s.seat !== message.seat) }
+        break
+      case 'published':
+        this.media?.published(message.offer, message.sdp)
+        return
+      case 'subscribe':
+        this.ready().offered(message.offer, message.sdp, message.tracks)
+        return
+      case 'app':
+        this.deliver(message)
+        return
+      case 'removed':
+        this.finish({ phase: 'removed' })
+        return
+      case 'closed':
+        this.finish({ phase: 'ended', by: 'host' })
+        return
+      case 'error':
+        this.refused(message)
+        return
+      default:
+        return
+    }
+    this.refresh()
+  }
+
+  private joined(message: Extract<ServerMessage, { type: 'joined' }>): void {
+    if (this.link.at !== 'joining') return
+    const admitted = message.seat.presence === 'live'
+    this.link = { at: 'joined', socket: this.link.socket, admitted, since: this.env.now() }
+    this.attempts = 0
+    this.refusals = 0
+    this.session = message.session
+    if (!message.resumed) {
+      this.forget()
+      this.seen = 0
+      this.kept.clear()
+    }
+    this.view = { ...this.view, self: message.seat, rights: message.rights, seats: message.seats }
+    if (admitted) this.begin()
+  }
+
+  /** We are admitted, for the first time or again. */
+  private begin(): void {
+    this.wasAdmitted = true
+    if (this.media) this.media.resumed()
+    else this.sendTracks()
+    const outbox = this.outbox
+    this.outbox = []
+    for (const { topic, data, keep } of outbox) this.send({ type: 'app', topic, data, keep })
+    for (const [source, { muted }] of this.local) if (muted) this.send({ type: 'mute', source, muted })
+  }
+
+  private seat(seat: Seat): void {
+    if (seat.seat === this.view.self?.seat) {
+      this.view = { ...this.view, self: seat }
+      return
+    }
+    const known = this.view.seats.some((s) => s.seat === seat.seat)
+    const seats = known ? this.view.seats.map((s) => (s.seat === seat.seat ? seat : s)) : [...this.view.seats, seat]
+    this.view = { ...this.view, seats }
+  }
+
+  private deliver(message: AppMessage): void {
+    this.seen = message.seq
+    if (message.keep) {
+      this.kept.delete(message.topic)
+      if (message.data !== null) this.kept.set(message.topic, message)
+    }
+    for (const { prefix, hear } of this.listeners) if (message.topic.startsWith(prefix)) hear(message)
+  }
+
+  private refused(message: ErrorMessage): void {
+    if (!message.fatal) {
+      this.options.onRefusal?.(message)
+      return
+    }
+    const hopeless = message.code === 'ticket_invalid' && ++this.refusals >= maxRefusals
+    if (hopeless || final.includes(message.code)) {
+      this.finish({ phase: 'error', code: message.code, zh: message.zh, en: message.en })
+      return
+    }
+    if (fresh.includes(message.code)) this.startAnew()
+    this.reconnect()
+  }
+
+  private sendTracks(): void {
+    if (this.link.at !== 'joined' || !this.link.admitted || !this.view.rights.publish) return
+    if (this.local.size > 0 || this.media) this.ready().setTracks(this.local)
+  }
+
+  private ready(): Media {
+    this.media ??= new Media(() => this.env.peer(this.servers), {
+      send: (message) => this.send(message),
+      tracks: (tracks) => {
+        this.remote = tracks
+        this.refresh()
+      },
+      pointer: (message) => this.options.onPointer?.(message),
+      state: () => void this.watch(),
+      broken: () => {
+        this.startAnew()
+        this.reconnect()
+      },
+    })
+    return this.media
+  }
+
+  /** Gives the media up; the next join makes new ones. */
+  private startAnew(): void {
+    this.session = ''
+    this.forget()
+  }
+
+  private forget(): void {
+    this.media?.close()
+    this.media = undefined
+    this.generation++
+    this.remote = []
+    this.flow.clear()
+    this.troubled = 0
+  }
+
+  /** The network changed or the page woke up: waiting would be a waste. */
+  private wake(): void {
+    if (this.link.at === 'pausing') {
+      void this.connect()
+      return
+    }
+    if (this.link.at !== 'joined') return
+    if (this.env.now() - this.heard > silence) this.reconnect()
+    else this.media?.restartIce()
+  }
+
+  /** Runs twice a second and whenever a media connection changes its state. */
+  private async watch(): Promise<void> {
+    const now = this.env.now()
+    switch (this.link.at) {
+      case 'pausing':
+        if (now >= this.link.until) void this.connect()
+        break
+      case 'asking':
+        if (now - this.link.since > askTime) this.pause()
+        break
+      case 'joining':
+        if (now - this.link.since > joinTime) this.reconnect()
+        break
+      case 'joined':
+        if (now - this.heard > dead) this.reconnect()
+        else this.send({ type: 'ping' })
+        this.heal(now)
+        break
+      default:
+        break
+    }
+    await this.measure(now)
+    this.refresh()
+  }
+
+  private heal(now: number): void {
+    const states = this.media?.states() ?? []
+    if (states.includes('failed')) {
+      this.startAnew()
+      this.reconnect()
+    } else if (!states.includes('disconnected')) {
+      this.troubled = 0
+    } else {
+      this.troubled ||= now
+      if (now - this.troubled > silence && now - this.restarted > dead) {
+        this.restarted = now
+        this.media?.restartIce()
+      }
+    }
+  }
+
+  private async measure(now: number): Promise<void> {
+    for (const [mid, packets] of (await this.media?.received()) ?? []) {
+      if (this.flow.get(mid)?.packets !== packets) this.flow.set(mid, { packets, at: now })
+    }
+  }
+
+  /** Our own line: the socket's words and the media connections; packets tell about each track. */
+  private lineLost(now: number): boolean {
+    if (this.link.at !== 'joined') return true
+    const quiet = now - Math.max(this.heard, this.link.since) > silence
+    return quiet || (this.media?.states() ?? []).some((s) => s === 'disconnected' || s === 'failed')
+  }
+
+  private refresh(): void {
+    if (this.timer === undefined) return
+    const now = this.env.now()
+    const admitted = this.wasAdmitted
+    const lost = this.lineLost(now)
+    let state: State
+    if (this.link.at === 'joined' && !lost) state = this.link.admitted ? { phase: 'live' } : { phase: 'waiting' }
+    else if (this.view.self) state = { phase: 'reconnecting', admitted }
+    else state = { phase: 'connecting' }
+    const tracks = this.remote.flatMap((track): Track[] => {
+      const seat = this.view.seats.find((s) => s.seat === track.seat)
+      if (!seat) return []
+      const muted = seat.tracks.some((t) => t.id === track.id && t.muted)
+      const flow = this.flow.get(track.mid)
+      return [{ ...track, muted, stalled: !muted && flow !== undefined && now - flow.at > silence }]
+    })
+    this.show({ ...this.view, state, tracks })
+  }
+
+  /** Shows only what changed: the screens redraw on every call. */
+  private show(view: View): void {
+    this.view = view
+    const tracks = view.tracks.map((t) => [t.id, t.mid, t.muted, t.stalled])
+    const shown = JSON.stringify([view.state, view.self, view.rights, view.seats, tracks, this.generation])
+    if (shown === this.shown) return
+    this.shown = shown
+    this.options.onView(view)
+  }
+
+  private finish(state: State): void {
+    clearInterval(this.timer)
+    this.timer = undefined
+    this.sleepless?.()
+    this.drop()
+    this.startAnew()
+    this.outbox = []
+    this.kept.clear()
+    this.seen = 0
+    this.show({ ...nowhere, state })
+  }
+
+  private send(message: ClientMessage): void {
+    if (this.link.at === 'joined') this.put(this.link.socket, message)
+  }
+
+  private put(socket: WebSocket, message: ClientMessage): void {
+    if (socket.readyState === socketOpen) socket.send(JSON.stringify(message))
+  }
+}

@@ -1,0 +1,279 @@
+// The two connections of a seat: one that we offer and send on, one that the server offers and we receive on.
+import { type ClientMessage, type OfferedTrack, type PointerMessage, parse, type Side, type Source } from './protocol'
+
+export type LocalTrack = { track: MediaStreamTrack; muted: boolean }
+export type RemoteTrack = OfferedTrack & { track: MediaStreamTrack }
+
+export type Path = 'none' | 'udp' | 'tcp' | 'relay'
+
+export type Stats = {
+  framesDecoded: number
+  framesSent: number
+  /** Sum over the tracks received, see RTCInboundRtpStreamStats.totalAudioEnergy. */
+  audioEnergy: number
+  packetsReceived: number
+  packetsLost: number
+  /** Milliseconds; undefined until measured. */
+  rtt: number | undefined
+  path: Path
+}
+
+export const noStats: Stats = {
+  framesDecoded: 0,
+  framesSent: 0,
+  audioEnergy: 0,
+  packetsReceived: 0,
+  packetsLost: 0,
+  rtt: undefined,
+  path: 'none',
+}
+
+export type MediaEvents = {
+  send: (message: ClientMessage) => void
+  tracks: (tracks: RemoteTrack[]) => void
+  pointer: (message: PointerMessage) => void
+  state: (side: Side, state: RTCPeerConnectionState) => void
+  /** A description could not be used: begin anew. */
+  broken: () => void
+}
+
+/** Sound goes first: on a narrow line the browser takes from the picture what the sound needs. */
+const order: readonly Source[] = ['microphone', 'camera', 'screen', 'screen_audio']
+
+const encodings: Record<Source, RTCRtpEncodingParameters> = {
+  microphone: { priority: 'high', networkPriority: 'high', maxBitrate: 40_000 },
+  // 640×480 is sharp at this rate, and two such pictures fit a line of 2 Mbit/s.
+  camera: { priority: 'low', networkPriority: 'low', maxBitrate: 800_000 },
+  screen: { priority: 'medium', networkPriority: 'medium', maxBitrate: 1_500_000 },
+  screen_audio: { priority: 'medium', networkPriority: 'medium', maxBitrate: 64_000 },
+}
+
+export class Media {
+  private readonly pub: RTCPeerConnection
+  private readonly sub: RTCPeerConnection
+  private readonly senders = new Map<Source, RTCRtpTransceiver>()
+  private pointer: RTCDataChannel | undefined
+  private offer = 0
+  private answered = 0
+  private again = false
+  private restart = false
+  private closed = false
+  private pubWork: Promise<void> = Promise.resolve()
+  private subWork: Promise<void> = Promise.resolve()
+
+  constructor(
+    makePeer: () => RTCPeerConnection,
+    private readonly events: MediaEvents,
+  ) {
+    this.pub = this.watch(makePeer(), 'publish')
+    this.sub = this.watch(makePeer(), 'subscribe')
+    this.sub.ondatachannel = ({ channel }) => {
+      this.pointer = channel
+      channel.onmessage = ({ data }) => {
+        const message = typeof data === 'string' ? parse<PointerMessage>(data) : undefined
+        if (message) this.events.pointer(message)
+      }
+    }
+  }
+
+  close(): void {
+    this.closed = true
+    this.pub.close()
+    this.sub.close()
+  }
+
+  /** Sends exactly these tracks; what is already sent under a source is replaced without negotiation. */
+  setTracks(tracks: ReadonlyMap<Source, LocalTrack>): void {
+    this.queuePub(async () => {
+      let changed = false
+      for (const source of order) {
+        const local = tracks.get(source)
+        const known = this.senders.get(source)
+        if (!local && known && known.direction !== 'inactive') {
+          await known.sender.replaceTrack(null)
+          known.direction = 'inactive'
+          changed = true
+        } else if (local && known) {
+          await known.sender.replaceTrack(local.track)
+          changed = changed || known.direction === 'inactive'
+          known.direction = 'sendonly'
+        } else if (local) {
+          this.senders.set(source, this.addSender(source, local.track))
+          changed = true
+        }
+      }
+      if (changed) await this.negotiate()
+    })
+  }
+
+  private addSender(source: Source, track: MediaStreamTrack): RTCRtpTransceiver {
+    if (source === 'screen') track.contentHint = 'detail'
+    const transceiver = this.pub.addTransceiver(track, { direction: 'sendonly', sendEncodings: [encodings[source]] })
+    if (track.kind === 'video') {
+      const parameters = transceiver.sender.getParameters()
+      // A face that moves is worth more than a sharp still; letters on a screen must stay readable.
+      parameters.degradationPreference = source === 'screen' ? 'maintain-resolution' : 'maintain-framerate'
+      // Browsers without the preference keep their own.
+      transceiver.sender.setParameters(parameters).catch(() => undefined)
+    }
+    return transceiver
+  }
+
+  /** Offers; while an offer is unanswered, once more after the answer. */
+  private async negotiate(): Promise<void> {
+    if (this.offer !== this.answered) {
+      this.again = true
+      return
+    }
+    await this.sendOffer()
+  }
+
+  private async sendOffer(): Promise<void> {
+    this.again = false
+    const description = await this.pub.createOffer({ iceRestart: this.restart })
+    this.restart = false
+    await this.pub.setLocalDescription(description)
+    this.offer++
+    const sections = [...this.senders]
+      .filter(([, t]) => t.mid !== null && t.direction !== 'inactive')
+      .map(([source, t]) => ({ mid: t.mid ?? '', source }))
+    this.events.send({ type: 'publish', offer: this.offer, sdp: description.sdp ?? '', sections })
+  }
+
+  published(offer: number, sdp: string): void {
+    this.queuePub(async () => {
+      if (offer !== this.offer || offer === this.answered) return
+      await this.pub.setRemoteDescription({ type: 'answer', sdp })
+      this.answered = offer
+      if (this.again) await this.sendOffer()
+    })
+  }
+
+  offered(offer: number, sdp: string, tracks: readonly OfferedTrack[]): void {
+    this.queueSub(async () => {
+      await this.sub.setRemoteDescription({ type: 'offer', sdp })
+      const answer = await this.sub.createAnswer()
+      await this.sub.setLocalDescription(answer)
+      this.events.send({ type: 'answer', offer, sdp: answer.sdp ?? '' })
+      const byMid = new Map(this.sub.getTransceivers().map((t) => [t.mid, t.receiver.track]))
+      this.events.tracks(
+        tracks.flatMap((t) => {
+          const track = byMid.get(t.mid)
+          return track ? [{ ...t, track }] : []
+        }),
+      )
+    })
+  }
+
+  /** The socket is back after a loss: an offer on its way may have been lost with it. */
+  resumed(): void {
+    this.queuePub(async () => {
+      if (this.offer !== this.answered) await this.sendOffer()
+    })
+  }
+
+  /** Looks for a new path after the network changed. */
+  restartIce(): void {
+    this.events.send({ type: 'restart', side: 'subscribe' })
+    this.queuePub(async () => {
+      if (this.senders.size === 0) return
+      this.restart = true
+      await this.negotiate()
+    })
+  }
+
+  /** Sends on the lossy channel; false when it is not open or lags. */
+  point(text: string): boolean {
+    if (this.pointer?.readyState !== 'open' || this.pointer.bufferedAmount > 4096) return false
+    this.pointer.send(text)
+    return true
+  }
+
+  states(): RTCPeerConnectionState[] {
+    return [this.sub.connectionState, ...(this.senders.size > 0 ? [this.pub.connectionState] : [])]
+  }
+
+  /** Packets received of each remote track, by section. */
+  async received(): Promise<Map<string, number>> {
+    const counts = new Map<string, number>()
+    for (const report of await list(this.sub)) {
+      if (report.type !== 'inbound-rtp') continue
+      const inbound = report as RTCInboundRtpStreamStats
+      if (inbound.mid !== undefined) counts.set(inbound.mid, inbound.packetsReceived ?? 0)
+    }
+    return counts
+  }
+
+  async stats(): Promise<Stats> {
+    const stats = { ...noStats }
+    for (const report of [...(await list(this.sub)), ...(await list(this.pub))]) {
+      if (report.type === 'inbound-rtp') {
+        const inbound = report as RTCInboundRtpStreamStats
+        stats.framesDecoded += inbound.framesDecoded ?? 0
+        stats.audioEnergy += inbound.totalAudioEnergy ?? 0
+        stats.packetsReceived += inbound.packetsReceived ?? 0
+        stats.packetsLost += inbound.packetsLost ?? 0
+      } else if (report.type === 'outbound-rtp') {
+        stats.framesSent += (report as RTCOutboundRtpStreamStats).framesSent ?? 0
+      }
+    }
+    return { ...stats, ...(await this.path()) }
+  }
+
+  private async path(): Promise<Pick<Stats, 'rtt' | 'path'>> {
+    const reports = new Map((await list(this.sub)).map((r) => [r.id, r]))
+    for (const report of reports.values()) {
+      if (report.type !== 'transport') continue
+      const pair = reports.get((report as RTCTransportStats).selectedCandidatePairId ?? '') as
+        | RTCIceCandidatePairStats
+        | undefined
+      const local = pair && (reports.get(pair.localCandidateId) as LocalCandidate | undefined)
+      if (!pair || !local) continue
+      const seconds = pair.currentRoundTripTime
+      return {
+        rtt: seconds === undefined ? undefined : Math.round(seconds * 1000),
+        path: local.candidateType === 'relay' ? 'relay' : local.protocol === 'tcp' ? 'tcp' : 'udp',
+      }
+    }
+    return { rtt: undefined, path: 'none' }
+  }
+
+  private watch(pc: RTCPeerConnection, side: Side): RTCPeerConnection {
+    pc.onicecandidate = ({ candidate }) => {
+      if (candidate?.candidate) this.events.send({ type: 'candidate', side, candidate: candidate.toJSON() })
+    }
+    pc.onconnectionstatechange = () => {
+      if (!this.closed) this.events.state(side, pc.connectionState)
+    }
+    return pc
+  }
+
+  private queuePub(task: () => Promise<void>): void {
+    this.pubWork = this.pubWork.then(() => this.guarded(task))
+  }
+
+  private queueSub(task: () => Promise<void>): void {
+    this.subWork = this.subWork.then(() => this.guarded(task))
+  }
+
+  private async guarded(task: () => Promise<void>): Promise<void> {
+    if (this.closed) return
+    try {
+      await task()
+    } catch {
+      if (!this.closed) this.events.broken()
+    }
+  }
+}
+
+/** What lib.dom does not name. */
+type LocalCandidate = { candidateType: RTCIceCandidateType; protocol?: string }
+
+async function list(pc: RTCPeerConnection): Promise<RTCStats[]> {
+  const all: RTCStats[] = []
+  const report = await pc.getStats()
+  report.forEach((value: RTCStats) => {
+    all.push(value)
+  })
+  return all
+}

@@ -1,0 +1,98 @@
+// The wire protocol, version 1, as signaling/PROTOCOL.md words it.
+
+export const VERSION = 1
+
+export type Source = 'microphone' | 'camera' | 'screen' | 'screen_audio'
+export type Kind = 'audio' | 'video'
+export type Presence = 'waiting' | 'live' | 'reconnecting'
+export type Side = 'publish' | 'subscribe'
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
+
+export type SeatTrack = { id: string; source: Source; kind: Kind; muted: boolean }
+
+export type Seat = {
+  seat: string
+  name: string
+  role: string
+  presence: Presence
+  tracks: SeatTrack[]
+}
+
+export type OfferedTrack = { mid: string; id: string; seat: string; source: Source; kind: Kind }
+
+export type AppMessage = {
+  type: 'app'
+  seq: number
+  topic: string
+  from: string
+  /** Unix milliseconds of the server. */
+  at: number
+  data: Json
+  keep?: boolean
+}
+
+export type ErrorCode =
+  | 'malformed'
+  | 'too_fast'
+  | 'ticket_missing'
+  | 'ticket_invalid'
+  | 'ticket_expired'
+  | 'version'
+  | 'replaced'
+  | 'going_away'
+  | 'bad_description'
+  | 'media_failed'
+  | 'room_full'
+  | 'not_admitted'
+  | 'no_right'
+  | 'bad_app'
+  | 'keep_full'
+
+export type ErrorMessage = { type: 'error'; code: ErrorCode; zh: string; en: string; fatal: boolean }
+
+export type ServerMessage =
+  | {
+      type: 'joined'
+      version: number
+      seat: Seat
+      session: string
+      resumed: boolean
+      rights: { publish: boolean; subscribe: boolean }
+      seats: Seat[]
+      seq: number
+    }
+  | { type: 'admitted'; seats: Seat[]; seq: number }
+  | { type: 'seat'; seat: Seat }
+  | { type: 'gone'; seat: string; reason: 'left' | 'removed' | 'lost' }
+  | { type: 'published'; offer: number; sdp: string }
+  | { type: 'subscribe'; offer: number; sdp: string; tracks: OfferedTrack[] }
+  | AppMessage
+  | { type: 'pong' }
+  | { type: 'removed' }
+  | { type: 'closed' }
+  | ErrorMessage
+
+export type ClientMessage =
+  | { type: 'join'; version: number; ticket: string; session?: string; seen?: number }
+  | { type: 'publish'; offer: number; sdp: string; sections: { mid: string; source: Source }[] }
+  | { type: 'answer'; offer: number; sdp: string }
+  | { type: 'candidate'; side: Side; candidate: RTCIceCandidateInit }
+  | { type: 'restart'; side: 'subscribe' }
+  | { type: 'mute'; source: Source; muted: boolean }
+  | { type: 'app'; topic: string; data: Json; keep: boolean }
+  | { type: 'ping' }
+  | { type: 'leave' }
+
+/** What the data channel brings. */
+export type PointerMessage = { seat: string; data: string }
+
+/** Reads a message of our own server; undefined when it is not one. Unknown types come through and are passed over. */
+export function parse<T extends object>(raw: string): T | undefined {
+  try {
+    const value: unknown = JSON.parse(raw)
+    return typeof value === 'object' && value !== null ? (value as T) : undefined
+  } catch {
+    return undefined
+  }
+}
