@@ -1,0 +1,385 @@
+// The documents of /api/v1 as the pages read them. Field names are the server's.
+import type { Phrase } from '../i18n/i18n'
+
+export type Text = Phrase
+export type Place = { id: string; name: string }
+export type Role = 'patient' | 'doctor' | 'pharmacist' | 'coordinator' | 'administrator' | 'regulator'
+
+export type Me = {
+  account_id: string
+  name: string
+  kind: 'patient' | 'staff'
+  phone_masked?: string
+  practitioner_id?: string
+  title?: string
+  roles: { role: Role; place: Place }[]
+  persons: Person[]
+  session_expires: string
+}
+
+export type Relation = 'self' | 'child' | 'parent' | 'spouse' | 'other'
+
+export type Person = {
+  id: string
+  name: string
+  relation: Relation
+  sex: 'M' | 'F'
+  birth_date: string
+  age: number
+  id_masked: string
+  realname_level: number
+  guardian_verified: boolean
+}
+
+export type NewPerson = { relation: Relation; name: string; id_type: '01'; id_no: string; region?: string }
+
+export type Condition = { icd10: string; name: Text; department: string; online: boolean }
+export type Institution = {
+  id: string
+  name: string
+  kind: string
+  region: string
+  address: string
+  phone: string
+  departments: string[]
+}
+export type Coded = { icd10: string; name: string }
+export type CodeRow = { code: string; name: Text }
+
+export type DocType = 'outpatient_record' | 'discharge_summary' | 'prescription' | 'lab_report'
+
+export type Evidence = {
+  id: string
+  person_id: string
+  icd10: string
+  dx_date: string
+  source: string
+  institution_name: string
+  doc_type: string
+  verify: 'pending' | 'verified' | 'rejected'
+  verified_at?: string
+  file_name?: string
+  content_type: string
+  size: number
+}
+export type EvidenceCase = Evidence & { person: Pick<Person, 'id' | 'name' | 'sex' | 'age'>; waiting_s: number }
+
+export type Verdict = 'ALLOW' | 'ALLOW_COND' | 'REQUIRE' | 'REDIRECT_OFFLINE' | 'DENY' | 'EMERGENCY'
+export type Reason = { rule: string; outcome: Verdict; message: Text; remedy: Text; citation: string }
+export type Way = {
+  kind: 'offline_site' | 'upload' | 'human_review' | 'emergency' | 'other_doctor'
+  title: Text
+  detail: Text
+  phone?: string
+  address?: string
+}
+export type Decision = {
+  id: string
+  stage: string
+  verdict: Verdict
+  reasons: Reason[]
+  ways: Way[]
+  rule_set: string
+  facts_sha256: string
+  at: string
+}
+
+export type VisitKind = 'follow_up' | 'first_visit' | 'health_consult'
+export type Severity = 'mild' | 'moderate' | 'severe'
+export type Consents = { internet_care: boolean; sensitive_pi: boolean }
+
+export type EligibilityAsk = {
+  person_id: string
+  kind: VisitKind
+  department: string
+  icd10: string
+  red_flags: string[]
+  severity: Severity
+  intends_rx: boolean
+  practitioner_id?: string
+  slot_id?: string
+  consents: Consents
+}
+
+export type Slot = { id: string; start: string; end: string; institution: Place; department: string; fee_fen: number }
+export type DoctorRow = {
+  practitioner_id: string
+  name: string
+  title: string
+  institution: Place
+  department: string
+  fee_fen: number
+  earliest?: Slot
+}
+
+export type VisitState =
+  | 'booked'
+  | 'checked_in'
+  | 'in_consult'
+  | 'interrupted'
+  | 'concluded'
+  | 'terminated_offline'
+  | 'no_show'
+  | 'cancelled'
+  | 'emergency'
+
+export type Visit = {
+  id: string
+  state: VisitState
+  kind: VisitKind
+  person: Pick<Person, 'id' | 'name' | 'sex' | 'age'>
+  doctor: { id: string; name: string; title: string }
+  institution: Place
+  department: string
+  start: string
+  end: string
+  fee_fen: number
+  icd10: string
+  complaint: string
+  decision?: Decision
+  line?: { ahead: number; minutes_low: number; minutes_high: number }
+  prescriptions: { id: string; state: RxState }[]
+  record_signed: boolean
+  version: number
+  waiting_s?: number
+}
+
+export type NewVisit = {
+  person_id: string
+  slot_id: string
+  kind: VisitKind
+  icd10: string
+  complaint: string
+  red_flags: string[]
+  severity: Severity
+  intends_rx: boolean
+  consents: Consents
+}
+
+export type DeviceReport = {
+  device: { microphone: boolean; camera: boolean; speaker: boolean }
+  network: { rtt_ms: number; up_kbps?: number; down_kbps?: number; path: string }
+}
+
+export type Ticket = {
+  url: string
+  room: string
+  ticket: string
+  ice_servers: { urls: string | string[]; username?: string; credential?: string }[]
+  seat: { name: string; role: string }
+  admitted: boolean
+  expires: string
+}
+
+export type Queue = { visits: Visit[]; done: number; unsigned_records: number; returned_prescriptions: number }
+export type Judgement = 'confirmed_followup' | 'judged_first' | 'unsuitable'
+
+export type Chart = {
+  person: Person & { weight_kg?: number; pregnancy?: string }
+  allergies: { ingredient?: string; group?: string; name: Text; severity: string; reaction: string }[]
+  conditions: { icd10: string; name: Text | string }[]
+  medicines: {
+    ingredient: string
+    name: Text
+    daily_dose: string
+    unit: string
+    remaining_days: number
+    source: string
+  }[]
+  observations: { kind: string; name: Text; value: number; unit: string; at: string; low?: number; high?: number }[]
+  visits: Visit[]
+  prescriptions: Prescription[]
+  evidence: Evidence[]
+  decisions: Decision[]
+}
+
+export type VisitRecord = {
+  chief_complaint: string
+  present_illness: string
+  assessment: string
+  plan: string
+  diagnoses: Coded[]
+  version: number
+  signed_at?: string
+  sha256?: string
+  canonical?: string
+  signature?: string
+}
+
+export type FormularyRow = {
+  ingredient?: string
+  product?: string
+  name: Text
+  atc: string
+  forms: string[]
+  unit: string
+  typical_dose?: string
+  per_day?: number
+  max_daily?: string
+}
+
+export type RxItem = {
+  line: number
+  ingredient?: string
+  product?: string
+  name?: Text
+  form?: string
+  route: string
+  dose: string
+  unit: string
+  units?: string
+  per_day: number
+  days: number
+  quantity?: string
+  provenance: 'typed' | 'catalogue_pick' | 'copied_confirmed'
+}
+
+export type RxState = 'draft' | 'signed' | 'approved' | 'returned' | 'refused' | 'void' | 'expired'
+export type RxType = 'general' | 'long' | 'emergency'
+export type Tier = 'hard_stop' | 'interruptive' | 'passive'
+
+export type Alert = {
+  key: string
+  type: string
+  about: string[]
+  severity: 'moderate' | 'major' | 'contraindicated'
+  tier: string
+  text: Text
+  remedy: Text
+  evidence?: string
+}
+export type Override = { alert: string; reason_code: string; text: string }
+export type RxCheck = {
+  decision: 'clean' | 'info' | 'override' | 'block'
+  state: 'done' | 'failed'
+  knowledge: string
+  alerts: Alert[]
+}
+export type Prescription = {
+  id: string
+  no: string
+  version: number
+  state: RxState
+  type: RxType
+  person: Pick<Person, 'id' | 'name' | 'sex' | 'age'>
+  doctor: { id: string; name: string; title: string }
+  institution: Place
+  visit_id: string
+  diagnosis: Coded[] | string[]
+  items: RxItem[]
+  check?: RxCheck
+  overrides: Override[]
+  sha256: string
+  canonical: string
+  signed_at?: string
+  valid_until?: string
+  review?: {
+    result: 'pass' | 'return' | 'refuse'
+    reason_code?: string
+    note?: string
+    pharmacist?: string
+    at: string
+  }
+  evidence_code?: string
+  qr_url?: string
+  waiting_s?: number
+  risk?: string
+}
+export type NewPrescription = { type: RxType; diagnosis: string[]; items: RxItem[]; days_reason?: string }
+export type Review = {
+  legality: boolean
+  form: boolean
+  suitability: boolean
+  result: 'pass' | 'return' | 'refuse'
+  reason_code?: string
+  note?: string
+  passphrase: string
+}
+
+export type VerifyKey = {
+  key_id: string
+  alg: string
+  public_key: string
+  holder: string
+  institution: string
+  from: string
+  to: string
+  revoked_at?: string
+}
+export type VerifyAnswer = {
+  result: 'genuine' | 'forged' | 'used' | 'revoked' | 'expired' | 'unknown_key'
+  institution?: string
+  issued_on?: string
+}
+
+export type TeleconsultState =
+  | 'draft'
+  | 'submitted'
+  | 'scheduled'
+  | 'in_progress'
+  | 'opinion_signed'
+  | 'decided'
+  | 'closed'
+  | 'declined'
+  | 'cancelled'
+export type Urgency = 'routine' | 'urgent' | 'emergency'
+export type Party = { practitioner: { id: string; name: string; title: string }; institution: Place }
+export type CaseStudy = {
+  study_uid: string
+  description: string
+  modality: string
+  instances: number
+  patient_name: string
+}
+export type Opinion = { findings: string; advice: string; sha256?: string; canonical?: string; signed_at?: string }
+
+export type Teleconsult = {
+  id: string
+  state: TeleconsultState
+  urgency: Urgency
+  department: string
+  question: string
+  summary: string
+  person: Pick<Person, 'id' | 'name' | 'sex' | 'age'>
+  inviter: Party
+  expert?: Party
+  start?: string
+  end?: string
+  studies: CaseStudy[]
+  consent?: { method: string; signed_by: string; relation: string; at?: string }
+  opinion?: Opinion
+  decision?: { adopt: Adopt; plan: string; signed_at?: string }
+  grants?: { until?: string }
+  sla_due?: string
+}
+export type Adopt = 'full' | 'partial' | 'none'
+export type NewTeleconsult = {
+  person_id: string
+  department: string
+  question: string
+  summary: string
+  urgency: Urgency
+}
+export type ExpertRow = { practitioner_id: string; name: string; title: string; places: Place[] | string[] }
+export type CommonTime = { start: string; end: string; free_at: string[] | Place[] }
+
+export type StudyRow = {
+  study_uid: string
+  patient_name: string
+  patient_sex: string
+  patient_birth_date: string
+  study_date: string
+  description: string
+  modalities: string[]
+  series: { series_uid: string; description: string; modality: string; instances: number }[]
+  instances: number
+  bytes: number
+}
+
+export type Change = { kind: ChangeKind; id: string }
+export type ChangeKind =
+  | 'visit.changed'
+  | 'queue.changed'
+  | 'evidence.changed'
+  | 'prescription.changed'
+  | 'teleconsult.changed'

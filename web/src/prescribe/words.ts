@@ -1,0 +1,36 @@
+import { phrases } from '../i18n/i18n'
+
+export const w = phrases({
+  'rx.title': { zh: '处方', en: 'Prescription' },
+  'rx.list': { zh: '我的处方', en: 'My prescriptions' },
+  'rx.empty': { zh: '还没有处方。看完病医生会开。', en: 'No prescriptions yet. The doctor writes one in a visit.' },
+  'rx.no': { zh: '处方号 {no}', en: 'No. {no}' },
+  'state.draft': { zh: '医生在写', en: 'Being written' },
+  'state.signed': { zh: '药师在审', en: 'With the pharmacist' },
+  'state.approved': { zh: '可以取药', en: 'Ready' },
+  'state.returned': { zh: '医生在改', en: 'Being corrected' },
+  'state.refused': { zh: '药师没通过', en: 'Not approved' },
+  'state.void': { zh: '作废了', en: 'Void' },
+  'state.expired': { zh: '过期了', en: 'Expired' },
+  'say.draft': { zh: '医生正在写处方，写好这里会变。', en: 'The doctor is writing it. This page changes by itself.' },
+  'say.signed': { zh: '药师正在审核，审好这里会变。', en: 'A pharmacist is checking it. This page changes by itself.' },
+  'say.approved': { zh: '可以取药了，{date} 24:00 前有效。', en: 'Ready. Valid until midnight on {date}.' },
+  'say.returned': { zh: '药师请医生改处方，您不用操作。', en: 'The doctor is correcting it. Nothing for you to do.' },
+  'say.refused': {
+    zh: '药师没通过这张处方。请再约医生。',
+    en: 'The pharmacist did not approve it. See the doctor again.',
+  },
+  'say.void': { zh: '这张处方作废了，不能取药。', en: 'This prescription is void.' },
+  'say.expired': { zh: '处方过期了。请医生重开。', en: 'The prescription has expired. Ask for a new one.' },
+  'qr.title': { zh: '取药码', en: 'Code for the pharmacy' },
+  'qr.hint': { zh: '到药店出示。谁都可以扫它验真假。', en: 'Show it at the pharmacy. Anyone can scan it to verify.' },
+  'qr.verify': { zh: '验这张处方的真假', en: 'Verify this prescription' },
+  'line.use': {
+    zh: '每次 {dose} {unit}，每天 {n} 次，{days} 天',
+    en: '{dose} {unit} each time, {n} times a day, {days} days',
+  },
+  'line.quantity': { zh: '共 {q}', en: 'Total {q}' },
+  by: { zh: '{doctor} · {hospital}', en: '{doctor} · {hospital}' },
+  'route.po': { zh: '口服', en: 'by mouth' },
+  open: { zh: '看处方', en: 'Open' },
+})

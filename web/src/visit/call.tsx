@@ -1,0 +1,113 @@
+// The call as the patient sees it: the doctor, the own picture, one sentence about the line, and buttons with words that never move.
+import { useEffect, useState } from 'preact/hooks'
+import type { Visit } from '../api/types'
+import { Icon } from '../ui/icons'
+import type { RoomView } from './room'
+import { Picture } from './waiting'
+import { w } from './words'
+
+export function lasting(seconds: number): string {
+  const whole = Math.max(0, Math.floor(seconds))
+  const two = (n: number) => String(n).padStart(2, '0')
+  const hours = Math.floor(whole / 3600)
+  return `${hours > 0 ? `${hours}:` : ''}${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`
+}
+
+/** One true sentence about the line; a way back is said once and then left alone. */
+export function lineSentence(view: Pick<RoomView, 'phase' | 'peerLost' | 'returned' | 'mic'>): {
+  text: string
+  trouble: boolean
+} {
+  if (view.phase === 'connecting') return { text: w('call.joining'), trouble: false }
+  if (view.phase === 'reconnecting') return { text: w('net.retry'), trouble: true }
+  if (view.peerLost) return { text: w('net.peer'), trouble: true }
+  if (view.returned) return { text: w('net.back'), trouble: false }
+  if (!view.mic) return { text: w('call.muted'), trouble: false }
+  return { text: w('call.good'), trouble: false }
+}
+
+export function CallScreen({
+  visit,
+  view,
+  onMic,
+  onCamera,
+  onHang,
+}: {
+  visit: Visit
+  view: RoomView
+  onMic: (on: boolean) => void
+  onCamera: (on: boolean) => void
+  onHang: () => void
+}) {
+  const [seconds, setSeconds] = useState(0)
+  useEffect(() => {
+    const since = Date.now()
+    const tick = setInterval(() => setSeconds((Date.now() - since) / 1000), 1000)
+    return () => clearInterval(tick)
+  }, [])
+  const doctor = view.remotes[0]
+  const sentence = lineSentence(view)
+  return (
+    <main class="call-screen" id="content" data-test="call" data-phase={view.phase}>
+      <h1 class="visually-hidden">{w('state.in_consult')}</h1>
+      <div class="call-top">
+        <Icon name="lock" />
+        <span>{visit.institution.name}</span>
+        <span class="space" />
+        <span>{w('call.lasting', { t: lasting(seconds) })}</span>
+      </div>
+      <div class="call-stage">
+        {doctor ? (
+          <>
+            <Picture
+              stream={doctor.stream}
+              label={w('call.with', { name: visit.doctor.name, title: visit.doctor.title })}
+            />
+            {!doctor.video && <Nobody name={`${visit.doctor.name} ${visit.doctor.title}`} />}
+            <span class="who">
+              {visit.doctor.name} {visit.doctor.title}
+            </span>
+          </>
+        ) : (
+          <Nobody name={w('call.alone')} />
+        )}
+        {view.local && view.camera && (
+          <div class="self">
+            <Picture stream={view.local} muted mirror label={w('dev.self')} />
+          </div>
+        )}
+      </div>
+      <div class="line-state" role="status" data-test="line">
+        {sentence.trouble && (
+          <span class="reconnecting-mark">
+            <Icon name="warn" />
+          </span>
+        )}
+        <span>{sentence.text}</span>
+      </div>
+      <div class="call-keys">
+        <button type="button" aria-pressed={!view.mic} onClick={() => onMic(!view.mic)} data-test="mic">
+          <Icon name={view.mic ? 'mic' : 'micOff'} />
+          {view.mic ? w('call.mic.off') : w('call.mic.on')}
+        </button>
+        <button type="button" aria-pressed={!view.camera} onClick={() => onCamera(!view.camera)} data-test="camera">
+          <Icon name={view.camera ? 'camera' : 'cameraOff'} />
+          {view.camera ? w('call.cam.off') : w('call.cam.on')}
+        </button>
+        <button type="button" class="hang" onClick={onHang} data-test="hang">
+          <Icon name="hangup" />
+          {w('call.hang')}
+        </button>
+      </div>
+    </main>
+  )
+}
+
+function Nobody({ name }: { name: string }) {
+  return (
+    <div class="nobody">
+      <Icon name="person" />
+      <span>{name}</span>
+    </div>
+  )
+}

@@ -1,0 +1,202 @@
+// A person's stay in a room, as the screens see it. The signalling client speaks the protocol; this keeps what is shown.
+import { signal } from '@preact/signals'
+import { asProblem } from '../api/client'
+import type { Ticket } from '../api/types'
+import { pick } from '../i18n/i18n'
+import { type Options, SignalClient, TicketRefused, type View } from '../signal/client'
+import type { Stats } from '../signal/media'
+import type { AppMessage, Json, PointerMessage } from '../signal/protocol'
+import type { Devices } from './devices'
+
+export type Phase = 'idle' | 'connecting' | 'waiting' | 'live' | 'reconnecting' | 'ended' | 'refused'
+export type Remote = {
+  seat: string
+  name: string
+  role: string
+  stream: MediaStream
+  video: boolean
+  screen: boolean
+  lost: boolean
+}
+
+export type RoomView = {
+  phase: Phase
+  /** Our own seat, once the room gave us one. */
+  seat: string
+  remotes: Remote[]
+  local: MediaStream | undefined
+  mic: boolean
+  camera: boolean
+  /** Somebody else in the room lost the line. */
+  peerLost: boolean
+  /** The line has just come back. */
+  returned: boolean
+  refusal: string
+}
+
+export const noRoom: RoomView = {
+  phase: 'idle',
+  seat: '',
+  remotes: [],
+  local: undefined,
+  mic: true,
+  camera: true,
+  peerLost: false,
+  returned: false,
+  refusal: '',
+}
+
+/** What the person is told about each state of the connection. A seat not yet admitted waits, also while its line is away. */
+export function phaseOf(state: View['state']): Phase {
+  switch (state.phase) {
+    case 'reconnecting':
+      return state.admitted ? 'reconnecting' : 'waiting'
+    case 'removed':
+      return 'ended'
+    case 'error':
+      return 'refused'
+    default:
+      return state.phase
+  }
+}
+
+/** Asking again is of no use when the server knows us and says no. */
+const hopeless = [401, 403, 404, 409, 410, 422]
+const returnedFor = 4000
+
+export class Room {
+  readonly view = signal<RoomView>(noRoom)
+  private readonly client: SignalClient
+  private readonly streams = new Map<string, MediaStream>()
+  private readonly pointed = new Set<(message: PointerMessage) => void>()
+  private said: ReturnType<typeof setTimeout> | undefined
+
+  constructor(
+    getTicket: () => Promise<Ticket>,
+    private readonly devices: Devices,
+    environment?: Options['environment'],
+  ) {
+    this.client = new SignalClient({
+      getTicket: async () => {
+        try {
+          return await getTicket()
+        } catch (error) {
+          const problem = asProblem(error)
+          if (hopeless.includes(problem.status)) throw new TicketRefused(problem.detail.zh, problem.detail.en)
+          throw error
+        }
+      },
+      onView: (view) => this.show(view),
+      onPointer: (message) => {
+        for (const hear of this.pointed) hear(message)
+      },
+      ...(environment ? { environment } : {}),
+    })
+  }
+
+  join(): void {
+    this.publish()
+    this.client.join()
+  }
+
+  leave(): void {
+    this.client.leave()
+    clearTimeout(this.said)
+    this.streams.clear()
+    this.view.value = { ...noRoom, mic: this.view.value.mic, camera: this.view.value.camera }
+  }
+
+  setMic(on: boolean): void {
+    this.client.mute('microphone', !on)
+    this.view.value = { ...this.view.value, mic: on }
+  }
+
+  setCamera(on: boolean): void {
+    this.client.mute('camera', !on)
+    this.view.value = { ...this.view.value, camera: on }
+  }
+
+  /** Sends our tracks; called again when a device was opened later. */
+  publish(): void {
+    const local = this.devices.stream.value
+    const { mic, camera } = this.view.value
+    const [sound] = local?.getAudioTracks() ?? []
+    const [picture] = local?.getVideoTracks() ?? []
+    if (sound) {
+      this.client.publish('microphone', sound)
+      if (!mic) this.client.mute('microphone', true)
+    }
+    if (picture) {
+      this.client.publish('camera', picture)
+      if (!camera) this.client.mute('camera', true)
+    }
+    this.view.value = { ...this.view.value, local }
+  }
+
+  say(topic: string, data: Json, keep = false): void {
+    this.client.app(topic, data, keep)
+  }
+
+  onSaid(prefix: string, hear: (message: AppMessage) => void): () => void {
+    return this.client.onApp(prefix, hear)
+  }
+
+  point(text: string): boolean {
+    return this.client.point(text)
+  }
+
+  onPointed(hear: (message: PointerMessage) => void): () => void {
+    this.pointed.add(hear)
+    return () => this.pointed.delete(hear)
+  }
+
+  stats(): Promise<Stats> {
+    return this.client.stats()
+  }
+
+  private show(view: View): void {
+    const before = this.view.value
+    const phase = phaseOf(view.state)
+    const back = before.phase === 'reconnecting' && phase === 'live'
+    if (back) {
+      clearTimeout(this.said)
+      this.said = setTimeout(() => {
+        this.view.value = { ...this.view.value, returned: false }
+      }, returnedFor)
+    }
+    const remotes = this.remotes(view)
+    this.view.value = {
+      ...before,
+      phase,
+      seat: view.self?.seat ?? before.seat,
+      remotes,
+      peerLost: remotes.some((remote) => remote.lost),
+      returned: back || (before.returned && phase === 'live'),
+      refusal: view.state.phase === 'error' ? pick(view.state) : '',
+    }
+  }
+
+  /** One stream a seat, kept while the seat stays, so that a picture on screen never restarts. */
+  private remotes(view: View): Remote[] {
+    const others = view.seats.filter((seat) => seat.seat !== view.self?.seat && seat.presence !== 'waiting')
+    for (const seat of this.streams.keys()) if (!others.some((one) => one.seat === seat)) this.streams.delete(seat)
+    return others.map((seat) => {
+      const tracks = view.tracks.filter((track) => track.seat === seat.seat)
+      const screen = tracks.some((track) => track.source === 'screen')
+      const wanted = tracks.filter((track) => !screen || track.source !== 'camera').map(({ track }) => track)
+      const stream = this.streams.get(seat.seat) ?? new MediaStream()
+      this.streams.set(seat.seat, stream)
+      for (const track of stream.getTracks()) if (!wanted.includes(track)) stream.removeTrack(track)
+      for (const track of wanted) if (!stream.getTracks().includes(track)) stream.addTrack(track)
+      return {
+        seat: seat.seat,
+        name: seat.name,
+        role: seat.role,
+        stream,
+        screen,
+        video: tracks.some((track) => track.kind === 'video' && !track.muted),
+        lost: seat.presence === 'reconnecting' || tracks.some((track) => track.stalled && track.kind === 'audio'),
+      }
+    })
+  }
+}

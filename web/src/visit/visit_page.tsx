@@ -1,0 +1,193 @@
+// One address for a visit from booking to after; what is shown follows its state.
+
+import { useEffect, useMemo, useState } from 'preact/hooks'
+import { useLocation, useRoute } from 'preact-iso'
+import { get, post } from '../api/client'
+import { streamOpen } from '../api/live'
+import { useDeed, useResource } from '../api/resource'
+import type { Ticket, Visit } from '../api/types'
+import { PrescriptionSummary } from '../prescribe/patient_rx'
+import { Button, Loading, Notice, ProblemNote, useTitle } from '../ui/parts'
+import { CallScreen } from './call'
+import { Devices } from './devices'
+import { Room } from './room'
+import { BookedPage, VisitHead, WaitingPage } from './waiting'
+import { w } from './words'
+
+export function VisitPage() {
+  const { params } = useRoute()
+  const id = params.id ?? ''
+  const visit = useResource(`visit ${id}`, (signal) => get<Visit>(`/visits/${id}`, signal), [
+    'visit.changed',
+    'queue.changed',
+    'prescription.changed',
+  ])
+  if (!visit.value)
+    return (
+      <main class="page" id="content">
+        {visit.problem?.status === 404 ? (
+          <>
+            <h1>{w('gone.title')}</h1>
+            <p>{w('gone.body')}</p>
+            <a class="button" href="/visits">
+              {w('list.title')}
+            </a>
+          </>
+        ) : (
+          <ProblemNote problem={visit.problem} again={visit.refresh} />
+        )}
+        {visit.loading && <Loading />}
+      </main>
+    )
+  return <VisitByState visit={visit.value} onVisit={visit.set} refresh={visit.refresh} />
+}
+
+function VisitByState({
+  visit,
+  onVisit,
+  refresh,
+}: {
+  visit: Visit
+  onVisit: (visit: Visit) => void
+  refresh: () => void
+}) {
+  const devices = useMemo(() => new Devices(), [])
+  const room = useMemo(() => new Room(() => post<Ticket>(`/visits/${visit.id}/ticket`), devices), [visit.id, devices])
+  const [left, setLeft] = useState(false)
+  const deed = useDeed()
+  const { state } = visit
+  const waits = state === 'checked_in' || state === 'in_consult' || state === 'interrupted'
+  const { phase } = room.view.value
+  useTitle(w(`state.${state}`))
+
+  useEffect(
+    () => () => {
+      room.leave()
+      devices.close()
+    },
+    [room, devices],
+  )
+
+  // The seat is taken while waiting: the doctor's admit then opens sound and picture without another press.
+  useEffect(() => {
+    if (!waits) room.leave()
+    else if (!left) void devices.open().then(() => room.join())
+  }, [waits, left, room, devices])
+
+  useEffect(() => {
+    if (phase === 'ended') refresh()
+  }, [phase, refresh])
+
+  const cancel = () =>
+    void deed.run(async () => {
+      onVisit(await post<Visit>(`/visits/${visit.id}/cancel`, { reason: 'patient' }))
+    })
+
+  if (
+    waits &&
+    !left &&
+    (state !== 'checked_in' || phase === 'live' || phase === 'reconnecting') &&
+    phase !== 'waiting' &&
+    phase !== 'refused'
+  )
+    return (
+      <CallScreen
+        visit={visit}
+        view={room.view.value}
+        onMic={(on) => room.setMic(on)}
+        onCamera={(on) => room.setCamera(on)}
+        onHang={() => {
+          room.leave()
+          setLeft(true)
+        }}
+      />
+    )
+
+  return (
+    <main class="page" id="content" data-test="visit" data-state={state}>
+      <ProblemNote problem={deed.problem} />
+      {state === 'booked' && (
+        <BookedPage
+          visit={visit}
+          devices={devices}
+          busy={deed.busy}
+          onGo={() =>
+            void deed.run(async () => onVisit(await post<Visit>(`/visits/${visit.id}/check-in`, devices.report())))
+          }
+          onCancel={cancel}
+        />
+      )}
+      {waits && phase === 'refused' && !left && (
+        <Notice tone="warn" title={w('call.refused')}>
+          {room.view.value.refusal}
+          <Button onPress={() => room.join()}>{w('call.back')}</Button>
+        </Notice>
+      )}
+      {waits && left && (
+        <>
+          <h1>{w('call.left')}</h1>
+          <VisitHead visit={visit} />
+          <Button look="primary" onPress={() => setLeft(false)} test="rejoin">
+            {w('call.back')}
+          </Button>
+        </>
+      )}
+      {waits && !left && (phase === 'waiting' || state === 'checked_in') && (
+        <WaitingPage
+          visit={visit}
+          devices={devices}
+          connected={streamOpen.value || phase === 'waiting'}
+          onEnter={undefined}
+          onCancel={cancel}
+        />
+      )}
+      {state === 'concluded' && <After visit={visit} />}
+      {(state === 'cancelled' || state === 'no_show' || state === 'terminated_offline' || state === 'emergency') && (
+        <Ended visit={visit} />
+      )}
+    </main>
+  )
+}
+
+function After({ visit }: { visit: Visit }) {
+  return (
+    <>
+      <header class="tight">
+        <h1>{w('after.title')}</h1>
+        <p>{w('after.lead')}</p>
+      </header>
+      <VisitHead visit={visit} />
+      {visit.prescriptions.length === 0 && <p class="meta">{w('after.none')}</p>}
+      {visit.prescriptions.map((one) => (
+        <PrescriptionSummary key={one.id} id={one.id} />
+      ))}
+      <a class="button" href="/">
+        {w('end.home')}
+      </a>
+    </>
+  )
+}
+
+function Ended({ visit }: { visit: Visit }) {
+  const { route } = useLocation()
+  const state = visit.state as 'cancelled' | 'no_show' | 'terminated_offline' | 'emergency'
+  return (
+    <>
+      <h1>{w(`end.${state}`)}</h1>
+      <p class="lead">{w(`end.${state}.body`)}</p>
+      <VisitHead visit={visit} />
+      {state === 'emergency' ? (
+        <a class="button primary" href="tel:120">
+          120
+        </a>
+      ) : (
+        <Button look="primary" onPress={() => route('/book/who')}>
+          {w('end.again')}
+        </Button>
+      )}
+      <a class="button" href="/">
+        {w('end.home')}
+      </a>
+    </>
+  )
+}
