@@ -13,6 +13,12 @@ export class Problem extends Error {
     super(`${status} ${code}`)
   }
 
+  /** What the server added for the program, such as the nearest free times. */
+  given(name: string): unknown {
+    const data = this.extra.data
+    return typeof data === 'object' && data !== null ? (data as Record<string, unknown>)[name] : undefined
+  }
+
   /** The line is down or the server did not answer: what was typed is still here and the deed may be tried again. */
   get offline(): boolean {
     return this.status === 0

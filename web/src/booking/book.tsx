@@ -227,12 +227,12 @@ function Times({
 
 /** The server's own nearest times, when somebody else was faster. */
 function nearest(deed: Deed): Slot[] {
-  const slots = deed.problem?.code === 'slot_taken' ? deed.problem.extra.nearest : undefined
+  const slots = deed.problem?.code === 'slot_taken' ? deed.problem.given('nearest') : undefined
   return Array.isArray(slots) ? (slots as Slot[]) : []
 }
 
 function refused(deed: Deed): Decision | undefined {
-  const decision = deed.problem?.code === 'not_eligible' ? deed.problem.extra.decision : undefined
+  const decision = deed.problem?.code === 'not_eligible' ? deed.problem.given('decision') : undefined
   return typeof decision === 'object' && decision !== null ? (decision as Decision) : undefined
 }
 

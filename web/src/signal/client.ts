@@ -37,7 +37,7 @@ export type State =
 
 export type Track = RemoteTrack & {
   muted: boolean
-  /** No packet for two seconds though it is not muted: the other side has lost the line, or we have. */
+  /** No packet for some time though it is not muted: the other side has lost the line, or we have. */
   stalled: boolean
 }
 
@@ -99,7 +99,7 @@ const browser: Environment = {
 
 const socketOpen = 1 // WebSocket.OPEN
 const tick = 500
-const silence = 2000 // without a word or a packet for so long, the line counts as lost
+const silence = 1500 // without a word or a packet for so long, the line counts as lost: it is shown within 2 s
 const dead = 5000 // and the socket is given up
 const joinTime = 5000
 const askTime = 8000 // for a ticket
@@ -502,10 +502,11 @@ export class SignalClient {
     }
   }
 
-  /** Our own line: the socket's words and the media connections; packets tell about each track. */
+  /** Our own line: neither words nor packets come, or a connection says so. */
   private lineLost(now: number): boolean {
     if (this.link.at !== 'joined') return true
-    const quiet = now - Math.max(this.heard, this.link.since) > silence
+    const packet = Math.max(0, ...[...this.flow.values()].map((f) => f.at))
+    const quiet = now - Math.max(this.heard, this.link.since, packet) > silence
     return quiet || (this.media?.states() ?? []).some((s) => s === 'disconnected' || s === 'failed')
   }
 

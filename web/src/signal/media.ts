@@ -227,7 +227,7 @@ export class Media {
       const pair = reports.get((report as RTCTransportStats).selectedCandidatePairId ?? '') as
         | RTCIceCandidatePairStats
         | undefined
-      const local = pair && (reports.get(pair.localCandidateId) as LocalCandidate | undefined)
+      const local = pair && (reports.get(pair.localCandidateId) as (RTCStats & LocalCandidate) | undefined)
       if (!pair || !local) continue
       const seconds = pair.currentRoundTripTime
       return {
