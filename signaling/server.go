@@ -5,6 +5,7 @@ package signaling
 
 import (
 	"crypto/ed25519"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -242,9 +243,9 @@ func (s *Server) ICEServers(room control.Room, seat control.Seat) []control.ICES
 	if len(urls) == 0 {
 		return nil
 	}
-	// A name of its own for each seat, that tells a reader of the relay's log nothing.
+	// The seat's own name, that tells a reader of the relay's log nothing, and a quota for each credential.
 	holder := sha256.Sum256([]byte(string(room) + "/" + string(seat)))
-	user, password, err := turn.Credential(secret, hex.EncodeToString(holder[:8]))
+	user, password, err := turn.Credential(secret, hex.EncodeToString(holder[:8])+"-"+rand.Text()[:8])
 	if err != nil {
 		return nil
 	}

@@ -5,7 +5,10 @@ package turn
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha1"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,15 +16,17 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/pion/logging"
+	"github.com/pion/stun/v3"
 	pion "github.com/pion/turn/v5"
 )
 
 const (
-	// CredentialLife is how long a credential may open allocations and refresh them.
+	// CredentialLife is how long a credential may open allocations.
 	CredentialLife = 10 * time.Minute
 	// MaxAllocations of one credential: two connections over two transports.
 	MaxAllocations = 4
@@ -175,13 +180,26 @@ func Credential(secret, holder string) (username, password string, err error) {
 	return pion.GenerateLongTermTURNRESTCredentials(secret, holder, CredentialLife)
 }
 
+// authenticate answers for a name of the form "expiry:holder". An allocation needs a credential that is still good; to
+// keep one that it has, its holder may go on using the name, else every relayed call would end after CredentialLife.
 func (s *Server) authenticate(a *pion.RequestAttributes) (string, []byte, bool) {
-	_, key, ok := pion.LongTermTURNRESTAuthHandler(s.secret, quiet)(a)
+	expiry, _, _ := strings.Cut(a.Username, ":")
+	seconds, err := strconv.ParseInt(expiry, 10, 64)
+	if err != nil || (time.Now().Unix() > seconds && (a.Method == stun.MethodAllocate || !s.holds(a.Username))) {
+		return "", nil, false
+	}
+	mac := hmac.New(sha1.New, []byte(s.secret))
+	mac.Write([]byte(a.Username))
+	password := base64.StdEncoding.EncodeToString(mac.Sum(nil))
 	// The quota is one credential's, so the whole name with its time is the user.
-	return a.Username, key, ok
+	return a.Username, pion.GenerateAuthKey(a.Username, a.Realm, password), true
 }
 
-var quiet = (&logging.DefaultLoggerFactory{DefaultLogLevel: logging.LogLevelDisabled}).NewLogger("turn")
+func (s *Server) holds(user string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.allocations[user] > 0
+}
 
 func (s *Server) quota(user, _ string, _ net.Addr) bool {
 	s.mu.Lock()
