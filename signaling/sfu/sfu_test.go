@@ -1,0 +1,389 @@
+package sfu
+
+import (
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pion/dtls/v3"
+	"github.com/pion/ice/v4"
+	"github.com/pion/rtp"
+	"github.com/pion/webrtc/v4"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var loopback = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0)
+
+func engine(t *testing.T, o Options) *Engine {
+	t.Helper()
+	o.UDP = loopback
+	e, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return e
+}
+
+// seat is a peer of the engine with a pion client at its other end, wired in process.
+type seat struct {
+	t      *testing.T
+	peer   *Peer
+	pub    *webrtc.PeerConnection
+	sub    *webrtc.PeerConnection
+	broken chan error
+	ups    chan *UpTrack
+	gone   chan *UpTrack
+
+	mu    sync.Mutex
+	media map[string]chan rtp.Packet // by track id
+}
+
+func client(t *testing.T) *webrtc.PeerConnection {
+	t.Helper()
+	var s webrtc.SettingEngine
+	s.LoggerFactory = silent{}
+	s.SetIncludeLoopbackCandidate(true)
+	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
+	s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
+	media := &webrtc.MediaEngine{}
+	if err := media.RegisterDefaultCodecs(); err != nil {
+		t.Fatal(err)
+	}
+	pc, err := webrtc.NewAPI(webrtc.WithMediaEngine(media), webrtc.WithSettingEngine(s)).NewPeerConnection(webrtc.Configuration{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = pc.GracefulClose() }) // the server's goodbye may have closed it
+	return pc
+}
+
+func sit(t *testing.T, e *Engine, r Rights) *seat {
+	t.Helper()
+	s := &seat{
+		t: t, pub: client(t), sub: client(t), broken: make(chan error, 1), ups: make(chan *UpTrack, 8), gone: make(chan *UpTrack, 8),
+		media: map[string]chan rtp.Packet{},
+	}
+	s.sub.OnTrack(func(track *webrtc.TrackRemote, _ *webrtc.RTPReceiver) {
+		for {
+			p, _, err := track.ReadRTP()
+			if err != nil {
+				return
+			}
+			select {
+			case s.packets(track.ID()) <- *p:
+			default:
+			}
+		}
+	})
+	s.peer = e.NewPeer(r, s)
+	t.Cleanup(func() {
+		s.peer.Close()
+		<-s.peer.Done()
+	})
+	return s
+}
+
+func (s *seat) packets(id string) chan rtp.Packet {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.media[id] == nil {
+		s.media[id] = make(chan rtp.Packet, 4096)
+	}
+	return s.media[id]
+}
+
+func (s *seat) check(err error) {
+	if err != nil {
+		s.t.Error(err)
+	}
+}
+
+func (s *seat) Answered(_ uint64, sdp string) {
+	s.check(s.pub.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: sdp}))
+}
+
+func (s *seat) Offered(n uint64, sdp string, _ []OfferedTrack) {
+	s.check(s.sub.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: sdp}))
+	answer, err := s.sub.CreateAnswer(nil)
+	s.check(err)
+	gathered := webrtc.GatheringCompletePromise(s.sub)
+	s.check(s.sub.SetLocalDescription(answer))
+	<-gathered
+	s.peer.Answer(n, s.sub.LocalDescription().SDP)
+}
+
+func (s *seat) Published(u *UpTrack)   { s.ups <- u }
+func (s *seat) Unpublished(u *UpTrack) { s.gone <- u }
+func (s *seat) Pointer([]byte)         {}
+func (s *seat) Broken(err error)       { s.broken <- err }
+
+// publish offers one track of a codec and returns it for writing.
+func (s *seat) publish(source Source, mime string, clock uint32) *webrtc.TrackLocalStaticRTP {
+	s.t.Helper()
+	track, err := webrtc.NewTrackLocalStaticRTP(webrtc.RTPCodecCapability{MimeType: mime, ClockRate: clock}, string(source), "s")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	tr, err := s.pub.AddTransceiverFromTrack(track, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendonly})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	offer, err := s.pub.CreateOffer(nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	gathered := webrtc.GatheringCompletePromise(s.pub)
+	if err := s.pub.SetLocalDescription(offer); err != nil {
+		s.t.Fatal(err)
+	}
+	<-gathered
+	s.peer.Offer(1, s.pub.LocalDescription().SDP, []Section{{MID: tr.Mid(), Source: source}})
+	return track
+}
+
+// until writes packets until the condition holds; it numbers them on.
+func (s *seat) until(track *webrtc.TrackLocalStaticRTP, p *rtp.Packet, done func() bool) {
+	s.t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !done(); {
+		if time.Now().After(deadline) {
+			s.t.Fatal("it did not happen")
+		}
+		p.SequenceNumber++
+		p.Timestamp += 960
+		_ = track.WriteRTP(p) // goes nowhere until connected
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func TestPacketsArriveAsTheyWereSent(t *testing.T) {
+	e := engine(t, Options{})
+	both := Rights{Publish: true, Subscribe: true}
+	for _, c := range []struct {
+		source Source
+		mime   string
+		clock  uint32
+	}{
+		{Microphone, webrtc.MimeTypeOpus, 48000},
+		{Camera, webrtc.MimeTypeVP8, 90000},
+		{Screen, webrtc.MimeTypeH264, 90000},
+	} {
+		t.Run(c.mime, func(t *testing.T) {
+			a, b := sit(t, e, both), sit(t, e, both)
+			track := a.publish(c.source, c.mime, c.clock)
+			p := &rtp.Packet{Header: rtp.Header{Version: 2, SequenceNumber: 65500}, Payload: []byte{0x10, 2, 3, 4}}
+			var up *UpTrack
+			a.until(track, p, func() bool {
+				select {
+				case up = <-a.ups:
+					return true
+				default:
+					return false
+				}
+			})
+			b.peer.Subscribe(up, "a")
+			a.until(track, p, func() bool { return len(b.packets(up.ID)) > 50 })
+			// with padding, across the wrap of the sequence number
+			p.PaddingSize, p.Padding = 7, true
+			a.until(track, p, func() bool { return len(b.packets(up.ID)) > 100 })
+			last := -1
+			for range 100 {
+				got := <-b.packets(up.ID)
+				if string(got.Payload) != string(p.Payload) {
+					t.Fatalf("payload % x", got.Payload)
+				}
+				if n := int(got.SequenceNumber); last >= 0 && n != (last+1)&0xffff {
+					t.Fatalf("%d after %d", n, last)
+				}
+				last = int(got.SequenceNumber)
+			}
+			if got := e.Snapshot(); got.UpTracks != 1 || got.DownTracks != 1 || got.PacketsLost != 0 {
+				t.Fatalf("snapshot %+v", got)
+			}
+			b.peer.Unsubscribe(up)
+			a.until(track, p, func() bool { return e.Snapshot().DownTracks == 0 })
+			a.peer.Close()
+			<-a.peer.Done()
+			if got := e.Snapshot(); got.UpTracks != 0 || got.Peers != 1 {
+				t.Fatalf("snapshot after close %+v", got)
+			}
+		})
+	}
+}
+
+func TestKeyFrameRequestsAreMerged(t *testing.T) {
+	e := engine(t, Options{})
+	a := sit(t, e, Rights{Publish: true})
+	track := a.publish(Camera, webrtc.MimeTypeVP8, 90000)
+	p := &rtp.Packet{Header: rtp.Header{Version: 2}, Payload: []byte{0x10}}
+	var up *UpTrack
+	a.until(track, p, func() bool {
+		select {
+		case up = <-a.ups:
+			return true
+		default:
+			return false
+		}
+	})
+	start := time.Now()
+	for range 1000 {
+		up.RequestKeyFrame()
+	}
+	if n := e.Snapshot().KeyFrameRequests; n != 1 {
+		t.Fatalf("%d requests of 1000", n)
+	}
+	// What was asked in the pause is sent after it, once.
+	a.until(track, p, func() bool { return e.Snapshot().KeyFrameRequests == 2 })
+	if time.Since(start) < keyFramePause {
+		t.Fatal("the second was sent too early")
+	}
+	a.until(track, p, func() bool { return time.Since(start) > 2*keyFramePause+100*time.Millisecond })
+	if n := e.Snapshot().KeyFrameRequests; n != 2 {
+		t.Fatalf("%d requests, nobody asked for a third", n)
+	}
+}
+
+func TestWithoutRightsThereIsNoTransport(t *testing.T) {
+	e := engine(t, Options{})
+	a := sit(t, e, Rights{})
+	a.publish(Camera, webrtc.MimeTypeVP8, 90000)
+	if err := <-a.broken; !strings.Contains(err.Error(), ErrRefused.Error()) {
+		t.Fatal(err)
+	}
+	if a.peer.pub.pc != nil || a.peer.sub.pc != nil {
+		t.Fatal("a connection was made")
+	}
+}
+
+func TestATrackUnderAFalseNameIsNotForwarded(t *testing.T) {
+	e := engine(t, Options{})
+	a := sit(t, e, Rights{Publish: true})
+	track := a.publish(Microphone, webrtc.MimeTypeVP8, 90000) // a picture that says it is sound
+	p := &rtp.Packet{Header: rtp.Header{Version: 2}, Payload: []byte{0x10}}
+	end := time.Now().Add(time.Second)
+	a.until(track, p, func() bool { return time.Now().After(end) })
+	if len(a.ups) != 0 || e.Snapshot().UpTracks != 0 {
+		t.Fatal("it was published")
+	}
+}
+
+func TestAFloodEndsItsOwnPeerOnly(t *testing.T) {
+	e := engine(t, Options{})
+	a, b := sit(t, e, Rights{Publish: true}), sit(t, e, Rights{Publish: true})
+	hold := make(chan struct{})
+	a.peer.do(func() error { <-hold; return nil })
+	for range maxTasks + 2 {
+		a.peer.do(func() error { return nil })
+	}
+	close(hold)
+	if err := <-a.broken; err != errFlood {
+		t.Fatal(err)
+	}
+	<-a.peer.Done()
+	if e.Snapshot().Peers != 1 || len(b.broken) != 0 {
+		t.Fatal("another peer was hurt")
+	}
+}
+
+func TestMediaIsEncryptedWithAEADOnly(t *testing.T) {
+	for name, c := range map[string]struct {
+		sha1 bool
+		want webrtc.PeerConnectionState
+	}{
+		"by default an old profile finds no agreement": {false, webrtc.PeerConnectionStateFailed},
+		"it may be let in": {true, webrtc.PeerConnectionStateConnected},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := engine(t, Options{SHA1Profile: c.sha1})
+			a := sit(t, e, Rights{Publish: true})
+			var s webrtc.SettingEngine
+			s.LoggerFactory = silent{}
+			s.SetIncludeLoopbackCandidate(true)
+			s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
+			s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
+			s.SetSRTPProtectionProfiles(dtls.SRTP_AES128_CM_HMAC_SHA1_80)
+			media := &webrtc.MediaEngine{}
+			if err := media.RegisterDefaultCodecs(); err != nil {
+				t.Fatal(err)
+			}
+			old, err := webrtc.NewAPI(webrtc.WithMediaEngine(media), webrtc.WithSettingEngine(s)).NewPeerConnection(webrtc.Configuration{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer old.GracefulClose()
+			a.pub = old
+			reached := make(chan webrtc.PeerConnectionState, 8)
+			old.OnConnectionStateChange(func(s webrtc.PeerConnectionState) { reached <- s })
+			a.publish(Microphone, webrtc.MimeTypeOpus, 48000)
+			for {
+				select {
+				case s := <-reached:
+					if s == c.want || (c.want == webrtc.PeerConnectionStateFailed && s == webrtc.PeerConnectionStateClosed) {
+						return
+					}
+					if s == webrtc.PeerConnectionStateConnected {
+						t.Fatal("connected")
+					}
+				case <-time.After(15 * time.Second):
+					t.Fatalf("%s was not reached", c.want)
+				}
+			}
+		})
+	}
+}
+
+func TestPublicAddressesAreAnnouncedInstead(t *testing.T) {
+	e := engine(t, Options{PublicIPs: []netip.Addr{netip.MustParseAddr("203.0.113.7")}})
+	offered := make(chan string, 1)
+	p := e.NewPeer(Rights{Subscribe: true}, offers{offered})
+	defer func() { p.Close(); <-p.Done() }()
+	sdp := <-offered
+	if !strings.Contains(sdp, " 203.0.113.7 ") || strings.Contains(sdp, " 127.0.0.1 ") {
+		t.Fatalf("candidates in\n%s", sdp)
+	}
+}
+
+type offers struct{ sdp chan string }
+
+func (offers) Answered(uint64, string)                        {}
+func (o offers) Offered(_ uint64, s string, _ []OfferedTrack) { o.sdp <- s }
+func (offers) Published(*UpTrack)                             {}
+func (offers) Unpublished(*UpTrack)                           {}
+func (offers) Pointer([]byte)                                 {}
+func (offers) Broken(error)                                   {}
+
+func FuzzOffer(f *testing.F) {
+	f.Add("v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\n")
+	f.Add("v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\n" +
+		"a=mid:0\r\na=sendonly\r\na=rtcp-mux\r\na=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuvwx\r\na=setup:actpass\r\n" +
+		"a=fingerprint:sha-256 " + strings.Repeat("00:", 31) + "00\r\na=rtpmap:96 VP8/90000\r\n")
+	e, err := New(Options{UDP: loopback})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { _ = e.Close() })
+	f.Fuzz(func(t *testing.T, sdp string) {
+		p := e.NewPeer(Rights{Publish: true}, offers{})
+		p.Offer(1, sdp, []Section{{MID: "0", Source: Camera}})
+		answered := make(chan struct{})
+		if !p.tasks.Put(func() error { close(answered); return nil }) {
+			return
+		}
+		select {
+		case <-answered:
+		case <-p.Done():
+		case <-time.After(10 * time.Second):
+			t.Fatal("hung")
+		}
+		p.Close()
+		<-p.Done()
+	})
+}
