@@ -45,58 +45,58 @@ func (t Tag) group() uint16 { return uint16(t >> 16) }
 
 // The tags that this house reads by name.
 const (
-	TransferSyntaxUID     Tag = 0x00020010
-	SpecificCharacterSet  Tag = 0x00080005
-	SOPClassUID           Tag = 0x00080016
-	SOPInstanceUID        Tag = 0x00080018
-	StudyDate             Tag = 0x00080020
-	SeriesDate            Tag = 0x00080021
-	StudyTime             Tag = 0x00080030
-	AccessionNumber       Tag = 0x00080050
-	Modality              Tag = 0x00080060
-	InstitutionName       Tag = 0x00080080
-	ReferringPhysician    Tag = 0x00080090
-	StudyDescription      Tag = 0x00081030
-	SeriesDescription     Tag = 0x0008103E
-	PatientName           Tag = 0x00100010
-	PatientID             Tag = 0x00100020
-	PatientBirthDate      Tag = 0x00100030
-	PatientSex            Tag = 0x00100040
-	StudyInstanceUID      Tag = 0x0020000D
-	SeriesInstanceUID     Tag = 0x0020000E
-	SeriesNumber          Tag = 0x00200011
-	InstanceNumber        Tag = 0x00200013
-	NumberOfFrames        Tag = 0x00280008
-	Rows                  Tag = 0x00280010
-	Columns               Tag = 0x00280011
-	PixelData             Tag = 0x7FE00010
-	mediaStorageSOPClass  Tag = 0x00020002
-	mediaStorageSOPInst   Tag = 0x00020003
-	samplesPerPixel       Tag = 0x00280002
-	photometric           Tag = 0x00280004
-	planarConfiguration   Tag = 0x00280006
-	bitsAllocated         Tag = 0x00280100
-	bitsStored            Tag = 0x00280101
-	highBit               Tag = 0x00280102
-	pixelRepresentation   Tag = 0x00280103
-	windowCenter          Tag = 0x00281050
-	windowWidth           Tag = 0x00281051
-	rescaleIntercept      Tag = 0x00281052
-	rescaleSlope          Tag = 0x00281053
-	redPaletteDescriptor  Tag = 0x00281101
-	redPalette            Tag = 0x00281201
-	voiLUTSequence        Tag = 0x00283010
-	lutDescriptor         Tag = 0x00283002
-	lutData               Tag = 0x00283006
-	sharedGroups          Tag = 0x52009229
-	perFrameGroups        Tag = 0x52009230
-	extendedOffsetTable   Tag = 0x7FE00001
-	extendedOffsetLengths Tag = 0x7FE00002
-	floatPixelData        Tag = 0x7FE00008
-	doublePixelData       Tag = 0x7FE00009
-	item                  Tag = 0xFFFEE000
-	itemEnd               Tag = 0xFFFEE00D
-	sequenceEnd           Tag = 0xFFFEE0DD
+	TransferSyntaxUID          Tag = 0x00020010
+	SpecificCharacterSet       Tag = 0x00080005
+	SOPClassUID                Tag = 0x00080016
+	SOPInstanceUID             Tag = 0x00080018
+	StudyDate                  Tag = 0x00080020
+	SeriesDate                 Tag = 0x00080021
+	StudyTime                  Tag = 0x00080030
+	AccessionNumber            Tag = 0x00080050
+	Modality                   Tag = 0x00080060
+	ModalitiesInStudy          Tag = 0x00080061
+	InstitutionName            Tag = 0x00080080
+	ReferringPhysician         Tag = 0x00080090
+	StudyDescription           Tag = 0x00081030
+	SeriesDescription          Tag = 0x0008103E
+	PatientName                Tag = 0x00100010
+	PatientID                  Tag = 0x00100020
+	PatientBirthDate           Tag = 0x00100030
+	PatientSex                 Tag = 0x00100040
+	StudyInstanceUID           Tag = 0x0020000D
+	SeriesInstanceUID          Tag = 0x0020000E
+	SeriesNumber               Tag = 0x00200011
+	InstanceNumber             Tag = 0x00200013
+	NumberOfFrames             Tag = 0x00280008
+	Rows                       Tag = 0x00280010
+	Columns                    Tag = 0x00280011
+	PixelData                  Tag = 0x7FE00010
+	MediaStorageSOPInstanceUID Tag = 0x00020003
+	samplesPerPixel            Tag = 0x00280002
+	photometric                Tag = 0x00280004
+	planarConfiguration        Tag = 0x00280006
+	bitsAllocated              Tag = 0x00280100
+	bitsStored                 Tag = 0x00280101
+	highBit                    Tag = 0x00280102
+	pixelRepresentation        Tag = 0x00280103
+	windowCenter               Tag = 0x00281050
+	windowWidth                Tag = 0x00281051
+	rescaleIntercept           Tag = 0x00281052
+	rescaleSlope               Tag = 0x00281053
+	redPaletteDescriptor       Tag = 0x00281101
+	redPalette                 Tag = 0x00281201
+	voiLUTSequence             Tag = 0x00283010
+	lutDescriptor              Tag = 0x00283002
+	lutData                    Tag = 0x00283006
+	sharedGroups               Tag = 0x52009229
+	perFrameGroups             Tag = 0x52009230
+	extendedOffsetTable        Tag = 0x7FE00001
+	extendedOffsetLengths      Tag = 0x7FE00002
+	floatPixelData             Tag = 0x7FE00008
+	doublePixelData            Tag = 0x7FE00009
+	item                       Tag = 0xFFFEE000
+	itemEnd                    Tag = 0xFFFEE00D
+	sequenceEnd                Tag = 0xFFFEE0DD
 )
 
 // Transfer syntaxes (PS3.6 A-2). Others are stored and served as they are when known lists them.
@@ -179,7 +179,10 @@ type Dataset struct {
 }
 
 // Span is a run of bytes in the (inflated) file.
-type Span struct{ Offset, Length int64 }
+type Span struct {
+	Offset int64 `json:"o"`
+	Length int64 `json:"n"`
+}
 
 // Pixels says where the picture lies. Frames is empty when frames don't begin at whole bytes (1-bit images of odd
 // size) or when an encapsulated stream is one video.

@@ -238,7 +238,7 @@ func TestRewrite(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		f := parse(t, out)
-		if f.Data.Text(PatientName) != "Li^Xiuying=李^秀英" || f.Data.Text(SOPInstanceUID) != "2.25.7" || f.Meta.Text(mediaStorageSOPInst) != "2.25.7" {
+		if f.Data.Text(PatientName) != "Li^Xiuying=李^秀英" || f.Data.Text(SOPInstanceUID) != "2.25.7" || f.Meta.Text(MediaStorageSOPInstanceUID) != "2.25.7" {
 			t.Errorf("%s: now %q %q", name, f.Data.Text(PatientName), f.Data.Text(SOPInstanceUID))
 		}
 		if before.Pixels != nil && !bytes.Equal(frame(before, raw, 0), frame(f, out, 0)) {

@@ -66,7 +66,7 @@ func (w *writer) value(d Dataset, c charset, e Element, path string) {
 			if i > 0 {
 				w.out = append(w.out, ',')
 			}
-			w.dataset(it, c, path+"/"+strconv.Itoa(i+1)+"/")
+			w.dataset(it, c, path+"."+strconv.Itoa(i+1)+".")
 		}
 		w.out = append(w.out, ']')
 	case len(e.Value) == 0:

@@ -344,3 +344,38 @@ func frameNumbers(d Dataset, n int, tag Tag) []float64 {
 	}
 	return nil
 }
+
+// LittleEndian is a native or RLE frame as uncompressed little endian samples, colour by pixel: explicit little endian,
+// which every viewer reads.
+func (f *File) LittleEndian(data []byte) ([]byte, error) {
+	d := f.Data
+	switch {
+	case f.TransferSyntax == RLE:
+		p, err := pictureOf(d)
+		if err != nil {
+			return nil, err
+		}
+		planes, err := p.unpack(data)
+		if err != nil || p.samples == 1 {
+			return planes, err
+		}
+		if p.planar {
+			return planes, nil
+		}
+		width := p.allocated / 8
+		out := make([]byte, 0, len(planes))
+		for i := 0; i < len(planes)/p.samples; i += width {
+			for s := range p.samples {
+				out = append(out, planes[s*len(planes)/p.samples+i:][:width]...)
+			}
+		}
+		return out, nil
+	case d.Order == binary.BigEndian && d.Int(bitsAllocated, 8) == 16:
+		out := bytes.Clone(data)
+		for i := 0; i+1 < len(out); i += 2 {
+			out[i], out[i+1] = out[i+1], out[i]
+		}
+		return out, nil
+	}
+	return data, nil
+}

@@ -3,6 +3,7 @@ package dicom
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/flate"
 	"crypto/sha256"
 	"encoding/binary"
@@ -15,8 +16,8 @@ import (
 
 const undefined = 0xFFFFFFFF
 
-// Read reads a whole file from r. The error is a *Problem when the file is at fault, else r's own. A head, the bytes
-// before File.Pixels.Element, is a file without pixels.
+// Read reads a whole file from r. The error is a *Problem when the file is at fault, and then the file is what could be
+// understood before; else it is r's own. A head, the bytes before File.Pixels.Element, is a file without pixels.
 func Read(r io.Reader) (*File, error) {
 	in := &input{r: r, sum: sha256.New()}
 	p := &parser{src: bufio.NewReaderSize(in, 32<<10), order: binary.LittleEndian, explicit: true}
@@ -25,7 +26,7 @@ func Read(r io.Reader) (*File, error) {
 		if in.err != nil { // the sender's line broke, the file may be good
 			return nil, in.err
 		}
-		return nil, err
+		return f, err
 	}
 	if _, err := io.Copy(io.Discard, in); err != nil {
 		return nil, in.err
@@ -70,12 +71,12 @@ func (p *parser) problem(reason Reason, format string, args ...any) error {
 }
 
 func (p *parser) file(in *input) (*File, error) {
+	f := &File{}
 	prefix, err := p.take(132, 132)
 	if err != nil || string(prefix[128:]) != "DICM" {
-		return nil, p.problem(NotUnderstood, "no DICOM file: the mark DICM is missing after the preamble")
+		return f, p.problem(NotUnderstood, "no DICOM file: the mark DICM is missing after the preamble")
 	}
-	f := &File{}
-	f.Meta.Order = binary.LittleEndian
+	f.Meta.Order, f.Data.Order = binary.LittleEndian, binary.LittleEndian
 	for {
 		head, err := p.src.Peek(2)
 		if err != nil || p.order.Uint16(head) != 2 {
@@ -83,17 +84,17 @@ func (p *parser) file(in *input) (*File, error) {
 		}
 		e, _, err := p.element(0)
 		if err != nil {
-			return nil, err
+			return f, err
 		}
 		f.Meta.Elements = append(f.Meta.Elements, e)
 	}
 	if err := f.Meta.sort(p); err != nil {
-		return nil, err
+		return f, err
 	}
 	f.TransferSyntax = f.Meta.Text(TransferSyntaxUID)
 	switch f.TransferSyntax {
 	case "":
-		return nil, p.problem(NotUnderstood, "file meta information names no transfer syntax")
+		return f, p.problem(NotUnderstood, "file meta information names no transfer syntax")
 	case ImplicitLE:
 		p.explicit = false
 	case ExplicitBE:
@@ -102,15 +103,15 @@ func (p *parser) file(in *input) (*File, error) {
 		p.src = bufio.NewReaderSize(&inflater{r: flate.NewReader(p.src), in: in, p: p}, 32<<10)
 	default:
 		if known[f.TransferSyntax] == "" {
-			return nil, p.problem(UnknownSyntax, "transfer syntax is not a registered one")
+			return f, p.problem(UnknownSyntax, "transfer syntax is not a registered one")
 		}
 	}
 	if f.Data, err = p.dataset(0, -1); err != nil {
-		return nil, err
+		return f, err
 	}
 	if p.pixels != nil {
 		if err := p.index(f); err != nil {
-			return nil, err
+			return f, err
 		}
 		f.Pixels = p.pixels
 	}
@@ -179,6 +180,7 @@ func (p *parser) dataset(depth int, end int64) (Dataset, error) {
 		}
 		e, last, err := p.element(depth)
 		if err != nil {
+			slices.SortStableFunc(d.Elements, byTag)
 			return d, err
 		}
 		if last {
@@ -192,12 +194,11 @@ func (p *parser) dataset(depth int, end int64) (Dataset, error) {
 	return d, d.sort(p)
 }
 
+func byTag(a, b Element) int { return cmp.Compare(a.Tag, b.Tag) }
+
 // sort puts elements that came out of order into it; the same tag twice is refused, since nobody could say which holds.
 func (d *Dataset) sort(p *parser) error {
-	less := func(a, b Element) int { return int(int64(a.Tag) - int64(b.Tag)) }
-	if !slices.IsSortedFunc(d.Elements, less) {
-		slices.SortStableFunc(d.Elements, less)
-	}
+	slices.SortStableFunc(d.Elements, byTag)
 	for i := 1; i < len(d.Elements); i++ {
 		if d.Elements[i].Tag == d.Elements[i-1].Tag {
 			return p.problem(NotUnderstood, "the attribute (%s) stands twice in one data set", d.Elements[i].Tag)
@@ -333,4 +334,26 @@ func (p *parser) itemHead() (Tag, uint32, error) {
 		return 0, 0, err
 	}
 	return Tag(p.order.Uint16(b))<<16 | Tag(p.order.Uint16(b[2:])), p.order.Uint32(b[4:]), nil
+}
+
+// Inflate returns a deflated file with its data set inflated: the bytes that the offsets of such a File point into.
+func Inflate(raw []byte) ([]byte, error) {
+	in := &input{r: bytes.NewReader(raw), sum: sha256.New()}
+	p := &parser{src: bufio.NewReader(in), order: binary.LittleEndian, explicit: true}
+	if _, err := p.take(132, 132); err != nil {
+		return nil, err
+	}
+	for {
+		if head, err := p.src.Peek(2); err != nil || p.order.Uint16(head) != 2 {
+			break
+		}
+		if _, _, err := p.element(0); err != nil {
+			return nil, err
+		}
+	}
+	out := bytes.NewBuffer(raw[:p.pos:p.pos])
+	if _, err := io.Copy(out, &inflater{r: flate.NewReader(p.src), in: in, p: p}); err != nil {
+		return nil, p.short(err)
+	}
+	return out.Bytes(), nil
 }

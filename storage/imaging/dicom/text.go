@@ -1,6 +1,7 @@
 package dicom
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"strconv"
@@ -16,7 +17,7 @@ import (
 
 // Find returns the element with the tag, nil when there is none.
 func (d Dataset) Find(t Tag) *Element {
-	i, ok := slices.BinarySearchFunc(d.Elements, t, func(e Element, t Tag) int { return int(int64(e.Tag) - int64(t)) })
+	i, ok := slices.BinarySearchFunc(d.Elements, t, func(e Element, t Tag) int { return cmp.Compare(e.Tag, t) })
 	if !ok {
 		return nil
 	}

@@ -27,7 +27,7 @@ func Rewrite(raw []byte, set map[Tag]string) ([]byte, error) {
 	meta := encoder{explicit: true}
 	changed := map[Tag]string{}
 	if uid, ok := set[SOPInstanceUID]; ok {
-		changed[mediaStorageSOPInst] = uid
+		changed[MediaStorageSOPInstanceUID] = uid
 	}
 	rest := f.Meta
 	if len(rest.Elements) > 0 && uint16(rest.Elements[0].Tag) == 0 { // its length is written anew below

@@ -1,0 +1,191 @@
+// Package imaging keeps the hospital's pictures and says who may see them.
+//
+// A study belongs to the institution that stored it. Its staff may see it; anybody else only under a Grant, given for
+// one consult and a time, that lapses by itself. Objects come by STOW-RS (stow.go), are read once by the dicom package,
+// and lie sealed in the object store; what QIDO-RS (qido.go) and the metadata of WADO-RS (wado.go) answer was put into
+// Postgres at that moment, and frames come by ranged reads through the frame index, so no file is opened twice.
+//
+// An unknown study and one that the asker may not see are the same fault.NotFound. Every read and write leaves its
+// audit entry in its own transaction.
+package imaging
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"yuanzhen/internal/fault"
+	"yuanzhen/internal/ids"
+	"yuanzhen/internal/pg"
+	"yuanzhen/storage"
+	"yuanzhen/storage/imaging/dicom"
+)
+
+// Service holds what the deeds need; all fields are set at construction.
+type Service struct {
+	DB      *pg.Pool
+	Objects storage.Objects
+	Now     func() time.Time
+	Log     *slog.Logger
+}
+
+// Study as lists show it.
+type Study struct {
+	ID               ids.Study       `json:"id"`
+	InstitutionID    ids.Institution `json:"institution_id"`
+	UID              string          `json:"study_uid"`
+	PersonID         ids.Person      `json:"person_id"` // zero until a doctor has confirmed whose it is
+	PatientName      string          `json:"patient_name"`
+	PatientID        string          `json:"patient_id"`
+	PatientSex       string          `json:"patient_sex"`
+	PatientBirthDate string          `json:"patient_birth_date"`
+	StudyDate        string          `json:"study_date"`
+	Description      string          `json:"description"`
+	Modalities       []string        `json:"modalities"`
+	Series           []Series        `json:"series"`
+	Instances        int             `json:"instances"`
+	Bytes            int64           `json:"bytes"`
+}
+
+// Series of a Study.
+type Series struct {
+	UID         string `json:"series_uid"`
+	Description string `json:"description"`
+	Modality    string `json:"modality"`
+	Instances   int    `json:"instances"`
+}
+
+// Grant opens studies to one practitioner or one patient, for one consult. Given by GrantStudies, ended by EndGrants
+// or by Until, whichever is first.
+type Grant struct {
+	Teleconsult  ids.Teleconsult
+	Place        ids.Institution  // whose studies they are
+	Studies      []string         // study UIDs
+	Practitioner ids.Practitioner // either this
+	Person       ids.Person       // or this
+	Purpose      string           // "teleconsult"
+	From, Until  time.Time
+}
+
+// A Receipt says what became of one object that was handed in.
+type Receipt struct {
+	Study, Series, SOP, Class string // UIDs as far as they could be read
+	Stored                    bool   // it is in the archive, now or already before
+	Reason                    uint16 // why not: PS3.4 table B.2-1, PS3.7 annex C
+	Say                       fault.Text
+}
+
+const (
+	notUnderstood  = uint16(dicom.NotUnderstood)
+	noMatch        = 0xA900 // the data set contradicts itself, its study or the request
+	duplicate      = 0x0111 // this UID is taken by other bytes
+	outOfResources = 0xA700
+)
+
+// Store takes one DICOM file for the institution. The error is ours (a store or database away, a broken line); what
+// is the file's fault stands in the receipt. The same bytes again are a success that writes nothing; other bytes under
+// a known UID are refused and the first kept.
+func (s *Service) Store(ctx context.Context, place ids.Institution, file io.ReadSeeker) (Receipt, error) {
+	return s.store(ctx, place, "", file)
+}
+
+// store is Store for a sender who named the study, or "".
+func (s *Service) store(ctx context.Context, place ids.Institution, study string, file io.ReadSeeker) (Receipt, error) {
+	f, err := dicom.Read(file)
+	if p, ok := errors.AsType[*dicom.Problem](err); ok {
+		r := receiptOf(f)
+		r.Reason, r.Say = uint16(p.Reason), fault.Text{ZH: "文件读不懂：" + p.Error(), EN: p.Error()}
+		return r, nil
+	} else if err != nil {
+		return Receipt{}, err
+	}
+	r := receiptOf(f)
+	if refuse(f, &r) {
+		return r, nil
+	}
+	if study != "" && study != r.Study {
+		r.Reason, r.Say = noMatch, fault.Text{ZH: "不属于请求的检查。", EN: "It belongs to another study than the request."}
+		return r, nil
+	}
+	known, err := s.digest(ctx, place, r.SOP)
+	if err != nil {
+		return r, err
+	}
+	if known != nil {
+		return r.knownAs(known, f.SHA256), nil
+	}
+	key := storage.NewKey(place)
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return r, fmt.Errorf("read file again: %w", err)
+	}
+	if _, err := s.Objects.Put(ctx, key, file, f.Size); err != nil {
+		return r, err
+	}
+	err = s.keep(ctx, place, f, key)
+	if err == nil {
+		r.Stored = true
+		return r, nil
+	}
+	// No row, so no object.
+	if gone := s.Objects.Delete(context.WithoutCancel(ctx), key); gone != nil {
+		s.Log.WarnContext(ctx, "object without row left behind", "error", gone.Error())
+	}
+	switch {
+	case errors.Is(err, errFaster):
+		if known, err = s.digest(ctx, place, r.SOP); err != nil {
+			return r, err
+		}
+		return r.knownAs(known, f.SHA256), nil
+	case errors.Is(err, errOtherPatient):
+		r.Reason, r.Say = noMatch, fault.Text{ZH: "这个检查号下已有另一位患者的影像。", EN: "Images of another patient lie under this Study Instance UID."}
+		return r, nil
+	}
+	return r, err
+}
+
+// receiptOf reads the UIDs, as far as f goes and they are valid.
+func receiptOf(f *dicom.File) Receipt {
+	uid := func(t dicom.Tag) string {
+		if s := f.Data.Text(t); dicom.ValidUID(s) {
+			return s
+		}
+		return ""
+	}
+	return Receipt{Study: uid(dicom.StudyInstanceUID), Series: uid(dicom.SeriesInstanceUID),
+		SOP: uid(dicom.SOPInstanceUID), Class: uid(dicom.SOPClassUID)}
+}
+
+// refuse tells whether a readable file can't be kept, and why.
+func refuse(f *dicom.File, r *Receipt) bool {
+	for _, u := range []struct{ uid, zh, en string }{
+		{r.Study, "检查号", "Study Instance UID"},
+		{r.Series, "序列号", "Series Instance UID"},
+		{r.SOP, "影像号", "SOP Instance UID"},
+		{r.Class, "影像类别号", "SOP Class UID"},
+	} {
+		if u.uid == "" {
+			r.Reason, r.Say = noMatch, fault.Text{ZH: u.zh + "缺失或不合规。", EN: u.en + " is missing or not valid."}
+			return true
+		}
+	}
+	if meta := f.Meta.Text(dicom.MediaStorageSOPInstanceUID); meta != "" && meta != r.SOP {
+		r.Reason, r.Say = noMatch, fault.Text{ZH: "文件头与内容的影像号不一致。", EN: "File meta information and data set name different SOP Instance UIDs."}
+		return true
+	}
+	return false
+}
+
+// knownAs answers for an object whose UID is already in the archive with the digest known.
+func (r Receipt) knownAs(known []byte, sent [32]byte) Receipt {
+	if r.Stored = string(known) == string(sent[:]); !r.Stored {
+		a, b := hex.EncodeToString(known[:4]), hex.EncodeToString(sent[:4])
+		r.Reason, r.Say = duplicate, fault.Text{
+			ZH: fmt.Sprintf("同一影像号已有不同内容：保留先到的（sha256 %s…），未收这份（%s…）。", a, b),
+			EN: fmt.Sprintf("This SOP Instance UID is taken by other bytes: kept sha256 %s…, refused %s…", a, b)}
+	}
+	return r
+}

@@ -1,0 +1,84 @@
+package imaging
+
+import (
+	"context"
+	"encoding/hex"
+	"net/http"
+
+	"yuanzhen/internal/authz"
+	"yuanzhen/internal/httpapi"
+	"yuanzhen/storage/imaging/dicom"
+)
+
+// Routes adds DICOMweb and the two calls of our own.
+func (s *Service) Routes(api *httpapi.API) {
+	const study, series, instance = "/dicomweb/studies/{study}", "/series/{series}", "/instances/{instance}"
+	raw := func(path, summary string, serve func(http.ResponseWriter, *http.Request) error) {
+		httpapi.Raw(api, httpapi.Op{Method: "GET", Path: path, Action: "imaging.read", Summary: summary}, serve)
+	}
+	for _, path := range []string{"/dicomweb/studies", study} {
+		httpapi.Raw(api, httpapi.Op{Method: "POST", Path: path, Action: "imaging.store", MaxBytes: maxRequest,
+			Summary: "Store DICOM objects (STOW-RS)"}, s.storeInstances)
+	}
+	raw("/dicomweb/studies", "Search studies (QIDO-RS)", s.search(studies))
+	raw("/dicomweb/series", "Search series (QIDO-RS)", s.search(seriesLevel))
+	raw("/dicomweb/instances", "Search instances (QIDO-RS)", s.search(instances))
+	raw(study+"/series", "Series of a study (QIDO-RS)", s.search(seriesLevel))
+	raw(study+"/instances", "Instances of a study (QIDO-RS)", s.search(instances))
+	raw(study+series+"/instances", "Instances of a series (QIDO-RS)", s.search(instances))
+	for _, path := range []string{study, study + series, study + series + instance} {
+		raw(path, "Whole objects (WADO-RS)", s.serveObjects)
+		raw(path+"/metadata", "Metadata as DICOM JSON (WADO-RS)", s.serveMetadata)
+	}
+	raw(study+series+instance+"/frames/{frames}", "Frames (WADO-RS)", s.serveFrames)
+	raw(study+series+instance+"/rendered", "The first frame as JPEG or PNG (WADO-RS)", s.serveRendered)
+	raw(study+series+instance+"/frames/{frames}/rendered", "A frame as JPEG or PNG (WADO-RS)", s.serveRendered)
+	raw(study+series+instance+"/bulkdata/{tags}", "A large value (WADO-RS)", s.serveBulk)
+
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/imaging/have", Action: "imaging.store",
+		Summary: "Which of these objects are still missing"}, s.have)
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/imaging/studies", Action: "imaging.read",
+		Summary: "Studies that the asker may see, newest first"}, s.listStudies)
+}
+
+type haveIn struct {
+	Institution string `query:"institution" doc:"for which institution, where the asker practises at several"`
+	Body        struct {
+		Instances []struct {
+			SOPUID string `json:"sop_uid" maxLength:"64"`
+			SHA256 string `json:"sha256" pattern:"^[0-9a-f]{64}$"`
+		} `json:"instances" maxItems:"5000"`
+	}
+}
+
+type haveOut struct {
+	Body struct {
+		Missing []string `json:"missing"`
+	}
+}
+
+func (s *Service) have(ctx context.Context, in *haveIn) (*haveOut, error) {
+	place, err := placeOf(authz.ScopeFrom(ctx), in.Institution)
+	if err != nil {
+		return nil, err
+	}
+	var sops []string
+	var sums [][]byte
+	for _, i := range in.Body.Instances {
+		sum, err := hex.DecodeString(i.SHA256)
+		if err != nil || !dicom.ValidUID(i.SOPUID) {
+			return nil, badUID
+		}
+		sops, sums = append(sops, i.SOPUID), append(sums, sum)
+	}
+	out := &haveOut{}
+	out.Body.Missing, err = s.Missing(ctx, place, sops, sums)
+	return out, err
+}
+
+type listOut struct{ Body []Study }
+
+func (s *Service) listStudies(ctx context.Context, _ *struct{}) (*listOut, error) {
+	all, err := s.list(ctx)
+	return &listOut{all}, err
+}

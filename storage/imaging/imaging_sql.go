@@ -1,0 +1,315 @@
+package imaging
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"yuanzhen/internal/audit"
+	"yuanzhen/internal/authz"
+	"yuanzhen/internal/fault"
+	"yuanzhen/internal/ids"
+	"yuanzhen/internal/pg"
+	"yuanzhen/storage"
+	"yuanzhen/storage/imaging/dicom"
+)
+
+// maySee keeps a statement on study s to what the asker may see at @now: the hospital's own staff, a practitioner or
+// patient under a live grant.
+const maySee = `(@scope_all OR s.institution_id = ANY(@scope_places) OR EXISTS (
+	SELECT FROM image_grant g WHERE g.study_id = s.id AND g.ended_at IS NULL AND g.during @> @now::timestamptz AND (
+		g.practitioner_id = @scope_practitioner OR g.person_id IN (SELECT x.person_id FROM proxy x WHERE x.account_id = @scope_account))))`
+
+// digest is the sha256 under which the institution holds the object, nil when it doesn't.
+func (s *Service) digest(ctx context.Context, place ids.Institution, sop string) (sum []byte, err error) {
+	err = s.DB.QueryRow(ctx, `SELECT sha256 FROM instance WHERE institution_id = $1 AND sop_uid = $2`, place, sop).Scan(&sum)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	return sum, err
+}
+
+// Why a stored object is not kept after all; both undo the whole transaction.
+var (
+	errOtherPatient = errors.New("study is another patient's")
+	errFaster       = errors.New("object was stored by somebody else at the same moment")
+)
+
+type (
+	seriesID   = ids.ID[Series]
+	instanceID = ids.ID[instance]
+)
+
+// keep records a stored object, with its study and series where they are new.
+func (s *Service) keep(ctx context.Context, place ids.Institution, f *dicom.File, key storage.Key) error {
+	var account ids.Account
+	if sub := authz.SubjectFrom(ctx); sub != nil {
+		account = sub.Account
+	}
+	head := int64(0)
+	frames := []dicom.Frame{}
+	if f.Pixels != nil {
+		head, frames = f.Pixels.Element, append(frames, f.Pixels.Frames...)
+	}
+	doc, bulk := metadata(f)
+	d := f.Data
+	return s.DB.InTx(ctx, func(tx pgx.Tx) error {
+		var study ids.Study
+		var patient string
+		// An update that changes nothing locks the row and returns it.
+		err := tx.QueryRow(ctx, `
+			INSERT INTO study (id, institution_id, uid, patient_name, patient_id, patient_sex, patient_birth_date,
+				study_date, study_time, accession, description, referring, stored_by, stored_at)
+			VALUES (@id, @place, @uid, @patient_name, @patient_id, @sex, @birth, @date, @time, @accession, @description, @referring, @account, @now)
+			ON CONFLICT (institution_id, uid) DO UPDATE SET uid = excluded.uid
+			RETURNING id, patient_id`,
+			pgx.NamedArgs{"id": ids.New[ids.Study](), "place": place, "uid": d.Text(dicom.StudyInstanceUID),
+				"patient_name": clean(d.Text(dicom.PatientName)), "patient_id": clean(d.Text(dicom.PatientID)), "sex": clean(d.Text(dicom.PatientSex)),
+				"birth": date(d.Text(dicom.PatientBirthDate)), "date": date(d.Text(dicom.StudyDate)), "time": clean(d.Text(dicom.StudyTime)),
+				"accession": clean(d.Text(dicom.AccessionNumber)), "description": clean(d.Text(dicom.StudyDescription)),
+				"referring": clean(d.Text(dicom.ReferringPhysician)), "account": account, "now": s.Now()}).Scan(&study, &patient)
+		if err != nil {
+			return fmt.Errorf("keep study: %w", err)
+		}
+		if patient != clean(d.Text(dicom.PatientID)) {
+			return errOtherPatient
+		}
+		var series seriesID
+		err = tx.QueryRow(ctx, `
+			INSERT INTO series (id, institution_id, study_id, uid, modality, number, description, series_date)
+			VALUES (@id, @place, @study, @uid, @modality, @number, @description, @date)
+			ON CONFLICT (study_id, uid) DO UPDATE SET uid = excluded.uid
+			RETURNING id`,
+			pgx.NamedArgs{"id": ids.New[seriesID](), "place": place, "study": study, "uid": d.Text(dicom.SeriesInstanceUID),
+				"modality": clean(d.Text(dicom.Modality)), "number": number(d, dicom.SeriesNumber),
+				"description": clean(d.Text(dicom.SeriesDescription)), "date": date(d.Text(dicom.SeriesDate))}).Scan(&series)
+		if err != nil {
+			return fmt.Errorf("keep series: %w", err)
+		}
+		done, err := tx.Exec(ctx, `
+			INSERT INTO instance (id, institution_id, series_id, sop_uid, sop_class, number, sha256, size, transfer_syntax, object_key,
+				dicom_json, head, frame_index, bulk_index, stored_by, stored_at)
+			VALUES (@id, @place, @series, @uid, @class, @number, @sha256, @size, @syntax, @key, @json, @head, @frames, @bulk, @account, @now)
+			ON CONFLICT (institution_id, sop_uid) DO NOTHING`,
+			pgx.NamedArgs{"id": ids.New[instanceID](), "place": place, "series": series, "uid": d.Text(dicom.SOPInstanceUID),
+				"class": d.Text(dicom.SOPClassUID), "number": number(d, dicom.InstanceNumber), "sha256": f.SHA256[:], "size": f.Size,
+				"syntax": f.TransferSyntax, "key": string(key), "json": doc, "head": head, "frames": frames, "bulk": bulk,
+				"account": account, "now": s.Now()})
+		if err != nil {
+			return fmt.Errorf("keep instance: %w", err)
+		}
+		if done.RowsAffected() == 0 {
+			return errFaster
+		}
+		return audit.Write(ctx, tx, audit.Entry{Action: "imaging.store", Object: "instance/" + d.Text(dicom.SOPInstanceUID), Place: place})
+	})
+}
+
+// metadata is the file's DICOM JSON, compressed, with the transfer syntax that frames are served in (0008,3002).
+func metadata(f *dicom.File) (doc []byte, bulk map[string]dicom.Span) {
+	plain, bulk := f.JSON()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	fmt.Fprintf(w, `{"00083002":{"vr":"UI","Value":[%q]},`, f.TransferSyntax)
+	w.Write(plain[1:]) // a bytes.Buffer takes everything
+	w.Close()
+	return b.Bytes(), bulk
+}
+
+// clean makes text fit for Postgres, which has no NUL.
+func clean(s string) string { return string(bytes.ReplaceAll([]byte(s), []byte{0}, nil)) }
+
+// date is a DICOM date, or nothing when it is none: dates are compared as text.
+func date(s string) string {
+	if _, err := time.Parse("20060102", s); err != nil {
+		return ""
+	}
+	return s
+}
+
+func number(d dicom.Dataset, t dicom.Tag) *int {
+	const none = -1 << 31
+	if n := d.Int(t, none); n != none {
+		return &n
+	}
+	return nil
+}
+
+// Missing tells which of the objects the institution does not hold with these bytes.
+func (s *Service) Missing(ctx context.Context, place ids.Institution, sops []string, sums [][]byte) ([]string, error) {
+	rows, err := s.DB.Query(ctx, `
+		SELECT w.sop_uid FROM unnest($2::text[], $3::bytea[]) WITH ORDINALITY AS w (sop_uid, sha256, n)
+		WHERE NOT EXISTS (SELECT FROM instance i WHERE i.institution_id = $1 AND i.sop_uid = w.sop_uid AND i.sha256 = w.sha256)
+		ORDER BY w.n`, place, sops, sums)
+	if err != nil {
+		return nil, fmt.Errorf("compare objects: %w", err)
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}
+
+// Studies lists what the scope may see, newest first, at most 200; with UIDs, only those. It records no audit entry:
+// the caller's deed does, in tx.
+func (s *Service) Studies(ctx context.Context, db pg.DB, scope authz.Scope, uids ...string) ([]Study, error) {
+	if uids == nil {
+		uids = []string{}
+	}
+	rows, err := db.Query(ctx, `
+		SELECT s.id, s.institution_id, s.uid, s.person_id, s.patient_name, s.patient_id, s.patient_sex, s.patient_birth_date,
+			s.study_date, s.description, n.modalities, n.series, n.instances, n.bytes
+		FROM study s, LATERAL (
+			SELECT array_agg(DISTINCT e.modality) AS modalities, sum(e.instances)::int AS instances, sum(e.bytes)::bigint AS bytes,
+				json_agg(json_build_object('series_uid', e.uid, 'description', e.description, 'modality', e.modality, 'instances', e.instances)
+					ORDER BY e.number, e.uid) AS series
+			FROM (SELECT e.uid, e.description, e.modality, e.number, count(*) AS instances, sum(i.size) AS bytes
+				FROM series e JOIN instance i ON i.series_id = e.id WHERE e.study_id = s.id GROUP BY e.id) e) n
+		WHERE `+maySee+` AND (cardinality(@uids::text[]) = 0 OR s.uid = ANY(@uids))
+		ORDER BY s.study_date DESC, s.id DESC LIMIT 200`,
+		scope.With(pgx.NamedArgs{"now": s.Now(), "uids": uids}))
+	if err != nil {
+		return nil, fmt.Errorf("list studies: %w", err)
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[Study])
+}
+
+// list is Studies with its audit entry.
+func (s *Service) list(ctx context.Context) (all []Study, err error) {
+	return all, s.DB.InTx(ctx, func(tx pgx.Tx) error {
+		if all, err = s.Studies(ctx, tx, authz.ScopeFrom(ctx)); err != nil {
+			return err
+		}
+		return audit.Write(ctx, tx, audit.Entry{Action: "imaging.read", Object: "studies", Reason: fmt.Sprintf("listed %d", len(all))})
+	})
+}
+
+// Confirm records whose study it is, on the word of a doctor who compared name, sex and birth date. It is
+// fault.Conflict when it is already another person's, fault.NotFound when the scope may not see it.
+func (s *Service) Confirm(ctx context.Context, tx pgx.Tx, scope authz.Scope, uid string, person ids.Person) (Study, error) {
+	all, err := s.Studies(ctx, tx, scope, uid)
+	if err != nil {
+		return Study{}, err
+	}
+	if len(all) == 0 {
+		return Study{}, fault.Missing()
+	}
+	study := all[0]
+	done, err := tx.Exec(ctx, `UPDATE study SET person_id = $2 WHERE id = $1 AND (person_id IS NULL OR person_id = $2)`, study.ID, person)
+	if err != nil {
+		return Study{}, fmt.Errorf("confirm study: %w", err)
+	}
+	if done.RowsAffected() == 0 {
+		return Study{}, fault.New(fault.Conflict, "study_of_another_person", "这份影像已确认属于另一位患者。", "This study has been confirmed as another patient's.").
+			WithRemedy("请核对姓名、性别和出生日期，换一份影像。", "Please compare name, sex and birth date, and choose another study.")
+	}
+	study.PersonID = person
+	return study, audit.Write(ctx, tx, audit.Entry{Action: "imaging.confirm", Object: "study/" + uid, Person: person, Place: study.InstitutionID})
+}
+
+// GrantStudies opens the studies; given again, it changes the time. Every study must be there, else fault.NotFound.
+func (s *Service) GrantStudies(ctx context.Context, tx pgx.Tx, g Grant) error {
+	grants := make([]string, len(g.Studies))
+	for i := range grants {
+		grants[i] = ids.New[ids.Grant]().String()
+	}
+	done, err := tx.Exec(ctx, `
+		INSERT INTO image_grant (id, institution_id, study_id, practitioner_id, person_id, teleconsult_id, purpose, during)
+		SELECT w.id, s.institution_id, s.id, @practitioner, @person, @teleconsult, @purpose, tstzrange(@from, @until)
+		FROM unnest(@ids::uuid[], @uids::text[]) AS w (id, uid) JOIN study s ON s.uid = w.uid AND s.institution_id = @place
+		ON CONFLICT (study_id, teleconsult_id, practitioner_id, person_id) DO UPDATE SET during = excluded.during, ended_at = NULL`,
+		pgx.NamedArgs{"ids": grants, "practitioner": g.Practitioner, "person": g.Person, "teleconsult": g.Teleconsult, "purpose": g.Purpose,
+			"from": g.From, "until": g.Until, "place": g.Place, "uids": g.Studies})
+	if err != nil {
+		return fmt.Errorf("grant studies: %w", err)
+	}
+	if done.RowsAffected() != int64(len(g.Studies)) {
+		return fault.Missing()
+	}
+	return audit.Write(ctx, tx, audit.Entry{Action: "imaging.grant", Object: "teleconsult/" + g.Teleconsult.String(), Person: g.Person, Place: g.Place,
+		Reason: fmt.Sprintf("%d studies until %s", len(g.Studies), g.Until.UTC().Format(time.RFC3339))})
+}
+
+// EndGrants closes every grant of the consult now.
+func (s *Service) EndGrants(ctx context.Context, tx pgx.Tx, t ids.Teleconsult) error {
+	done, err := tx.Exec(ctx, `UPDATE image_grant SET ended_at = $2 WHERE teleconsult_id = $1 AND ended_at IS NULL`, t, s.Now())
+	if err != nil {
+		return fmt.Errorf("end grants: %w", err)
+	}
+	return audit.Write(ctx, tx, audit.Entry{Action: "imaging.grant.end", Object: "teleconsult/" + t.String(),
+		Reason: fmt.Sprintf("%d grants", done.RowsAffected())})
+}
+
+// path names studies, a series or an object in a URL. Empty parts stand for all.
+type path struct{ study, series, sop string }
+
+// instance is an object as WADO-RS needs it.
+type instance struct {
+	InstitutionID  ids.Institution
+	PersonID       ids.Person
+	SeriesID       seriesID
+	Study          string
+	Series         string
+	SOP            string
+	SHA256         []byte
+	Size           int64
+	TransferSyntax string
+	ObjectKey      storage.Key
+	DICOMJSON      []byte
+	Head           int64
+	FrameIndex     []dicom.Frame
+	BulkIndex      map[string]dicom.Span
+}
+
+// read finds what the path names, within the scope, and records the reading. glance is for single pictures: of those
+// only the first of an account, a series and a minute is recorded (see image_view).
+func (s *Service) read(ctx context.Context, p path, glance bool) (all []instance, err error) {
+	scope := authz.ScopeFrom(ctx)
+	return all, s.DB.InTx(ctx, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, `
+			WITH chosen AS ( -- two hospitals may hold the study: the asker's own copy comes first
+				SELECT s.id, s.institution_id, s.person_id, s.uid FROM study s WHERE s.uid = @study AND `+maySee+`
+				ORDER BY s.institution_id = ANY(@scope_places) DESC, s.stored_at LIMIT 1)
+			SELECT s.institution_id, s.person_id, e.id, s.uid, e.uid, i.sop_uid, i.sha256, i.size, i.transfer_syntax, i.object_key,
+				i.dicom_json, i.head, i.frame_index, i.bulk_index
+			FROM chosen s JOIN series e ON e.study_id = s.id JOIN instance i ON i.series_id = e.id
+			WHERE (@series = '' OR e.uid = @series) AND (@sop = '' OR i.sop_uid = @sop)
+			ORDER BY e.number, e.uid, i.number, i.sop_uid`,
+			scope.With(pgx.NamedArgs{"now": s.Now(), "study": p.study, "series": p.series, "sop": p.sop}))
+		if err != nil {
+			return fmt.Errorf("find objects: %w", err)
+		}
+		if all, err = pgx.CollectRows(rows, pgx.RowToStructByPos[instance]); err != nil {
+			return fmt.Errorf("find objects: %w", err)
+		}
+		if len(all) == 0 {
+			return fault.Missing()
+		}
+		if glance {
+			seen, err := tx.Exec(ctx, `
+				INSERT INTO image_view (account_id, series_id, minute) VALUES ($1, $2, date_trunc('minute', $3::timestamptz))
+				ON CONFLICT DO NOTHING`, scope.Subject.Account, all[0].SeriesID, s.Now())
+			if err != nil {
+				return fmt.Errorf("record view: %w", err)
+			}
+			if seen.RowsAffected() == 0 {
+				return nil
+			}
+			p.sop = ""
+		}
+		return audit.Write(ctx, tx, audit.Entry{Action: "imaging.read", Object: p.object(), Person: all[0].PersonID, Place: all[0].InstitutionID})
+	})
+}
+
+// object names the path in the audit log, by the narrowest UID.
+func (p path) object() string {
+	switch {
+	case p.sop != "":
+		return "instance/" + p.sop
+	case p.series != "":
+		return "series/" + p.series
+	}
+	return "study/" + p.study
+}

@@ -1,0 +1,66 @@
+package imaging
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+)
+
+const (
+	// A slice of CT has half a megabyte; only large multi-frame objects go by the disk.
+	spoolInMemory = 4 << 20
+	// One object. The largest ultrasound loops of daily work have some 300 MB.
+	maxObject = 1 << 30
+)
+
+// spool is one object on its way in, to be read more than once: in memory, or in a file that has no name any more
+// when spooled returns, so that nothing of it outlives the process.
+type spool struct {
+	io.ReadSeeker
+	file *os.File
+}
+
+// spooled reads r to its end. More than maxObject is errTooLarge.
+func spooled(r io.Reader) (*spool, error) {
+	var head bytes.Buffer
+	n, err := io.CopyN(&head, r, spoolInMemory)
+	if err == io.EOF {
+		return &spool{ReadSeeker: bytes.NewReader(head.Bytes())}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.CreateTemp("", "yuanzhen-object-")
+	if err != nil {
+		return nil, fmt.Errorf("spool object: %w", err)
+	}
+	s := &spool{ReadSeeker: f, file: f}
+	if err := os.Remove(f.Name()); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("spool object: %w", err)
+	}
+	if _, err = head.WriteTo(f); err == nil {
+		var more int64
+		more, err = io.Copy(f, io.LimitReader(r, maxObject-n+1))
+		if n+more > maxObject {
+			err = errTooLarge
+		}
+	}
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close gives the disk back.
+func (s *spool) Close() error {
+	if s.file == nil {
+		return nil
+	}
+	return s.file.Close()
+}
