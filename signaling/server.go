@@ -305,10 +305,12 @@ func (s *Server) Snapshot() Snapshot {
 	return snap
 }
 
-// Handler serves the WebSocket; mount it at /signal. A connection lives in its handler.
-func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serve) }
+// Handler serves the WebSocket; mount it at /signal.
+func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.accept) }
 
-func (s *Server) serve(w http.ResponseWriter, req *http.Request) {
+// accept hands the socket to a goroutine of its own, which Stop awaits: what the HTTP server holds for a request, half of
+// the memory of an idle socket, is freed.
+func (s *Server) accept(w http.ResponseWriter, req *http.Request) {
 	ws, err := s.upgrader.Upgrade(w, req, nil)
 	if err != nil {
 		return // the upgrader has answered
@@ -317,6 +319,10 @@ func (s *Server) serve(w http.ResponseWriter, req *http.Request) {
 		_ = ws.Close()
 		return
 	}
+	go s.serve(ws)
+}
+
+func (s *Server) serve(ws *websocket.Conn) {
 	defer s.untrack(ws)
 	defer ws.Close()
 	ws.SetReadLimit(maxMessage)

@@ -4,10 +4,13 @@ import (
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -485,7 +488,14 @@ func TestASlowReaderIsDropped(t *testing.T) {
 	h, ctx := open(t), soon(t)
 	a := h.dial(ctx, host("a"))
 	await(t, ctx, a, "joined", nil)
-	slow, resp, err := websocket.DefaultDialer.DialContext(ctx, h.url, nil)
+	dialer := websocket.Dialer{NetDialContext: func(ctx context.Context, network, at string) (net.Conn, error) {
+		c, err := (&net.Dialer{}).DialContext(ctx, network, at)
+		if tcp, ok := c.(*net.TCPConn); ok {
+			err = errors.Join(err, tcp.SetReadBuffer(4096)) // the kernel reads little ahead
+		}
+		return c, err
+	}}
+	slow, resp, err := dialer.DialContext(ctx, h.url, nil)
 	must(t, err)
 	resp.Body.Close()
 	defer slow.Close()
@@ -557,4 +567,50 @@ func TestStopTellsClientsToComeBack(t *testing.T) {
 	must(t, a.Publish(ctx, sfu.Camera))
 	must(t, s.Stop())
 	await(t, ctx, a, "error", func(m signaltest.Message) bool { return m.Code == "going_away" })
+}
+
+func TestSocketsWithoutATicketAreCheapAndSoonGone(t *testing.T) {
+	const strangers = 1000
+	h, ctx := open(t), soon(t)
+	at := strings.TrimSuffix(strings.TrimPrefix(h.url, "ws://"), "/signal")
+	before := memory()
+	began := time.Now()
+	conns := make([]net.Conn, strangers)
+	for i := range conns {
+		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", at)
+		must(t, err)
+		defer c.Close()
+		_, err = fmt.Fprintf(c, "GET /signal HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n", at)
+		must(t, err)
+		conns[i] = c
+	}
+	for h.server.Snapshot().Sockets < strangers {
+		must(t, ctx.Err())
+		time.Sleep(10 * time.Millisecond)
+	}
+	each := (memory() - before) / strangers
+	joining := time.Now()
+	a := h.dial(ctx, host("a"))
+	await(t, ctx, a, "joined", nil)
+	took := time.Since(joining)
+	t.Logf("%d sockets without a ticket: %d bytes each; a ticket holder joins in %s", strangers, each, took)
+	if each > 20<<10 || took > 200*time.Millisecond {
+		t.Fatal("too dear")
+	}
+	for h.server.Snapshot().Sockets > 1 {
+		must(t, ctx.Err())
+		time.Sleep(50 * time.Millisecond)
+	}
+	if gone := time.Since(began); gone > 12*time.Second {
+		t.Fatalf("the last was gone after %s", gone)
+	}
+}
+
+// memory is what this process holds in heap and stacks, in bytes.
+func memory() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapInuse + m.StackInuse)
 }
