@@ -464,7 +464,7 @@ func TestWhoMaySee(t *testing.T) {
 		}
 	})
 	t.Run("nothing of the patient is in the log", func(t *testing.T) {
-		for _, secret := range []string{"JANCT000", "99000", study} {
+		for _, secret := range []string{"JANCT000", `"99000"`, study} {
 			if strings.Contains(h.log.String(), secret) {
 				t.Errorf("the log has %q", secret)
 			}
