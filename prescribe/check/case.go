@@ -24,6 +24,7 @@ type Case struct {
 	ActiveMeds []Active  `yaml:"active_meds" json:"active_meds,omitempty"`
 	Allergies  []Allergy `yaml:"allergies" json:"allergies,omitempty"`
 	Items      []Item    `yaml:"items" json:"items"`
+	Unlisted   []string  `yaml:"unlisted" json:"unlisted,omitempty"` // medicines and allergens of the chart that the formulary does not hold
 
 	Remarks map[string]yaml.Node `yaml:",inline" json:"-"` // title_…, expect, note: for people and tests
 }

@@ -65,10 +65,12 @@ func DayOf(t time.Time) Day {
 	return Day(y*10000 + int(m)*100 + d)
 }
 
-// MarshalJSON writes 2026-11-21.
-func (d Day) MarshalJSON() ([]byte, error) {
-	return fmt.Appendf(nil, `"%04d-%02d-%02d"`, d/10000, d/100%100, d%100), nil
+func (d Day) String() string {
+	return fmt.Sprintf("%04d-%02d-%02d", int(d)/10000, int(d)/100%100, int(d)%100)
 }
+
+// MarshalText writes 2026-11-21.
+func (d Day) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
 // Key is a public key of the list that verifiers keep.
 type Key struct {

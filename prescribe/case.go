@@ -1,0 +1,169 @@
+package prescribe
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"yuanzhen/internal/fault"
+	"yuanzhen/internal/ids"
+	"yuanzhen/prescribe/check"
+	"yuanzhen/prescribe/formulary"
+)
+
+// parties are those a prescription names.
+type parties struct {
+	PersonName, Sex     string
+	BirthDate           time.Time
+	WeightKg            *string
+	Pregnancy           *string // no, t1, t2, t3, unknown
+	Lactating           *bool
+	DoctorName, Title   string
+	TitleRank           int // 1 resident … 4 chief
+	PaediatricQualified bool
+	InstitutionName     string
+	DoctorAccount       ids.Account
+}
+
+// chart is what is known of the patient.
+type chart struct {
+	Allergies  []allergy
+	Conditions []string
+	Medicines  []medicine
+	Creatinine *measured
+}
+
+type allergy struct{ Substance, Severity, Reaction string }
+
+type medicine struct {
+	Ingredient, DailyDose, Unit string
+	Left                        int // days of supply
+}
+
+type measured struct {
+	Value string
+	Days  int // ago
+}
+
+var ranks = []string{"", "resident", "attending", "associate_chief", "chief"}
+
+// caseOf puts a draft and everything known about patient and setting into the question for the checks. What the
+// formulary does not hold is listed, so that nobody takes the silence for a check.
+func (s *Service) caseOf(o Order, facts VisitFacts, ps parties, known chart, now time.Time) check.Case {
+	months := check.Whole(age(ps.BirthDate, now))
+	years := months / 12
+	c := check.Case{
+		Context: check.Context{
+			Channel: "online", Type: o.Type, Diagnosis: o.Diagnosis, Author: "human", PrescriberTitle: ranks[ps.TitleRank],
+			GuardianPresent: facts.GuardianPresent, Paediatrician: &ps.PaediatricQualified,
+			Renewal: facts.Kind == "follow_up", // a follow-up that writes a current medicine again renews it
+		},
+		Patient: check.Patient{AgeYears: &years, AgeMonths: &months, Sex: ps.Sex, Conditions: known.Conditions},
+		Items:   items(o),
+	}
+	if facts.Kind == "follow_up" {
+		prior := len(facts.Evidence) > 0
+		c.Context.PriorRecord = &prior
+	}
+	if ps.WeightKg != nil {
+		c.Patient.WeightKg = decimal(*ps.WeightKg)
+	}
+	if ps.Pregnancy != nil {
+		c.Patient.Pregnancy = check.Answer(*ps.Pregnancy)
+		if trimester, expecting := map[string]check.Whole{"t1": 1, "t2": 2, "t3": 3}[*ps.Pregnancy]; expecting {
+			c.Patient.Pregnancy, c.Patient.Trimester = "yes", trimester
+		}
+	}
+	if ps.Lactating != nil {
+		c.Patient.Lactation = map[bool]check.Answer{true: "yes", false: "no"}[*ps.Lactating]
+	}
+	if known.Creatinine != nil {
+		c.Patient.Creatinine, c.Patient.CreatinineDays = decimal(known.Creatinine.Value), check.Whole(known.Creatinine.Days)
+	}
+	for _, a := range known.Allergies {
+		one := check.Allergy{Severity: a.Severity, Reaction: a.Reaction}
+		switch {
+		case s.Knowledge.Groups[a.Substance] != nil:
+			one.Group = a.Substance
+		case s.Knowledge.Ingredients[a.Substance] != nil:
+			one.Ingredient = a.Substance
+		default:
+			c.Unlisted = append(c.Unlisted, a.Substance)
+			continue
+		}
+		c.Allergies = append(c.Allergies, one)
+	}
+	for _, m := range known.Medicines {
+		if s.Knowledge.Ingredients[m.Ingredient] == nil {
+			c.Unlisted = append(c.Unlisted, m.Ingredient)
+			continue
+		}
+		c.ActiveMeds = append(c.ActiveMeds, check.Active{Ingredient: m.Ingredient, DailyDose: decimal(m.DailyDose), Unit: m.Unit, RemainingDays: check.Whole(m.Left)})
+	}
+	return c
+}
+
+// decimal reads a number of the database; one that can't be read stays unstated, which the checks tell.
+func decimal(text string) formulary.Decimal {
+	if strings.Contains(text, ".") {
+		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
+	}
+	d, _ := formulary.ParseDecimal(text)
+	return d
+}
+
+func items(o Order) []check.Item {
+	var all []check.Item
+	for _, i := range o.Items {
+		all = append(all, check.Item{
+			Ingredient: i.Ingredient, Product: i.Product, Dose: decimal(i.Dose), Unit: i.Unit, Units: decimal(i.Units),
+			PerDay: decimal(fmt.Sprint(i.PerDay)), PerWeek: decimal(fmt.Sprint(i.PerWeek)), Days: check.Whole(i.Days),
+			Route: i.Route, Form: i.Form, Provenance: i.Provenance,
+		})
+	}
+	return all
+}
+
+// readable refuses an order whose own fields the checks can't read (RXE-11: structured dose, route, frequency, days).
+func (s *Service) readable(o Order) error {
+	asked := check.Case{Context: check.Context{Type: o.Type, Diagnosis: o.Diagnosis}, Items: items(o)}
+	err := asked.Validate(s.Knowledge)
+	for i, item := range o.Items {
+		if err == nil && item.Line != i+1 {
+			err = fmt.Errorf("items[%d].line: want %d", i, i+1)
+		}
+	}
+	if err == nil {
+		return nil
+	}
+	return fault.New(fault.Invalid, "prescription_unreadable", "处方里有一项看不懂："+err.Error()+"。", "One field of the prescription can't be read: "+err.Error()+".").
+		WithRemedy("请从目录选药，并写明剂量、单位、频次和天数。", "Choose the medicine from the list and state dose, unit, frequency and days.")
+}
+
+// named puts the formulary's generic names into the order, whatever names were sent (RXE-11).
+func (s *Service) named(o Order) Order {
+	out := o
+	out.Items = make([]Item, len(o.Items))
+	for i, item := range o.Items {
+		if item.Product != "" {
+			item.Name = s.Knowledge.Products[item.Product].Name
+		} else {
+			item.Name = s.Knowledge.Ingredients[item.Ingredient].Name
+		}
+		out.Items[i] = item
+	}
+	return out
+}
+
+// check asks the checks. A chart that they can't read is a state of its own, which blocks the signature.
+func (s *Service) check(c check.Case) Checked {
+	if err := c.Validate(s.Knowledge); err != nil {
+		return Checked{State: "failed", Result: check.Result{Decision: "block", Knowledge: s.Knowledge.Version, Alerts: []check.Alert{{
+			Key: check.NotChecked, Type: check.NotChecked, About: []string{}, Severity: formulary.Contraindicated, Tier: "hard_stop",
+			Text:     fault.Text{ZH: "安全核查没有完成，病历中有无法读取的内容。", EN: "The checks did not run: something in the chart can't be read."},
+			Remedy:   fault.Text{ZH: "请更正病历后重新保存处方。", EN: "Correct the chart and save the prescription again."},
+			Evidence: []string{err.Error()},
+		}}}}
+	}
+	return Checked{State: "done", Result: check.Run(s.Knowledge, c)}
+}

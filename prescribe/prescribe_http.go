@@ -1,0 +1,209 @@
+package prescribe
+
+import (
+	"context"
+	"net/http"
+
+	"yuanzhen/internal/fault"
+	"yuanzhen/internal/httpapi"
+	"yuanzhen/internal/ids"
+	"yuanzhen/prescribe/formulary"
+	"yuanzhen/prescribe/qr"
+)
+
+// Routes adds prescribing, review and verification.
+func (s *Service) Routes(api *httpapi.API) {
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/formulary", Action: "formulary.search",
+		Summary: "Medicines by part of the Chinese name, INN or ATC code"}, s.searchFormulary)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/visits/{visit_id}/prescriptions", Action: "prescription.write", Status: 201,
+		Summary: "Write a draft, checked at once"}, s.writePrescription)
+	httpapi.Register(api, httpapi.Op{Method: "PUT", Path: "/api/v1/prescriptions/{id}", Action: "prescription.write",
+		Summary: "Write a draft anew, or the next version of a returned prescription"}, s.savePrescription)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/prescriptions/{id}/sign", Action: "prescription.sign",
+		Summary: "Sign exactly what was shown"}, s.signPrescription)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/prescriptions/{id}/cancel", Action: "prescription.write",
+		Summary: "Make a prescription void"}, s.cancelPrescription)
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/prescriptions/{id}", Action: "prescription.read",
+		Summary: "One prescription"}, s.readPrescription)
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/prescriptions", Action: "prescription.read",
+		Summary: "A person's prescriptions, all versions, newest first"}, s.listPrescriptions)
+	httpapi.Raw(api, httpapi.Op{Method: "GET", Path: "/api/v1/prescriptions/{id}/qr.png", Action: "prescription.read",
+		Summary: "QR of the evidence code (PNG)"}, s.drawQR)
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/review/queue", Action: "prescription.review",
+		Summary: "What waits for the pharmacist: risk first, then age"}, s.reviewQueue)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/prescriptions/{id}/review", Action: "prescription.review",
+		Summary: "Record the three checks and pass, return or refuse"}, s.reviewPrescription)
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/verify/keys", Action: "prescription.verify",
+		Summary: "Public keys to verify evidence codes with, also offline"}, s.listKeys)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/verify", Action: "prescription.verify",
+		Summary: "Is this evidence code genuine, and does it still hold?"}, s.verifyCode)
+}
+
+type prescriptionIn struct {
+	ID ids.Prescription `path:"id"`
+}
+
+type prescriptionOut struct{ Body Prescription }
+
+func answer(p Prescription, err error) (*prescriptionOut, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &prescriptionOut{p}, nil
+}
+
+type writeIn struct {
+	VisitID    ids.Visit `path:"visit_id"`
+	RequestKey string    `header:"Idempotency-Key" required:"true" format:"uuid"`
+	Body       Order
+}
+
+func (s *Service) writePrescription(ctx context.Context, in *writeIn) (*prescriptionOut, error) {
+	return answer(s.Write(ctx, in.VisitID, in.Body, in.RequestKey))
+}
+
+type saveIn struct {
+	prescriptionIn
+	Body Order
+}
+
+func (s *Service) savePrescription(ctx context.Context, in *saveIn) (*prescriptionOut, error) {
+	return answer(s.Save(ctx, in.ID, in.Body))
+}
+
+type signIn struct {
+	prescriptionIn
+	Body Signing
+}
+
+func (s *Service) signPrescription(ctx context.Context, in *signIn) (*prescriptionOut, error) {
+	return answer(s.Sign(ctx, in.ID, in.Body))
+}
+
+func (s *Service) cancelPrescription(ctx context.Context, in *prescriptionIn) (*prescriptionOut, error) {
+	return answer(s.Cancel(ctx, in.ID))
+}
+
+func (s *Service) readPrescription(ctx context.Context, in *prescriptionIn) (*prescriptionOut, error) {
+	return answer(s.Prescription(ctx, in.ID))
+}
+
+type listIn struct {
+	PersonID ids.Person `query:"person_id" required:"true"`
+}
+
+type listOut struct{ Body []Prescription }
+
+func (s *Service) listPrescriptions(ctx context.Context, in *listIn) (*listOut, error) {
+	list, err := s.Prescriptions(ctx, in.PersonID)
+	if err != nil {
+		return nil, err
+	}
+	return &listOut{list}, nil
+}
+
+func (s *Service) drawQR(w http.ResponseWriter, r *http.Request) error {
+	id, err := ids.Parse[ids.Prescription](r.PathValue("id"))
+	if err != nil {
+		return fault.Missing()
+	}
+	png, err := s.QR(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "image/png")
+	_, err = w.Write(png)
+	return err
+}
+
+type queueOut struct{ Body []Waiting }
+
+func (s *Service) reviewQueue(ctx context.Context, _ *struct{}) (*queueOut, error) {
+	queue, err := s.Queue(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &queueOut{queue}, nil
+}
+
+type reviewIn struct {
+	prescriptionIn
+	Body Reviewing
+}
+
+func (s *Service) reviewPrescription(ctx context.Context, in *reviewIn) (*prescriptionOut, error) {
+	return answer(s.Review(ctx, in.ID, in.Body))
+}
+
+type keysOut struct{ Body []qr.Key }
+
+func (s *Service) listKeys(ctx context.Context, _ *struct{}) (*keysOut, error) {
+	list, err := s.VerificationKeys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &keysOut{list}, nil
+}
+
+type verifyIn struct {
+	Body struct {
+		Code string `json:"code" maxLength:"4096"`
+	}
+}
+
+type verifyOut struct{ Body Verification }
+
+func (s *Service) verifyCode(ctx context.Context, in *verifyIn) (*verifyOut, error) {
+	v, err := s.Verify(ctx, in.Body.Code)
+	if err != nil {
+		return nil, err
+	}
+	return &verifyOut{v}, nil
+}
+
+type searchIn struct {
+	Q string `query:"q" maxLength:"60"`
+}
+
+// FormularyRow is a medicine as the picker shows it. Doses are per day, in the unit of the row.
+type FormularyRow struct {
+	Ingredient string     `json:"ingredient,omitempty"`
+	Product    string     `json:"product,omitempty"`
+	Name       fault.Text `json:"name"`
+	ATC        string     `json:"atc"`
+	Forms      []string   `json:"forms"`
+	Route      string     `json:"route"`
+	Unit       string     `json:"unit" doc:"UCUM; of a product 1: tablets, sachets, puffs"`
+	DailyLow   string     `json:"daily_low,omitempty"`
+	DailyHigh  string     `json:"daily_high,omitempty"`
+	MaxDaily   string     `json:"max_daily,omitempty" doc:"an alert ceiling for adults"`
+	Contains   []string   `json:"contains,omitempty" doc:"of a product: ingredient and strength"`
+}
+
+type searchOut struct{ Body []FormularyRow }
+
+func (s *Service) searchFormulary(_ context.Context, in *searchIn) (*searchOut, error) {
+	out := &searchOut{Body: []FormularyRow{}}
+	for _, found := range s.Knowledge.Search(in.Q, 20) {
+		out.Body = append(out.Body, formularyRow(found))
+	}
+	return out, nil
+}
+
+func formularyRow(f formulary.Found) FormularyRow {
+	if p := f.Product; p != nil {
+		row := FormularyRow{Product: p.ID, Name: p.Name, Forms: []string{}, Route: p.Components[0].Ingredient.MainRoute, Unit: "1"}
+		for _, c := range p.Components {
+			row.Contains = append(row.Contains, c.Ingredient.Name.ZH+" "+c.Strength.In(c.Ingredient.Unit))
+		}
+		return row
+	}
+	i := f.Ingredient
+	row := FormularyRow{Ingredient: i.ID, Name: i.Name, ATC: i.ATC, Forms: i.Forms, Route: i.MainRoute, Unit: i.Unit}
+	for into, amount := range map[*string]formulary.Amount{&row.DailyLow: i.UsualLow, &row.DailyHigh: i.UsualHigh, &row.MaxDaily: i.DailyMax} {
+		if !amount.IsZero() {
+			*into = amount.In(i.Unit)
+		}
+	}
+	return row
+}

@@ -1,0 +1,290 @@
+package prescribe
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"yuanzhen/internal/authz"
+	"yuanzhen/internal/ids"
+	"yuanzhen/internal/keys"
+	"yuanzhen/internal/pg"
+	"yuanzhen/prescribe/qr"
+)
+
+type tx = pgx.Tx
+
+func (s *Service) inTx(ctx context.Context, deed func(tx tx) error) error {
+	return s.DB.InTx(ctx, deed)
+}
+
+// row is a prescription with the names on it.
+type row struct {
+	ID              ids.Prescription
+	No              string
+	Version         int
+	Supersedes      ids.Prescription
+	VisitID         ids.Visit
+	PersonID        ids.Person
+	PersonName      string
+	Sex             string
+	BirthDate       time.Time
+	PractitionerID  ids.Practitioner
+	DoctorName      string
+	Title           string
+	InstitutionID   ids.Institution
+	InstitutionName string
+	Type            string
+	State           State
+	Diagnosis       []string
+	DaysReason      string
+	Items           json.RawMessage
+	Checked         json.RawMessage
+	CheckCase       json.RawMessage
+	Overrides       json.RawMessage
+	Canonical       []byte
+	SHA256          string
+	Risk            int
+	WrittenAt       time.Time
+	Signature       []byte
+	KeyID           *string
+	SignedAt        *time.Time
+	ValidUntil      *time.Time
+	EvidenceCode    *string
+	Result          *string
+	ReasonCode      *string
+	Note            *string
+	Pharmacist      *string
+	ReviewedAt      *time.Time
+}
+
+// filter narrows within the scope; a zero field does not filter.
+type filter struct {
+	ID     ids.Prescription
+	Person ids.Person
+	Visit  ids.Visit
+	State  State
+}
+
+func selectPrescriptions(ctx context.Context, db pg.DB, scope authz.Scope, f filter) ([]row, error) {
+	rows, err := db.Query(ctx, `
+		SELECT rx.id, rx.no, rx.version, rx.supersedes, rx.visit_id, rx.person_id, p.name AS person_name, p.sex, p.birth_date,
+		       rx.practitioner_id, d.name AS doctor_name, d.title, rx.institution_id, i.name AS institution_name,
+		       rx.type, rx.state, rx.diagnosis, rx.days_reason, rx.items, rx.checked, rx.check_case,
+		       (SELECT coalesce(jsonb_agg(jsonb_build_object('alert', o.alert, 'reason_code', o.reason_code, 'text', o.text) ORDER BY o.alert), '[]')
+		          FROM prescription_override o WHERE o.prescription_id = rx.id) AS overrides,
+		       rx.canonical, rx.sha256, rx.risk, rx.written_at, rx.signature, rx.key_id::text AS key_id, rx.signed_at, rx.valid_until,
+		       rx.evidence_code, v.result, v.reason_code, v.note, ph.name AS pharmacist, v.at AS reviewed_at
+		FROM prescription rx
+		JOIN person p ON p.id = rx.person_id
+		JOIN practitioner d ON d.id = rx.practitioner_id
+		JOIN institution i ON i.id = rx.institution_id
+		LEFT JOIN prescription_review v ON v.prescription_id = rx.id
+		LEFT JOIN practitioner ph ON ph.id = v.pharmacist_id
+		WHERE (@scope_all OR rx.institution_id = ANY (@scope_places::uuid[]) OR rx.practitioner_id = @scope_practitioner::uuid
+		       OR EXISTS (SELECT FROM proxy x WHERE x.account_id = @scope_account::uuid AND x.person_id = rx.person_id))
+		  AND (@id::uuid IS NULL OR rx.id = @id::uuid)
+		  AND (@person::uuid IS NULL OR rx.person_id = @person::uuid)
+		  AND (@visit::uuid IS NULL OR rx.visit_id = @visit::uuid)
+		  AND (@state::text = '' OR rx.state = @state::text)
+		ORDER BY CASE WHEN @state::text = 'signed' THEN rx.risk END DESC, CASE WHEN @state::text = 'signed' THEN rx.signed_at END, rx.id DESC
+		LIMIT 200`,
+		scope.With(pgx.NamedArgs{"id": f.ID, "person": f.Person, "visit": f.Visit, "state": string(f.State)}))
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[row])
+}
+
+func lock(ctx context.Context, tx tx, id ids.Prescription) error {
+	_, err := tx.Exec(ctx, `SELECT FROM prescription WHERE id = $1 FOR UPDATE`, id)
+	return err
+}
+
+func idOfRequest(ctx context.Context, tx tx, doctor ids.Practitioner, key string) (id ids.Prescription, err error) {
+	err = tx.QueryRow(ctx, `SELECT id FROM prescription WHERE practitioner_id = $1 AND request_key = $2`, doctor, key).Scan(&id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return id, nil
+	}
+	return id, err
+}
+
+func nextNumber(ctx context.Context, tx tx, day qr.Day) (string, error) {
+	var n int64
+	err := tx.QueryRow(ctx, `SELECT nextval('prescription_no')`).Scan(&n)
+	return fmt.Sprintf("RX%d-%06d", day, n), err
+}
+
+func insertPrescription(ctx context.Context, tx tx, facts VisitFacts, c content) error {
+	_, err := tx.Exec(ctx, `
+		INSERT INTO prescription (id, no, version, supersedes, visit_id, person_id, practitioner_id, institution_id, type, state, diagnosis,
+		                          days_reason, items, checked, check_case, canonical, sha256, risk, written_at, request_key)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'draft', $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
+		c.ID, c.No, c.Version, c.Supersedes, c.VisitID, facts.Person, facts.Practitioner, facts.Institution, c.Type, c.Diagnosis,
+		c.DaysReason, c.Items, c.Checked, c.Case, c.Canonical, c.SHA256, c.Risk, c.WrittenAt, c.requestKey)
+	return err
+}
+
+func updateDraft(ctx context.Context, tx tx, c content) (bool, error) {
+	tag, err := tx.Exec(ctx, `
+		UPDATE prescription SET type = $2, diagnosis = $3, days_reason = $4, items = $5, checked = $6, check_case = $7, canonical = $8,
+		                        sha256 = $9, risk = $10, written_at = $11
+		WHERE id = $1 AND state = 'draft'`,
+		c.ID, c.Type, c.Diagnosis, c.DaysReason, c.Items, c.Checked, c.Case, c.Canonical, c.SHA256, c.Risk, c.WrittenAt)
+	return tag.RowsAffected() == 1, err
+}
+
+func putSignature(ctx context.Context, tx tx, id ids.Prescription, sha256 string, sig keys.Signature, until time.Time) (bool, error) {
+	tag, err := tx.Exec(ctx, `
+		UPDATE prescription SET state = 'signed', signature = $3, key_id = $4, signed_at = $5, valid_until = $6
+		WHERE id = $1 AND sha256 = $2 AND state = 'draft'`, id, sha256, sig.Sig, sig.KeyID, sig.At, until)
+	return tag.RowsAffected() == 1, err
+}
+
+func insertOverrides(ctx context.Context, tx tx, id ids.Prescription, overrides []Override, at time.Time) error {
+	for _, o := range overrides {
+		if _, err := tx.Exec(ctx, `INSERT INTO prescription_override (prescription_id, alert, reason_code, text, at) VALUES ($1, $2, $3, $4, $5)`,
+			id, o.Alert, o.ReasonCode, o.Text, at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func movePrescription(ctx context.Context, tx tx, id ids.Prescription, from, to State, at time.Time) (bool, error) {
+	tag, err := tx.Exec(ctx, `
+		UPDATE prescription SET state = $3, voided_at = CASE WHEN $3 = 'void' THEN $4::timestamptz END
+		WHERE id = $1 AND state = $2`, id, from, to, at)
+	return tag.RowsAffected() == 1, err
+}
+
+func putEvidence(ctx context.Context, tx tx, id ids.Prescription, code string) error {
+	_, err := tx.Exec(ctx, `UPDATE prescription SET evidence_code = $2 WHERE id = $1 AND state = 'signed'`, id, code)
+	return err
+}
+
+func insertReview(ctx context.Context, tx tx, p Prescription, pharmacist ids.Practitioner, act Reviewing, document []byte, sig keys.Signature) error {
+	_, err := tx.Exec(ctx, `
+		INSERT INTO prescription_review (prescription_id, prescriber_id, pharmacist_id, legality, form, suitability, result, reason_code,
+		                                 note, canonical, signature, key_id, at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+		p.ID, p.Doctor.ID, pharmacist, act.Legality, act.Form, act.Suitability, act.Result, act.ReasonCode, act.Note, document, sig.Sig, sig.KeyID, sig.At)
+	return err
+}
+
+func selectReviewer(ctx context.Context, tx tx, id ids.Practitioner) (reviewer, error) {
+	rows, err := tx.Query(ctx, `SELECT name, kind, suspended, independent_since AS since FROM practitioner WHERE id = $1`, id)
+	if err != nil {
+		return reviewer{}, err
+	}
+	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[reviewer])
+}
+
+func keyOf(ctx context.Context, tx tx, holder ids.Practitioner, at time.Time) (key [16]byte, err error) {
+	err = tx.QueryRow(ctx, `
+		SELECT id FROM signing_key WHERE practitioner_id = $1 AND revoked_at IS NULL AND valid_from <= $2 AND $2 < valid_until`, holder, at).Scan(&key)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return key, nil // the signature will be refused with a reason
+	}
+	return key, err
+}
+
+func selectKeys(ctx context.Context, db pg.DB) ([]qr.Key, error) {
+	rows, err := db.Query(ctx, `
+		SELECT k.id, k.alg, k.public_key AS public, d.name AS holder, i.name AS institution, k.valid_from AS "from", k.valid_until AS "to", k.revoked_at
+		FROM signing_key k
+		JOIN practitioner d ON d.id = k.practitioner_id
+		JOIN LATERAL (SELECT r.institution_id FROM registration r WHERE r.practitioner_id = d.id ORDER BY r.kind = 'primary' DESC, r.id LIMIT 1) r ON true
+		JOIN institution i ON i.id = r.institution_id
+		ORDER BY k.id`)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[qr.Key])
+}
+
+// issued is what the verifier may learn of, and the audit must know.
+type issued struct {
+	ID            ids.Prescription
+	State         State
+	PersonID      ids.Person
+	InstitutionID ids.Institution
+}
+
+func selectIssued(ctx context.Context, tx tx, code string) (issued, error) {
+	rows, err := tx.Query(ctx, `SELECT id, state, person_id, institution_id FROM prescription WHERE evidence_code = $1`, code)
+	if err != nil {
+		return issued{}, err
+	}
+	found, err := pgx.CollectRows(rows, pgx.RowToStructByName[issued])
+	if err != nil || len(found) == 0 {
+		return issued{}, err
+	}
+	return found[0], nil
+}
+
+func countReturned(ctx context.Context, db pg.DB, doctor ids.Practitioner) (n int, err error) {
+	err = db.QueryRow(ctx, `
+		SELECT count(*) FROM prescription rx WHERE rx.practitioner_id = $1 AND rx.state = 'returned'
+		   AND NOT EXISTS (SELECT FROM prescription next WHERE next.supersedes = rx.id)`, doctor).Scan(&n)
+	return n, err
+}
+
+func accountsOf(ctx context.Context, db pg.DB, person ids.Person) ([]ids.Account, error) {
+	rows, err := db.Query(ctx, `SELECT account_id FROM proxy WHERE person_id = $1`, person)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[ids.Account])
+}
+
+func selectParties(ctx context.Context, tx tx, facts VisitFacts) (parties, error) {
+	rows, err := tx.Query(ctx, `
+		SELECT p.name AS person_name, p.sex, p.birth_date, p.weight_kg::text AS weight_kg, p.pregnancy, p.lactating,
+		       d.name AS doctor_name, d.title, d.title_rank, d.paediatric_qualified, i.name AS institution_name, d.account_id AS doctor_account
+		FROM person p, practitioner d, institution i WHERE p.id = $1 AND d.id = $2 AND i.id = $3`,
+		facts.Person, facts.Practitioner, facts.Institution)
+	if err != nil {
+		return parties{}, err
+	}
+	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[parties])
+}
+
+// selectChart reads what is known of the patient on a day: allergies, conditions, medicines in supply, the newest creatinine.
+func selectChart(ctx context.Context, tx tx, person ids.Person, at time.Time) (c chart, err error) {
+	if c.Allergies, err = collect[allergy](ctx, tx, `SELECT substance, severity, reaction FROM allergy WHERE person_id = $1 ORDER BY substance`, person); err != nil {
+		return c, err
+	}
+	if c.Medicines, err = collect[medicine](ctx, tx, `
+		SELECT ingredient, daily_dose::text AS daily_dose, unit, until - $2::date AS left FROM medicine
+		WHERE person_id = $1 AND until >= $2::date ORDER BY ingredient, source`, person, at); err != nil {
+		return c, err
+	}
+	creatinine, err := collect[measured](ctx, tx, `
+		SELECT value::text AS value, greatest($2::date - at::date, 0) AS days FROM observation
+		WHERE person_id = $1 AND kind = 'creatinine' AND unit = 'umol/L' ORDER BY at DESC LIMIT 1`, person, at)
+	if err != nil {
+		return c, err
+	}
+	if len(creatinine) > 0 {
+		c.Creatinine = &creatinine[0]
+	}
+	rows, err := tx.Query(ctx, `SELECT icd10 FROM condition WHERE person_id = $1 ORDER BY icd10`, person)
+	if err != nil {
+		return c, err
+	}
+	c.Conditions, err = pgx.CollectRows(rows, pgx.RowTo[string])
+	return c, err
+}
+
+func collect[T any](ctx context.Context, tx tx, sql string, args ...any) ([]T, error) {
+	rows, err := tx.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[T])
+}

@@ -1,0 +1,275 @@
+package prescribe
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/gowebpki/jcs"
+	"golang.org/x/text/unicode/norm"
+
+	"yuanzhen/internal/audit"
+	"yuanzhen/internal/authz"
+	"yuanzhen/internal/fault"
+	"yuanzhen/internal/ids"
+	"yuanzhen/internal/keys"
+	"yuanzhen/prescribe/check"
+	"yuanzhen/prescribe/formulary"
+	"yuanzhen/prescribe/qr"
+)
+
+// Review is what a pharmacist found.
+type Review struct {
+	Result     string    `json:"result" enum:"pass,return,refuse"`
+	ReasonCode string    `json:"reason_code,omitempty"`
+	Note       string    `json:"note,omitempty"`
+	Pharmacist string    `json:"pharmacist"`
+	At         time.Time `json:"at"`
+}
+
+// Reviewing is the pharmacist's act: three checks (RXR-03), the outcome, and the passphrase of the own key.
+type Reviewing struct {
+	Legality    bool   `json:"legality"`
+	Form        bool   `json:"form"`
+	Suitability bool   `json:"suitability"`
+	Result      string `json:"result" enum:"pass,return,refuse"`
+	ReasonCode  string `json:"reason_code,omitempty" enum:"diagnosis,dose,interaction,allergy,contraindication,duplicate,quantity,incomplete,other"`
+	Note        string `json:"note,omitempty" maxLength:"1000"`
+	Passphrase  string `json:"passphrase" maxLength:"200"`
+}
+
+// Waiting is a prescription in the pharmacist's queue.
+type Waiting struct {
+	Prescription
+	WaitingS int    `json:"waiting_s"`
+	Risk     string `json:"risk" enum:"usual,raised,high"`
+}
+
+// Queue lists what waits for review at the pharmacist's places: risk first, then age.
+func (s *Service) Queue(ctx context.Context) (queue []Waiting, err error) {
+	err = s.inTx(ctx, func(tx tx) error {
+		list, err := s.readAll(ctx, tx, filter{State: Signed})
+		if err != nil {
+			return err
+		}
+		queue = make([]Waiting, len(list))
+		for i, p := range list {
+			queue[i] = Waiting{p, int(s.Now().Sub(*p.SignedAt) / time.Second), riskName(p.row.Risk)}
+			if err := s.record(ctx, tx, p.ID, p.Person.ID, p.Institution.ID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return queue, err
+}
+
+func riskName(points int) string {
+	switch {
+	case points >= 4:
+		return "high"
+	case points >= 1:
+		return "raised"
+	}
+	return "usual"
+}
+
+// reviewer is the pharmacist as the house knows them.
+type reviewer struct {
+	Name      string
+	Kind      string
+	Suspended bool
+	Since     time.Time // dispensing since
+}
+
+// Review records the pharmacist's three checks and moves the prescription on. Nothing passes by itself, and
+// nothing passes that the checks, asked again now, contraindicate (RXR-04, RXR-06).
+func (s *Service) Review(ctx context.Context, id ids.Prescription, act Reviewing) (Prescription, error) {
+	deed := map[string]string{"pass": "approve", "return": "return", "refuse": "refuse"}[act.Result]
+	pharmacist := authz.SubjectFrom(ctx).Practitioner
+	err := s.inTx(ctx, func(tx tx) error {
+		if err := lock(ctx, tx, id); err != nil {
+			return err
+		}
+		p, err := s.read(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if p.State != Signed {
+			return movedOn(p)
+		}
+		who, err := selectReviewer(ctx, tx, pharmacist)
+		if err != nil {
+			return err
+		}
+		if err := qualified(who, pharmacist, p, s.Now()); err != nil {
+			return err
+		}
+		if err := consistent(act); err != nil {
+			return err
+		}
+		if err := s.signedByDoctor(ctx, tx, p); err != nil {
+			return err
+		}
+		var code *string
+		if act.Result == "pass" {
+			if err := s.stillFit(ctx, tx, p); err != nil {
+				return err
+			}
+			if code, err = s.evidence(ctx, tx, p, pharmacist, act.Passphrase); err != nil {
+				return err
+			}
+		}
+		document, err := reviewDocument(p, act, pharmacist, who.Name, s.Now())
+		if err != nil {
+			return err
+		}
+		signature, err := s.Keys.Sign(ctx, tx, pharmacist, act.Passphrase, document)
+		if err != nil {
+			return err
+		}
+		if err := insertReview(ctx, tx, p, pharmacist, act, document, signature); err != nil {
+			return err
+		}
+		if code != nil {
+			if err := putEvidence(ctx, tx, id, *code); err != nil {
+				return err
+			}
+		}
+		if err := s.move(ctx, tx, p, deed); err != nil {
+			return err
+		}
+		return audit.Write(ctx, tx, audit.Entry{Action: authz.ScopeFrom(ctx).Action, Object: "prescription/" + id.String(),
+			Person: p.Person.ID, Place: p.Institution.ID, Reason: act.Result})
+	})
+	if err != nil {
+		return Prescription{}, err
+	}
+	return s.told(ctx, id)
+}
+
+// qualified holds RXR-02: a pharmacist with three years of dispensing, and never the prescriber.
+func qualified(who reviewer, id ids.Practitioner, p Prescription, now time.Time) error {
+	if who.Kind == "pharmacist" && !who.Suspended && id != p.Doctor.ID && !who.Since.After(now.AddDate(-3, 0, 0)) {
+		return nil
+	}
+	return fault.New(fault.Refused, "reviewer_unqualified", "审方药师资质不符（须为药师、从事调剂满三年，且不是开方医师）。",
+		"The reviewer must be a pharmacist with three years of dispensing, and not the prescriber.").
+		WithRemedy("请由其他药师审核。", "Ask another pharmacist.")
+}
+
+func consistent(act Reviewing) error {
+	all := act.Legality && act.Form && act.Suitability
+	if act.Result == "pass" && all && act.ReasonCode == "" || act.Result != "pass" && act.ReasonCode != "" {
+		return nil
+	}
+	return fault.New(fault.Invalid, "review_incomplete", "通过须三项审核都合格；退回或拒绝须写明原因。", "To pass, all three checks must hold; to return or refuse needs a reason.").
+		WithRemedy("请完成三项审核或选择原因。", "Complete the three checks or choose a reason.")
+}
+
+// signedByDoctor verifies the doctor's signature over the stored bytes before anybody relies on it.
+func (s *Service) signedByDoctor(ctx context.Context, tx tx, p Prescription) error {
+	list, err := keys.PublicKeys(ctx, tx)
+	if err != nil {
+		return err
+	}
+	for _, k := range list {
+		if k.KeyID == *p.row.KeyID && k.PractitionerID == p.Doctor.ID {
+			return keys.Verify(k, p.row.Canonical, p.row.Signature)
+		}
+	}
+	return fmt.Errorf("prescription %s: the doctor's key is not on the list", p.ID)
+}
+
+// stillFit asks the checks again with the chart of this moment.
+func (s *Service) stillFit(ctx context.Context, tx tx, p Prescription) error {
+	if s.Now().After(*p.ValidUntil) {
+		return fault.New(fault.Gone, "prescription_expired", "处方已过有效期，不能通过。", "The prescription is past its day and can't be approved.").
+			WithRemedy("请退回医师重新开具。", "Return it to the doctor.")
+	}
+	known, err := selectChart(ctx, tx, p.Person.ID, s.Now())
+	if err != nil {
+		return err
+	}
+	ps, err := selectParties(ctx, tx, VisitFacts{Person: p.Person.ID, Practitioner: p.Doctor.ID, Institution: p.Institution.ID})
+	if err != nil {
+		return err
+	}
+	var asked check.Case
+	if err := json.Unmarshal(p.row.CheckCase, &asked); err != nil {
+		return err
+	}
+	facts := VisitFacts{GuardianPresent: asked.Context.GuardianPresent}
+	if asked.Context.Renewal {
+		facts.Kind = "follow_up"
+	}
+	if asked.Context.PriorRecord != nil && *asked.Context.PriorRecord {
+		facts.Evidence = p.Diagnosis
+	}
+	result := s.check(s.caseOf(p.Order, facts, ps, known, s.Now()))
+	var blocking []check.Alert
+	for _, a := range result.Alerts {
+		if a.Severity == formulary.Contraindicated || a.Type == check.NotChecked {
+			blocking = append(blocking, a)
+		}
+	}
+	if len(blocking) == 0 {
+		return nil
+	}
+	return fault.New(fault.Refused, "must_refuse", "存在配伍禁忌或禁用情形，药师不得通过。", "There is a contraindication; the pharmacist must not pass it.").
+		WithRemedy("请退回医师更正。", "Return it to the doctor for correction.").
+		With(map[string][]check.Alert{"alerts": blocking})
+}
+
+// reviewDocument is what the pharmacist signs (RFC 8785): the outcome, tied to the doctor's bytes by their hash.
+func reviewDocument(p Prescription, act Reviewing, id ids.Practitioner, name string, at time.Time) ([]byte, error) {
+	plain, err := json.Marshal(map[string]any{
+		"format": "yuanzhen review 1", "prescription": p.ID, "no": p.No, "version": p.Version, "sha256": p.SHA256,
+		"pharmacist": map[string]any{"id": id, "name": name}, "legality": act.Legality, "form": act.Form, "suitability": act.Suitability,
+		"result": act.Result, "reason_code": act.ReasonCode, "note": act.Note, "at": at.UTC().Format(time.RFC3339),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return jcs.Transform(norm.NFC.Bytes(plain))
+}
+
+// evidence makes the code that everybody can verify: the approving pharmacist's key signs it.
+func (s *Service) evidence(ctx context.Context, tx tx, p Prescription, signer ids.Practitioner, passphrase string) (*string, error) {
+	key, err := keyOf(ctx, tx, signer, s.Now())
+	if err != nil {
+		return nil, err
+	}
+	e := qr.Evidence{Number: p.No, Hospital: p.Institution.Name, Doctor: p.Doctor.Name, Initial: string([]rune(p.Person.Name)[:1]),
+		BirthYear: p.row.BirthDate.Year(), Issued: qr.DayOf(*p.SignedAt), Until: qr.DayOf(*p.ValidUntil), Key: key}
+	for _, i := range p.Items {
+		e.Lines = append(e.Lines, qr.Line{Name: i.Name.ZH, Use: i.use(), Days: i.Days})
+	}
+	document, err := e.Document()
+	if err != nil {
+		return nil, err
+	}
+	signature, err := s.Keys.Sign(ctx, tx, signer, passphrase, document)
+	if err != nil {
+		return nil, err
+	}
+	if signature.KeyID != uuid.UUID(key).String() {
+		return nil, fmt.Errorf("prescription %s: the signing key changed while it signed", p.ID)
+	}
+	code := qr.Code(document, signature.Sig)
+	return &code, nil
+}
+
+// use is dose and frequency of a line, as short as a code needs.
+func (i Item) use() string {
+	often := fmt.Sprintf("%d/d", i.PerDay)
+	if i.PerWeek > 0 {
+		often = fmt.Sprintf("%d/wk", i.PerWeek)
+	}
+	if i.Product != "" {
+		return i.Units + " × " + often
+	}
+	return i.Dose + " " + i.Unit + " × " + often
+}
