@@ -41,10 +41,10 @@ var shanghai = time.FixedZone("Asia/Shanghai", 8*60*60)
 
 func localDay(t time.Time) Day { return DayOf(t.In(shanghai)) }
 
-// age in whole years turns over on the day after the birthday: it is the greatest N ≥ 0 such
+// Age in whole years turns over on the day after the birthday: it is the greatest N ≥ 0 such
 // that today is later than the N-th anniversary of birth, and 0 if there is none. The
 // anniversary of 29 February falls on the 28th in common years.
-func age(birth, today Day) int {
+func Age(birth, today Day) int {
 	y, m, d := birth.Date().Date()
 	n := today.Date().Year() - y
 	anniversary := time.Date(y+n, m, d, 0, 0, 0, 0, time.UTC)

@@ -261,7 +261,7 @@ func TestAge(t *testing.T) {
 	} {
 		birth, _ := ParseDay(c.birth)
 		today, _ := ParseDay(c.today)
-		if got := age(birth, today); got != c.want {
+		if got := Age(birth, today); got != c.want {
 			t.Errorf("born %s, on %s: %d, want %d", c.birth, c.today, got, c.want)
 		}
 	}

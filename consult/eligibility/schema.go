@@ -23,7 +23,7 @@ type evaluation struct {
 
 func newEvaluation(f *Facts) *evaluation {
 	e := &evaluation{Facts: f, today: localDay(f.Now), category: category(f.Visit.Complaint.ICD10)}
-	e.age = age(f.Patient.BirthDate, e.today)
+	e.age = Age(f.Patient.BirthDate, e.today)
 	e.records = count(f.Evidence, e.category, e.today)
 	for i, c := range f.Institution.OnlineCatalogue {
 		if c.Category == e.category {

@@ -1,0 +1,85 @@
+// Package consult is a patient's way through the platform: from the question "may this
+// go online?" over slot, waiting room and visit to the signed record.
+//
+// Read visit.go first: a visit's states and moves. decision.go asks the eligibility check with facts
+// from Postgres; roster.go has slots and doctors, queue.go the doctor's day, evidence.go the
+// records of earlier diagnoses, record.go the record of the visit.
+package consult
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"time"
+
+	"yuanzhen/consult/eligibility"
+	"yuanzhen/internal/ids"
+	"yuanzhen/internal/keys"
+	"yuanzhen/internal/live"
+	"yuanzhen/internal/pg"
+	"yuanzhen/signaling/control"
+)
+
+// Service holds the deeds. All fields are set at construction.
+type Service struct {
+	DB       *pg.Pool
+	Now      func() time.Time
+	Log      *slog.Logger
+	Rules    *eligibility.RuleSet
+	Policies eligibility.Policies // first-visit policies that are known
+	Keys     *keys.Service
+	Rooms    Rooms
+	Desk     Desk
+	Files    Files
+	Live     Bus
+	Scripts  Prescriptions // nil where nothing prescribes
+}
+
+// Rooms is what a visit asks of the media server (control.Rooms).
+type Rooms interface {
+	Admit(context.Context, control.Room, control.Seat) error
+	Close(context.Context, control.Room) error
+}
+
+// Desk sells tickets to rooms (control.Desk).
+type Desk interface {
+	Issue(control.Claims) (control.Pass, error)
+}
+
+// Bus tells open screens after a commit (live.Bus).
+type Bus interface{ Publish(live.Event) }
+
+// Files keeps evidence. Each file lies under a random key, sealed by the institution's key.
+type Files interface {
+	// Put stores exactly size bytes, or nothing and an error.
+	Put(ctx context.Context, place ids.Institution, body io.Reader, size int64) (key string, err error)
+	Get(ctx context.Context, key string) (io.ReadCloser, error)
+	Delete(ctx context.Context, key string) error
+}
+
+// Prescriptions is what visit and chart show of the neighbour that prescribes.
+type Prescriptions interface {
+	// Of lists prescriptions of a person, of one visit only unless visit is zero.
+	Of(ctx context.Context, db pg.DB, person ids.Person, visit ids.Visit) ([]PrescriptionRef, error)
+	// Returned counts what the pharmacist gave back to the doctor.
+	Returned(ctx context.Context, db pg.DB, doctor ids.Practitioner) (int, error)
+}
+
+// PrescriptionRef is a prescription as a list shows it.
+type PrescriptionRef struct {
+	ID      ids.Prescription `json:"id"`
+	VisitID ids.Visit        `json:"visit_id"`
+	No      string           `json:"no"`
+	State   string           `json:"state"`
+	Title   string           `json:"title"`
+	At      time.Time        `json:"at"`
+}
+
+// Named is somebody or something by id and name.
+type Named[ID any] struct {
+	ID   ID     `json:"id"`
+	Name string `json:"name"`
+}
+
+// china is the zone of calendar days (GB/T 7408; eligibility counts days the same way).
+var china = time.FixedZone("Asia/Shanghai", 8*60*60)

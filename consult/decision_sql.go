@@ -1,0 +1,213 @@
+package consult
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"yuanzhen/consult/eligibility"
+	"yuanzhen/internal/authz"
+	"yuanzhen/internal/fault"
+	"yuanzhen/internal/ids"
+	"yuanzhen/internal/rule"
+)
+
+// tx is a transaction of a deed.
+type tx = pgx.Tx
+
+func (s *Service) inTx(ctx context.Context, deed func(tx tx) error) error {
+	return s.DB.InTx(ctx, deed)
+}
+
+// mayActFor is Missing unless the account within the scope acts for the person.
+func (s *Service) mayActFor(ctx context.Context, tx tx, person ids.Person) error {
+	var may bool
+	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM proxy WHERE account_id = @scope_account AND person_id = @person)`,
+		authz.ScopeFrom(ctx).With(pgx.NamedArgs{"person": person})).Scan(&may)
+	if err == nil && !may {
+		err = fault.Missing()
+	}
+	return err
+}
+
+func putConsents(ctx context.Context, tx tx, a Ask, account ids.Account, now time.Time) error {
+	for kind, given := range map[string]bool{"internet_care": a.InternetCare, "sensitive_pi": a.SensitivePI} {
+		if !given {
+			continue
+		}
+		_, err := tx.Exec(ctx, `
+			INSERT INTO consent (id, person_id, account_id, kind, text_version, signed_at)
+			SELECT $1, $2, $3, $4, $5, $6 WHERE NOT EXISTS (
+				SELECT FROM consent WHERE person_id = $2 AND kind = $4 AND text_version = $5 AND withdrawn_at IS NULL)`,
+			ids.New[ids.Consent](), a.Person, account, kind, consentVersion, now)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func selectConsents(ctx context.Context, tx tx, person ids.Person, now time.Time) ([]string, error) {
+	rows, err := tx.Query(ctx, `
+		SELECT DISTINCT kind FROM consent
+		WHERE person_id = $1 AND text_version = $2 AND signed_at <= $3 AND (withdrawn_at IS NULL OR withdrawn_at > $3)`, person, consentVersion, now)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}
+
+func patientFacts(ctx context.Context, tx tx, person ids.Person, account ids.Account) (p eligibility.Patient, guardian bool, err error) {
+	var born time.Time
+	err = tx.QueryRow(ctx, `
+		SELECT p.birth_date, p.id_type, p.realname_level, p.region, p.special_groups, p.schemes,
+		       EXISTS (SELECT FROM proxy x WHERE x.person_id = p.id AND x.account_id = $2 AND x.guardian_verified)
+		FROM person p WHERE p.id = $1`, person, account).
+		Scan(&born, &p.IDType, &p.RealnameLevel, &p.Region, &p.SpecialGroups, &p.Schemes, &guardian)
+	p.BirthDate = eligibility.DayOf(born)
+	p.IDChecksumOK = p.IDType == "01" // a number that fails its check digit is not registered
+	return p, guardian, err
+}
+
+// slotFacts reads the doctor and the place as they stand now. What the national register and the
+// supervision platform say are columns that their links keep up to date.
+func slotFacts(ctx context.Context, tx tx, slot ids.Slot, now time.Time) (d eligibility.Physician, i eligibility.Institution, overlap bool, err error) {
+	err = tx.QueryRow(ctx, `
+		SELECT d.national_register_found, d.level, d.suspended, d.assessment,
+		       years(d.independent_since, $2::date), coalesce(years(d.online_since, $2::date), 0),
+		       d.title_rank, s.department = ANY (d.scope), r.institution_consent,
+		       CASE WHEN r.during @> upper(s.during)::date THEN r.kind ELSE 'none' END,
+		       ARRAY (SELECT DISTINCT o.province FROM registration o WHERE o.practitioner_id = d.id AND o.during @> $2::date ORDER BY 1),
+		       d.paediatric_qualified, d.whitelists,
+		       i.id::text, left(i.region, 2), i.licence_until >= $2::date, i.internet_service_registered,
+		       ARRAY (SELECT name FROM institution_department WHERE institution_id = i.id ORDER BY name),
+		       coalesce(i.mlps3_until >= $2::date, false), i.platform_connected, i.upload_backlog_hours,
+		       EXISTS (SELECT FROM slot o WHERE o.practitioner_id = d.id AND o.id <> s.id AND o.withdrawn_at IS NULL
+		               AND CASE WHEN o.institution_id = s.institution_id THEN o.during && s.during
+		                        ELSE with_way(o.during) && with_way(s.during) END)
+		FROM slot s
+		JOIN practitioner d ON d.id = s.practitioner_id
+		JOIN registration r ON r.id = s.registration_id
+		JOIN institution i ON i.id = s.institution_id
+		WHERE s.id = $1`, slot, now).
+		Scan(&d.NationalRegisterFound, &d.Level, &d.Suspended, &d.Assessment, &d.IndependentYears, &d.OnlineFollowUpYears,
+			&d.TitleRank, &d.ScopeOK, &d.InstitutionConsent, &d.RegistrationHere, &d.RegisteredProvinces, &d.PaediatricQualified, &d.Whitelists,
+			&i.ID, &i.Province, &i.LicenceValid, &i.InternetServiceRegistered, &i.LicensedDepartments, &i.MLPS3Valid, &i.PlatformConnected,
+			&i.UploadBacklogHours, &overlap)
+	return d, i, overlap, err
+}
+
+func catalogueFacts(ctx context.Context, tx tx, place ids.Institution) ([]eligibility.Catalogue, error) {
+	rows, err := tx.Query(ctx, `SELECT icd10_cat, class, window_days FROM online_catalogue WHERE institution_id = $1 ORDER BY icd10_cat`, place)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (c eligibility.Catalogue, err error) {
+		err = row.Scan(&c.Category, &c.Class, &c.WindowDays)
+		return c, err
+	})
+}
+
+func evidenceFacts(ctx context.Context, tx tx, person ids.Person) ([]eligibility.Evidence, error) {
+	rows, err := tx.Query(ctx, `SELECT icd10, dx_date, source, verify FROM evidence WHERE person_id = $1 ORDER BY id`, person)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (e eligibility.Evidence, err error) {
+		var at time.Time
+		err = row.Scan(&e.ICD10, &at, &e.Source, &e.Verify)
+		e.DxDate = eligibility.DayOf(at)
+		return e, err
+	})
+}
+
+// selectScenarios: a scenario's region covers all that begin with it, trailing zeros aside (GB/T 2260).
+func selectScenarios(ctx context.Context, tx tx, place ids.Institution, now time.Time) ([]string, error) {
+	rows, err := tx.Query(ctx, `
+		SELECT c.code FROM scenario c JOIN institution i ON i.region LIKE regexp_replace(c.region, '(00)+$', '') || '%'
+		WHERE i.id = $1 AND c.during @> $2::timestamptz ORDER BY c.code`, place, now)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}
+
+type site struct{ Name, Phone, Address string }
+
+// selectSites are up to three hospitals, with the department first, then the nearest by region.
+func selectSites(ctx context.Context, tx tx, region, department string) ([]site, error) {
+	rows, err := tx.Query(ctx, `
+		SELECT i.name, i.phone, i.address FROM institution i
+		WHERE i.kind <> 'pharmacy'
+		ORDER BY EXISTS (SELECT FROM institution_department d WHERE d.institution_id = i.id AND d.name = $2) DESC,
+		         left(i.region, 6) = left($1, 6) DESC, left(i.region, 4) = left($1, 4) DESC, left(i.region, 2) = left($1, 2) DESC, i.name
+		LIMIT 3`, region, department)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[site])
+}
+
+func insertDecision(ctx context.Context, tx tx, d Decision, person ids.Person, visit ids.Visit, place ids.Institution) error {
+	reasons, err := json.Marshal(d.Reasons)
+	if err != nil {
+		return err
+	}
+	ways, err := json.Marshal(d.Ways)
+	if err != nil {
+		return err
+	}
+	if d.policies == nil {
+		d.policies = []string{}
+	}
+	_, err = tx.Exec(ctx, `
+		INSERT INTO decision (id, person_id, visit_id, institution_id, stage, verdict, reasons, ways, facts, facts_sha256, rule_set, policies, at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+		d.ID, person, visit, place, d.Stage, d.Verdict.String(), reasons, ways, d.Facts, d.FactsSHA256, d.RuleSet, d.policies, d.At)
+	return err
+}
+
+// decisionRow is a decision as a visit's row carries it.
+type decisionRow struct {
+	DecisionID  ids.Decision
+	Stage       string
+	Verdict     string
+	Reasons     []byte
+	Ways        []byte
+	RuleSet     string
+	FactsSHA256 string `db:"facts_sha256"`
+	DecidedAt   time.Time
+}
+
+func (r decisionRow) decision() (d Decision, err error) {
+	d = Decision{ID: r.DecisionID, Stage: r.Stage, RuleSet: r.RuleSet, FactsSHA256: r.FactsSHA256, At: r.DecidedAt, Reasons: []rule.Reason{}}
+	return d, errors.Join(d.Verdict.UnmarshalText([]byte(r.Verdict)), json.Unmarshal(r.Reasons, &d.Reasons), json.Unmarshal(r.Ways, &d.Ways))
+}
+
+const decisionColumns = `n.id AS decision_id, n.stage, n.verdict, n.reasons, n.ways, n.rule_set, n.facts_sha256, n.at AS decided_at`
+
+type storedDecision struct {
+	decisionRow
+	PersonID ids.Person
+	Facts    []byte
+}
+
+func selectDecision(ctx context.Context, tx tx, scope authz.Scope, id ids.Decision) (storedDecision, error) {
+	rows, err := tx.Query(ctx, `
+		SELECT `+decisionColumns+`, n.person_id, n.facts FROM decision n
+		WHERE n.id = @id AND (@scope_all OR n.institution_id = ANY (@scope_places)
+			OR EXISTS (SELECT FROM visit v WHERE v.id = n.visit_id AND v.practitioner_id = @scope_practitioner)
+			OR EXISTS (SELECT FROM proxy x WHERE x.account_id = @scope_account AND x.person_id = n.person_id))`,
+		scope.With(pgx.NamedArgs{"id": id}))
+	if err != nil {
+		return storedDecision{}, err
+	}
+	d, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[storedDecision])
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = fault.Missing()
+	}
+	return d, err
+}

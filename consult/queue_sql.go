@@ -1,0 +1,97 @@
+package consult
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"yuanzhen/internal/fault"
+	"yuanzhen/internal/ids"
+)
+
+func countDay(ctx context.Context, tx tx, doctor ids.Practitioner, now time.Time) (done, unsigned int, err error) {
+	err = tx.QueryRow(ctx, `
+		SELECT count(*) FILTER (WHERE v.state = 'concluded' AND v.ended_at::date = $2::date),
+		       count(*) FILTER (WHERE v.state IN ('in_consult', 'interrupted')
+		                        AND NOT EXISTS (SELECT FROM record c WHERE c.visit_id = v.id AND c.signed_at IS NOT NULL))
+		FROM visit v WHERE v.practitioner_id = $1`, doctor, now).Scan(&done, &unsigned)
+	return done, unsigned, err
+}
+
+// paceAhead counts who comes first, and how many minutes one of the doctor's visits takes: the
+// quarter that is shortest and the quarter that is longest of the last 50, 8 and 15 while there are fewer than 5.
+func paceAhead(ctx context.Context, tx tx, v Visit) (ahead, short, long int, err error) {
+	err = tx.QueryRow(ctx, `
+		WITH last AS (
+			SELECT extract(epoch FROM ended_at - started_at) / 60 AS minutes FROM visit
+			WHERE practitioner_id = $1 AND state = 'concluded' ORDER BY ended_at DESC LIMIT 50)
+		SELECT (SELECT count(*) FROM visit o JOIN slot t ON t.id = o.slot_id
+		        WHERE o.practitioner_id = $1 AND o.institution_id = $2 AND o.state IN ('checked_in', 'in_consult', 'interrupted')
+		          AND (lower(t.during), o.id) < ($3, $4)),
+		       CASE WHEN count(*) < 5 THEN 8 ELSE ceil(percentile_cont(0.25) WITHIN GROUP (ORDER BY minutes)) END::int,
+		       CASE WHEN count(*) < 5 THEN 15 ELSE ceil(percentile_cont(0.75) WITHIN GROUP (ORDER BY minutes)) END::int
+		FROM last`, v.Doctor.ID, v.Institution.ID, v.Start, v.ID).Scan(&ahead, &short, &long)
+	return ahead, short, long, err
+}
+
+func selectChart(ctx context.Context, tx tx, p Patient, now time.Time) (c Chart, err error) {
+	c = Chart{Person: ChartPatient{Patient: p}, Prescriptions: []PrescriptionRef{}}
+	err = tx.QueryRow(ctx, `
+		SELECT to_char(birth_date, 'YYYY-MM-DD'), id_masked, weight_kg, pregnancy, lactating FROM person WHERE id = $1`, p.ID).
+		Scan(&c.Person.BirthDate, &c.Person.IDMasked, &c.Person.WeightKg, &c.Person.Pregnancy, &c.Person.Lactating)
+	if err != nil {
+		return c, err
+	}
+	if c.Allergies, err = collect(ctx, tx, func(row pgx.CollectableRow) (a Allergy, err error) {
+		err = row.Scan(&a.Substance, &a.Name.ZH, &a.Name.EN, &a.Severity, &a.Reaction)
+		return a, err
+	}, `SELECT substance, name_zh, name_en, severity, reaction FROM allergy WHERE person_id = $1 ORDER BY severity DESC, substance`, p.ID); err != nil {
+		return c, err
+	}
+	if c.Conditions, err = collect(ctx, tx, pgx.RowToStructByName[Condition],
+		`SELECT icd10, name FROM condition WHERE person_id = $1 ORDER BY since, icd10`, p.ID); err != nil {
+		return c, err
+	}
+	if c.Medicines, err = collect(ctx, tx, func(row pgx.CollectableRow) (m Medicine, err error) {
+		err = row.Scan(&m.Ingredient, &m.Name.ZH, &m.Name.EN, &m.DailyDose, &m.Unit, &m.RemainingDays, &m.Source)
+		return m, err
+	}, `SELECT ingredient, name_zh, name_en, trim_scale(daily_dose)::text, unit, greatest(until - $2::date, 0), source
+		FROM medicine WHERE person_id = $1 ORDER BY until DESC, ingredient`, p.ID, now); err != nil {
+		return c, err
+	}
+	if c.Observations, err = collect(ctx, tx, func(row pgx.CollectableRow) (o Observation, err error) {
+		err = row.Scan(&o.Kind, &o.Value, &o.Unit, &o.At, &o.Low, &o.High)
+		if o.Name = observationNames[o.Kind]; o.Name.ZH == "" {
+			o.Name = fault.Text{ZH: o.Kind, EN: o.Kind}
+		}
+		return o, err
+	}, `SELECT kind, value, unit, at, low, high FROM observation WHERE person_id = $1 ORDER BY at DESC, kind LIMIT 100`, p.ID); err != nil {
+		return c, err
+	}
+	c.Visits, err = collect(ctx, tx, pgx.RowToStructByName[ChartVisit], `
+		SELECT v.id, v.state, lower(s.during) AS start, v.department, d.name AS doctor_name,
+		       coalesce((SELECT c.diagnoses FROM record c WHERE c.visit_id = v.id AND c.signed_at IS NOT NULL), '{}') AS diagnoses
+		FROM visit v JOIN slot s ON s.id = v.slot_id JOIN practitioner d ON d.id = v.practitioner_id
+		WHERE v.person_id = $1 AND v.state <> 'cancelled' ORDER BY lower(s.during) DESC LIMIT 50`, p.ID)
+	return c, err
+}
+
+// collect is never nil, so that a list is written as [] also when it is empty.
+func collect[T any](ctx context.Context, tx tx, scan pgx.RowToFunc[T], sql string, args ...any) ([]T, error) {
+	rows, err := tx.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.AppendRows([]T{}, rows, scan)
+}
+
+func selectDecisions(ctx context.Context, tx tx, visit ids.Visit) ([]Decision, error) {
+	return collect(ctx, tx, func(row pgx.CollectableRow) (Decision, error) {
+		r, err := pgx.RowToStructByName[decisionRow](row)
+		if err != nil {
+			return Decision{}, err
+		}
+		return r.decision()
+	}, `SELECT `+decisionColumns+` FROM decision n WHERE n.visit_id = $1 ORDER BY n.at, n.id`, visit)
+}

@@ -1,0 +1,557 @@
+package consult
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"yuanzhen/consult/eligibility"
+	"yuanzhen/internal/audit"
+	"yuanzhen/internal/authz"
+	"yuanzhen/internal/fault"
+	"yuanzhen/internal/ids"
+	"yuanzhen/internal/live"
+	"yuanzhen/internal/pg"
+	"yuanzhen/internal/rule"
+	"yuanzhen/signaling/control"
+)
+
+// State of a visit.
+type State string
+
+const (
+	Booked            State = "booked"
+	CheckedIn         State = "checked_in"
+	InConsult         State = "in_consult"
+	Interrupted       State = "interrupted"
+	Concluded         State = "concluded"
+	TerminatedOffline State = "terminated_offline"
+	Cancelled         State = "cancelled"
+	Emergency         State = "emergency"
+	NoShow            State = "no_show" // never stored: booked, and the time to check in is over
+)
+
+// Move is one allowed change of state.
+type Move struct {
+	Deed           string
+	From           []State // empty: the beginning
+	To             State
+	Who, Guard, Do string // for docs/states.md: who may, what must hold, what is recorded
+}
+
+// VisitMoves is every change a visit can make; whatever is not here is refused. Each is carried out
+// by an UPDATE that names the state it leaves.
+var VisitMoves = []Move{
+	{"book", nil, Booked, "patient, guardian", "decision at booking passes; slot free", "slot, consents, decision"},
+	{"check in", []State{Booked}, CheckedIn, "patient, guardian", "until 15 min after the start", "devices, network, guardian present"},
+	{"cancel", []State{Booked, CheckedIn}, Cancelled, "patient, coordinator", "not begun", "reason; the slot is free again"},
+	{"admit", []State{CheckedIn, Interrupted}, InConsult, "doctor", "decision at start passes", "decision, time of start"},
+	{"lose the line", []State{InConsult}, Interrupted, "the room", "a seat did not come back", ""},
+	{"come back", []State{Interrupted}, InConsult, "the room", "both are in the room", ""},
+	{"send offline", []State{InConsult, Interrupted}, TerminatedOffline, "doctor", "decision in the visit redirects or bars", "judgement, note, decision"},
+	{"conclude", []State{InConsult, Interrupted}, Concluded, "doctor", "record signed", "time of end"},
+	{"raise alarm", []State{Booked, CheckedIn, InConsult, Interrupted}, Emergency, "patient, doctor", "danger signs", "decision VIS-01"},
+}
+
+func move(deed string) Move {
+	return VisitMoves[slices.IndexFunc(VisitMoves, func(m Move) bool { return m.Deed == deed })]
+}
+
+const (
+	lateCheckIn  = 15 * time.Minute // after the start of the slot; then it is a no-show
+	earlyCheckIn = 24 * time.Hour   // before it; a doctor who is free may admit early
+)
+
+// Visit is a patient with a doctor, as the screens of both show it.
+type Visit struct {
+	ID            ids.Visit              `json:"id"`
+	State         State                  `json:"state"`
+	Kind          string                 `json:"kind"`
+	Person        Patient                `json:"person"`
+	Doctor        Doctor                 `json:"doctor"`
+	Institution   Named[ids.Institution] `json:"institution"`
+	Department    string                 `json:"department"`
+	Start         time.Time              `json:"start"`
+	End           time.Time              `json:"end"`
+	FeeFen        int                    `json:"fee_fen"`
+	ICD10         string                 `json:"icd10"`
+	Complaint     string                 `json:"complaint"`
+	Decision      Decision               `json:"decision"`
+	Line          *Line                  `json:"line,omitempty"`
+	Prescriptions []PrescriptionRef      `json:"prescriptions"`
+	RecordSigned  bool                   `json:"record_signed"`
+	Version       int                    `json:"version"`
+
+	account ids.Account
+	room    control.Room
+	row     visitRow
+}
+
+// Patient is who is seen.
+type Patient struct {
+	ID   ids.Person `json:"id"`
+	Name string     `json:"name"`
+	Sex  string     `json:"sex"`
+	Age  int        `json:"age"`
+}
+
+// Doctor is who sees.
+type Doctor struct {
+	ID    ids.Practitioner `json:"id"`
+	Name  string           `json:"name"`
+	Title string           `json:"title"`
+}
+
+// Line is the place in the waiting line, the rest in minutes from now.
+type Line struct {
+	Ahead       int `json:"ahead"`
+	MinutesLow  int `json:"minutes_low"`
+	MinutesHigh int `json:"minutes_high"`
+}
+
+// Booking is a wish for a visit in a slot.
+type Booking struct {
+	Ask
+	Complaint  string
+	RequestKey string // UUID; the same wish sent twice is one visit
+}
+
+// Book makes the visit if the slot is free and the law allows it. A refusal is stored as a decision;
+// of those who want one slot at the same time one wins.
+func (s *Service) Book(ctx context.Context, b Booking) (Visit, error) {
+	var id ids.Visit
+	var refused *Decision
+	account := authz.SubjectFrom(ctx).Account
+	b.Stage, b.Guardian = eligibility.Booking, false
+	err := s.inTx(ctx, func(tx tx) error {
+		refused = nil
+		asked, err := visitOfRequest(ctx, tx, account, b.RequestKey)
+		if err != nil || !asked.IsZero() {
+			id = asked
+			return err
+		}
+		if err := s.mayActFor(ctx, tx, b.Person); err != nil {
+			return err
+		}
+		if err := putConsents(ctx, tx, b.Ask, account, s.Now()); err != nil {
+			return err
+		}
+		d, slot, err := s.judge(ctx, tx, b.Ask)
+		if err != nil {
+			return err
+		}
+		if id = ids.New[ids.Visit](); !d.Verdict.Passes() {
+			refused = &d
+			return s.keep(ctx, tx, &d, b.Person, ids.Visit{}, slot.InstitutionID)
+		}
+		if slot.Taken {
+			return errTaken
+		}
+		if err := insertVisit(ctx, tx, id, account, slot, b, control.Room("v-"+rand.Text()), s.Now()); err != nil {
+			return err
+		}
+		if err := s.keep(ctx, tx, &d, b.Person, id, slot.InstitutionID); err != nil {
+			return err
+		}
+		return audit.Write(ctx, tx, audit.Entry{Action: "visit.book", Object: "visit/" + id.String(), Person: b.Person, Place: slot.InstitutionID})
+	})
+	switch {
+	case errors.Is(err, errTaken), pg.Violates(err, "visit_one_a_slot"):
+		nearest, err := s.nearest(ctx, b.Slot)
+		if err != nil {
+			return Visit{}, err
+		}
+		return Visit{}, fault.New(fault.Conflict, "slot_taken", "这个时间刚刚被别人约走了。", "This time has just been taken.").
+			WithRemedy("请从旁边的时间里选一个，您填的都在。", "Please choose one of the times nearby; your answers are kept.").
+			With(map[string][]Slot{"nearest": nearest})
+	case pg.Violates(err, "visit_asked_once"):
+		return s.Book(ctx, b) // the same wish is being booked beside us; now it is there
+	case err != nil:
+		return Visit{}, err
+	case refused != nil:
+		return Visit{}, notEligible(*refused)
+	}
+	v, err := s.Visit(ctx, id)
+	s.tell("visit.changed", v)
+	s.tell("queue.changed", v)
+	return v, err
+}
+
+var errTaken = errors.New("slot taken")
+
+func notEligible(d Decision) error {
+	return fault.New(fault.Refused, "not_eligible", "按规定，这次不能在线上进行。", "Under the rules this can't take place online.").
+		WithRemedy("请看下面的理由和可以走的路。", "See the reasons and the ways out below.").
+		With(map[string]Decision{"decision": d})
+}
+
+// Visit reads one visit.
+func (s *Service) Visit(ctx context.Context, id ids.Visit) (v Visit, err error) {
+	err = s.inTx(ctx, func(tx tx) error {
+		v, err = s.visit(ctx, tx, id)
+		return err
+	})
+	return v, err
+}
+
+// Visits lists visits within the scope, of one person unless person is zero.
+func (s *Service) Visits(ctx context.Context, person ids.Person) (list []Visit, err error) {
+	err = s.inTx(ctx, func(tx tx) error {
+		if list, err = s.visits(ctx, tx, filter{Person: person}); err != nil {
+			return err
+		}
+		for _, v := range list {
+			if err := audit.Write(ctx, tx, audit.Entry{Action: "visit.read", Object: "visit/" + v.ID.String(), Person: v.Person.ID, Place: v.Institution.ID, Reason: "list"}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return list, err
+}
+
+// visit reads one visit within the scope, with line and prescriptions, and records the reading.
+func (s *Service) visit(ctx context.Context, tx tx, id ids.Visit) (Visit, error) {
+	list, err := s.visits(ctx, tx, filter{Visit: id})
+	if err != nil {
+		return Visit{}, err
+	}
+	if len(list) == 0 {
+		return Visit{}, fault.Missing()
+	}
+	v := list[0]
+	return v, audit.Write(ctx, tx, audit.Entry{Action: authz.ScopeFrom(ctx).Action, Object: "visit/" + id.String(), Person: v.Person.ID, Place: v.Institution.ID})
+}
+
+// visits reads what the scope shows.
+func (s *Service) visits(ctx context.Context, tx tx, f filter) ([]Visit, error) {
+	rows, err := selectVisits(ctx, tx, authz.ScopeFrom(ctx), f, s.Now())
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Visit, len(rows))
+	for i, r := range rows {
+		if list[i], err = s.shown(ctx, tx, r); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// shown turns a row into what screens show.
+func (s *Service) shown(ctx context.Context, tx tx, r visitRow) (Visit, error) {
+	now := s.Now()
+	v := Visit{
+		ID: r.ID, State: State(r.State), Kind: r.Kind,
+		Person:      Patient{r.PersonID, r.PersonName, r.Sex, ageOf(r.BirthDate, now)},
+		Doctor:      Doctor{r.PractitionerID, r.DoctorName, r.Title},
+		Institution: Named[ids.Institution]{r.InstitutionID, r.InstitutionName},
+		Department:  r.Department, Start: r.Start, End: r.End, FeeFen: r.FeeFen, ICD10: r.ICD10, Complaint: r.Complaint,
+		RecordSigned: r.RecordSigned, Version: r.Version, Prescriptions: []PrescriptionRef{},
+		account: r.AccountID, room: control.Room(r.Room), row: r,
+	}
+	var err error
+	if v.Decision, err = r.decisionRow.decision(); err != nil {
+		return Visit{}, err
+	}
+	if v.State == Booked && now.After(v.Start.Add(lateCheckIn)) {
+		v.State = NoShow
+	}
+	if v.State == CheckedIn {
+		if v.Line, err = s.line(ctx, tx, v); err != nil {
+			return Visit{}, err
+		}
+	}
+	if s.Scripts != nil {
+		list, err := s.Scripts.Of(ctx, tx, v.Person.ID, v.ID)
+		if err != nil {
+			return Visit{}, err
+		}
+		v.Prescriptions = append(v.Prescriptions, list...)
+	}
+	return v, nil
+}
+
+func ageOf(birth, now time.Time) int {
+	return eligibility.Age(eligibility.DayOf(birth), eligibility.DayOf(now.In(china)))
+}
+
+// act carries out one move of a visit within the scope: guard and record run in the
+// transaction of the move, screens are told after it.
+func (s *Service) act(ctx context.Context, id ids.Visit, deed string, guard func(tx tx, v Visit) error) (Visit, error) {
+	var v Visit
+	m := move(deed)
+	err := s.inTx(ctx, func(tx tx) (err error) {
+		if v, err = s.visit(ctx, tx, id); err != nil {
+			return err
+		}
+		if !slices.Contains(m.From, v.State) {
+			return movedOn(v)
+		}
+		if err := guard(tx, v); err != nil {
+			return err
+		}
+		moved, err := moveVisit(ctx, tx, id, v.State, m.To, s.Now())
+		if err == nil && !moved {
+			return movedOn(v)
+		}
+		if err != nil {
+			return err
+		}
+		v, err = s.visit(ctx, tx, id)
+		return err
+	})
+	if err == nil {
+		s.tell("visit.changed", v)
+		s.tell("queue.changed", v)
+	}
+	return v, err
+}
+
+func movedOn(v Visit) error {
+	return fault.New(fault.Conflict, "visit_moved_on", "这次就诊的状态已经变了。", "This visit has moved on.").
+		WithRemedy("请刷新页面，看现在到了哪一步。", "Please refresh to see where it is now.").
+		With(map[string]State{"state": v.State})
+}
+
+// tell lets the screens of patient and doctor ask again.
+func (s *Service) tell(kind string, v Visit) {
+	if v.ID.IsZero() {
+		return
+	}
+	e := live.Event{Kind: kind, ID: v.ID.String(), Practitioners: []ids.Practitioner{v.Doctor.ID}}
+	if kind == "visit.changed" {
+		e.Accounts = []ids.Account{v.account}
+	}
+	s.Live.Publish(e)
+}
+
+// LineTest is what the waiting page measured.
+type LineTest struct {
+	Device struct {
+		Microphone bool `json:"microphone"`
+		Camera     bool `json:"camera"`
+		Speaker    bool `json:"speaker"`
+	} `json:"device"`
+	Network struct {
+		RTTms    float64 `json:"rtt_ms" minimum:"0" doc:"Round trip in milliseconds"`
+		UpKbps   float64 `json:"up_kbps,omitempty" minimum:"0"`
+		DownKbps float64 `json:"down_kbps,omitempty" minimum:"0"`
+		Path     string  `json:"path,omitempty" maxLength:"20" doc:"udp, tcp or relay"`
+	} `json:"network"`
+}
+
+// CheckIn takes the place in line. It is kept whatever happens to the phone.
+func (s *Service) CheckIn(ctx context.Context, id ids.Visit, test LineTest) (Visit, error) {
+	return s.act(ctx, id, "check in", func(tx tx, v Visit) error {
+		if s.Now().Before(v.Start.Add(-earlyCheckIn)) {
+			return fault.New(fault.Conflict, "too_early", "还没到候诊的时间。", "It is too early to wait for this visit.").
+				WithRemedy("请在就诊前 24 小时内再来。", "Please come within 24 hours of its start.")
+		}
+		measured, err := json.Marshal(test)
+		if err != nil {
+			return err
+		}
+		return putLineTest(ctx, tx, id, authz.SubjectFrom(ctx).Account, measured)
+	})
+}
+
+// Cancel gives the slot back.
+func (s *Service) Cancel(ctx context.Context, id ids.Visit, reason string) (Visit, error) {
+	v, err := s.act(ctx, id, "cancel", func(tx tx, v Visit) error { return putNote(ctx, tx, id, reason) })
+	if err == nil {
+		s.closeRoom(ctx, v)
+	}
+	return v, err
+}
+
+// Admit lets the patient in. The check runs again with the facts of this moment; what it
+// refuses is stored, and the visit stays where it was.
+func (s *Service) Admit(ctx context.Context, id ids.Visit) (Visit, error) {
+	v, err := s.decided(ctx, id, "admit", eligibility.Start)
+	if err == nil {
+		err = s.Rooms.Admit(ctx, v.room, patientSeat)
+	}
+	return v, err
+}
+
+// decided is act behind a decision that is kept also when it refuses.
+func (s *Service) decided(ctx context.Context, id ids.Visit, deed string, stage eligibility.Stage) (Visit, error) {
+	var refused *Decision
+	v, err := s.act(ctx, id, deed, func(tx tx, v Visit) error {
+		refused = nil
+		d, err := s.judgeVisit(ctx, tx, v, stage)
+		if err == nil && !d.Verdict.Passes() {
+			refused = &d
+			return notEligible(d)
+		}
+		return err
+	})
+	if refused != nil && err != nil {
+		if kept := s.inTx(ctx, func(tx tx) error { return s.keep(ctx, tx, refused, v.Person.ID, id, v.Institution.ID) }); kept != nil {
+			return v, kept
+		}
+		s.tell("visit.changed", v)
+	}
+	return v, err
+}
+
+// Judgement is what the receiving doctor finds in the visit.
+type Judgement struct {
+	Judgement        string `json:"judgement" enum:"confirmed_followup,judged_first,unsuitable"`
+	ConditionChanged bool   `json:"condition_changed"`
+	Note             string `json:"note,omitempty" maxLength:"2000"`
+}
+
+// Judge records the doctor's finding and asks again what the law says. If it redirects or
+// bars, the visit ends here with reasons and ways out.
+func (s *Service) Judge(ctx context.Context, id ids.Visit, j Judgement) (v Visit, err error) {
+	err = s.inTx(ctx, func(tx tx) error {
+		if v, err = s.visit(ctx, tx, id); err != nil {
+			return err
+		}
+		m := move("send offline")
+		if !slices.Contains(m.From, v.State) {
+			return movedOn(v)
+		}
+		if err := putJudgement(ctx, tx, id, j); err != nil {
+			return err
+		}
+		v.row.Judgement, v.row.ConditionChanged = &j.Judgement, j.ConditionChanged
+		d, err := s.judgeVisit(ctx, tx, v, eligibility.InVisit)
+		if err != nil {
+			return err
+		}
+		if d.Verdict == rule.RedirectOffline || d.Verdict == rule.Deny {
+			if moved, err := moveVisit(ctx, tx, id, v.State, m.To, s.Now()); err != nil || !moved {
+				return errors.Join(err, movedOn(v))
+			}
+		}
+		v, err = s.visit(ctx, tx, id)
+		return err
+	})
+	if err == nil {
+		s.tell("visit.changed", v)
+		if v.State == TerminatedOffline {
+			s.tell("queue.changed", v)
+			s.closeRoom(ctx, v)
+		}
+	}
+	return v, err
+}
+
+// End concludes the visit. The record has to be signed.
+func (s *Service) End(ctx context.Context, id ids.Visit) (Visit, error) {
+	v, err := s.act(ctx, id, "conclude", func(_ tx, v Visit) error {
+		if v.RecordSigned {
+			return nil
+		}
+		return fault.New(fault.Conflict, "record_unsigned", "病历还没有签名，不能结束。", "The record isn't signed yet.").
+			WithRemedy("请先完成并签署病历。", "Please complete and sign the record first.")
+	})
+	if err == nil {
+		s.closeRoom(ctx, v)
+	}
+	return v, err
+}
+
+// Alarm ends the visit as an emergency. flags are danger signs in words; any word counts.
+func (s *Service) Alarm(ctx context.Context, id ids.Visit, flags []string) (Visit, error) {
+	return s.act(ctx, id, "raise alarm", func(tx tx, v Visit) error {
+		a := v.ask(eligibility.InVisit)
+		a.RedFlags = flags
+		d, _, err := s.judge(ctx, tx, a)
+		if err != nil {
+			return err
+		}
+		return s.keep(ctx, tx, &d, v.Person.ID, id, v.Institution.ID)
+	})
+}
+
+// Seats of a visit's room.
+const (
+	patientSeat control.Seat = "patient"
+	doctorSeat  control.Seat = "doctor"
+)
+
+// Ticket is the way into the room.
+type Ticket struct {
+	URL        string              `json:"url"`
+	Room       control.Room        `json:"room"`
+	Ticket     string              `json:"ticket"`
+	ICEServers []control.ICEServer `json:"ice_servers"`
+	Seat       TicketSeat          `json:"seat"`
+	Admitted   bool                `json:"admitted"`
+	Expires    time.Time           `json:"expires"`
+}
+
+// TicketSeat says who one is in the room.
+type TicketSeat struct {
+	Name string `json:"name"`
+	Role string `json:"role"`
+}
+
+// Ticket sells the seat of whoever asks. The patient waits in it until the doctor admits; once
+// the visit has begun a new ticket is admitted, so that everybody is back after a restart.
+func (s *Service) Ticket(ctx context.Context, id ids.Visit) (Ticket, error) {
+	v, err := s.Visit(ctx, id)
+	if err != nil {
+		return Ticket{}, err
+	}
+	if !slices.Contains([]State{CheckedIn, InConsult, Interrupted}, v.State) {
+		kind := fault.Gone
+		if v.State == Booked {
+			kind = fault.Conflict
+		}
+		return Ticket{}, fault.New(kind, "room_not_open", "诊室现在没有开。", "The room isn't open.").
+			WithRemedy("请先候诊；已结束的就诊不能再进入。", "Please check in first; an ended visit can't be entered.")
+	}
+	begun := v.State != CheckedIn
+	c := control.Claims{Room: v.room, Seat: patientSeat, Name: v.Person.Name, Role: "guest", Admitted: begun, Publish: true, Subscribe: true}
+	if authz.SubjectFrom(ctx).Practitioner == v.Doctor.ID {
+		c.Seat, c.Name, c.Role, c.Admitted = doctorSeat, v.Doctor.Name, "host", true
+	}
+	pass, err := s.Desk.Issue(c)
+	if err != nil {
+		return Ticket{}, err
+	}
+	return Ticket{URL: "/signal", Room: v.room, Ticket: pass.Ticket, ICEServers: pass.ICEServers,
+		Seat: TicketSeat{c.Name, c.Role}, Admitted: c.Admitted, Expires: pass.Expires}, nil
+}
+
+// closeRoom ends the room after the visit; that it is closed a moment later than the visit harms nobody,
+// because no ticket is sold for an ended visit.
+func (s *Service) closeRoom(ctx context.Context, v Visit) {
+	if err := s.Rooms.Close(ctx, v.room); err != nil {
+		s.Log.WarnContext(ctx, "room not closed", "visit", v.ID.String(), "error", err)
+	}
+}
+
+// Heard follows what happens in rooms: a begun visit is interrupted while a seat is gone
+// for good, and goes on when it is back. The media server calls it, one event at a time.
+func (s *Service) Heard(ctx context.Context, e control.Event) {
+	deed := map[control.EventKind]string{control.SeatLeft: "lose the line", control.SeatJoined: "come back"}[e.Kind]
+	if deed == "" || !strings.HasPrefix(string(e.Room), "v-") {
+		return
+	}
+	m := move(deed)
+	ctx = authz.WithScope(ctx, authz.System("visit.line"))
+	var v Visit
+	err := s.inTx(ctx, func(tx tx) error {
+		id, err := moveRoom(ctx, tx, string(e.Room), m.From[0], m.To)
+		if err != nil || id.IsZero() {
+			return err
+		}
+		v, err = s.visit(ctx, tx, id)
+		return err
+	})
+	if err != nil {
+		s.Log.WarnContext(ctx, "visit did not follow its room", "error", err)
+		return
+	}
+	s.tell("visit.changed", v)
+}
