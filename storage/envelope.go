@@ -50,6 +50,9 @@ func Open(ctx context.Context, c Config, keys Keys) (*Store, error) {
 	return &Store{s3: s, keys: keys}, nil
 }
 
+// Close hangs up idle connections. A server in process waits for them when it stops, so close its stores first.
+func (s *Store) Close() { s.s3.lines.CloseIdleConnections() }
+
 // Ready reports whether the bucket answers.
 func (s *Store) Ready(ctx context.Context) error { return s.s3.ready(ctx) }
 

@@ -38,6 +38,7 @@ const (
 // s3 is one bucket, holding bytes as they come.
 type s3 struct {
 	client *minio.Core
+	lines  *http.Transport
 	bucket string
 }
 
@@ -49,25 +50,26 @@ func openS3(ctx context.Context, c Config) (*s3, error) {
 	if c.Region == "" {
 		c.Region = "us-east-1"
 	}
+	lines := &http.Transport{
+		DialContext:           (&net.Dialer{Timeout: 2 * time.Second}).DialContext,
+		TLSHandshakeTimeout:   5 * time.Second,
+		ResponseHeaderTimeout: stall,
+		MaxIdleConnsPerHost:   64,
+		IdleConnTimeout:       time.Minute,
+		DisableCompression:    true,
+	}
 	client, err := minio.NewCore(u.Host, &minio.Options{
 		Creds:        credentials.NewStaticV4(c.AccessKey, c.SecretKey, ""),
 		Secure:       u.Scheme == "https",
 		Region:       c.Region,
 		BucketLookup: minio.BucketLookupPath,
 		MaxRetries:   3,
-		Transport: &http.Transport{
-			DialContext:           (&net.Dialer{Timeout: 2 * time.Second}).DialContext,
-			TLSHandshakeTimeout:   5 * time.Second,
-			ResponseHeaderTimeout: stall,
-			MaxIdleConnsPerHost:   64,
-			IdleConnTimeout:       time.Minute,
-			DisableCompression:    true,
-		},
+		Transport:    lines,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("YUANZHEN_S3_ENDPOINT %q: %w", c.Endpoint, err)
 	}
-	s := &s3{client: client, bucket: c.Bucket}
+	s := &s3{client: client, lines: lines, bucket: c.Bucket}
 	ctx, cancel := context.WithTimeout(ctx, stall)
 	defer cancel()
 	there, err := client.BucketExists(ctx, c.Bucket)

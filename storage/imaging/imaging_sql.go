@@ -155,20 +155,9 @@ func (s *Service) Missing(ctx context.Context, place ids.Institution, sops []str
 // Studies lists what the scope may see, newest first, at most 200; with UIDs, only those. It records no audit entry:
 // the caller's deed does, in its transaction.
 func (s *Service) Studies(ctx context.Context, db pg.DB, scope authz.Scope, uids ...string) ([]Study, error) {
-	return s.studies(ctx, db, maySee, uids, scope.With(pgx.NamedArgs{"now": s.Now()}))
-}
-
-// StudiesOf lists the institution's own studies with the UIDs, for a caller that has judged the access itself: whoever
-// may read a consult may read which studies it is about.
-func (s *Service) StudiesOf(ctx context.Context, db pg.DB, place ids.Institution, uids ...string) ([]Study, error) {
-	if len(uids) == 0 {
-		return []Study{}, nil
+	if uids == nil {
+		uids = []string{}
 	}
-	return s.studies(ctx, db, `s.institution_id = @place`, uids, pgx.NamedArgs{"place": place})
-}
-
-func (s *Service) studies(ctx context.Context, db pg.DB, where string, uids []string, args pgx.NamedArgs) ([]Study, error) {
-	args["uids"] = append([]string{}, uids...)
 	rows, err := db.Query(ctx, `
 		SELECT s.id, s.institution_id, s.uid, s.person_id, s.patient_name, s.patient_id, s.patient_sex, s.patient_birth_date,
 			s.study_date, s.description, n.modalities, n.series, n.instances, n.bytes
@@ -178,8 +167,9 @@ func (s *Service) studies(ctx context.Context, db pg.DB, where string, uids []st
 					ORDER BY e.number, e.uid) AS series
 			FROM (SELECT e.uid, e.description, e.modality, e.number, count(*) AS instances, sum(i.size) AS bytes
 				FROM series e JOIN instance i ON i.series_id = e.id WHERE e.study_id = s.id GROUP BY e.id) e) n
-		WHERE `+where+` AND (cardinality(@uids::text[]) = 0 OR s.uid = ANY(@uids))
-		ORDER BY s.study_date DESC, s.id DESC LIMIT 200`, args)
+		WHERE `+maySee+` AND (cardinality(@uids::text[]) = 0 OR s.uid = ANY(@uids))
+		ORDER BY s.study_date DESC, s.id DESC LIMIT 200`,
+		scope.With(pgx.NamedArgs{"now": s.Now(), "uids": uids}))
 	if err != nil {
 		return nil, fmt.Errorf("list studies: %w", err)
 	}

@@ -414,8 +414,8 @@ func (f *frames) stored(n int) ([]byte, error) {
 
 func (f *frames) in(form form, n int) ([]byte, error) {
 	b, err := f.stored(n)
-	if err != nil || !form.native {
-		return b, err
+	if err != nil || !form.native || f.TransferSyntax == dicom.ExplicitLE || f.TransferSyntax == dicom.ImplicitLE {
+		return b, err // as it lies is as it is wanted
 	}
 	head, err := f.head()
 	if err != nil {

@@ -87,7 +87,8 @@ func Start(ctx context.Context, dir string) (*Gateway, error) {
 // Config is what storage.Open needs to reach the gateway.
 func (g *Gateway) Config() storage.Config { return g.config }
 
-// Stop ends the server and waits for it; the gateway gives running requests 10 s.
+// Stop ends the server and waits for it; the gateway gives running requests and open connections 10 s, so close the
+// stores that use it first.
 func (g *Gateway) Stop() error {
 	g.stop()
 	select {

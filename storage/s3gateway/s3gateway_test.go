@@ -51,6 +51,7 @@ func TestAFolderOutlivesItsGateway(t *testing.T) {
 					t.Fatal(err)
 				}
 				use(store)
+				store.Close()
 				if err := g.Stop(); err != nil {
 					t.Error(err)
 				}

@@ -38,6 +38,7 @@ func Open(t testing.TB, c storage.Config) *storage.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(s.Close)
 	return s
 }
 
