@@ -3,12 +3,14 @@ package app
 import (
 	"context"
 	"crypto/ed25519"
+	"embed"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"strings"
 	"time"
 
@@ -18,6 +20,8 @@ import (
 	"github.com/riverqueue/river"
 
 	"yuanzhen/cmd/yuanzhen/demo"
+	"yuanzhen/consult"
+	"yuanzhen/consult/eligibility"
 	"yuanzhen/internal/audit"
 	"yuanzhen/internal/authz"
 	"yuanzhen/internal/httpapi"
@@ -26,8 +30,11 @@ import (
 	"yuanzhen/internal/keys"
 	"yuanzhen/internal/live"
 	"yuanzhen/internal/notify"
+	"yuanzhen/prescribe"
+	"yuanzhen/prescribe/formulary"
 	"yuanzhen/signaling"
 	"yuanzhen/signaling/control"
+	"yuanzhen/storage/imaging"
 	"yuanzhen/web"
 )
 
@@ -40,6 +47,7 @@ type house struct {
 	audit    *audit.Log
 	media    *signaling.Server
 	desk     control.Desk
+	consult  *consult.Service
 	stage    *demo.Stage // nil outside demo mode
 	stops    []func(context.Context) error
 }
@@ -92,6 +100,30 @@ func (a *App) wire(ctx context.Context) (h *house, err error) {
 	if err := a.openRooms(h); err != nil {
 		return nil, err
 	}
+	rules, err := eligibility.National()
+	if err != nil {
+		return nil, err
+	}
+	policies := eligibility.LoadPolicies(embed.FS{}) // none: first visits stay offline
+	if o.PolicyDir != "" {
+		policies = eligibility.LoadPolicies(os.DirFS(o.PolicyDir))
+	}
+	if err := policies.Err(); err != nil {
+		return nil, fmt.Errorf("YUANZHEN_POLICIES: %w", err)
+	}
+	h.consult = &consult.Service{DB: e.db, Now: time.Now, Log: a.log, Rules: rules, Policies: policies, Keys: signing,
+		Rooms: h.media.Rooms(), Desk: h.desk, Files: files{e.store}, Live: bus}
+	images := &imaging.Service{DB: e.db, Objects: e.store, Now: time.Now, Log: a.log}
+	teleconsults := &consult.Teleconsults{Service: h.consult, Images: images}
+	knowledge, err := formulary.Default()
+	if err != nil {
+		return nil, err
+	}
+	scripts := &prescribe.Service{DB: e.db, Now: time.Now, Visits: visits{h.consult}, Keys: signing, Live: bus, Knowledge: knowledge, VerifyURL: a.Addr() + "/verify#"}
+	h.consult.Scripts = scripts
+	for _, room := range []interface{ Routes(*httpapi.API) }{h.consult, teleconsults, images, scripts} {
+		room.Routes(h.api)
+	}
 	if o.Demo {
 		seeder := &demo.Seeder{DB: e.db, Vault: e.vault, Keys: signing, Now: time.Now}
 		seeded, err := seeder.Seed(ctx)
@@ -100,6 +132,9 @@ func (a *App) wire(ctx context.Context) (h *house, err error) {
 		}
 		if seeded {
 			o.say("演示人物 demo cast: seeded")
+		}
+		if err := seeder.Roster(ctx, h.consult); err != nil {
+			return nil, fmt.Errorf("demo roster: %w", err)
 		}
 		stage := &demo.Stage{Seeder: seeder, Identity: h.identity, Inbox: simulator, Desk: h.desk}
 		stage.Routes(h.api)
@@ -131,7 +166,8 @@ func (a *App) openRooms(h *house) error {
 		return address
 	}
 	options := signaling.Options{UDP: port("YUANZHEN_MEDIA_UDP", o.MediaUDP), TCP: port("YUANZHEN_MEDIA_TCP", o.MediaTCP),
-		TicketKey: key.Public().(ed25519.PublicKey), Logger: a.log}
+		TicketKey: key.Public().(ed25519.PublicKey), Logger: a.log,
+		Events: func(e control.Event) { h.consult.Heard(context.Background(), e) }}
 	for _, s := range o.MediaIPs {
 		ip, parseErr := netip.ParseAddr(s)
 		if parseErr != nil {

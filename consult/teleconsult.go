@@ -1,0 +1,691 @@
+package consult
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"slices"
+	"time"
+
+	"yuanzhen/consult/schedule"
+	"yuanzhen/internal/audit"
+	"yuanzhen/internal/authz"
+	"yuanzhen/internal/fault"
+	"yuanzhen/internal/ids"
+	"yuanzhen/internal/keys"
+	"yuanzhen/internal/live"
+	"yuanzhen/signaling/control"
+	"yuanzhen/storage/imaging"
+)
+
+// States of a teleconsult (Norms for Telemedicine Services 2018; regulation rules TCR-01..13).
+const (
+	Draft         State = "draft"          // the county doctor writes
+	Submitted     State = "submitted"      // the invited hospital's move
+	Scheduled     State = "scheduled"      // expert and time are set; images are open to the expert
+	InProgress    State = "in_progress"    // they have met
+	OpinionSigned State = "opinion_signed" // the asking doctor's move
+	Decided       State = "decided"
+	Closed        State = "closed"
+	Declined      State = "declined"
+)
+
+// TeleconsultMoves is every change a teleconsult can make.
+var TeleconsultMoves = []Move{
+	{"request", nil, Draft, "asking doctor", "", ""},
+	{"submit", []State{Draft}, Submitted, "asking doctor", "consent, question, studies (TCR-03, TCR-06)", "clock starts"},
+	{"assign", []State{Submitted}, Scheduled, "coordinator of the invited hospital", "expert registered there, 3 years (TCR-05); both free (MPP-05)", "slot, grants"},
+	{"decline", []State{Submitted}, Declined, "coordinator of the invited hospital", "a reason", "reason"},
+	{"meet", []State{Scheduled}, InProgress, "expert", "", ""},
+	{"sign opinion", []State{Scheduled, InProgress}, OpinionSigned, "expert", "own signature (TCR-08)", "signed bytes"},
+	{"decide", []State{OpinionSigned}, Decided, "asking doctor", "own signature (TCR-09)", "signed bytes"},
+	{"close", []State{Decided}, Closed, "asking doctor", "", "grants end, room closes"},
+	{"cancel", []State{Draft, Submitted, Scheduled}, Cancelled, "asking doctor", "", "reason; slot and grants end"},
+}
+
+// answerWithin is how long the invited hospital has (TCR-07, customary times).
+var answerWithin = map[string]time.Duration{"routine": 48 * time.Hour, "urgent": 24 * time.Hour, "emergency": 12 * time.Hour}
+
+const (
+	consultLength = 30 * time.Minute
+	lookAhead     = 7 * 24 * time.Hour
+	proposals     = 6
+	// imagesAfter is how long after the meeting the expert may still look, to write the opinion;
+	// closing ends it at once.
+	imagesAfter = 7 * 24 * time.Hour
+	expertYears = 3 // TCR-05
+)
+
+// Teleconsults are the deeds of county hospital, coordinator and expert. It shares the
+// visit's neighbours.
+type Teleconsults struct {
+	*Service
+	Images *imaging.Service
+}
+
+// Teleconsult is a request on its way, as everybody in it sees it.
+type Teleconsult struct {
+	ID         ids.Teleconsult        `json:"id"`
+	State      State                  `json:"state"`
+	Urgency    string                 `json:"urgency"`
+	Department string                 `json:"department"`
+	Question   string                 `json:"question"`
+	Summary    string                 `json:"summary"`
+	Person     Patient                `json:"person"`
+	Inviter    Party                  `json:"inviter"`
+	Invited    Named[ids.Institution] `json:"invited"`
+	Expert     *Party                 `json:"expert,omitempty"`
+	Start      *time.Time             `json:"start,omitempty"`
+	End        *time.Time             `json:"end,omitempty"`
+	Studies    []imaging.Study        `json:"studies"`
+	Consent    *GivenConsent          `json:"consent,omitempty"`
+	PatientIn  bool                   `json:"patient_invited"`
+	Opinion    *Document              `json:"opinion,omitempty"`
+	Decision   *Document              `json:"decision,omitempty"`
+	Reason     string                 `json:"reason,omitempty"`
+	SLADue     *time.Time             `json:"sla_due,omitempty"`
+	Liability  string                 `json:"liability"`
+	CreatedAt  time.Time              `json:"created_at"`
+
+	room control.Room
+	row  teleconsultRow
+}
+
+// Party is a practitioner of an institution in a teleconsult.
+type Party struct {
+	Practitioner Doctor                 `json:"practitioner"`
+	Institution  Named[ids.Institution] `json:"institution"`
+}
+
+// GivenConsent says who agreed, how and when (TCR-03).
+type GivenConsent struct {
+	Method   string    `json:"method"`
+	SignedBy string    `json:"signed_by"`
+	Relation string    `json:"relation"`
+	At       time.Time `json:"at"`
+}
+
+// Document is an opinion or a decision: its text, and exactly the bytes that are signed.
+type Document struct {
+	Content   map[string]any `json:"content"`
+	Version   int            `json:"version"`
+	SHA256    string         `json:"sha256"`
+	Canonical string         `json:"canonical"`
+	SignedAt  *time.Time     `json:"signed_at,omitempty"`
+	KeyID     string         `json:"key_id,omitempty"`
+}
+
+// NewTeleconsult is what the county doctor writes.
+type NewTeleconsult struct {
+	Person     ids.Person      `json:"person_id"`
+	Invited    ids.Institution `json:"institution_id,omitzero" doc:"Invited hospital; by default the first that has the department"`
+	Department string          `json:"department" minLength:"1" maxLength:"40"`
+	Question   string          `json:"question" minLength:"1" maxLength:"2000"`
+	Summary    string          `json:"summary" minLength:"1" maxLength:"8000"`
+	Urgency    string          `json:"urgency" enum:"routine,urgent,emergency"`
+}
+
+// Request begins a teleconsult. The same request sent twice is one.
+func (s *Teleconsults) Request(ctx context.Context, in NewTeleconsult, requestKey string) (Teleconsult, error) {
+	doctor := authz.SubjectFrom(ctx).Practitioner
+	var t Teleconsult
+	err := s.inTx(ctx, func(tx tx) error {
+		id, err := teleconsultOfRequest(ctx, tx, doctor, requestKey)
+		if err != nil {
+			return err
+		}
+		if id.IsZero() {
+			id = ids.New[ids.Teleconsult]()
+			home, err := keeperOf(ctx, tx, authz.ScopeFrom(ctx), in.Person)
+			if err != nil {
+				return err
+			}
+			if in.Invited.IsZero() {
+				if in.Invited, err = hospitalFor(ctx, tx, in.Department, home); err != nil {
+					return err
+				}
+			}
+			if err := insertTeleconsult(ctx, tx, id, doctor, home, in, "t-"+rand.Text(), requestKey, s.Now()); err != nil {
+				return err
+			}
+		}
+		t, err = s.teleconsult(ctx, tx, id)
+		return err
+	})
+	return t, err
+}
+
+// Rewrite changes a draft.
+func (s *Teleconsults) Rewrite(ctx context.Context, id ids.Teleconsult, in NewTeleconsult) (Teleconsult, error) {
+	return s.deed(ctx, id, invitersDeed, func(tx tx, t *Teleconsult) error {
+		if err := t.mustBe(Draft); err != nil {
+			return err
+		}
+		return updateTeleconsult(ctx, tx, id, in)
+	})
+}
+
+// Attach adds a study after the doctor compared its patient with the one in the request.
+func (s *Teleconsults) Attach(ctx context.Context, id ids.Teleconsult, study string, confirmed bool) (Teleconsult, error) {
+	return s.deed(ctx, id, invitersDeed, func(tx tx, t *Teleconsult) error {
+		if err := t.mustBe(Draft, Submitted, Scheduled, InProgress); err != nil {
+			return err
+		}
+		if !confirmed {
+			return fault.New(fault.Invalid, "patient_not_confirmed", "请先核对影像里的病人。", "Please compare the patient in the images first.").
+				WithRemedy("核对姓名、性别、出生日期，再点“对”。", "Compare name, sex and birth date, then confirm.")
+		}
+		if _, err := s.Images.Confirm(ctx, tx, authz.ScopeFrom(ctx), study, t.Person.ID); err != nil {
+			return err
+		}
+		if err := putTeleconsultStudy(ctx, tx, id, study); err != nil {
+			return err
+		}
+		if t.Expert == nil {
+			return nil
+		}
+		return s.grant(ctx, tx, *t, []string{study})
+	})
+}
+
+// Consent records the patient's written agreement: on paper, or on the patient's own device.
+func (s *Teleconsults) Consent(ctx context.Context, id ids.Teleconsult, c GivenConsent) (Teleconsult, error) {
+	return s.deed(ctx, id, patientsDeed, func(tx tx, t *Teleconsult) error {
+		if err := t.mustBe(Draft); err != nil {
+			return err
+		}
+		return putTeleconsultConsent(ctx, tx, id, c, authz.SubjectFrom(ctx).Account, s.Now())
+	})
+}
+
+// Submit hands the request to the invited hospital; its clock starts.
+func (s *Teleconsults) Submit(ctx context.Context, id ids.Teleconsult) (Teleconsult, error) {
+	return s.move(ctx, id, invitersDeed, "submit", func(tx tx, t Teleconsult) error {
+		if t.Consent == nil {
+			return fault.New(fault.Refused, "consent_missing", "还没有患者的书面同意，不能提交。", "The patient's written consent is missing.").
+				WithRemedy("请患者在手机上签，或拍下签好的纸质同意书。", "Let the patient sign on a phone, or record the signed paper.")
+		}
+		now := s.Now()
+		return putSubmitted(ctx, tx, id, now, now.Add(answerWithin[t.Urgency]))
+	})
+}
+
+// Expert is somebody the coordinator may assign.
+type Expert struct {
+	ID     ids.Practitioner `json:"practitioner_id"`
+	Name   string           `json:"name"`
+	Title  string           `json:"title"`
+	Places []string         `json:"places"`
+}
+
+// Experts lists physicians of the department who are registered at the invited hospital
+// and have three years of independent practice (TCR-05).
+func (s *Teleconsults) Experts(ctx context.Context, id ids.Teleconsult) (list []Expert, err error) {
+	err = s.inTx(ctx, func(tx tx) error {
+		t, err := s.teleconsult(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		list, err = selectExperts(ctx, tx, t.Invited.ID, t.Department, s.Now().AddDate(-expertYears, 0, 0), s.Now())
+		return err
+	})
+	return list, err
+}
+
+// Proposal is a time at which everybody is free, at every place where they practise.
+type Proposal struct {
+	schedule.Span
+	FreeAt []string `json:"free_at"`
+}
+
+// Times finds the next times that suit expert and asking doctor at all their places.
+func (s *Teleconsults) Times(ctx context.Context, id ids.Teleconsult, expert ids.Practitioner) (list []Proposal, err error) {
+	err = s.inTx(ctx, func(tx tx) error {
+		t, err := s.teleconsult(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		begin := s.Now().Add(5 * time.Minute).Truncate(5 * time.Minute)
+		end := begin.Add(lookAhead)
+		hours := []schedule.Span{{Start: begin, End: end}}
+		if t.Urgency == "routine" {
+			hours = workingHours(begin, end)
+		}
+		var people [][]schedule.Span
+		for _, who := range []ids.Practitioner{expert, t.Inviter.Practitioner.ID} {
+			busy, err := selectBusy(ctx, tx, who, begin, end)
+			if err != nil {
+				return err
+			}
+			people = append(people, schedule.Free(hours, busy, schedule.Buffer))
+		}
+		places, err := selectPlaces(ctx, tx, expert, begin)
+		if err != nil {
+			return err
+		}
+		for _, span := range schedule.Cut(schedule.Common(people...), consultLength) {
+			if list = append(list, Proposal{span, places}); len(list) == proposals {
+				break
+			}
+		}
+		return nil
+	})
+	return list, err
+}
+
+// workingHours are 8:00 to 20:00 of each day, local time.
+func workingHours(begin, end time.Time) []schedule.Span {
+	var hours []schedule.Span
+	year, month, day := begin.In(china).Date()
+	for d := time.Date(year, month, day, 8, 0, 0, 0, china); d.Before(end); d = d.AddDate(0, 0, 1) {
+		span := schedule.Span{Start: d, End: d.Add(12 * time.Hour)}
+		if span.Start.Before(begin) {
+			span.Start = begin
+		}
+		if span.Length() > 0 {
+			hours = append(hours, span)
+		}
+	}
+	return hours
+}
+
+// Assign sets expert and time. The slot is the proof that the expert is nowhere else; the
+// images open to them until a week after the meeting.
+func (s *Teleconsults) Assign(ctx context.Context, id ids.Teleconsult, expert ids.Practitioner, start, end time.Time) (Teleconsult, error) {
+	return s.move(ctx, id, hospitalsDeed, "assign", func(tx tx, t Teleconsult) error {
+		if !start.Before(end) || end.Sub(start) > 4*time.Hour || end.Before(s.Now()) {
+			return fault.New(fault.Invalid, "time_wrong", "会诊时间不对。", "This is not a usable time.").
+				WithRemedy("请从推荐的时间里选一个。", "Please choose one of the proposed times.")
+		}
+		known, err := selectExperts(ctx, tx, t.Invited.ID, t.Department, s.Now().AddDate(-expertYears, 0, 0), end)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(known, func(e Expert) bool { return e.ID == expert }) {
+			return fault.New(fault.Refused, "expert_not_registered", "这位医师不能在本院接这次会诊：未备案、专业不符或不满 3 年。",
+				"This physician can't take this consult here: not registered, other field, or under 3 years.").
+				WithRemedy("请从名单里选，或先办理备案。", "Choose from the list, or file the registration first.")
+		}
+		slots, err := s.OfferSlots(ctx, tx, Offer{Doctor: expert, Place: t.Invited.ID, Department: t.Department,
+			Span: schedule.Span{Start: start, End: end}, Length: end.Sub(start), Purpose: "teleconsult"})
+		if err != nil {
+			return err
+		}
+		if err := putExpert(ctx, tx, id, expert, slots[0]); err != nil {
+			return err
+		}
+		if t, err = s.teleconsult(ctx, tx, id); err != nil {
+			return err
+		}
+		uids := make([]string, len(t.Studies))
+		for i, study := range t.Studies {
+			uids[i] = study.UID
+		}
+		if len(uids) == 0 {
+			return nil
+		}
+		return s.grant(ctx, tx, t, uids)
+	})
+}
+
+func (s *Teleconsults) grant(ctx context.Context, tx tx, t Teleconsult, uids []string) error {
+	return s.Images.GrantStudies(ctx, tx, imaging.Grant{Teleconsult: t.ID, Place: t.Inviter.Institution.ID, Studies: uids,
+		Practitioner: t.Expert.Practitioner.ID, Purpose: "teleconsult", From: s.Now(), Until: t.End.Add(imagesAfter)})
+}
+
+// Decline refuses the request with a reason; the asking doctor may ask another hospital.
+func (s *Teleconsults) Decline(ctx context.Context, id ids.Teleconsult, reason string) (Teleconsult, error) {
+	return s.move(ctx, id, hospitalsDeed, "decline", func(tx tx, _ Teleconsult) error { return putReason(ctx, tx, id, reason) })
+}
+
+// Cancel takes the request back; slot and grants end.
+func (s *Teleconsults) Cancel(ctx context.Context, id ids.Teleconsult, reason string) (Teleconsult, error) {
+	return s.move(ctx, id, invitersDeed, "cancel", func(tx tx, t Teleconsult) error {
+		if err := withdrawSlot(ctx, tx, id, s.Now()); err != nil {
+			return err
+		}
+		if err := s.Images.EndGrants(ctx, tx, id); err != nil {
+			return err
+		}
+		return putReason(ctx, tx, id, reason)
+	})
+}
+
+// InvitePatient lets the patient into the room and to the images shown in it.
+func (s *Teleconsults) InvitePatient(ctx context.Context, id ids.Teleconsult) (Teleconsult, error) {
+	return s.deed(ctx, id, hospitalsDeed, func(tx tx, t *Teleconsult) error {
+		if err := t.mustBe(Scheduled, InProgress); err != nil {
+			return err
+		}
+		if err := putPatientInvited(ctx, tx, id, s.Now()); err != nil || len(t.Studies) == 0 {
+			return err
+		}
+		g := imaging.Grant{Teleconsult: id, Place: t.Inviter.Institution.ID, Person: t.Person.ID, Purpose: "teleconsult", From: s.Now(), Until: t.End.Add(imagesAfter)}
+		for _, study := range t.Studies {
+			g.Studies = append(g.Studies, study.UID)
+		}
+		return s.Images.GrantStudies(ctx, tx, g)
+	})
+}
+
+// Enter sells the seat of whoever asks. The room is open from the assignment to the
+// decision; the patient waits in it until expert and asking doctor have met.
+func (s *Teleconsults) Enter(ctx context.Context, id ids.Teleconsult) (Ticket, error) {
+	sub := authz.SubjectFrom(ctx)
+	var t Teleconsult
+	err := s.inTx(ctx, func(tx tx) (err error) {
+		if t, err = s.teleconsult(ctx, tx, id); err != nil {
+			return err
+		}
+		if err := t.mustBe(Scheduled, InProgress, OpinionSigned, Decided); err != nil {
+			return err
+		}
+		if sub.Practitioner == t.Expert.Practitioner.ID && t.State == Scheduled {
+			if _, err = moveTeleconsult(ctx, tx, id, Scheduled, InProgress, s.Now()); err != nil {
+				return err
+			}
+			t, err = s.teleconsult(ctx, tx, id)
+		}
+		return err
+	})
+	if err != nil {
+		return Ticket{}, err
+	}
+	c := control.Claims{Room: t.room, Admitted: true, Publish: true, Subscribe: true, Role: "host"}
+	switch {
+	case sub.Practitioner == t.Expert.Practitioner.ID:
+		c.Seat, c.Name = "expert", t.Expert.Practitioner.Name
+		s.admitPatient(ctx, t)
+		s.tellAll(t)
+	case sub.Practitioner == t.Inviter.Practitioner.ID:
+		c.Seat, c.Name = "inviter", t.Inviter.Practitioner.Name
+	case t.PatientIn && sub.Practitioner.IsZero():
+		c.Seat, c.Name, c.Role, c.Admitted = patientSeat, t.Person.Name, "guest", t.State != Scheduled
+	default:
+		return Ticket{}, fault.Missing()
+	}
+	pass, err := s.Desk.Issue(c)
+	if err != nil {
+		return Ticket{}, err
+	}
+	return Ticket{URL: "/signal", Room: t.room, Ticket: pass.Ticket, ICEServers: pass.ICEServers,
+		Seat: TicketSeat{c.Name, c.Role}, Admitted: c.Admitted, Expires: pass.Expires}, nil
+}
+
+func (s *Teleconsults) admitPatient(ctx context.Context, t Teleconsult) {
+	if !t.PatientIn {
+		return
+	}
+	if err := s.Rooms.Admit(ctx, t.room, patientSeat); err != nil {
+		s.Log.WarnContext(ctx, "patient not admitted to the consult", "teleconsult", t.ID.String(), "error", err)
+	}
+}
+
+// Opinion is what the expert writes.
+type Opinion struct {
+	Findings string `json:"findings" minLength:"1" maxLength:"8000"`
+	Advice   string `json:"advice" minLength:"1" maxLength:"8000"`
+}
+
+// WriteOpinion stores a version; it may be signed exactly as stored.
+func (s *Teleconsults) WriteOpinion(ctx context.Context, id ids.Teleconsult, o Opinion) (Teleconsult, error) {
+	return s.deed(ctx, id, expertsDeed, func(tx tx, t *Teleconsult) error {
+		if err := t.mustBe(Scheduled, InProgress); err != nil {
+			return err
+		}
+		return s.write(ctx, tx, *t, "opinion", t.Expert.Practitioner.ID, map[string]any{"findings": o.Findings, "advice": o.Advice})
+	})
+}
+
+// SignOpinion signs the newest version, if it is the one the expert was shown.
+func (s *Teleconsults) SignOpinion(ctx context.Context, id ids.Teleconsult, sha256, passphrase string) (Teleconsult, error) {
+	return s.move(ctx, id, expertsDeed, "sign opinion", func(tx tx, t Teleconsult) error {
+		return s.sign(ctx, tx, t.Opinion, id, "opinion", t.Expert.Practitioner.ID, sha256, passphrase)
+	})
+}
+
+// Decide records what the asking doctor does with the opinion: diagnosis and
+// treatment stay theirs (TCR-09).
+func (s *Teleconsults) Decide(ctx context.Context, id ids.Teleconsult, adopt, plan, passphrase string) (Teleconsult, error) {
+	return s.move(ctx, id, invitersDeed, "decide", func(tx tx, t Teleconsult) error {
+		doctor := t.Inviter.Practitioner.ID
+		if err := s.write(ctx, tx, t, "decision", doctor, map[string]any{"adopt": adopt, "plan": plan, "opinion_sha256": t.Opinion.SHA256}); err != nil {
+			return err
+		}
+		written, err := s.teleconsult(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		return s.sign(ctx, tx, written.Decision, id, "decision", doctor, written.Decision.SHA256, passphrase)
+	})
+}
+
+// Close ends the consult: the expert's right to the images lapses, the room closes.
+func (s *Teleconsults) Close(ctx context.Context, id ids.Teleconsult) (Teleconsult, error) {
+	t, err := s.move(ctx, id, invitersDeed, "close", func(tx tx, t Teleconsult) error { return s.Images.EndGrants(ctx, tx, id) })
+	if err == nil {
+		if err := s.Rooms.Close(ctx, t.room); err != nil {
+			s.Log.WarnContext(ctx, "room not closed", "teleconsult", id.String(), "error", err)
+		}
+	}
+	return t, err
+}
+
+// write stores a version of a document in canonical form.
+func (s *Teleconsults) write(ctx context.Context, tx tx, t Teleconsult, kind string, author ids.Practitioner, content map[string]any) error {
+	canonical, sum, err := canonicalBytes(map[string]any{
+		"type": "teleconsult." + kind, "teleconsult": t.ID, "person": t.Person.ID, "author": author,
+		"studies": studyUIDs(t.Studies), "content": content})
+	if err != nil {
+		return err
+	}
+	return insertDocument(ctx, tx, t.ID, kind, author, canonical, sum, s.Now())
+}
+
+func studyUIDs(studies []imaging.Study) []string {
+	uids := []string{}
+	for _, study := range studies {
+		uids = append(uids, study.UID)
+	}
+	return uids
+}
+
+func (s *Teleconsults) sign(ctx context.Context, tx tx, d *Document, id ids.Teleconsult, kind string, signer ids.Practitioner, sha256, passphrase string) error {
+	if d == nil {
+		return fault.New(fault.Conflict, "nothing_to_sign", "还没有写内容，不能签名。", "There is nothing to sign yet.").
+			WithRemedy("请先写好并保存。", "Write and save it first.")
+	}
+	if d.SHA256 != sha256 {
+		return fault.New(fault.Conflict, "text_changed", "要签的内容和现在保存的不一样。", "The text to sign is not the one that is stored now.").
+			WithRemedy("请重新看全文再签。", "Read the whole text again, then sign.")
+	}
+	var signature keys.Signature
+	signature, err := s.Keys.Sign(ctx, tx, signer, passphrase, []byte(d.Canonical))
+	if err != nil {
+		return err
+	}
+	return putDocumentSignature(ctx, tx, id, kind, d.Version, signature)
+}
+
+// Teleconsult reads one.
+func (s *Teleconsults) Teleconsult(ctx context.Context, id ids.Teleconsult) (t Teleconsult, err error) {
+	err = s.inTx(ctx, func(tx tx) error {
+		t, err = s.teleconsult(ctx, tx, id)
+		return err
+	})
+	return t, err
+}
+
+// List is what the scope shows, by whose move it is: open ones first, the most pressing first.
+func (s *Teleconsults) List(ctx context.Context) (list []Teleconsult, err error) {
+	err = s.inTx(ctx, func(tx tx) error {
+		list = []Teleconsult{}
+		rows, err := selectTeleconsults(ctx, tx, authz.ScopeFrom(ctx), ids.Teleconsult{})
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			t, err := s.told(ctx, tx, r)
+			if err != nil {
+				return err
+			}
+			list = append(list, t)
+		}
+		return audit.Write(ctx, tx, audit.Entry{Action: "teleconsult.read", Object: "teleconsults", Reason: fmt.Sprintf("listed %d", len(list))})
+	})
+	return list, err
+}
+
+func (s *Teleconsults) teleconsult(ctx context.Context, tx tx, id ids.Teleconsult) (Teleconsult, error) {
+	rows, err := selectTeleconsults(ctx, tx, authz.ScopeFrom(ctx), id)
+	if err != nil {
+		return Teleconsult{}, err
+	}
+	if len(rows) == 0 {
+		return Teleconsult{}, fault.Missing()
+	}
+	t, err := s.told(ctx, tx, rows[0])
+	if err != nil {
+		return Teleconsult{}, err
+	}
+	return t, audit.Write(ctx, tx, audit.Entry{Action: authz.ScopeFrom(ctx).Action, Object: "teleconsult/" + id.String(), Person: t.Person.ID, Place: t.Inviter.Institution.ID})
+}
+
+func (s *Teleconsults) told(ctx context.Context, tx tx, r teleconsultRow) (Teleconsult, error) {
+	t := Teleconsult{
+		ID: r.ID, State: State(r.State), Urgency: r.Urgency, Department: r.Department, Question: r.Question, Summary: r.Summary,
+		Person:  Patient{r.PersonID, r.PersonName, r.Sex, ageOf(r.BirthDate, s.Now())},
+		Inviter: Party{Doctor{r.InviterID, r.InviterName, r.InviterTitle}, Named[ids.Institution]{r.InviterPlace, r.InviterPlaceName}},
+		Invited: Named[ids.Institution]{r.InvitedPlace, r.InvitedPlaceName}, Start: r.Start, End: r.End, PatientIn: r.PatientInvitedAt != nil,
+		Reason: r.Reason, SLADue: r.SLADue, Liability: r.Liability, CreatedAt: r.CreatedAt, Studies: []imaging.Study{}, room: control.Room(r.Room), row: r}
+	if r.ConsentAt != nil {
+		t.Consent = &GivenConsent{*r.ConsentMethod, *r.ConsentSignedBy, *r.ConsentRelation, *r.ConsentAt}
+	}
+	if !r.ExpertID.IsZero() {
+		t.Expert = &Party{Doctor{r.ExpertID, *r.ExpertName, *r.ExpertTitle}, t.Invited}
+	}
+	var err error
+	if len(r.Studies) > 0 {
+		// What the request names, everybody in it may know of; the pictures themselves need a grant.
+		all, err := s.Images.Studies(ctx, tx, authz.System("teleconsult.read"), r.Studies...)
+		if err != nil {
+			return t, err
+		}
+		for _, study := range all {
+			if study.InstitutionID == r.InviterPlace {
+				t.Studies = append(t.Studies, study)
+			}
+		}
+	}
+	if t.Opinion, err = selectDocument(ctx, tx, r.ID, "opinion"); err != nil {
+		return t, err
+	}
+	if t.Opinion != nil && t.Opinion.SignedAt == nil && authz.ScopeFrom(ctx).Subject.Practitioner != r.ExpertID {
+		t.Opinion = nil // a draft is its author's
+	}
+	t.Decision, err = selectDocument(ctx, tx, r.ID, "decision")
+	return t, err
+}
+
+func (t *Teleconsult) mustBe(states ...State) error {
+	if slices.Contains(states, t.State) {
+		return nil
+	}
+	return fault.New(fault.Conflict, "teleconsult_moved_on", "这次会诊的状态已经变了。", "This consult has moved on.").
+		WithRemedy("请刷新页面，看现在轮到谁。", "Please refresh to see whose move it is.").
+		With(map[string]State{"state": t.State})
+}
+
+// party says whose deed it is. What the scope shows to many, only some may change.
+type party int
+
+const (
+	invitersDeed party = iota
+	expertsDeed
+	hospitalsDeed // the invited hospital's coordinator, or the asking doctor
+	patientsDeed  // the patient's own account, or the asking doctor
+)
+
+// isHis reports whether the deed is the asker's; if not, the answer is the one for "not there".
+func (t *Teleconsult) isHis(ctx context.Context, whose party) bool {
+	sub := authz.SubjectFrom(ctx)
+	switch {
+	case sub.Practitioner.IsZero():
+		return whose == hospitalsDeed || whose == patientsDeed // who of them, the scope has decided
+	case whose == expertsDeed:
+		return t.Expert != nil && t.Expert.Practitioner.ID == sub.Practitioner
+	}
+	return t.Inviter.Practitioner.ID == sub.Practitioner
+}
+
+// deed changes a teleconsult without moving it on.
+func (s *Teleconsults) deed(ctx context.Context, id ids.Teleconsult, whose party, do func(tx tx, t *Teleconsult) error) (Teleconsult, error) {
+	var t Teleconsult
+	err := s.inTx(ctx, func(tx tx) (err error) {
+		if t, err = s.teleconsult(ctx, tx, id); err != nil {
+			return err
+		}
+		if !t.isHis(ctx, whose) {
+			return fault.Missing()
+		}
+		if err := do(tx, &t); err != nil {
+			return err
+		}
+		t, err = s.teleconsult(ctx, tx, id)
+		return err
+	})
+	if err == nil {
+		s.tellAll(t)
+	}
+	return t, err
+}
+
+// move carries out one move of TeleconsultMoves.
+func (s *Teleconsults) move(ctx context.Context, id ids.Teleconsult, whose party, name string, do func(tx tx, t Teleconsult) error) (Teleconsult, error) {
+	m := TeleconsultMoves[slices.IndexFunc(TeleconsultMoves, func(m Move) bool { return m.Deed == name })]
+	return s.deed(ctx, id, whose, func(tx tx, t *Teleconsult) error {
+		if err := t.mustBe(m.From...); err != nil {
+			return err
+		}
+		if err := do(tx, *t); err != nil {
+			return err
+		}
+		moved, err := moveTeleconsult(ctx, tx, id, t.State, m.To, s.Now())
+		if err == nil && !moved {
+			return t.mustBe()
+		}
+		return err
+	})
+}
+
+func (s *Teleconsults) tellAll(t Teleconsult) {
+	e := live.Event{Kind: "teleconsult.changed", ID: t.ID.String(), Practitioners: []ids.Practitioner{t.Inviter.Practitioner.ID},
+		Places: []ids.Institution{t.Invited.ID}, Accounts: t.row.PatientAccounts}
+	if t.Expert != nil {
+		e.Practitioners = append(e.Practitioners, t.Expert.Practitioner.ID)
+	}
+	s.Live.Publish(e)
+}
+
+// PatientsOf finds patients of the asker's own hospital by name.
+func (s *Teleconsults) PatientsOf(ctx context.Context, query string) (list []ChartPerson, err error) {
+	err = s.inTx(ctx, func(tx tx) error {
+		rows, err := selectPatients(ctx, tx, authz.ScopeFrom(ctx), query)
+		if err != nil {
+			return err
+		}
+		list = []ChartPerson{}
+		for _, r := range rows {
+			list = append(list, ChartPerson{Patient{r.ID, r.Name, r.Sex, ageOf(r.BirthDate, s.Now())}, r.IDMasked, r.BirthDate.Format(time.DateOnly)})
+		}
+		return audit.Write(ctx, tx, audit.Entry{Action: "patient.search", Object: "patients", Reason: fmt.Sprintf("listed %d", len(list))})
+	})
+	return list, err
+}
+
+// ChartPerson is a patient as a search shows them.
+type ChartPerson struct {
+	Patient
+	IDMasked  string `json:"id_masked"`
+	BirthDate string `json:"birth_date"`
+}

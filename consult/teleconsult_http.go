@@ -1,0 +1,205 @@
+package consult
+
+import (
+	"context"
+	"time"
+
+	"yuanzhen/internal/httpapi"
+	"yuanzhen/internal/ids"
+)
+
+// Routes adds the deeds of a teleconsult.
+func (s *Teleconsults) Routes(api *httpapi.API) {
+	const base = "/api/v1/teleconsults"
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/patients", Action: "patient.search",
+		Summary: "Patients whose chart the own hospital keeps, by name"}, s.findPatients)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base, Action: "teleconsult.request", Status: 201,
+		Summary: "Begin a request for an expert consult"}, s.request)
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: base, Action: "teleconsult.read", Summary: "Consults, by whose move it is"}, s.list)
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: base + "/{id}", Action: "teleconsult.read", Summary: "One consult"}, s.read)
+	httpapi.Register(api, httpapi.Op{Method: "PUT", Path: base + "/{id}", Action: "teleconsult.request", Summary: "Change a draft"}, s.rewrite)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/studies", Action: "teleconsult.request",
+		Summary: "Attach a study after comparing its patient"}, s.attach)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/consent", Action: "teleconsult.consent",
+		Summary: "Record the patient's written consent (TCR-03)"}, s.consent)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/submit", Action: "teleconsult.request", Summary: "Hand the request to the invited hospital"}, plain(s.Submit))
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/cancel", Action: "teleconsult.request", Summary: "Take the request back"}, withReason(s.Cancel))
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: base + "/{id}/experts", Action: "teleconsult.assign", Summary: "Physicians who may be assigned (TCR-05)"}, s.experts)
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: base + "/{id}/times", Action: "teleconsult.assign",
+		Summary: "Times free for expert and asking doctor at all their places"}, s.times)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/assign", Action: "teleconsult.assign", Summary: "Set expert and time"}, s.assign)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/decline", Action: "teleconsult.assign", Summary: "Refuse with a reason"}, withReason(s.Decline))
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/invite-patient", Action: "teleconsult.invite",
+		Summary: "Let the patient into the room and to its images"}, plain(s.InvitePatient))
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/ticket", Action: "teleconsult.enter", Summary: "A ticket to the consult's room"}, s.enter)
+	httpapi.Register(api, httpapi.Op{Method: "PUT", Path: base + "/{id}/opinion", Action: "teleconsult.opine", Summary: "Write the opinion"}, s.opine)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/opinion/sign", Action: "teleconsult.opine", Summary: "Sign the opinion (TCR-08)"}, s.signOpinion)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/decision", Action: "teleconsult.request", Summary: "Record and sign the own decision (TCR-09)"}, s.decide)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/close", Action: "teleconsult.request", Summary: "Close; the expert's right to the images ends"}, plain(s.Close))
+}
+
+type teleconsultOut struct{ Body Teleconsult }
+
+func answered(t Teleconsult, err error) (*teleconsultOut, error) { return &teleconsultOut{t}, err }
+
+type teleconsultID struct {
+	ID ids.Teleconsult `path:"id"`
+}
+
+// plain is a deed that needs nothing but the consult.
+func plain(deed func(context.Context, ids.Teleconsult) (Teleconsult, error)) func(context.Context, *teleconsultID) (*teleconsultOut, error) {
+	return func(ctx context.Context, in *teleconsultID) (*teleconsultOut, error) {
+		return answered(deed(ctx, in.ID))
+	}
+}
+
+type reasonIn struct {
+	teleconsultID
+	Body struct {
+		Reason string `json:"reason" minLength:"2" maxLength:"500"`
+	}
+}
+
+func withReason(deed func(context.Context, ids.Teleconsult, string) (Teleconsult, error)) func(context.Context, *reasonIn) (*teleconsultOut, error) {
+	return func(ctx context.Context, in *reasonIn) (*teleconsultOut, error) {
+		return answered(deed(ctx, in.ID, in.Body.Reason))
+	}
+}
+
+type findPatientsIn struct {
+	Query string `query:"q" maxLength:"40"`
+}
+
+type findPatientsOut struct{ Body []ChartPerson }
+
+func (s *Teleconsults) findPatients(ctx context.Context, in *findPatientsIn) (*findPatientsOut, error) {
+	list, err := s.PatientsOf(ctx, in.Query)
+	return &findPatientsOut{list}, err
+}
+
+type requestIn struct {
+	RequestKey string `header:"Idempotency-Key" required:"true" format:"uuid"`
+	Body       NewTeleconsult
+}
+
+func (s *Teleconsults) request(ctx context.Context, in *requestIn) (*teleconsultOut, error) {
+	return answered(s.Request(ctx, in.Body, in.RequestKey))
+}
+
+type rewriteIn struct {
+	teleconsultID
+	Body NewTeleconsult
+}
+
+func (s *Teleconsults) rewrite(ctx context.Context, in *rewriteIn) (*teleconsultOut, error) {
+	return answered(s.Rewrite(ctx, in.ID, in.Body))
+}
+
+type teleconsultsOut struct{ Body []Teleconsult }
+
+func (s *Teleconsults) list(ctx context.Context, _ *struct{}) (*teleconsultsOut, error) {
+	list, err := s.List(ctx)
+	return &teleconsultsOut{list}, err
+}
+
+func (s *Teleconsults) read(ctx context.Context, in *teleconsultID) (*teleconsultOut, error) {
+	return answered(s.Teleconsult(ctx, in.ID))
+}
+
+type attachIn struct {
+	teleconsultID
+	Body struct {
+		StudyUID         string `json:"study_uid" pattern:"^[0-9.]{1,64}$"`
+		PatientConfirmed bool   `json:"patient_confirmed" doc:"The doctor compared name, sex and birth date in the images"`
+	}
+}
+
+func (s *Teleconsults) attach(ctx context.Context, in *attachIn) (*teleconsultOut, error) {
+	return answered(s.Attach(ctx, in.ID, in.Body.StudyUID, in.Body.PatientConfirmed))
+}
+
+type consentIn struct {
+	teleconsultID
+	Body struct {
+		Method   string `json:"method" enum:"paper,patient_device"`
+		SignedBy string `json:"signed_by" minLength:"2" maxLength:"40"`
+		Relation string `json:"relation" minLength:"1" maxLength:"20" doc:"Of the signer to the patient: 本人, 配偶 …"`
+	}
+}
+
+func (s *Teleconsults) consent(ctx context.Context, in *consentIn) (*teleconsultOut, error) {
+	return answered(s.Consent(ctx, in.ID, GivenConsent{Method: in.Body.Method, SignedBy: in.Body.SignedBy, Relation: in.Body.Relation}))
+}
+
+type expertsOut struct{ Body []Expert }
+
+func (s *Teleconsults) experts(ctx context.Context, in *teleconsultID) (*expertsOut, error) {
+	list, err := s.Experts(ctx, in.ID)
+	return &expertsOut{list}, err
+}
+
+type timesIn struct {
+	teleconsultID
+	Expert ids.Practitioner `query:"practitioner_id" required:"true"`
+}
+
+type timesOut struct{ Body []Proposal }
+
+func (s *Teleconsults) times(ctx context.Context, in *timesIn) (*timesOut, error) {
+	list, err := s.Times(ctx, in.ID, in.Expert)
+	return &timesOut{list}, err
+}
+
+type assignIn struct {
+	teleconsultID
+	Body struct {
+		Expert ids.Practitioner `json:"practitioner_id"`
+		Start  time.Time        `json:"start"`
+		End    time.Time        `json:"end"`
+	}
+}
+
+func (s *Teleconsults) assign(ctx context.Context, in *assignIn) (*teleconsultOut, error) {
+	return answered(s.Assign(ctx, in.ID, in.Body.Expert, in.Body.Start, in.Body.End))
+}
+
+type enterOut struct{ Body Ticket }
+
+func (s *Teleconsults) enter(ctx context.Context, in *teleconsultID) (*enterOut, error) {
+	ticket, err := s.Enter(ctx, in.ID)
+	return &enterOut{ticket}, err
+}
+
+type opineIn struct {
+	teleconsultID
+	Body Opinion
+}
+
+func (s *Teleconsults) opine(ctx context.Context, in *opineIn) (*teleconsultOut, error) {
+	return answered(s.WriteOpinion(ctx, in.ID, in.Body))
+}
+
+type signOpinionIn struct {
+	teleconsultID
+	Body struct {
+		SHA256     string `json:"sha256" pattern:"^[0-9a-f]{64}$" doc:"Of the text that was shown"`
+		Passphrase string `json:"passphrase" maxLength:"200"`
+	}
+}
+
+func (s *Teleconsults) signOpinion(ctx context.Context, in *signOpinionIn) (*teleconsultOut, error) {
+	return answered(s.SignOpinion(ctx, in.ID, in.Body.SHA256, in.Body.Passphrase))
+}
+
+type decideIn struct {
+	teleconsultID
+	Body struct {
+		Adopt      string `json:"adopt" enum:"full,partial,none"`
+		Plan       string `json:"plan" minLength:"1" maxLength:"8000"`
+		Passphrase string `json:"passphrase" maxLength:"200"`
+	}
+}
+
+func (s *Teleconsults) decide(ctx context.Context, in *decideIn) (*teleconsultOut, error) {
+	return answered(s.Decide(ctx, in.ID, in.Body.Adopt, in.Body.Plan, in.Body.Passphrase))
+}
