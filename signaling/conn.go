@@ -50,6 +50,7 @@ func (c *conn) sendRaw(raw []byte) {
 	}
 	if c.bytes += len(raw); c.bytes > maxQueue {
 		c.queue, c.ending = nil, true
+		_ = c.socket.Close() // write may hang in it
 	} else {
 		c.queue = append(c.queue, raw)
 	}

@@ -232,26 +232,26 @@ func (s *Server) RelayUDP() netip.AddrPort {
 	return s.relay.UDPAddr()
 }
 
-// ICEServers gives one seat the relay's URLs and a credential of its own (control.Desk takes it).
+// ICEServers gives one seat the relay's URLs (control.Desk takes it). Each URL has a credential of its own: a browser opens
+// an allocation for each connection on each network of the device, and one credential allows turn.MaxAllocations.
 func (s *Server) ICEServers(room control.Room, seat control.Seat) []control.ICEServer {
+	var servers []control.ICEServer
 	urls, secret := s.options.Relay.URLs, s.options.Relay.Secret
-	var stun []string
 	if s.relay != nil {
+		var stun []string
 		stun, urls = s.relay.URLs(s.relayHost())
 		secret = s.relay.Secret()
-	}
-	if len(urls) == 0 {
-		return nil
-	}
-	// The seat's own name, that tells a reader of the relay's log nothing, and a quota for each credential.
-	holder := sha256.Sum256([]byte(string(room) + "/" + string(seat)))
-	user, password, err := turn.Credential(secret, hex.EncodeToString(holder[:8])+"-"+rand.Text()[:8])
-	if err != nil {
-		return nil
-	}
-	servers := []control.ICEServer{{URLs: urls, Username: user, Credential: password}}
-	if len(stun) > 0 {
 		servers = append(servers, control.ICEServer{URLs: stun})
+	}
+	// The seat's own name, that tells a reader of the relay's log nothing.
+	holder := sha256.Sum256([]byte(string(room) + "/" + string(seat)))
+	for _, u := range urls {
+		user, password, err := turn.Credential(secret, hex.EncodeToString(holder[:8])+"-"+rand.Text()[:8])
+		if err != nil {
+			s.log.Error("no relay credential could be made", "error", err)
+			continue
+		}
+		servers = append(servers, control.ICEServer{URLs: []string{u}, Username: user, Credential: password})
 	}
 	return servers
 }

@@ -83,7 +83,8 @@ type Client struct {
 	offers  uint64
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
-	work    sync.WaitGroup // every goroutine of the client
+	readers sync.WaitGroup // of sockets; they may make sub
+	work    sync.WaitGroup // of tracks and channels
 
 	write  sync.Mutex
 	socket *websocket.Conn // guarded by write
@@ -148,7 +149,7 @@ func (c *Client) connect(ctx context.Context, ticket string) error {
 	if err := c.Send(join); err != nil {
 		return err
 	}
-	c.work.Go(func() { c.receive(socket) })
+	c.readers.Go(func() { c.receive(socket) })
 	return nil
 }
 
@@ -550,10 +551,8 @@ func (c *Client) Close() error {
 	c.write.Lock()
 	err := c.socket.Close()
 	c.write.Unlock()
-	c.mu.Lock()
-	sub := c.sub
-	c.mu.Unlock()
-	for _, pc := range []*webrtc.PeerConnection{c.pub, sub} {
+	c.readers.Wait()
+	for _, pc := range []*webrtc.PeerConnection{c.pub, c.sub} {
 		if pc != nil {
 			err = errors.Join(err, pc.GracefulClose())
 		}
