@@ -63,7 +63,7 @@ func (s *Service) writePrescription(ctx context.Context, in *writeIn) (*prescrip
 }
 
 type saveIn struct {
-	prescriptionIn
+	ID   ids.Prescription `path:"id"`
 	Body Order
 }
 
@@ -72,7 +72,7 @@ func (s *Service) savePrescription(ctx context.Context, in *saveIn) (*prescripti
 }
 
 type signIn struct {
-	prescriptionIn
+	ID   ids.Prescription `path:"id"`
 	Body Signing
 }
 
@@ -127,7 +127,7 @@ func (s *Service) reviewQueue(ctx context.Context, _ *struct{}) (*queueOut, erro
 }
 
 type reviewIn struct {
-	prescriptionIn
+	ID   ids.Prescription `path:"id"`
 	Body Reviewing
 }
 

@@ -46,7 +46,8 @@ type Service struct {
 type Visits interface {
 	// Facts of the visit if it is the asking doctor's own; else fault.NotFound.
 	Facts(ctx context.Context, db pg.DB, id ids.Visit) (VisitFacts, error)
-	// JudgeForSigning decides again, at this moment, whether this visit may be held online, and keeps the decision.
+	// JudgeForSigning decides again, at this moment, whether this visit may be held online, and keeps the decision
+	// in db: also the one that refuses, which is why a fault.Refused from here is committed.
 	JudgeForSigning(ctx context.Context, db pg.DB, id ids.Visit) ([]rule.Reason, error)
 }
 
@@ -426,6 +427,9 @@ func (s *Service) own(ctx context.Context, tx tx, id ids.Prescription) (Prescrip
 }
 
 func (s *Service) read(ctx context.Context, db pg.DB, id ids.Prescription) (Prescription, error) {
+	if id.IsZero() { // which would filter nothing
+		return Prescription{}, fault.Missing()
+	}
 	list, err := s.readAll(ctx, db, filter{ID: id})
 	if err != nil {
 		return Prescription{}, err
