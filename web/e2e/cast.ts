@@ -77,7 +77,7 @@ export const evidence: Evidence = {
   dx_date: '2026-08-12',
   source: 'physical',
   institution_name: '清河县医院',
-  doc_type: 'outpatient_record',
+  doc_type: '门诊病历',
   verify: 'verified',
   content_type: 'image/jpeg',
   size: 240_000,
@@ -147,7 +147,7 @@ export const prescription: Prescription = {
   doctor: visit.doctor,
   institution: qinghe,
   visit_id: 'v-1',
-  diagnosis: [{ icd10: 'I10', name: '原发性高血压' }],
+  diagnosis: ['I10'],
   items: [
     {
       line: 1,
@@ -187,8 +187,10 @@ export const prescription: Prescription = {
         tier: 'passive',
         text: { zh: '肾功能减退（eGFR 58），用缬沙坦要查血钾。', en: 'eGFR 58: check potassium with valsartan.' },
         remedy: { zh: '2 周内查血钾和肌酐。', en: 'Potassium and creatinine within 2 weeks.' },
+        evidence: [],
       },
     ],
+    reasons: [],
   },
   overrides: [],
   sha256: '9f2c4a7781d3e0b25c6690aa13f7d4c8b2e5917760cd3f8a41be6d02957fa3c1',

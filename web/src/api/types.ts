@@ -46,7 +46,7 @@ export type Institution = {
 export type Coded = { icd10: string; name: string }
 export type CodeRow = { code: string; name: Text }
 
-export type DocType = 'outpatient_record' | 'discharge_summary' | 'prescription' | 'lab_report'
+export type DocType = '门诊病历' | '住院病历' | '出院小结' | '诊断证明' | '检查报告'
 
 export type Evidence = {
   id: string
@@ -56,8 +56,9 @@ export type Evidence = {
   source: string
   institution_name: string
   doc_type: string
-  verify: 'pending' | 'verified' | 'rejected'
+  verify: 'pending' | 'verified' | 'rejected' | 'self_declared'
   verified_at?: string
+  note?: string
   file_name?: string
   content_type: string
   size: number
@@ -176,8 +177,8 @@ export type Judgement = 'confirmed_followup' | 'judged_first' | 'unsuitable'
 
 export type Chart = {
   person: Person & { weight_kg?: number; pregnancy?: string }
-  allergies: { ingredient?: string; group?: string; name: Text; severity: string; reaction: string }[]
-  conditions: { icd10: string; name: Text | string }[]
+  allergies: { substance: string; name: Text; severity: string; reaction: string }[]
+  conditions: Coded[]
   medicines: {
     ingredient: string
     name: Text
@@ -187,8 +188,8 @@ export type Chart = {
     source: string
   }[]
   observations: { kind: string; name: Text; value: number; unit: string; at: string; low?: number; high?: number }[]
-  visits: Visit[]
-  prescriptions: Prescription[]
+  visits: { id: string; state: VisitState; start: string; department: string; doctor_name: string; diagnoses: string[] }[]
+  prescriptions: { id: string; visit_id: string; no: string; state: RxState; title: string; at: string }[]
   evidence: Evidence[]
   decisions: Decision[]
 }
@@ -212,10 +213,12 @@ export type FormularyRow = {
   name: Text
   atc: string
   forms: string[]
+  route: string
   unit: string
-  typical_dose?: string
-  per_day?: number
+  daily_low?: string
+  daily_high?: string
   max_daily?: string
+  contains?: string[]
 }
 
 export type RxItem = {
@@ -224,11 +227,12 @@ export type RxItem = {
   product?: string
   name?: Text
   form?: string
-  route: string
-  dose: string
-  unit: string
+  route?: string
+  dose?: string
+  unit?: string
   units?: string
-  per_day: number
+  per_day?: number
+  per_week?: number
   days: number
   quantity?: string
   provenance: 'typed' | 'catalogue_pick' | 'copied_confirmed'
@@ -243,17 +247,27 @@ export type Alert = {
   type: string
   about: string[]
   severity: 'moderate' | 'major' | 'contraindicated'
-  tier: string
+  tier: Tier
   text: Text
   remedy: Text
-  evidence?: string
+  evidence: string[]
 }
-export type Override = { alert: string; reason_code: string; text: string }
+export type OverrideReason =
+  | 'benefit_outweighs'
+  | 'tolerated_before'
+  | 'specialist_plan'
+  | 'dose_adjusted'
+  | 'will_monitor'
+  | 'data_wrong'
+  | 'asked_patient'
+export type Override = { alert: string; reason_code: OverrideReason; text: string }
 export type RxCheck = {
   decision: 'clean' | 'info' | 'override' | 'block'
   state: 'done' | 'failed'
   knowledge: string
   alerts: Alert[]
+  reasons: Reason[]
+  not_curated?: string[]
 }
 export type Prescription = {
   id: string
@@ -265,9 +279,9 @@ export type Prescription = {
   doctor: { id: string; name: string; title: string }
   institution: Place
   visit_id: string
-  diagnosis: Coded[] | string[]
+  diagnosis: string[]
   items: RxItem[]
-  check?: RxCheck
+  check: RxCheck
   overrides: Override[]
   sha256: string
   canonical: string
@@ -283,15 +297,26 @@ export type Prescription = {
   evidence_code?: string
   qr_url?: string
   waiting_s?: number
-  risk?: string
+  risk?: 'usual' | 'raised' | 'high'
+  days_reason?: string
 }
 export type NewPrescription = { type: RxType; diagnosis: string[]; items: RxItem[]; days_reason?: string }
+export type ReviewReason =
+  | 'diagnosis'
+  | 'dose'
+  | 'interaction'
+  | 'allergy'
+  | 'contraindication'
+  | 'duplicate'
+  | 'quantity'
+  | 'incomplete'
+  | 'other'
 export type Review = {
   legality: boolean
   form: boolean
   suitability: boolean
   result: 'pass' | 'return' | 'refuse'
-  reason_code?: string
+  reason_code?: ReviewReason
   note?: string
   passphrase: string
 }
@@ -324,14 +349,15 @@ export type TeleconsultState =
   | 'cancelled'
 export type Urgency = 'routine' | 'urgent' | 'emergency'
 export type Party = { practitioner: { id: string; name: string; title: string }; institution: Place }
-export type CaseStudy = {
-  study_uid: string
-  description: string
-  modality: string
-  instances: number
-  patient_name: string
+export type Signed<Content> = {
+  content: Content
+  version: number
+  sha256: string
+  canonical: string
+  signed_at?: string
+  key_id?: string
 }
-export type Opinion = { findings: string; advice: string; sha256?: string; canonical?: string; signed_at?: string }
+export type Opinion = { findings: string; advice: string }
 
 export type Teleconsult = {
   id: string
@@ -342,15 +368,19 @@ export type Teleconsult = {
   summary: string
   person: Pick<Person, 'id' | 'name' | 'sex' | 'age'>
   inviter: Party
+  invited: Place
   expert?: Party
   start?: string
   end?: string
-  studies: CaseStudy[]
-  consent?: { method: string; signed_by: string; relation: string; at?: string }
-  opinion?: Opinion
-  decision?: { adopt: Adopt; plan: string; signed_at?: string }
-  grants?: { until?: string }
+  studies: StudyRow[]
+  consent?: { method: string; signed_by: string; relation: string; at: string }
+  patient_invited: boolean
+  opinion?: Signed<Opinion>
+  decision?: Signed<{ adopt: Adopt; plan: string }>
+  reason?: string
   sla_due?: string
+  liability: string
+  created_at: string
 }
 export type Adopt = 'full' | 'partial' | 'none'
 export type NewTeleconsult = {
@@ -360,8 +390,8 @@ export type NewTeleconsult = {
   summary: string
   urgency: Urgency
 }
-export type ExpertRow = { practitioner_id: string; name: string; title: string; places: Place[] | string[] }
-export type CommonTime = { start: string; end: string; free_at: string[] | Place[] }
+export type ExpertRow = { practitioner_id: string; name: string; title: string; places: string[] }
+export type CommonTime = { start: string; end: string; free_at: string[] }
 
 export type StudyRow = {
   study_uid: string

@@ -8,7 +8,7 @@ import { Icon } from '../ui/icons'
 import { Button, Field, ProblemNote, Select } from '../ui/parts'
 import { w } from './words'
 
-const kinds: readonly DocType[] = ['outpatient_record', 'discharge_summary', 'prescription', 'lab_report']
+const kinds: readonly DocType[] = ['门诊病历', '住院病历', '出院小结', '诊断证明', '检查报告']
 const biggest = 10 * 1024 * 1024
 
 export function fileSize(bytes: number): string {
@@ -16,7 +16,7 @@ export function fileSize(bytes: number): string {
 }
 
 export function EvidenceRow({ evidence }: { evidence: Evidence }) {
-  const tone = { pending: 'info', verified: 'ok', rejected: 'warn' }[evidence.verify]
+  const tone = { pending: 'info', verified: 'ok', rejected: 'warn', self_declared: 'plain' }[evidence.verify]
   return (
     <div class="card">
       <div class="top">
@@ -99,7 +99,7 @@ function ProofForm({ person, condition, onSent }: { person: string; condition: C
   const [file, setFile] = useState<File>()
   const [hospital, setHospital] = useState('')
   const [date, setDate] = useState('')
-  const [kind, setKind] = useState<DocType>('outpatient_record')
+  const [kind, setKind] = useState<DocType>('门诊病历')
   const [shown, setShown] = useState(false)
   const deed = useDeed()
   const once = useOnce()

@@ -16,6 +16,13 @@ export function rxSentence(prescription: Pick<Prescription, 'state' | 'valid_unt
   return w(`say.${prescription.state}`)
 }
 
+/** How to take it; a dose never breaks from its unit. */
+export function rxUse(item: RxItem): string {
+  const amount = item.units ? `${item.units}\u00a0${w('line.units')}` : `${item.dose ?? ''}\u00a0${item.unit ?? ''}`
+  const often = item.per_week ? w('line.week', { n: item.per_week }) : w('line.day', { n: item.per_day ?? 1 })
+  return w('line.use', { amount, often, days: item.days })
+}
+
 export const drugName = (item: RxItem) => (item.name ? pick(item.name) : (item.product ?? item.ingredient ?? ''))
 
 export function RxLine({ item }: { item: RxItem }) {
@@ -24,9 +31,7 @@ export function RxLine({ item }: { item: RxItem }) {
       <b lang="zh">
         {item.line}. {drugName(item)}
       </b>
-      <span class="nowrap">
-        {w('line.use', { dose: item.dose, unit: item.unit, n: item.per_day, days: item.days })}
-      </span>
+      <span>{rxUse(item)}</span>
       {item.quantity && <span class="meta">{w('line.quantity', { q: item.quantity })}</span>}
     </li>
   )

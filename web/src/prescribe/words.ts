@@ -25,12 +25,10 @@ export const w = phrases({
   'qr.title': { zh: '取药码', en: 'Code for the pharmacy' },
   'qr.hint': { zh: '到药店出示。谁都可以扫它验真假。', en: 'Show it at the pharmacy. Anyone can scan it to verify.' },
   'qr.verify': { zh: '验这张处方的真假', en: 'Verify this prescription' },
-  'line.use': {
-    zh: '每次 {dose} {unit}，每天 {n} 次，{days} 天',
-    en: '{dose} {unit} each time, {n} times a day, {days} days',
-  },
+  'line.use': { zh: '每次 {amount}，{often}，{days} 天', en: '{amount} each time, {often}, {days} days' },
+  'line.day': { zh: '每天 {n} 次', en: '{n} times a day' },
+  'line.week': { zh: '每周 {n} 次', en: '{n} times a week' },
+  'line.units': { zh: '片（支、袋）', en: 'units' },
   'line.quantity': { zh: '共 {q}', en: 'Total {q}' },
   by: { zh: '{doctor} · {hospital}', en: '{doctor} · {hospital}' },
-  'route.po': { zh: '口服', en: 'by mouth' },
-  open: { zh: '看处方', en: 'Open' },
 })

@@ -1,0 +1,223 @@
+// The doctor writes a prescription beside the picture: lines, checks as they change, then the full text to sign.
+import { useEffect, useRef, useState } from 'preact/hooks'
+import { get, post, put, query } from '../api/client'
+import { useDeed, useOnce, useResource } from '../api/resource'
+import type { FormularyRow, Override, OverrideReason, Prescription, RxType } from '../api/types'
+import { pick } from '../i18n/i18n'
+import { Find } from '../ui/find'
+import { Icon } from '../ui/icons'
+import { Button, Field, Notice, ProblemNote, Select } from '../ui/parts'
+import { SignDialog } from '../ui/sign'
+import { rxTone } from '../visit/states'
+import { Alerts, blocked, needsReason } from './alerts'
+import { w } from './desk_words'
+import { add, change, complete, copyLine, emptyOrder, fromPrescription, mostLines, type Order, remove, toSend } from './order'
+import { drugName, rxSentence, rxUse } from './patient_rx'
+import { w as rx } from './words'
+
+const types: readonly RxType[] = ['long', 'general', 'emergency']
+const pause = 700 // ms without a change before the draft is sent and checked
+
+type Props = {
+  visit: string
+  diagnosis: string[]
+  /** The latest prescription of the patient, to copy from. */
+  last: string | undefined
+  existing: string | undefined
+  signing: boolean
+  onSigning: (open: boolean) => void
+  onChanged: () => void
+}
+
+export function PrescriptionEditor({ visit, diagnosis, last, existing, signing, onSigning, onChanged }: Props) {
+  const [order, setOrder] = useState<Order>(emptyOrder)
+  const [held, setHeld] = useState<Prescription>()
+  const [dirty, setDirty] = useState(false)
+  const deed = useDeed()
+  const once = useOnce()
+  const found = useResource(existing ? `rx ${existing}` : undefined, (signal) => get<Prescription>(`/prescriptions/${existing}`, signal), ['prescription.changed'])
+  const before = useResource(last && !existing ? `last ${last}` : undefined, (signal) => get<Prescription>(`/prescriptions/${last}`, signal))
+
+  useEffect(() => {
+    if (!found.value || dirty) return
+    setHeld(found.value)
+    setOrder(fromPrescription(found.value))
+  }, [found.value, dirty])
+
+  const edit = (next: Order) => {
+    setOrder(next)
+    setDirty(true)
+  }
+  const ready = complete(order) && diagnosis.length > 0
+  const send = async () => {
+    const body = toSend(order, diagnosis)
+    const kept = held?.state === 'draft' ? await put<Prescription>(`/prescriptions/${held.id}`, body) : await post<Prescription>(`/visits/${visit}/prescriptions`, body, once([visit, held?.id]))
+    setHeld(kept)
+    setDirty(false)
+    if (kept.id !== held?.id) onChanged()
+  }
+  const latest = useRef(send)
+  latest.current = send
+  useEffect(() => {
+    if (!dirty || !ready) return
+    const wait = setTimeout(() => void deed.run(() => latest.current()), pause)
+    return () => clearTimeout(wait)
+  }, [dirty, ready, order, diagnosis.join(' '), deed.run])
+
+  if (held && held.state !== 'draft')
+    return (
+      <section class="stack" data-test="prescription" data-state={held.state}>
+        <div class="top">
+          <h2>{w('rx.title')}</h2>
+          <span class={`tag ${rxTone[held.state]}`}>{rx(`state.${held.state}`)}</span>
+        </div>
+        {held.state === 'returned' ? (
+          <Notice tone="warn" title={w('rx.returned', { note: held.review?.note ?? '' })}>
+            <Button
+              onPress={() => {
+                setOrder(fromPrescription(held))
+                setHeld(undefined)
+                setDirty(true)
+              }}
+            >
+              {w('rx.rewrite')}
+            </Button>
+          </Notice>
+        ) : (
+          <p class="meta">{rxSentence(held)}</p>
+        )}
+        <ul>
+          {held.items.map((item) => (
+            <li key={item.line} class="rx-line">
+              <b>{drugName(item)}</b>
+              <span>{rxUse(item)}</span>
+            </li>
+          ))}
+        </ul>
+      </section>
+    )
+
+  return (
+    <section class="stack" data-test="prescription" data-state={held ? (dirty ? 'dirty' : 'draft') : 'new'}>
+      <div class="top">
+        <h2>{w('rx.title')}</h2>
+        <div class="row">
+          <Select label={w('rx.type')} value={order.type} options={types.map((value) => ({ value, label: w(`type.${value}`) }))} onChange={(type) => edit({ ...order, type })} />
+        </div>
+      </div>
+      {diagnosis.length === 0 && <p class="meta">{w('rx.nodiagnosis')}</p>}
+      <ProblemNote problem={deed.problem} />
+      {before.value && order.lines.length === 0 && (
+        <div class="card">
+          <b>{w('rx.copy', { no: before.value.no })}</b>
+          {before.value.items.map((item) => (
+            <div key={item.line} class="row">
+              <span class="grow">
+                {drugName(item)} <span class="meta">{rxUse(item)}</span>
+              </span>
+              <Button icon="check" onPress={() => edit(copyLine(order, item))}>
+                {w('rx.confirm')}
+              </Button>
+            </div>
+          ))}
+        </div>
+      )}
+      {order.lines.map((line) => (
+        <div class="rx-line" key={line.line} data-test="rx-line">
+          <div class="top">
+            <b>
+              {line.line}. {drugName(line)}
+            </b>
+            {line.range && <span class="meta">{w('rx.range', { low: line.range.low, high: line.range.high, unit: line.unit ?? '' })}</span>}
+          </div>
+          <div class="numbers">
+            {line.product ? (
+              <Field label={w('rx.units')} name="units" inputMode="decimal" value={line.units ?? ''} onInput={(units) => edit(change(order, line.line, { units }))} />
+            ) : (
+              <Field label={w('rx.dose')} name="dose" inputMode="decimal" value={line.dose ?? ''} unit={line.unit ?? ''} onInput={(dose) => edit(change(order, line.line, { dose }))} />
+            )}
+            <Field label={w('rx.perday')} name="per_day" inputMode="numeric" value={String(line.per_day ?? '')} onInput={(v) => edit(change(order, line.line, { per_day: Number(v.replace(/\D/g, '')) }))} />
+            <Field label={w('rx.days')} name="days" inputMode="numeric" value={String(line.days || '')} onInput={(v) => edit(change(order, line.line, { days: Number(v.replace(/\D/g, '')) }))} />
+            <Field label={w('rx.quantity')} name="quantity" value={line.quantity ?? ''} onInput={(quantity) => edit(change(order, line.line, { quantity }))} />
+            <button type="button" class="button quiet" aria-label={w('rx.remove', { name: drugName(line) })} onClick={() => edit(remove(order, line.line))}>
+              <Icon name="cross" />
+            </button>
+          </div>
+        </div>
+      ))}
+      {order.lines.length < mostLines ? (
+        <Find<FormularyRow>
+          label={w('rx.find')}
+          test="formulary"
+          ask={(words, signal) => get<FormularyRow[]>(`/formulary${query({ q: words })}`, signal)}
+          show={(row) => ({ name: pick(row.name), note: row.atc })}
+          keyOf={(row) => row.product ?? row.ingredient ?? ''}
+          onPick={(row) => edit(add(order, row))}
+        />
+      ) : (
+        <p class="meta">{w('rx.full')}</p>
+      )}
+      {held && order.lines.length > 0 && <Alerts check={held.check} busy={dirty || deed.busy} />}
+      {held && (held.check.reasons.length > 0 || order.daysReason) && <Field label={w('rx.reason')} name="days_reason" value={order.daysReason} onInput={(daysReason) => edit({ ...order, daysReason })} maxLength={500} />}
+      {held && order.lines.length > 0 && (
+        <div class="row">
+          <Button look="primary" icon="pen" disabled={dirty || deed.busy || blocked(held.check)} onPress={() => onSigning(true)} test="sign-rx">
+            {w('rx.sign')} <kbd>F8</kbd>
+          </Button>
+          {blocked(held.check) && <span class="meta">{w('rx.blocked')}</span>}
+        </div>
+      )}
+      {signing && held && !dirty && !blocked(held.check) && (
+        <RxSignDialog
+          prescription={held}
+          onClose={() => onSigning(false)}
+          onSigned={(signed) => {
+            setHeld(signed)
+            onSigning(false)
+            onChanged()
+          }}
+        />
+      )}
+    </section>
+  )
+}
+
+const reasons: readonly OverrideReason[] = ['benefit_outweighs', 'tolerated_before', 'specialist_plan', 'dose_adjusted', 'will_monitor', 'data_wrong', 'asked_patient']
+
+function RxSignDialog({ prescription, onClose, onSigned }: { prescription: Prescription; onClose: () => void; onSigned: (signed: Prescription) => void }) {
+  const warned = needsReason(prescription.check)
+  const [overrides, setOverrides] = useState<Override[]>(() => warned.map((alert) => ({ alert: alert.key, reason_code: 'will_monitor', text: '' })))
+  const set = (key: string, edit: Partial<Override>) => setOverrides((all) => all.map((one) => (one.alert === key ? { ...one, ...edit } : one)))
+  return (
+    <SignDialog
+      title={w('rx.sign')}
+      canonical={prescription.canonical}
+      sha256={prescription.sha256}
+      ready={overrides.every((one) => one.text.trim() !== '')}
+      onClose={onClose}
+      onSign={async (passphrase) => onSigned(await post<Prescription>(`/prescriptions/${prescription.id}/sign`, { sha256: prescription.sha256, passphrase, overrides }))}
+    >
+      {warned.length > 0 && <Notice tone="warn" title={w('over.title')} />}
+      {warned.map((alert) => {
+        const override = overrides.find((one) => one.alert === alert.key)
+        return (
+          <div class="alert interruptive" key={alert.key}>
+            <Icon name="warn" />
+            <div class="stack">
+              <b>{pick(alert.text)}</b>
+              <div class="two">
+                <Select
+                  label={w('over.reason')}
+                  value={override?.reason_code ?? 'will_monitor'}
+                  options={reasons.map((value) => ({ value, label: w(`over.${value}`) }))}
+                  onChange={(reason_code) => set(alert.key, { reason_code })}
+                />
+                <Field label={w('over.text')} name="override" value={override?.text ?? ''} onInput={(text) => set(alert.key, { text })} maxLength={500} />
+              </div>
+            </div>
+          </div>
+        )
+      })}
+    </SignDialog>
+  )
+}

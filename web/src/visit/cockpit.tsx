@@ -1,0 +1,266 @@
+// The doctor's screen: who waits on the left, picture and record in the middle, chart and prescription on the right.
+import { useLocation, useRoute } from 'preact-iso'
+import { useEffect, useMemo, useState } from 'preact/hooks'
+import { get, post } from '../api/client'
+import { useDeed, useResource } from '../api/resource'
+import type { Chart, Judgement, Queue, Ticket, Visit } from '../api/types'
+import { clock, minutes } from '../i18n/format'
+import { pick } from '../i18n/i18n'
+import { w as identity } from '../identity/words'
+import { PrescriptionEditor } from '../prescribe/editor'
+import { Icon } from '../ui/icons'
+import { useKeys } from '../ui/keys'
+import { Button, Dialog, Field, Loading, Notice, ProblemNote, Select, Tick, useTitle } from '../ui/parts'
+import { ChartPanel } from './chart_panel'
+import { Devices } from './devices'
+import { RecordEditor, signable, useRecord } from './record_editor'
+import { Room } from './room'
+import { Stage } from './stage'
+import { stateTone } from './states'
+import { w } from './desk_words'
+import { w as visits } from './words'
+
+const personLine = (person: Visit['person']) => w('person', { name: person.name, sex: identity(`sex.${person.sex}`), age: person.age })
+const running = (visit: Visit) => visit.state === 'in_consult' || visit.state === 'interrupted'
+
+export function Cockpit() {
+  const { params } = useRoute()
+  const { route } = useLocation()
+  const queue = useResource('queue', (signal) => get<Queue>('/queue', signal), ['queue.changed', 'visit.changed'])
+  const deed = useDeed()
+  const chosen = params.id
+  const waiting = queue.value?.visits.filter((visit) => visit.state === 'checked_in') ?? []
+  useTitle(w('queue.title'))
+
+  const next = () => {
+    const first = waiting[0]
+    if (!first) return
+    void deed.run(async () => {
+      await post<Visit>(`/visits/${first.id}/admit`)
+      queue.refresh()
+      route(`/work/visits/${first.id}`)
+    })
+  }
+  useKeys({ F2: next })
+
+  return (
+    <div class="columns cockpit">
+      <aside class="column" aria-label={w('queue.title')}>
+        <div class="top">
+          <h2>
+            {w('queue.title')} {waiting.length}
+          </h2>
+          <Button look="primary" disabled={waiting.length === 0} busy={deed.busy} onPress={next} test="next">
+            {w('queue.next')} <kbd>F2</kbd>
+          </Button>
+        </div>
+        <ProblemNote problem={deed.problem ?? queue.problem} again={queue.refresh} />
+        {!queue.value && !queue.problem && <Loading />}
+        {queue.value?.visits.length === 0 && (
+          <div class="meta">
+            <p>{w('queue.empty')}</p>
+            <p>{w('queue.empty.say')}</p>
+          </div>
+        )}
+        <nav class="queue">
+          {queue.value?.visits.map((visit) => (
+            <a key={visit.id} href={`/work/visits/${visit.id}`} aria-current={visit.id === chosen ? 'true' : undefined} data-test="queued" data-state={visit.state}>
+              <span class="top">
+                <span>
+                  {clock(visit.start)} {visit.person.name}
+                </span>
+                <span class={`tag ${stateTone[visit.state]}`}>{visits(`state.${visit.state}`)}</span>
+              </span>
+              <span class="meta">
+                {identity(`sex.${visit.person.sex}`)} {visit.person.age} · {visits(`kind.${visit.kind}`)} · {visit.icd10}
+                {visit.state === 'checked_in' && ` · ${w('queue.waited', { n: minutes(visit.waiting_s ?? 0) })}`}
+              </span>
+            </a>
+          ))}
+        </nav>
+        <div class="push" />
+        {queue.value && (
+          <div class="counts">
+            <div>
+              <span>{w('queue.done')}</span>
+              <b>{queue.value.done}</b>
+            </div>
+            <div class={queue.value.unsigned_records > 0 ? 'due' : ''}>
+              <span>{w('queue.unsigned')}</span>
+              <b>{queue.value.unsigned_records}</b>
+            </div>
+            <div class={queue.value.returned_prescriptions > 0 ? 'due' : ''}>
+              <span>{w('queue.returned')}</span>
+              <b>{queue.value.returned_prescriptions}</b>
+            </div>
+          </div>
+        )}
+      </aside>
+      {chosen ? (
+        <Consulting key={chosen} id={chosen} onChanged={queue.refresh} />
+      ) : (
+        <>
+          <main class="column paper" id="content">
+            <h1 class="visually-hidden">{w('queue.title')}</h1>
+            <div class="empty">
+              <Icon name="people" />
+              <p>{w('pick')}</p>
+            </div>
+          </main>
+          <aside class="column" aria-label={w('chart.title')} />
+        </>
+      )}
+    </div>
+  )
+}
+
+function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
+  const visit = useResource(`visit ${id}`, (signal) => get<Visit>(`/visits/${id}`, signal), ['visit.changed', 'prescription.changed'])
+  const chart = useResource(`chart ${id}`, (signal) => get<Chart>(`/visits/${id}/chart`, signal))
+  const devices = useMemo(() => new Devices(), [])
+  const room = useMemo(() => new Room(() => post<Ticket>(`/visits/${id}/ticket`), devices), [id, devices])
+  const desk = useRecord(id)
+  const deed = useDeed()
+  const [signing, setSigning] = useState<'record' | 'prescription' | undefined>()
+  const [judging, setJudging] = useState(false)
+  const view = room.view.value
+  const inRoom = visit.value !== undefined && running(visit.value)
+
+  useEffect(
+    () => () => {
+      room.leave()
+      devices.close()
+    },
+    [room, devices],
+  )
+  useEffect(() => {
+    if (inRoom) void devices.open().then(() => room.join())
+    else room.leave()
+  }, [inRoom, room, devices])
+
+  const draft = visit.value?.prescriptions.find((one) => one.state === 'draft')
+  useKeys({
+    F8: () => {
+      if (desk.record && !desk.record.signed_at && !draft && signable(desk.record)) setSigning('record')
+      else setSigning('prescription')
+    },
+    F9: () => room.setMic(!room.view.value.mic),
+  })
+
+  if (!visit.value)
+    return (
+      <main class="column paper" id="content">
+        <ProblemNote problem={visit.problem} again={visit.refresh} />
+        {visit.loading && <Loading />}
+      </main>
+    )
+  const current = visit.value
+  const refresh = () => {
+    visit.refresh()
+    onChanged()
+  }
+  const act = (path: string, body: object = {}) =>
+    void deed.run(async () => {
+      visit.set(await post<Visit>(`/visits/${id}/${path}`, body))
+      onChanged()
+    })
+  const idle =
+    current.state === 'checked_in' ? w('call.waiting') : inRoom ? w('call.coming') : current.state === 'booked' ? w('call.off') : w('call.over')
+
+  return (
+    <>
+      <main class="column paper" id="content" data-test="consulting" data-state={current.state}>
+        <div class="top">
+          <h1>{personLine(current.person)}</h1>
+          <span>
+            {clock(current.start)} · {visits(`kind.${current.kind}`)} <span class={`tag ${stateTone[current.state]}`}>{visits(`state.${current.state}`)}</span>
+          </span>
+        </div>
+        <ProblemNote problem={deed.problem} />
+        <Stage view={view} idle={idle} />
+        <div class="keys">
+          {current.state === 'checked_in' && (
+            <Button look="primary" busy={deed.busy} onPress={() => act('admit')} test="admit">
+              {w('admit')}
+            </Button>
+          )}
+          {inRoom && (
+            <>
+              <Button icon={view.mic ? 'mic' : 'micOff'} pressed={!view.mic} onPress={() => room.setMic(!view.mic)}>
+                {view.mic ? w('mute') : w('unmute')} <kbd>F9</kbd>
+              </Button>
+              <Button icon={view.camera ? 'camera' : 'cameraOff'} pressed={!view.camera} onPress={() => room.setCamera(!view.camera)}>
+                {view.camera ? w('cam.off') : w('cam.on')}
+              </Button>
+              <span class="end row">
+                <Button look="danger" busy={deed.busy} disabled={!current.record_signed} onPress={() => act('end')} test="end-visit">
+                  {w('end')}
+                </Button>
+                {!current.record_signed && <span class="meta">{w('end.need')}</span>}
+              </span>
+            </>
+          )}
+        </div>
+        <div class="row">
+          <span class="meta">{w('judge.title')}</span>
+          <span class="grow">
+            {current.decision?.reasons.map((reason) => pick(reason.message)).join(' ') || visits(`kind.${current.kind}`)}{' '}
+            <span class="meta mono">{current.decision?.reasons.map((reason) => reason.rule).join(' ')}</span>
+          </span>
+          {inRoom && (
+            <Button look="quiet" onPress={() => setJudging(true)} test="judge">
+              {w('judge.dialog')}
+            </Button>
+          )}
+        </div>
+        {current.complaint && <Notice tone="plain" title={current.complaint} />}
+        {(inRoom || current.state === 'concluded' || desk.record?.version) && (
+          <RecordEditor visit={id} desk={desk} signing={signing === 'record'} onSigning={(open) => setSigning(open ? 'record' : undefined)} onSigned={refresh} />
+        )}
+      </main>
+      <aside class="column" aria-label={w('chart.title')}>
+        {chart.value ? <ChartPanel chart={chart.value} /> : chart.problem ? <ProblemNote problem={chart.problem} again={chart.refresh} /> : <Loading />}
+        {(inRoom || current.prescriptions.length > 0) && (
+          <PrescriptionEditor
+            visit={id}
+            diagnosis={desk.record?.diagnoses.map((one) => one.icd10) ?? []}
+            last={chart.value?.prescriptions.find((one) => one.visit_id !== id && one.state !== 'draft')?.id}
+            existing={current.prescriptions.at(-1)?.id}
+            signing={signing === 'prescription'}
+            onSigning={(open) => setSigning(open ? 'prescription' : undefined)}
+            onChanged={refresh}
+          />
+        )}
+      </aside>
+      {judging && (
+        <JudgeDialog
+          onClose={() => setJudging(false)}
+          onJudge={(body) => {
+            setJudging(false)
+            act('judge', body)
+          }}
+        />
+      )}
+    </>
+  )
+}
+
+const judgements: readonly Judgement[] = ['confirmed_followup', 'judged_first', 'unsuitable']
+
+function JudgeDialog({ onClose, onJudge }: { onClose: () => void; onJudge: (body: { judgement: Judgement; condition_changed: boolean; note: string }) => void }) {
+  const [judgement, setJudgement] = useState<Judgement>('confirmed_followup')
+  const [changed, setChanged] = useState(false)
+  const [note, setNote] = useState('')
+  return (
+    <Dialog title={w('judge.dialog')} onClose={onClose}>
+      <div class="stack">
+        <Select label={w('judge.title')} value={judgement} options={judgements.map((value) => ({ value, label: w(`judge.${value}`) }))} onChange={setJudgement} />
+        <Tick label={w('judge.changed')} checked={changed} onChange={setChanged} />
+        <Field label={w('judge.note')} lines={3} value={note} onInput={setNote} maxLength={2000} />
+        <Button look="primary" onPress={() => onJudge({ judgement, condition_changed: changed, note })}>
+          {w('judge.send')}
+        </Button>
+      </div>
+    </Dialog>
+  )
+}
