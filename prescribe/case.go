@@ -1,7 +1,9 @@
 package prescribe
 
 import (
+	"encoding/json"
 	"fmt"
+	"math/big"
 	"strings"
 	"time"
 
@@ -30,6 +32,7 @@ type chart struct {
 	Allergies  []allergy
 	Conditions []string
 	Medicines  []medicine
+	Prescribed []prescribed
 	Creatinine *measured
 }
 
@@ -38,6 +41,12 @@ type allergy struct{ Substance, Severity, Reaction string }
 type medicine struct {
 	Ingredient, DailyDose, Unit string
 	Left                        int // days of supply
+}
+
+// prescribed is a line of another approved prescription whose days are not over.
+type prescribed struct {
+	Item json.RawMessage
+	Left int
 }
 
 type measured struct {
@@ -100,7 +109,25 @@ func (s *Service) caseOf(o Order, facts VisitFacts, ps parties, known chart, now
 		}
 		c.ActiveMeds = append(c.ActiveMeds, check.Active{Ingredient: m.Ingredient, DailyDose: decimal(m.DailyDose), Unit: m.Unit, RemainingDays: check.Whole(m.Left)})
 	}
+	for _, p := range known.Prescribed {
+		var i Item
+		if err := json.Unmarshal(p.Item, &i); err != nil {
+			c.Unlisted = append(c.Unlisted, "prescription")
+			continue
+		}
+		c.ActiveMeds = append(c.ActiveMeds, i.active(p.Left))
+	}
 	return c
+}
+
+// active is the line as a medicine that the patient takes.
+func (i Item) active(left int) check.Active {
+	often := big.NewRat(int64(i.PerDay), 1)
+	if i.PerWeek > 0 {
+		often = big.NewRat(int64(i.PerWeek), 7)
+	}
+	return check.Active{Ingredient: i.Ingredient, Product: i.Product, DailyDose: decimal(i.Dose).Times(often), Unit: i.Unit,
+		Units: decimal(i.Units).Times(often), PerDay: decimal("1"), Route: i.Route, Form: i.Form, RemainingDays: check.Whole(left)}
 }
 
 // decimal reads a number of the database; one that can't be read stays unstated, which the checks tell.

@@ -254,7 +254,8 @@ func selectParties(ctx context.Context, tx tx, facts VisitFacts) (parties, error
 	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[parties])
 }
 
-// selectChart reads what is known of the patient on a day: allergies, conditions, medicines in supply, the newest creatinine.
+// selectChart reads what is known of the patient on a day: allergies, conditions, medicines in supply and
+// prescribed, the newest creatinine.
 func selectChart(ctx context.Context, tx tx, person ids.Person, at time.Time) (c chart, err error) {
 	if c.Allergies, err = collect[allergy](ctx, tx, `SELECT substance, severity, reaction FROM allergy WHERE person_id = $1 ORDER BY substance`, person); err != nil {
 		return c, err
@@ -262,6 +263,13 @@ func selectChart(ctx context.Context, tx tx, person ids.Person, at time.Time) (c
 	if c.Medicines, err = collect[medicine](ctx, tx, `
 		SELECT ingredient, daily_dose::text AS daily_dose, unit, until - $2::date AS left FROM medicine
 		WHERE person_id = $1 AND until >= $2::date ORDER BY ingredient, source`, person, at); err != nil {
+		return c, err
+	}
+	if c.Prescribed, err = collect[prescribed](ctx, tx, `
+		SELECT item, (rx.signed_at::date + (item->>'days')::int) - $2::date AS left
+		FROM prescription rx, jsonb_array_elements(rx.items) item
+		WHERE rx.person_id = $1 AND rx.state = 'approved' AND rx.signed_at::date + (item->>'days')::int > $2::date
+		ORDER BY rx.id, item->>'line'`, person, at); err != nil {
 		return c, err
 	}
 	creatinine, err := collect[measured](ctx, tx, `

@@ -520,6 +520,30 @@ func TestReturnedPrescriptionGetsItsNextVersion(t *testing.T) {
 	}
 }
 
+func TestAnApprovedPrescriptionIsAMedicineTheNextOneMeets(t *testing.T) {
+	c := newClinic(t)
+	first, err := c.review(c.signed(renewal()), pass())
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Order{Type: "general", Diagnosis: []string{"I10"}, Items: []Item{{Line: 1, Ingredient: "enalapril", Dose: "10", Unit: "mg", PerDay: 1, Days: 7, Provenance: "typed"}}}
+	met := func(p Prescription) bool {
+		return slices.ContainsFunc(p.Check.Alerts, func(a check.Alert) bool { return a.Key == "ddi:enalapril+valsartan" })
+	}
+	if p := c.write(o); !met(p) {
+		t.Errorf("enalapril beside yesterday's valsartan: %+v", p.Check.Alerts)
+	}
+	if p := c.write(renewal()); !slices.ContainsFunc(p.Check.Alerts, func(a check.Alert) bool { return a.Key == "R_EARLY_REFILL:valsartan" }) {
+		t.Errorf("the same again on the same day: %+v", p.Check.Alerts)
+	}
+	if _, err := c.Cancel(c.as(c.doctor, "prescription.write"), first.ID); err != nil {
+		t.Fatal(err)
+	}
+	if p := c.write(o); met(p) {
+		t.Error("a void prescription is no medicine")
+	}
+}
+
 func TestWhatThePharmacistMayNot(t *testing.T) {
 	c := newClinic(t)
 	p := c.signed(renewal())

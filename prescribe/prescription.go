@@ -258,6 +258,9 @@ func (s *Service) Prescription(ctx context.Context, id ids.Prescription) (p Pres
 
 // Prescriptions of a person, newest first, all versions.
 func (s *Service) Prescriptions(ctx context.Context, person ids.Person) (list []Prescription, err error) {
+	if person.IsZero() {
+		return nil, fault.Missing()
+	}
 	err = s.inTx(ctx, func(tx tx) error {
 		if list, err = s.readAll(ctx, tx, filter{Person: person}); err != nil || len(list) == 0 {
 			return err

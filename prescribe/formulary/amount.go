@@ -36,6 +36,14 @@ func (d Decimal) Rat() *big.Rat {
 	return d.rat
 }
 
+// Times is d taken by times; an absent number stays absent.
+func (d Decimal) Times(by *big.Rat) Decimal {
+	if d.rat == nil {
+		return d
+	}
+	return Decimal{new(big.Rat).Mul(d.rat, by)}
+}
+
 func (d Decimal) String() string {
 	if d.rat == nil {
 		return ""
