@@ -1,6 +1,7 @@
 package consult
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"slices"
@@ -101,9 +102,9 @@ func (s *Service) Decision(ctx context.Context, id ids.Decision) (d Decision, er
 	return d, err
 }
 
-// JudgeForSigning asks whether a prescription may be signed in the visit now (RXE-01): the
-// visit is running and the check passes with the facts of this moment. The decision is kept in tx;
-// a refusal is fault.Refused, and the caller commits what was kept.
+// JudgeForSigning asks whether a prescription may be signed in the visit now (RXE-01): the visit is
+// running and the check passes with the facts of this moment. A decision that passes is kept in tx, with
+// what it allows; a refusal is fault.Refused and is kept beside tx, because the caller will roll tx back.
 func (s *Service) JudgeForSigning(ctx context.Context, tx tx, visit ids.Visit) (Decision, error) {
 	v, err := s.visit(ctx, tx, visit)
 	if err != nil {
@@ -112,11 +113,19 @@ func (s *Service) JudgeForSigning(ctx context.Context, tx tx, visit ids.Visit) (
 	if v.State != InConsult && v.State != Interrupted {
 		return Decision{}, movedOn(v)
 	}
-	d, err := s.judgeVisit(ctx, tx, v, eligibility.Sign)
-	if err == nil && (!d.Verdict.Passes() || v.Kind == eligibility.HealthConsult) {
-		err = notEligible(d)
+	d, _, err := s.judge(ctx, tx, v.ask(eligibility.Sign))
+	if err != nil {
+		return Decision{}, err
 	}
-	return d, err
+	if d.Verdict.Passes() && v.Kind != eligibility.HealthConsult {
+		return d, s.keep(ctx, tx, &d, v.Person.ID, v.ID, v.Institution.ID)
+	}
+	return d, cmp.Or(s.keepRefusal(ctx, v, d), notEligible(d))
+}
+
+// keepRefusal stores a decision whose deed was rolled back.
+func (s *Service) keepRefusal(ctx context.Context, v Visit, d Decision) error {
+	return s.inTx(ctx, func(tx tx) error { return s.keep(ctx, tx, &d, v.Person.ID, v.ID, v.Institution.ID) })
 }
 
 // judgeVisit asks about a visit and keeps the answer.

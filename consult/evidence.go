@@ -133,6 +133,9 @@ func (s *Service) AddEvidence(ctx context.Context, n NewEvidence) (e Evidence, e
 
 // Evidence lists the records of a person.
 func (s *Service) Evidence(ctx context.Context, person ids.Person) (list []Evidence, err error) {
+	if person.IsZero() { // would filter nothing
+		return nil, fault.Missing()
+	}
 	err = s.inTx(ctx, func(tx tx) error {
 		if list, err = selectEvidence(ctx, tx, authz.ScopeFrom(ctx), evidenceFilter{Person: person}); err != nil {
 			return err

@@ -33,6 +33,9 @@ func selectEvidence(ctx context.Context, tx tx, scope authz.Scope, f evidenceFil
 }
 
 func oneEvidence(ctx context.Context, tx tx, scope authz.Scope, id ids.Evidence) (Evidence, error) {
+	if id.IsZero() { // would filter nothing
+		return Evidence{}, fault.Missing()
+	}
 	list, err := selectEvidence(ctx, tx, scope, evidenceFilter{ID: id})
 	if err != nil {
 		return Evidence{}, err

@@ -22,7 +22,7 @@ func (s *Service) readQueue(ctx context.Context, _ *struct{}) (*queueOut, error)
 
 type chartOut struct{ Body Chart }
 
-func (s *Service) readChart(ctx context.Context, in *visitID) (*chartOut, error) {
+func (s *Service) readChart(ctx context.Context, in *VisitPath) (*chartOut, error) {
 	c, err := s.Chart(ctx, in.ID)
 	return &chartOut{c}, err
 }

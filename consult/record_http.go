@@ -17,13 +17,13 @@ func (s *Service) recordRoutes(api *httpapi.API) {
 
 type recordOut struct{ Body Record }
 
-func (s *Service) readRecord(ctx context.Context, in *visitID) (*recordOut, error) {
+func (s *Service) readRecord(ctx context.Context, in *VisitPath) (*recordOut, error) {
 	r, err := s.Record(ctx, in.ID)
 	return &recordOut{r}, err
 }
 
 type writeRecordIn struct {
-	visitID
+	VisitPath
 	Body struct {
 		RecordText
 		Version int `json:"version" minimum:"0" doc:"The version that was seen; 0 for the first"`
@@ -36,7 +36,7 @@ func (s *Service) writeRecord(ctx context.Context, in *writeRecordIn) (*recordOu
 }
 
 type signRecordIn struct {
-	visitID
+	VisitPath
 	Body struct {
 		SHA256     string `json:"sha256" pattern:"^[0-9a-f]{64}$" doc:"Of the bytes that were shown"`
 		Passphrase string `json:"passphrase" maxLength:"200"`

@@ -160,16 +160,8 @@ func (s *Service) Book(ctx context.Context, b Booking) (Visit, error) {
 		return audit.Write(ctx, tx, audit.Entry{Action: "visit.book", Object: "visit/" + id.String(), Person: b.Person, Place: slot.InstitutionID})
 	})
 	switch {
-	case errors.Is(err, errTaken), pg.Violates(err, "visit_one_a_slot"):
-		nearest, err := s.nearest(ctx, b.Slot)
-		if err != nil {
-			return Visit{}, err
-		}
-		return Visit{}, fault.New(fault.Conflict, "slot_taken", "这个时间刚刚被别人约走了。", "This time has just been taken.").
-			WithRemedy("请从旁边的时间里选一个，您填的都在。", "Please choose one of the times nearby; your answers are kept.").
-			With(map[string][]Slot{"nearest": nearest})
-	case pg.Violates(err, "visit_asked_once"):
-		return s.Book(ctx, b) // the same wish is being booked beside us; now it is there
+	case errors.Is(err, errTaken), pg.Violates(err, "visit_one_a_slot"), pg.Violates(err, "visit_asked_once"):
+		return s.taken(ctx, account, b)
 	case err != nil:
 		return Visit{}, err
 	case refused != nil:
@@ -182,6 +174,29 @@ func (s *Service) Book(ctx context.Context, b Booking) (Visit, error) {
 }
 
 var errTaken = errors.New("slot taken")
+
+// taken answers who came second: with the visit, if the one who came first was the same wish
+// sent twice, else with the nearest times.
+func (s *Service) taken(ctx context.Context, account ids.Account, b Booking) (Visit, error) {
+	var first ids.Visit
+	err := s.inTx(ctx, func(tx tx) (err error) {
+		first, err = visitOfRequest(ctx, tx, account, b.RequestKey)
+		return err
+	})
+	if err != nil {
+		return Visit{}, err
+	}
+	if !first.IsZero() {
+		return s.Visit(ctx, first)
+	}
+	nearest, err := s.nearest(ctx, b.Slot)
+	if err != nil {
+		return Visit{}, err
+	}
+	return Visit{}, fault.New(fault.Conflict, "slot_taken", "这个时间刚刚被别人约走了。", "This time has just been taken.").
+		WithRemedy("请从旁边的时间里选一个，您填的都在。", "Please choose one of the times nearby; your answers are kept.").
+		With(map[string][]Slot{"nearest": nearest})
+}
 
 func notEligible(d Decision) error {
 	return fault.New(fault.Refused, "not_eligible", "按规定，这次不能在线上进行。", "Under the rules this can't take place online.").
@@ -216,6 +231,9 @@ func (s *Service) Visits(ctx context.Context, person ids.Person) (list []Visit, 
 
 // visit reads one visit within the scope, with line and prescriptions, and records the reading.
 func (s *Service) visit(ctx context.Context, tx tx, id ids.Visit) (Visit, error) {
+	if id.IsZero() { // would filter nothing
+		return Visit{}, fault.Missing()
+	}
 	list, err := s.visits(ctx, tx, filter{Visit: id})
 	if err != nil {
 		return Visit{}, err
@@ -392,8 +410,8 @@ func (s *Service) decided(ctx context.Context, id ids.Visit, deed string, stage 
 		return err
 	})
 	if refused != nil && err != nil {
-		if kept := s.inTx(ctx, func(tx tx) error { return s.keep(ctx, tx, refused, v.Person.ID, id, v.Institution.ID) }); kept != nil {
-			return v, kept
+		if lost := s.keepRefusal(ctx, v, *refused); lost != nil {
+			return v, lost
 		}
 		s.tell("visit.changed", v)
 	}

@@ -37,15 +37,16 @@ func (s *Service) Routes(api *httpapi.API) {
 		Summary: "Conclude the visit; the record has to be signed"}, one(s.End))
 }
 
-type visitID struct {
+// VisitPath names the visit; exported because huma reads embedded fields of exported types only.
+type VisitPath struct {
 	ID ids.Visit `path:"id"`
 }
 
 type visitOut struct{ Body Visit }
 
 // one is a deed that needs nothing but the visit.
-func one(deed func(context.Context, ids.Visit) (Visit, error)) func(context.Context, *visitID) (*visitOut, error) {
-	return func(ctx context.Context, in *visitID) (*visitOut, error) {
+func one(deed func(context.Context, ids.Visit) (Visit, error)) func(context.Context, *VisitPath) (*visitOut, error) {
+	return func(ctx context.Context, in *VisitPath) (*visitOut, error) {
 		v, err := deed(ctx, in.ID)
 		return &visitOut{v}, err
 	}
@@ -101,7 +102,7 @@ func (s *Service) listVisits(ctx context.Context, in *listVisitsIn) (*visitsOut,
 }
 
 type checkInIn struct {
-	visitID
+	VisitPath
 	Body LineTest
 }
 
@@ -111,7 +112,7 @@ func (s *Service) checkIn(ctx context.Context, in *checkInIn) (*visitOut, error)
 }
 
 type cancelIn struct {
-	visitID
+	VisitPath
 	Body struct {
 		Reason string `json:"reason" maxLength:"500"`
 	}
@@ -123,7 +124,7 @@ func (s *Service) cancel(ctx context.Context, in *cancelIn) (*visitOut, error) {
 }
 
 type alarmIn struct {
-	visitID
+	VisitPath
 	Body struct {
 		RedFlags []string `json:"red_flags" minItems:"1" maxItems:"30" doc:"Danger signs; any word counts"`
 	}
@@ -135,7 +136,7 @@ func (s *Service) alarm(ctx context.Context, in *alarmIn) (*visitOut, error) {
 }
 
 type judgeIn struct {
-	visitID
+	VisitPath
 	Body Judgement
 }
 
@@ -146,7 +147,7 @@ func (s *Service) judgeIn(ctx context.Context, in *judgeIn) (*visitOut, error) {
 
 type ticketOut struct{ Body Ticket }
 
-func (s *Service) ticket(ctx context.Context, in *visitID) (*ticketOut, error) {
+func (s *Service) ticket(ctx context.Context, in *VisitPath) (*ticketOut, error) {
 	t, err := s.Ticket(ctx, in.ID)
 	return &ticketOut{t}, err
 }

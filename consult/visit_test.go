@@ -393,6 +393,9 @@ func TestSigningAsksAgain(t *testing.T) {
 	if _, err := sign(); code(err) != "not_eligible" {
 		t.Fatalf("got %v", err)
 	}
+	if n := one[int](w, `SELECT count(*) FROM decision WHERE stage = 'sign' AND verdict = 'DENY'`); n != 1 {
+		t.Errorf("%d refusals kept", n)
+	}
 	w.exec(`UPDATE visit SET state = 'concluded'`)
 	if _, err := sign(); code(err) != "visit_moved_on" {
 		t.Fatalf("got %v", err)
@@ -405,12 +408,18 @@ func TestAStrangerSeesAndDoesNothing(t *testing.T) {
 	other := w.member("doctor", 0)
 	other.Practitioner = ids.New[ids.Practitioner]()
 	for action, deed := range map[string]func(s *town) error{
-		"visit.read":     func(s *town) error { _, err := w.Visit(w.as(w.stranger, "visit.read"), v.ID); return err },
-		"visit.cancel":   func(s *town) error { _, err := w.Cancel(w.as(w.stranger, "visit.cancel"), v.ID, ""); return err },
-		"visit.join":     func(s *town) error { _, err := w.Ticket(w.as(w.stranger, "visit.join"), v.ID); return err },
-		"record.read":    func(s *town) error { _, err := w.Record(w.as(w.stranger, "record.read"), v.ID); return err },
-		"decision.read":  func(s *town) error { _, err := w.Decision(w.as(w.stranger, "decision.read"), v.Decision.ID); return err },
-		"visit.book":     func(s *town) error { _, err := w.Book(w.as(w.stranger, "visit.book"), w.wish(w.slots(0, 15, 1)[0])); return err },
+		"visit.read":   func(s *town) error { _, err := w.Visit(w.as(w.stranger, "visit.read"), v.ID); return err },
+		"visit.cancel": func(s *town) error { _, err := w.Cancel(w.as(w.stranger, "visit.cancel"), v.ID, ""); return err },
+		"visit.join":   func(s *town) error { _, err := w.Ticket(w.as(w.stranger, "visit.join"), v.ID); return err },
+		"record.read":  func(s *town) error { _, err := w.Record(w.as(w.stranger, "record.read"), v.ID); return err },
+		"decision.read": func(s *town) error {
+			_, err := w.Decision(w.as(w.stranger, "decision.read"), v.Decision.ID)
+			return err
+		},
+		"visit.book": func(s *town) error {
+			_, err := w.Book(w.as(w.stranger, "visit.book"), w.wish(w.slots(0, 15, 1)[0]))
+			return err
+		},
 		"visit.admit":    func(s *town) error { _, err := w.Admit(w.as(other, "visit.admit"), v.ID); return err },
 		"chart.read":     func(s *town) error { _, err := w.Chart(w.as(other, "chart.read"), v.ID); return err },
 		"visit.end":      func(s *town) error { _, err := w.End(w.as(other, "visit.end"), v.ID); return err },
@@ -484,4 +493,3 @@ func TestACancelledSlotIsFreeAgain(t *testing.T) {
 		t.Fatalf("slots: %+v, %v", open, err)
 	}
 }
-

@@ -1,0 +1,121 @@
+package consult_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strings"
+	"testing"
+
+	"yuanzhen/consult"
+	"yuanzhen/internal/keys"
+)
+
+var complete = consult.RecordText{ChiefComplaint: "血压高三年", PresentIllness: "规律服药", Assessment: "控制平稳", Plan: "续方 28 天",
+	Diagnoses: []consult.Diagnosis{{ICD10: "I10.x00", Name: "写错的名字"}, {ICD10: "E78.500"}}}
+
+func TestARecordIsSignedAsItWasShown(t *testing.T) {
+	w := newTown(t)
+	v := w.begun()
+	write, sign := w.as(w.doctor, "record.write"), w.as(w.doctor, "record.sign")
+	if r, err := w.Record(w.as(w.doctor, "record.read"), v.ID); err != nil || r.Version != 0 || r.Diagnoses == nil {
+		t.Fatalf("before the first word: %+v, %v", r, err)
+	}
+	first, err := w.WriteRecord(write, v.ID, complete, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.WriteRecord(write, v.ID, complete, 0); code(err) != "record_moved_on" {
+		t.Errorf("written from another window: %v", err)
+	}
+	second := complete
+	second.Plan = "续方 14 天"
+	r, err := w.WriteRecord(write, v.ID, second, first.Version)
+	if err != nil || r.Version != 2 {
+		t.Fatalf("second version: %+v, %v", r, err)
+	}
+	if sum := sha256.Sum256([]byte(r.Canonical)); hex.EncodeToString(sum[:]) != r.SHA256 || !strings.Contains(r.Canonical, "特发性高血压") {
+		t.Errorf("what is stored is not what is hashed: %s", r.Canonical)
+	}
+	if _, err := w.SignRecord(sign, v.ID, first.SHA256, passphrase); code(err) != "record_moved_on" {
+		t.Errorf("signed an older version than was seen: %v", err)
+	}
+	if _, err := w.SignRecord(sign, v.ID, r.SHA256, "guess"); code(err) != "wrong_passphrase" {
+		t.Errorf("signed with a guessed passphrase: %v", err)
+	}
+	if r, err = w.SignRecord(sign, v.ID, r.SHA256, passphrase); err != nil {
+		t.Fatal(err)
+	}
+	public, err := keys.PublicKeys(t.Context(), w.DB)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := keys.Verify(public[0], []byte(r.Canonical), r.Signature); err != nil {
+		t.Error(err)
+	}
+	if _, err := w.WriteRecord(write, v.ID, complete, r.Version); code(err) != "record_signed" {
+		t.Errorf("written after signing: %v", err)
+	}
+	if _, err := w.DB.Exec(t.Context(), `UPDATE record SET canonical = '{}' WHERE signed_at IS NOT NULL`); err == nil {
+		t.Error("signed bytes were changed")
+	}
+	if c, err := w.Chart(w.as(w.doctor, "chart.read"), v.ID); err != nil || !slices.Equal(c.Visits[0].Diagnoses, []string{"I10.x00", "E78.500"}) {
+		t.Errorf("chart: %+v, %v", c.Visits, err)
+	}
+}
+
+func TestRecordsThatAreNotSigned(t *testing.T) {
+	w := newTown(t)
+	v := w.begun()
+	write, sign := w.as(w.doctor, "record.write"), w.as(w.doctor, "record.sign")
+	if _, err := w.WriteRecord(write, v.ID, consult.RecordText{Diagnoses: []consult.Diagnosis{{ICD10: "Q99.999"}}}, 0); code(err) != "icd10_unknown" {
+		t.Errorf("unknown code: %v", err)
+	}
+	version := 0
+	for story, drop := range map[string]func(*consult.RecordText){
+		"no complaint":  func(r *consult.RecordText) { r.ChiefComplaint = "" },
+		"no diagnosis":  func(r *consult.RecordText) { r.Diagnoses = nil },
+		"no assessment": func(r *consult.RecordText) { r.Assessment = "" },
+		"no plan":       func(r *consult.RecordText) { r.Plan = "" },
+	} {
+		text := complete
+		drop(&text)
+		r, err := w.WriteRecord(write, v.ID, text, version)
+		if err != nil {
+			t.Fatal(err)
+		}
+		version = r.Version
+		if _, err := w.SignRecord(sign, v.ID, r.SHA256, passphrase); code(err) != "record_incomplete" {
+			t.Errorf("%s: %v", story, err)
+		}
+	}
+	w.exec(`UPDATE visit SET state = 'concluded'`)
+	if _, err := w.WriteRecord(write, v.ID, complete, version); code(err) != "visit_moved_on" {
+		t.Errorf("written after the visit: %v", err)
+	}
+}
+
+func TestICD10(t *testing.T) {
+	for q, want := range map[string]string{"I10": "I10.x00", "高血压": "I10.x00", "asthma": "J45.000", "e11.9": "E11.900"} {
+		found := consult.SearchICD10(q)
+		if !slices.ContainsFunc(found, func(c consult.Code) bool { return c.Code == want }) {
+			t.Errorf("%q: %v", q, found)
+		}
+	}
+	all := map[string]bool{}
+	for _, letter := range "ABCDEFGHIJKLMNOPQRSTUVWXYZ" {
+		for digit := range 10 {
+			for _, c := range consult.SearchICD10(string(letter) + string(rune('0'+digit))) {
+				if all[c.Code] = true; c.Name.ZH == "" || c.Name.EN == "" {
+					t.Errorf("%s has no name", c.Code)
+				}
+			}
+		}
+	}
+	if len(all) < 200 {
+		t.Errorf("%d codes, want 200 or more", len(all))
+	}
+	if got := consult.SearchICD10("没有这个病"); got == nil || len(got) != 0 {
+		t.Errorf("nothing found is an empty list: %v", got)
+	}
+}
