@@ -39,6 +39,7 @@ type Service struct {
 type Rooms interface {
 	Admit(context.Context, control.Room, control.Seat) error
 	Close(context.Context, control.Room) error
+	Seats(context.Context, control.Room) ([]control.SeatState, error)
 }
 
 // Desk sells tickets to rooms (control.Desk).

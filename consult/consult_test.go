@@ -195,8 +195,13 @@ func code(err error) string {
 }
 
 type fakeRooms struct {
-	mu   sync.Mutex
-	said []string
+	mu    sync.Mutex
+	said  []string
+	seats []control.SeatState
+}
+
+func (r *fakeRooms) Seats(context.Context, control.Room) ([]control.SeatState, error) {
+	return r.seats, nil
 }
 
 func (r *fakeRooms) Admit(_ context.Context, room control.Room, seat control.Seat) error {

@@ -106,7 +106,7 @@ func (s *Service) Decision(ctx context.Context, id ids.Decision) (d Decision, er
 // running and the check passes with the facts of this moment. A decision that passes is kept in tx, with
 // what it allows; a refusal is fault.Refused and is kept beside tx, because the caller will roll tx back.
 func (s *Service) JudgeForSigning(ctx context.Context, tx tx, visit ids.Visit) (Decision, error) {
-	v, err := s.visit(ctx, tx, visit)
+	v, err := s.find(ctx, tx, visit)
 	if err != nil {
 		return Decision{}, err
 	}

@@ -93,7 +93,7 @@ func (s *Service) WriteRecord(ctx context.Context, id ids.Visit, text RecordText
 		codes = append(codes, d.ICD10)
 	}
 	err = s.inTx(ctx, func(tx tx) error {
-		v, err := s.visit(ctx, tx, id)
+		v, err := s.find(ctx, tx, id)
 		if err != nil {
 			return err
 		}
@@ -150,7 +150,7 @@ func canonicalBytes(doc any) (canonical []byte, sum string, err error) {
 func (s *Service) SignRecord(ctx context.Context, id ids.Visit, sum, passphrase string) (r Record, err error) {
 	var v Visit
 	err = s.inTx(ctx, func(tx tx) error {
-		if v, err = s.visit(ctx, tx, id); err != nil {
+		if v, err = s.find(ctx, tx, id); err != nil {
 			return err
 		}
 		if r, err = newestRecord(ctx, tx, id); err != nil {

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"yuanzhen/consult/eligibility"
@@ -49,7 +48,7 @@ var VisitMoves = []Move{
 	{"book", nil, Booked, "patient, guardian", "decision at booking passes; slot free", "slot, consents, decision"},
 	{"check in", []State{Booked}, CheckedIn, "patient, guardian", "until 15 min after the start", "devices, network, guardian present"},
 	{"cancel", []State{Booked, CheckedIn}, Cancelled, "patient, coordinator", "not begun", "reason; the slot is free again"},
-	{"admit", []State{CheckedIn, Interrupted}, InConsult, "doctor", "decision at start passes", "decision, time of start"},
+	{"admit", []State{CheckedIn, InConsult, Interrupted}, InConsult, "doctor", "decision at start passes", "decision, time of start"}, // again, if the room did not hear
 	{"lose the line", []State{InConsult}, Interrupted, "the room", "a seat did not come back", ""},
 	{"come back", []State{Interrupted}, InConsult, "the room", "both are in the room", ""},
 	{"send offline", []State{InConsult, Interrupted}, TerminatedOffline, "doctor", "decision in the visit redirects or bars", "judgement, note, decision"},
@@ -199,6 +198,7 @@ func (s *Service) taken(ctx context.Context, account ids.Account, b Booking) (Vi
 }
 
 func notEligible(d Decision) error {
+	d.Facts = nil // they are read with the decision, where that is recorded
 	return fault.New(fault.Refused, "not_eligible", "按规定，这次不能在线上进行。", "Under the rules this can't take place online.").
 		WithRemedy("请看下面的理由和可以走的路。", "See the reasons and the ways out below.").
 		With(map[string]Decision{"decision": d})
@@ -229,8 +229,17 @@ func (s *Service) Visits(ctx context.Context, person ids.Person) (list []Visit, 
 	return list, err
 }
 
-// visit reads one visit within the scope, with line and prescriptions, and records the reading.
+// visit reads one visit within the scope and records the reading, or the deed that has been done.
 func (s *Service) visit(ctx context.Context, tx tx, id ids.Visit) (Visit, error) {
+	v, err := s.find(ctx, tx, id)
+	if err != nil {
+		return Visit{}, err
+	}
+	return v, audit.Write(ctx, tx, audit.Entry{Action: authz.ScopeFrom(ctx).Action, Object: "visit/" + id.String(), Person: v.Person.ID, Place: v.Institution.ID})
+}
+
+// find is visit for a deed that records itself when it is done.
+func (s *Service) find(ctx context.Context, tx tx, id ids.Visit) (Visit, error) {
 	if id.IsZero() { // would filter nothing
 		return Visit{}, fault.Missing()
 	}
@@ -241,8 +250,7 @@ func (s *Service) visit(ctx context.Context, tx tx, id ids.Visit) (Visit, error)
 	if len(list) == 0 {
 		return Visit{}, fault.Missing()
 	}
-	v := list[0]
-	return v, audit.Write(ctx, tx, audit.Entry{Action: authz.ScopeFrom(ctx).Action, Object: "visit/" + id.String(), Person: v.Person.ID, Place: v.Institution.ID})
+	return list[0], nil
 }
 
 // visits reads what the scope shows.
@@ -304,7 +312,7 @@ func (s *Service) act(ctx context.Context, id ids.Visit, deed string, guard func
 	var v Visit
 	m := move(deed)
 	err := s.inTx(ctx, func(tx tx) (err error) {
-		if v, err = s.visit(ctx, tx, id); err != nil {
+		if v, err = s.find(ctx, tx, id); err != nil {
 			return err
 		}
 		if !slices.Contains(m.From, v.State) {
@@ -429,7 +437,7 @@ type Judgement struct {
 // bars, the visit ends here with reasons and ways out.
 func (s *Service) Judge(ctx context.Context, id ids.Visit, j Judgement) (v Visit, err error) {
 	err = s.inTx(ctx, func(tx tx) error {
-		if v, err = s.visit(ctx, tx, id); err != nil {
+		if v, err = s.find(ctx, tx, id); err != nil {
 			return err
 		}
 		m := move("send offline")
@@ -488,88 +496,4 @@ func (s *Service) Alarm(ctx context.Context, id ids.Visit, flags []string) (Visi
 		}
 		return s.keep(ctx, tx, &d, v.Person.ID, id, v.Institution.ID)
 	})
-}
-
-// Seats of a visit's room.
-const (
-	patientSeat control.Seat = "patient"
-	doctorSeat  control.Seat = "doctor"
-)
-
-// Ticket is the way into the room.
-type Ticket struct {
-	URL        string              `json:"url"`
-	Room       control.Room        `json:"room"`
-	Ticket     string              `json:"ticket"`
-	ICEServers []control.ICEServer `json:"ice_servers"`
-	Seat       TicketSeat          `json:"seat"`
-	Admitted   bool                `json:"admitted"`
-	Expires    time.Time           `json:"expires"`
-}
-
-// TicketSeat says who one is in the room.
-type TicketSeat struct {
-	Name string `json:"name"`
-	Role string `json:"role"`
-}
-
-// Ticket sells the seat of whoever asks. The patient waits in it until the doctor admits; once
-// the visit has begun a new ticket is admitted, so that everybody is back after a restart.
-func (s *Service) Ticket(ctx context.Context, id ids.Visit) (Ticket, error) {
-	v, err := s.Visit(ctx, id)
-	if err != nil {
-		return Ticket{}, err
-	}
-	if !slices.Contains([]State{CheckedIn, InConsult, Interrupted}, v.State) {
-		kind := fault.Gone
-		if v.State == Booked {
-			kind = fault.Conflict
-		}
-		return Ticket{}, fault.New(kind, "room_not_open", "诊室现在没有开。", "The room isn't open.").
-			WithRemedy("请先候诊；已结束的就诊不能再进入。", "Please check in first; an ended visit can't be entered.")
-	}
-	begun := v.State != CheckedIn
-	c := control.Claims{Room: v.room, Seat: patientSeat, Name: v.Person.Name, Role: "guest", Admitted: begun, Publish: true, Subscribe: true}
-	if authz.SubjectFrom(ctx).Practitioner == v.Doctor.ID {
-		c.Seat, c.Name, c.Role, c.Admitted = doctorSeat, v.Doctor.Name, "host", true
-	}
-	pass, err := s.Desk.Issue(c)
-	if err != nil {
-		return Ticket{}, err
-	}
-	return Ticket{URL: "/signal", Room: v.room, Ticket: pass.Ticket, ICEServers: pass.ICEServers,
-		Seat: TicketSeat{c.Name, c.Role}, Admitted: c.Admitted, Expires: pass.Expires}, nil
-}
-
-// closeRoom ends the room after the visit; that it is closed a moment later than the visit harms nobody,
-// because no ticket is sold for an ended visit.
-func (s *Service) closeRoom(ctx context.Context, v Visit) {
-	if err := s.Rooms.Close(ctx, v.room); err != nil {
-		s.Log.WarnContext(ctx, "room not closed", "visit", v.ID.String(), "error", err)
-	}
-}
-
-// Heard follows what happens in rooms: a begun visit is interrupted while a seat is gone
-// for good, and goes on when it is back. The media server calls it, one event at a time.
-func (s *Service) Heard(ctx context.Context, e control.Event) {
-	deed := map[control.EventKind]string{control.SeatLeft: "lose the line", control.SeatJoined: "come back"}[e.Kind]
-	if deed == "" || !strings.HasPrefix(string(e.Room), "v-") {
-		return
-	}
-	m := move(deed)
-	ctx = authz.WithScope(ctx, authz.System("visit.line"))
-	var v Visit
-	err := s.inTx(ctx, func(tx tx) error {
-		id, err := moveRoom(ctx, tx, string(e.Room), m.From[0], m.To)
-		if err != nil || id.IsZero() {
-			return err
-		}
-		v, err = s.visit(ctx, tx, id)
-		return err
-	})
-	if err != nil {
-		s.Log.WarnContext(ctx, "visit did not follow its room", "error", err)
-		return
-	}
-	s.tell("visit.changed", v)
 }

@@ -338,7 +338,21 @@ func TestMoves(t *testing.T) {
 	}
 }
 
+func TestOneAloneIsNotBack(t *testing.T) {
+	w := newTown(t)
+	v := w.begun()
+	if err := w.hear(v.ID, control.SeatLeft); err != nil {
+		t.Fatal(err)
+	}
+	w.rooms.seats = w.rooms.seats[:1]
+	w.Heard(t.Context(), control.Event{Kind: control.SeatJoined, Room: control.Room(one[string](w, `SELECT room FROM visit`)), Seat: "doctor", Admitted: true})
+	if got := one[string](w, `SELECT state FROM visit`); got != "interrupted" {
+		t.Errorf("now %s", got)
+	}
+}
+
 func (w *town) hear(id ids.Visit, kind control.EventKind) error {
+	w.rooms.seats = []control.SeatState{{Seat: "doctor", Presence: control.Live}, {Seat: "patient", Presence: control.Live}}
 	room := one[string](w, `SELECT room FROM visit WHERE id = $1`, id)
 	w.Heard(w.t.Context(), control.Event{Kind: kind, Room: control.Room(room), Seat: "patient", Admitted: true})
 	return nil

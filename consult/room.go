@@ -1,0 +1,114 @@
+package consult
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"yuanzhen/internal/authz"
+	"yuanzhen/internal/fault"
+	"yuanzhen/internal/ids"
+	"yuanzhen/signaling/control"
+)
+
+// Seats of a visit's room.
+const (
+	patientSeat control.Seat = "patient"
+	doctorSeat  control.Seat = "doctor"
+)
+
+// Ticket is the way into the room.
+type Ticket struct {
+	URL        string              `json:"url"`
+	Room       control.Room        `json:"room"`
+	Ticket     string              `json:"ticket"`
+	ICEServers []control.ICEServer `json:"ice_servers"`
+	Seat       TicketSeat          `json:"seat"`
+	Admitted   bool                `json:"admitted"`
+	Expires    time.Time           `json:"expires"`
+}
+
+// TicketSeat says who one is in the room.
+type TicketSeat struct {
+	Name string `json:"name"`
+	Role string `json:"role"`
+}
+
+// Ticket sells the seat of whoever asks. The patient waits in it until the doctor admits; once
+// the visit has begun a new ticket is admitted, so that everybody is back after a restart.
+func (s *Service) Ticket(ctx context.Context, id ids.Visit) (Ticket, error) {
+	v, err := s.Visit(ctx, id)
+	if err != nil {
+		return Ticket{}, err
+	}
+	if !slices.Contains([]State{CheckedIn, InConsult, Interrupted}, v.State) {
+		kind := fault.Gone
+		if v.State == Booked {
+			kind = fault.Conflict
+		}
+		return Ticket{}, fault.New(kind, "room_not_open", "诊室现在没有开。", "The room isn't open.").
+			WithRemedy("请先候诊；已结束的就诊不能再进入。", "Please check in first; an ended visit can't be entered.")
+	}
+	begun := v.State != CheckedIn
+	c := control.Claims{Room: v.room, Seat: patientSeat, Name: v.Person.Name, Role: "guest", Admitted: begun, Publish: true, Subscribe: true}
+	if authz.SubjectFrom(ctx).Practitioner == v.Doctor.ID {
+		c.Seat, c.Name, c.Role, c.Admitted = doctorSeat, v.Doctor.Name, "host", true
+	}
+	pass, err := s.Desk.Issue(c)
+	if err != nil {
+		return Ticket{}, err
+	}
+	return Ticket{URL: "/signal", Room: v.room, Ticket: pass.Ticket, ICEServers: pass.ICEServers,
+		Seat: TicketSeat{c.Name, c.Role}, Admitted: c.Admitted, Expires: pass.Expires}, nil
+}
+
+// closeRoom ends the room after the visit; that it is closed a moment later than the visit harms nobody,
+// because no ticket is sold for an ended visit.
+func (s *Service) closeRoom(ctx context.Context, v Visit) {
+	if err := s.Rooms.Close(ctx, v.room); err != nil {
+		s.Log.WarnContext(ctx, "room not closed", "visit", v.ID.String(), "error", err)
+	}
+}
+
+// Heard follows what happens in rooms: a begun visit is interrupted while a seat is gone
+// for good, and goes on when it is back. The media server calls it, one event at a time.
+func (s *Service) Heard(ctx context.Context, e control.Event) {
+	deed := map[control.EventKind]string{control.SeatLeft: "lose the line", control.SeatJoined: "come back"}[e.Kind]
+	if deed == "" || !strings.HasPrefix(string(e.Room), "v-") {
+		return
+	}
+	if deed == "come back" && !s.bothIn(ctx, e.Room) {
+		return
+	}
+	m := move(deed)
+	ctx = authz.WithScope(ctx, authz.System("visit.line"))
+	var v Visit
+	err := s.inTx(ctx, func(tx tx) error {
+		id, err := moveRoom(ctx, tx, string(e.Room), m.From[0], m.To)
+		if err != nil || id.IsZero() {
+			return err
+		}
+		v, err = s.visit(ctx, tx, id)
+		return err
+	})
+	if err != nil {
+		s.Log.WarnContext(ctx, "visit did not follow its room", "error", err)
+		return
+	}
+	s.tell("visit.changed", v)
+}
+
+// bothIn reports whether patient and doctor are in the room.
+func (s *Service) bothIn(ctx context.Context, room control.Room) bool {
+	seats, err := s.Rooms.Seats(ctx, room)
+	if err != nil {
+		s.Log.WarnContext(ctx, "seats not known", "error", err)
+		return false
+	}
+	in := map[control.Seat]bool{}
+	for _, seat := range seats {
+		in[seat.Seat] = seat.Presence == control.Live
+	}
+	return in[patientSeat] && in[doctorSeat]
+}
