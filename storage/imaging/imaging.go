@@ -31,6 +31,7 @@ type Service struct {
 	Objects storage.Objects
 	Now     func() time.Time
 	Log     *slog.Logger
+	Public  string // the house's address for links, "https://…"; empty: as each client has reached it
 }
 
 // Study as lists show it.
@@ -79,6 +80,12 @@ type Receipt struct {
 	Say                       fault.Text
 }
 
+var unreadable = map[dicom.Reason]string{
+	dicom.NotUnderstood: "文件不完整或已损坏",
+	dicom.TooMuch:       "文件超出安全上限",
+	dicom.UnknownSyntax: "影像的压缩格式不认识",
+}
+
 const (
 	notUnderstood  = uint16(dicom.NotUnderstood)
 	noMatch        = 0xA900 // the data set contradicts itself, its study or the request
@@ -98,7 +105,7 @@ func (s *Service) store(ctx context.Context, place ids.Institution, study string
 	f, err := dicom.Read(file)
 	if p, ok := errors.AsType[*dicom.Problem](err); ok {
 		r := receiptOf(f)
-		r.Reason, r.Say = uint16(p.Reason), fault.Text{ZH: "文件读不懂：" + p.Error(), EN: p.Error()}
+		r.Reason, r.Say = uint16(p.Reason), fault.Text{ZH: fmt.Sprintf("%s（第 %d 字节处）。", unreadable[p.Reason], p.Offset), EN: p.Error()}
 		return r, nil
 	} else if err != nil {
 		return Receipt{}, err

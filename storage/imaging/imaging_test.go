@@ -771,7 +771,7 @@ func TestSearch(t *testing.T) {
 			t.Errorf("%s: %q, want %q (%d %.200s)", query, got, want, a.status, a.body)
 		}
 	}
-	for _, query := range []string{"studies?Nonsense=1", "studies?00420011=1", "studies?SOPInstanceUID=1.2", "studies?limit=-1", "studies?offset=x"} {
+	for _, query := range []string{"studies?Nonsense=1", "studies?00420011=1", "studies?SOPInstanceUID=1.2", "studies?limit=-1", "studies?offset=x", "studies?PatientID=a%00b", "studies?PatientName=%ff"} {
 		if _, a := find(query); a.status != 400 {
 			t.Errorf("%s: %d", query, a.status)
 		}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"yuanzhen/internal/fault"
 	"yuanzhen/storage/imaging/dicom"
@@ -86,6 +87,9 @@ var keys = []key{
 func parseQuery(at level, p path, params url.Values) (query, error) {
 	q := query{level: at, limit: searchLimit}
 	for name, values := range params {
+		if joined := strings.Join(values, ""); !utf8.ValidString(joined) || strings.Contains(joined, "\x00") {
+			return q, cannotSearch(name)
+		}
 		switch name {
 		case "limit", "offset":
 			n, err := strconv.Atoi(values[0])
@@ -154,7 +158,7 @@ func (s *Service) search(at level) func(http.ResponseWriter, *http.Request) erro
 		}
 		out := make([]json.RawMessage, len(found))
 		for i, f := range found {
-			if out[i], err = f.answer(q, base(r)); err != nil {
+			if out[i], err = f.answer(q, s.base(r)); err != nil {
 				return err
 			}
 		}

@@ -66,7 +66,7 @@ func (s *Service) storeInstances(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Content-Type", jsonType)
 	w.WriteHeader(status)
-	return json.NewEncoder(w).Encode(storeAnswer(base(r), receipts))
+	return json.NewEncoder(w).Encode(storeAnswer(s.base(r), receipts))
 }
 
 var (

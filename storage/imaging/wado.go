@@ -44,8 +44,11 @@ func pathOf(r *http.Request) (path, error) {
 	return p, nil
 }
 
-// base is the absolute address of /dicomweb as the client reached it.
-func base(r *http.Request) string {
+// base is the absolute address of /dicomweb.
+func (s *Service) base(r *http.Request) string {
+	if s.Public != "" {
+		return strings.TrimSuffix(s.Public, "/") + "/dicomweb"
+	}
 	scheme := "http"
 	if r.TLS != nil {
 		scheme = "https"
@@ -107,7 +110,7 @@ func (s *Service) serveMetadata(w http.ResponseWriter, r *http.Request) error {
 	}
 	docs := make([]json.RawMessage, len(all))
 	for n, i := range all {
-		at := fmt.Sprintf("%s/studies/%s/series/%s/instances/%s/", base(r), i.Study, i.Series, i.SOP)
+		at := fmt.Sprintf("%s/studies/%s/series/%s/instances/%s/", s.base(r), i.Study, i.Series, i.SOP)
 		if docs[n], err = unpackJSON(i.DICOMJSON, at); err != nil {
 			return err
 		}

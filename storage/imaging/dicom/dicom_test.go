@@ -477,3 +477,27 @@ func deflated(head string, n int) string {
 	w.Close()
 	return b.String()
 }
+
+func BenchmarkRead(b *testing.B) {
+	raw := load(b, "ct-series-3/01.dcm")
+	b.SetBytes(int64(len(raw)))
+	b.ReportAllocs()
+	for b.Loop() {
+		f, err := Read(bytes.NewReader(raw))
+		if err != nil {
+			b.Fatal(err)
+		}
+		f.JSON()
+	}
+}
+
+func BenchmarkRender(b *testing.B) {
+	raw := load(b, "ct-series-3/01.dcm")
+	f := parse(b, raw)
+	data := frame(f, raw, 0)
+	for b.Loop() {
+		if _, err := f.Render(0, data, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
