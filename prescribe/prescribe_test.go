@@ -91,6 +91,8 @@ func newClinic(t *testing.T) *clinic {
 	c.other = c.staff("physician", "陈慧", authz.Doctor, 2, 9)
 	c.pharmacist = c.staff("pharmacist", "刘芳", authz.Pharmacist, 2, 5)
 	c.novice = c.staff("pharmacist", "新药师", authz.Pharmacist, 1, 1)
+	c.issueKey(c.doctor)
+	c.issueKey(c.pharmacist)
 	account := ids.New[ids.Account]()
 	c.family = &authz.Subject{Account: account, Memberships: []authz.Membership{{Role: authz.Patient}}}
 	c.exec(`INSERT INTO account (id, kind, name) VALUES ($1, 'patient', '赵敏')`, account)
@@ -122,10 +124,14 @@ func (c *clinic) staff(kind, name, role string, rank, years int) *authz.Subject 
 	c.exec(`INSERT INTO practitioner (id, account_id, kind, name, title, title_rank, level, scope, national_register_found, assessment, independent_since)
 	        VALUES ($1, $2, $3, $4, '', $5, '', '{}', true, 'passed', $6)`, s.Practitioner, s.Account, kind, name, rank, c.now.AddDate(-years, 0, 0))
 	c.exec(`INSERT INTO registration (id, practitioner_id, institution_id, kind, province, during, institution_consent) VALUES (gen_random_uuid(), $1, $2, 'primary', '42', '[2020-01-01,2030-01-01)', true)`, s.Practitioner, c.place)
+	return s
+}
+
+func (c *clinic) issueKey(s *authz.Subject) {
+	c.t.Helper()
 	if err := c.db.InTx(c.t.Context(), func(tx pgx.Tx) error { return c.Keys.Issue(c.t.Context(), tx, s.Practitioner, passphrase) }); err != nil {
 		c.t.Fatal(err)
 	}
-	return s
 }
 
 // as is the context of a subject whom the access table lets do the action.

@@ -196,7 +196,7 @@ var (
 	channels = []string{"", "online", "offline"}
 	types    = []string{"", "general", "long", "emergency"}
 	// How the medicine reaches the patient: sold online and sent, sent by the hospital, or handed over in person.
-	fulfilments = []string{"", "online_retail", "hospital_delivery", "hospital_pickup", "pharmacy_pickup", "walk_in_pharmacy", "hospital"}
+	fulfilments = []string{"", "online_retail", "hospital_delivery", "hospital_pickup", "pharmacy_pickup", "walk_in_pharmacy", "walk_in", "hospital"}
 	titles      = []string{"", "resident", "attending", "associate_chief", "chief"}
 	pharmacies  = []string{"", "approved", "expired", "suspended", "unapproved"}
 	authors     = []string{"", "human", "ai"}

@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 
 	"yuanzhen/internal/fault"
@@ -37,11 +38,11 @@ func (r *run) unknownDose(i *formulary.Ingredient, row string) {
 // and the single dose where the day's total has not been told already.
 func (r *run) doses() {
 	for _, p := range r.new {
-		if !p.systemic() {
+		if p.site() != "" {
 			continue
 		}
 		known := p.single.Comparable(p.none())
-		if !known {
+		if !known && p.limitedAtOnce() {
 			r.unknownDose(p.Ingredient, "ingredients:"+p.ID+":dose_unit="+p.Unit)
 		}
 		told := r.dailyDose(p)
@@ -52,6 +53,11 @@ func (r *run) doses() {
 			r.singleDose(p)
 		}
 	}
+}
+
+// limitedAtOnce reports that some limit asks for the size of one dose.
+func (p part) limitedAtOnce() bool {
+	return !p.SingleMax.IsZero() || slices.ContainsFunc(p.Limits, func(l formulary.Limit) bool { return !l.Amount.IsZero() })
 }
 
 func (r *run) dailyDose(p part) (told bool) {
@@ -163,7 +169,7 @@ func (r *run) weekly(p part) {
 func (r *run) durations() {
 	for _, p := range r.new {
 		for _, l := range p.Limits {
-			if l.Days == 0 || p.days <= l.Days || !p.systemic() || !r.applies(p, l) {
+			if l.Days == 0 || p.days <= l.Days || p.site() != "" || !r.applies(p, l) {
 				continue
 			}
 			kind, zh, en := "duration_max", "疗程", "taken for"

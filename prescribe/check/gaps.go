@@ -9,7 +9,7 @@ import (
 // (insulin is titrated), but nobody should take the silence for a check.
 func (r *run) gaps() {
 	for _, p := range r.new {
-		if !p.systemic() {
+		if p.site() != "" {
 			continue
 		}
 		for column, missing := range map[string]bool{

@@ -82,7 +82,7 @@ func (r *run) interaction(a, b part, row *weighed) Alert {
 	evidence := append([]string{row.Row}, row.Sources...)
 	text := fault.Text{
 		ZH: fmt.Sprintf("%s与%s合用：%s，可致%s。", a.Name.ZH, b.Name.ZH, row.Mechanism.ZH, row.Effect.ZH),
-		EN: fmt.Sprintf("%s with %s: %s; risk: %s.", a.Name.EN, b.Name.EN, row.Mechanism.EN, row.Effect.EN),
+		EN: fmt.Sprintf("%s with %s. %s. Effect: %s.", a.Name.EN, b.Name.EN, row.Mechanism.EN, row.Effect.EN),
 	}
 	remedy := fault.Text{ZH: row.Management.ZH + "。", EN: row.Management.EN + "."}
 	if row.CapOf != nil {

@@ -129,23 +129,22 @@ func (r *run) tooLong(rule *formulary.Rule, kind string) {
 	r.when(r.kind() == kind && r.longest() > rule.Limit, rule)
 }
 
-// longDefault: over four weeks needs an assessment. A condition whose own maximum is shorter makes it a matter for a reason.
+// longDefault: over four weeks needs an assessment. Where the patient's conditions allow still less, the evidence says so.
 func (r *run) longDefault(rule *formulary.Rule) {
 	days := r.longest()
 	if r.kind() != "long" || days <= rule.Limit || days > r.kb.Rules["R_DAYS_LONG_MAX"].Limit {
 		return
 	}
-	longest, condition := 0, ""
+	r.rule(rule)
+	var most formulary.Chronic
 	for _, c := range r.kb.Chronic {
-		if _, has := r.under([]string{c.ICD10}); has && c.MaxDays > longest {
-			longest, condition = c.MaxDays, c.ICD10
+		if _, has := r.under([]string{c.ICD10}); has && c.MaxDays > most.MaxDays {
+			most = c
 		}
 	}
-	r.rule(rule)
-	if longest > 0 && days > longest {
+	if most.MaxDays > 0 && days > most.MaxDays {
 		a := r.alerts[rule.ID]
-		a.Severity, a.Tier = formulary.Major, tiers[formulary.Major]
-		a.Evidence = append(a.Evidence, "chronic_conditions:"+condition+":"+strconv.Itoa(longest)+" d")
+		a.Evidence = append(a.Evidence, "chronic_conditions:"+most.ICD10+":"+strconv.Itoa(most.MaxDays)+" d")
 		r.alerts[rule.ID] = a
 	}
 }
