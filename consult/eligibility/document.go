@@ -252,21 +252,21 @@ func (p *parser) digits() bool {
 // string reads a string. Without an escape it is a piece of the input.
 func (p *parser) string() string {
 	p.want('"')
-	start, escaped := p.at, false
-	for ; ; p.at++ {
-		if p.at >= len(p.in) || p.in[p.at] < ' ' {
+	rest, at, bits, escaped := p.in[p.at:], 0, byte(0), false
+	for ; ; at++ {
+		if at >= len(rest) || rest[at] < ' ' {
 			p.fail("string does not end")
 		}
-		if p.in[p.at] == '\\' {
+		if bits |= rest[at]; rest[at] == '\\' {
 			escaped = true
-			p.at++
-		} else if p.in[p.at] == '"' {
+			at++
+		} else if rest[at] == '"' {
 			break
 		}
 	}
-	raw := p.in[start:p.at]
-	p.at++
-	if !utf8.ValidString(raw) {
+	raw := rest[:at]
+	p.at += at + 1
+	if bits >= utf8.RuneSelf && !utf8.ValidString(raw) {
 		p.flawed("string is not UTF-8")
 	}
 	if escaped {
