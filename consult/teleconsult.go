@@ -537,6 +537,9 @@ func (s *Teleconsults) List(ctx context.Context) (list []Teleconsult, err error)
 }
 
 func (s *Teleconsults) teleconsult(ctx context.Context, tx tx, id ids.Teleconsult) (Teleconsult, error) {
+	if id.IsZero() { // would filter nothing
+		return Teleconsult{}, fault.Missing()
+	}
 	rows, err := selectTeleconsults(ctx, tx, authz.ScopeFrom(ctx), id)
 	if err != nil {
 		return Teleconsult{}, err

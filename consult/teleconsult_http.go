@@ -42,19 +42,20 @@ type teleconsultOut struct{ Body Teleconsult }
 
 func answered(t Teleconsult, err error) (*teleconsultOut, error) { return &teleconsultOut{t}, err }
 
-type teleconsultID struct {
+// TeleconsultPath is the part of the address that names the consult.
+type TeleconsultPath struct {
 	ID ids.Teleconsult `path:"id"`
 }
 
 // plain is a deed that needs nothing but the consult.
-func plain(deed func(context.Context, ids.Teleconsult) (Teleconsult, error)) func(context.Context, *teleconsultID) (*teleconsultOut, error) {
-	return func(ctx context.Context, in *teleconsultID) (*teleconsultOut, error) {
+func plain(deed func(context.Context, ids.Teleconsult) (Teleconsult, error)) func(context.Context, *TeleconsultPath) (*teleconsultOut, error) {
+	return func(ctx context.Context, in *TeleconsultPath) (*teleconsultOut, error) {
 		return answered(deed(ctx, in.ID))
 	}
 }
 
 type reasonIn struct {
-	teleconsultID
+	TeleconsultPath
 	Body struct {
 		Reason string `json:"reason" minLength:"2" maxLength:"500"`
 	}
@@ -87,7 +88,7 @@ func (s *Teleconsults) request(ctx context.Context, in *requestIn) (*teleconsult
 }
 
 type rewriteIn struct {
-	teleconsultID
+	TeleconsultPath
 	Body NewTeleconsult
 }
 
@@ -102,12 +103,12 @@ func (s *Teleconsults) list(ctx context.Context, _ *struct{}) (*teleconsultsOut,
 	return &teleconsultsOut{list}, err
 }
 
-func (s *Teleconsults) read(ctx context.Context, in *teleconsultID) (*teleconsultOut, error) {
+func (s *Teleconsults) read(ctx context.Context, in *TeleconsultPath) (*teleconsultOut, error) {
 	return answered(s.Teleconsult(ctx, in.ID))
 }
 
 type attachIn struct {
-	teleconsultID
+	TeleconsultPath
 	Body struct {
 		StudyUID         string `json:"study_uid" pattern:"^[0-9.]{1,64}$"`
 		PatientConfirmed bool   `json:"patient_confirmed" doc:"The doctor compared name, sex and birth date in the images"`
@@ -119,7 +120,7 @@ func (s *Teleconsults) attach(ctx context.Context, in *attachIn) (*teleconsultOu
 }
 
 type consentIn struct {
-	teleconsultID
+	TeleconsultPath
 	Body struct {
 		Method   string `json:"method" enum:"paper,patient_device"`
 		SignedBy string `json:"signed_by" minLength:"2" maxLength:"40"`
@@ -133,13 +134,13 @@ func (s *Teleconsults) consent(ctx context.Context, in *consentIn) (*teleconsult
 
 type expertsOut struct{ Body []Expert }
 
-func (s *Teleconsults) experts(ctx context.Context, in *teleconsultID) (*expertsOut, error) {
+func (s *Teleconsults) experts(ctx context.Context, in *TeleconsultPath) (*expertsOut, error) {
 	list, err := s.Experts(ctx, in.ID)
 	return &expertsOut{list}, err
 }
 
 type timesIn struct {
-	teleconsultID
+	TeleconsultPath
 	Expert ids.Practitioner `query:"practitioner_id" required:"true"`
 }
 
@@ -151,7 +152,7 @@ func (s *Teleconsults) times(ctx context.Context, in *timesIn) (*timesOut, error
 }
 
 type assignIn struct {
-	teleconsultID
+	TeleconsultPath
 	Body struct {
 		Expert ids.Practitioner `json:"practitioner_id"`
 		Start  time.Time        `json:"start"`
@@ -165,13 +166,13 @@ func (s *Teleconsults) assign(ctx context.Context, in *assignIn) (*teleconsultOu
 
 type enterOut struct{ Body Ticket }
 
-func (s *Teleconsults) enter(ctx context.Context, in *teleconsultID) (*enterOut, error) {
+func (s *Teleconsults) enter(ctx context.Context, in *TeleconsultPath) (*enterOut, error) {
 	ticket, err := s.Enter(ctx, in.ID)
 	return &enterOut{ticket}, err
 }
 
 type opineIn struct {
-	teleconsultID
+	TeleconsultPath
 	Body Opinion
 }
 
@@ -180,7 +181,7 @@ func (s *Teleconsults) opine(ctx context.Context, in *opineIn) (*teleconsultOut,
 }
 
 type signOpinionIn struct {
-	teleconsultID
+	TeleconsultPath
 	Body struct {
 		SHA256     string `json:"sha256" pattern:"^[0-9a-f]{64}$" doc:"Of the text that was shown"`
 		Passphrase string `json:"passphrase" maxLength:"200"`
@@ -192,7 +193,7 @@ func (s *Teleconsults) signOpinion(ctx context.Context, in *signOpinionIn) (*tel
 }
 
 type decideIn struct {
-	teleconsultID
+	TeleconsultPath
 	Body struct {
 		Adopt      string `json:"adopt" enum:"full,partial,none"`
 		Plan       string `json:"plan" minLength:"1" maxLength:"8000"`

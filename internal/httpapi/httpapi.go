@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"path"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -100,6 +101,24 @@ func Register[I, O any](a *API, op Op, deed func(context.Context, *I) (*O, error
 		}
 		return out, nil
 	})
+	a.holdPath(op)
+}
+
+// holdPath stops the program when a part of the path has no field to go to: the deed
+// would see it empty.
+func (a *API) holdPath(op Op) {
+	item := a.Huma.OpenAPI().Paths[op.Path]
+	registered := map[string]*huma.Operation{"GET": item.Get, "POST": item.Post, "PUT": item.Put, "DELETE": item.Delete, "PATCH": item.Patch}[op.Method]
+	for _, part := range strings.Split(op.Path, "/") {
+		name, ok := strings.CutPrefix(part, "{")
+		if !ok {
+			continue
+		}
+		name = strings.TrimSuffix(name, "}")
+		if !slices.ContainsFunc(registered.Parameters, func(p *huma.Param) bool { return p.In == "path" && p.Name == name }) {
+			panic(fmt.Sprintf("%s %s: no field takes {%s} (an embedded struct must have an exported name)", op.Method, op.Path, name))
+		}
+	}
 }
 
 // Raw adds an operation that speaks its own format: pictures, DICOMweb, events,

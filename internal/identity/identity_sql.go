@@ -175,23 +175,24 @@ func (s *Service) putPerson(ctx context.Context, tx pgx.Tx, in NewPerson, id Res
 	return personID, err
 }
 
+// putProxy lets the account act for the person. Name and number are no secret, so they
+// open nobody's chart who is registered already: that takes the phone which acts for them.
 func (s *Service) putProxy(ctx context.Context, tx pgx.Tx, account ids.Account, person ids.Person, relation string, guardian bool) error {
+	var taken bool
+	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM proxy WHERE person_id = $1 AND account_id <> $2)`, person, account).Scan(&taken)
+	if err != nil {
+		return err
+	}
+	if taken {
+		return fault.New(fault.Conflict, "person_elsewhere", "这个身份证已用另一个手机号登记。", "This ID is registered under another phone.").
+			WithRemedy("请用原来的手机号登录，或打医院电话更换。", "Sign in with that phone, or ring the hospital to change it.")
+	}
 	if relation == "self" {
-		var taken bool
-		err := tx.QueryRow(ctx, `
-			SELECT EXISTS (SELECT FROM proxy WHERE person_id = $1 AND relation = 'self' AND account_id <> $2)`, person, account).Scan(&taken)
-		if err != nil {
-			return err
-		}
-		if taken {
-			return fault.New(fault.Conflict, "person_elsewhere", "这个身份证已用另一个手机号登记。", "This ID is registered under another phone.").
-				WithRemedy("请用原来的手机号登录，或打医院电话更换。", "Sign in with that phone, or ring the hospital to change it.")
-		}
 		if _, err := tx.Exec(ctx, `UPDATE account SET name = (SELECT name FROM person WHERE id = $2) WHERE id = $1`, account, person); err != nil {
 			return err
 		}
 	}
-	_, err := tx.Exec(ctx, `
+	_, err = tx.Exec(ctx, `
 		INSERT INTO proxy (account_id, person_id, relation, guardian_verified) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (account_id, person_id) DO UPDATE SET relation = $3, guardian_verified = proxy.guardian_verified OR $4`,
 		account, person, relation, guardian)

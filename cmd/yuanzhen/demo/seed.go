@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base32"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -66,6 +67,9 @@ func (s *Seeder) places(ctx context.Context, tx pgx.Tx) (map[string]ids.Institut
 			continue
 		}
 		for _, c := range Catalogue {
+			if !slices.Contains(p.Departments, c.Department) {
+				continue
+			}
 			if _, err := tx.Exec(ctx, `
 				INSERT INTO online_catalogue (institution_id, icd10_cat, class, window_days, department, name_zh, name_en)
 				VALUES ($1, $2, $3, $4, $5, $6, $7)`, id, c.Cat, c.Class, c.Window, c.Department, c.ZH, c.EN); err != nil {
