@@ -140,16 +140,18 @@ func (p *parser) take(n int64, limit int64) ([]byte, error) {
 	if n > limit {
 		return nil, p.problem(TooMuch, "a value of %d bytes, at most %d are taken", n, limit)
 	}
-	if n <= 4096 {
-		b := make([]byte, n)
-		m, err := io.ReadFull(p.src, b)
+	b := make([]byte, 0, min(n, 64<<10))
+	for int64(len(b)) < n { // each time at most as much again as has arrived
+		part := int(min(n-int64(len(b)), int64(max(len(b), 64<<10))))
+		b = slices.Grow(b, part)
+		m, err := io.ReadFull(p.src, b[len(b):len(b)+part])
 		p.pos += int64(m)
-		return b, p.short(err)
+		if err != nil {
+			return nil, p.short(err)
+		}
+		b = b[:len(b)+part]
 	}
-	var b bytes.Buffer
-	m, err := io.CopyN(&b, p.src, n)
-	p.pos += m
-	return b.Bytes(), p.short(err)
+	return b, nil
 }
 
 func (p *parser) skip(n int64) error {
