@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"yuanzhen/internal/fault"
-	"yuanzhen/internal/ids"
 	"yuanzhen/prescribe/check"
 	"yuanzhen/prescribe/formulary"
 )
@@ -24,7 +23,6 @@ type parties struct {
 	TitleRank           int // 1 resident … 4 chief
 	PaediatricQualified bool
 	InstitutionName     string
-	DoctorAccount       ids.Account
 }
 
 // chart is what is known of the patient.

@@ -245,7 +245,7 @@ func accountsOf(ctx context.Context, db pg.DB, person ids.Person) ([]ids.Account
 func selectParties(ctx context.Context, tx tx, facts VisitFacts) (parties, error) {
 	rows, err := tx.Query(ctx, `
 		SELECT p.name AS person_name, p.sex, p.birth_date, p.weight_kg::text AS weight_kg, p.pregnancy, p.lactating,
-		       d.name AS doctor_name, d.title, d.title_rank, d.paediatric_qualified, i.name AS institution_name, d.account_id AS doctor_account
+		       d.name AS doctor_name, d.title, d.title_rank, d.paediatric_qualified, i.name AS institution_name
 		FROM person p, practitioner d, institution i WHERE p.id = $1 AND d.id = $2 AND i.id = $3`,
 		facts.Person, facts.Practitioner, facts.Institution)
 	if err != nil {

@@ -130,7 +130,7 @@ func (a *Answer) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// maxCases bounds what one reading may cost.
+// maxCases is the most bytes that one reading may cost: ten thousand cases.
 const maxCases = 16 << 20
 
 // ReadCases reads one case, or a file with a top-level list of cases; single tells which.

@@ -180,5 +180,5 @@ func (r *run) under(prefixes []string) (string, bool) {
 	return "", false
 }
 
-// adult is 18 and over; a patient of unknown age is not a known child.
+// child is under 18; a patient of unknown age is not known to be one.
 func (r *run) child() bool { return r.months >= 0 && r.months < 18*12 }

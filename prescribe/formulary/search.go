@@ -24,7 +24,7 @@ func (f Found) Name() fault.Text {
 
 type entry struct {
 	found Found
-	keys  []string // lower-case Chinese name, INN, ATC code, id
+	keys  []string // Chinese name, INN and ATC code in lower case
 }
 
 func (k *Knowledge) index() {
