@@ -1,1 +1,168 @@
-export {}
+// The hospital's workspace: one bar, and per role the screens of its work.
+import './ui/workspace.css'
+import { render } from 'preact'
+import { useEffect, useState } from 'preact/hooks'
+import { LocationProvider, Route, Router, useLocation } from 'preact-iso'
+import { heardAt, streamOpen } from './api/live'
+import { askSession, session, signOut } from './api/session'
+import type { Me, Role } from './api/types'
+import { EvidenceDesk } from './booking/evidence_desk'
+import { lang, rememberReading } from './i18n/i18n'
+import { StaffSignIn } from './identity/staff_signin'
+import { Status } from './ops/status'
+import { w } from './ops/words'
+import { ReviewDesk } from './prescribe/review_desk'
+import { Cases } from './teleconsult/cases'
+import { ReadingRoom } from './teleconsult/reading_room'
+import { Mark } from './ui/icons'
+import { Button, Loading, ProblemNote } from './ui/parts'
+import { w as ui } from './ui/words'
+import { Cockpit } from './visit/cockpit'
+
+type Screen = { href: string; label: () => string; roles: readonly Role[] }
+
+const screens: readonly Screen[] = [
+  { href: '/work/visits', label: () => w('nav.visits'), roles: ['doctor'] },
+  { href: '/work/cases', label: () => w('nav.cases'), roles: ['doctor'] },
+  { href: '/work/review', label: () => w('nav.review'), roles: ['pharmacist'] },
+  { href: '/work/evidence', label: () => w('nav.evidence'), roles: ['coordinator'] },
+  { href: '/work/board', label: () => w('nav.board'), roles: ['coordinator'] },
+  { href: '/work/status', label: () => w('nav.status'), roles: ['administrator', 'regulator'] },
+]
+
+const mine = (me: Me) =>
+  screens.filter((screen) => screen.roles.some((role) => me.roles.some((held) => held.role === role)))
+
+/** How fresh the live lists are; amber when nothing was heard for 30 s, heartbeats come every 15. */
+function Freshness() {
+  const [now, setNow] = useState(Date.now())
+  useEffect(() => {
+    const tick = setInterval(() => setNow(Date.now()), 5000)
+    return () => clearInterval(tick)
+  }, [])
+  const late = heardAt.value === undefined ? 0 : Math.round((now - heardAt.value) / 1000)
+  if (!streamOpen.value) return <span class="live-dot stale">{w('live.off')}</span>
+  return late > 30 ? (
+    <span class="live-dot stale">{w('live.late', { n: late })}</span>
+  ) : (
+    <span class="live-dot">{w('live.on')}</span>
+  )
+}
+
+function Bar({ me }: { me: Me }) {
+  const { path } = useLocation()
+  const place = me.roles[0]?.place.name ?? ''
+  return (
+    <header class="deskbar">
+      <a class="brand" href="/work">
+        <Mark />
+        <span>{ui('app.name')}</span>
+      </a>
+      <nav>
+        {mine(me).map((screen) => (
+          <a
+            key={screen.href}
+            href={screen.href}
+            aria-current={
+              path.startsWith(screen.href) ||
+              (screen.href === '/work/board' &&
+                path.startsWith('/work/cases') &&
+                !me.roles.some(({ role }) => role === 'doctor'))
+                ? 'page'
+                : undefined
+            }
+          >
+            {screen.label()}
+          </a>
+        ))}
+      </nav>
+      <span class="space" />
+      <Freshness />
+      <span class="who">
+        {me.name} {me.title ?? ''} · {place}
+      </span>
+      <Button look="quiet" onPress={() => (lang.value = lang.value === 'zh' ? 'en' : 'zh')}>
+        {ui('nav.lang')}
+      </Button>
+      <Button look="quiet" onPress={() => void signOut()}>
+        {ui('nav.signout')}
+      </Button>
+    </header>
+  )
+}
+
+function Home() {
+  const { route } = useLocation()
+  const first = session.value.state === 'in' ? mine(session.value.me)[0] : undefined
+  useEffect(() => {
+    if (first) route(first.href, true)
+  }, [first, route])
+  return first ? null : (
+    <main class="column paper" id="content">
+      <div class="empty">
+        <h1>{w('none.title')}</h1>
+        <p>{w('none.say')}</p>
+      </div>
+    </main>
+  )
+}
+
+const DoctorCases = () => <Cases boxes={coordinates() ? ['coordinator'] : ['mine', 'expert']} />
+const Board = () => <Cases boxes={['coordinator']} />
+const coordinates = () => session.value.state === 'in' && !session.value.me.roles.some(({ role }) => role === 'doctor')
+
+function Inside() {
+  const current = session.value
+  switch (current.state) {
+    case 'asking':
+      return (
+        <main class="signin">
+          <Loading />
+        </main>
+      )
+    case 'unknown':
+      return (
+        <div class="signin">
+          <main id="content">
+            <ProblemNote problem={current.problem} again={() => void askSession()} />
+          </main>
+        </div>
+      )
+    case 'out':
+      return <StaffSignIn />
+    case 'in':
+      return (
+        <div class="desk">
+          <Bar me={current.me} />
+          <Router>
+            <Route path="/work/visits" component={Cockpit} />
+            <Route path="/work/visits/:id" component={Cockpit} />
+            <Route path="/work/cases" component={DoctorCases} />
+            <Route path="/work/cases/:id" component={DoctorCases} />
+            <Route path="/work/cases/:id/room" component={ReadingRoom} />
+            <Route path="/work/review" component={ReviewDesk} />
+            <Route path="/work/evidence" component={EvidenceDesk} />
+            <Route path="/work/board" component={Board} />
+            <Route path="/work/status" component={Status} />
+            <Route default component={Home} />
+          </Router>
+        </div>
+      )
+  }
+}
+
+function App() {
+  useEffect(() => void askSession(), [])
+  return (
+    <LocationProvider scope="/work">
+      <a class="skip" href="#content">
+        {ui('nav.skip')}
+      </a>
+      <Inside />
+    </LocationProvider>
+  )
+}
+
+rememberReading()
+const root = document.getElementById('app')
+if (root) render(<App />, root)

@@ -188,7 +188,14 @@ export type Chart = {
     source: string
   }[]
   observations: { kind: string; name: Text; value: number; unit: string; at: string; low?: number; high?: number }[]
-  visits: { id: string; state: VisitState; start: string; department: string; doctor_name: string; diagnoses: string[] }[]
+  visits: {
+    id: string
+    state: VisitState
+    start: string
+    department: string
+    doctor_name: string
+    diagnoses: string[]
+  }[]
   prescriptions: { id: string; visit_id: string; no: string; state: RxState; title: string; at: string }[]
   evidence: Evidence[]
   decisions: Decision[]

@@ -20,7 +20,8 @@ export function StaffSignIn() {
   const enter = () => {
     const complete = login.trim() !== '' && password !== '' && /^\d{6}$/.test(totp)
     setMissing(!complete)
-    if (complete) void deed.run(async () => signedIn(await post<Me>('/auth/password', { login: login.trim(), password, totp })))
+    if (complete)
+      void deed.run(async () => signedIn(await post<Me>('/auth/password', { login: login.trim(), password, totp })))
   }
   return (
     <div class="signin">
@@ -44,8 +45,22 @@ export function StaffSignIn() {
             enter()
           }}
         >
-          <Field label={w('desk.login')} name="login" value={login} onInput={setLogin} autoComplete="username" maxLength={60} />
-          <Field label={w('desk.password')} name="password" type="password" value={password} onInput={setPassword} autoComplete="current-password" />
+          <Field
+            label={w('desk.login')}
+            name="login"
+            value={login}
+            onInput={setLogin}
+            autoComplete="username"
+            maxLength={60}
+          />
+          <Field
+            label={w('desk.password')}
+            name="password"
+            type="password"
+            value={password}
+            onInput={setPassword}
+            autoComplete="current-password"
+          />
           <Field
             label={w('desk.totp')}
             hint={w('desk.totp.hint')}

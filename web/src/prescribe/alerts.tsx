@@ -14,7 +14,10 @@ export function byTier(alerts: readonly Alert[]): Alert[] {
 
 export const needsReason = (check: RxCheck): Alert[] => check.alerts.filter((alert) => alert.tier === 'interruptive')
 export const blocked = (check: RxCheck): boolean =>
-  check.state !== 'done' || check.decision === 'block' || check.alerts.some((alert) => alert.tier === 'hard_stop') || check.reasons.some((reason) => reason.outcome !== 'ALLOW' && reason.outcome !== 'ALLOW_COND')
+  check.state !== 'done' ||
+  check.decision === 'block' ||
+  check.alerts.some((alert) => alert.tier === 'hard_stop') ||
+  check.reasons.some((reason) => reason.outcome !== 'ALLOW' && reason.outcome !== 'ALLOW_COND')
 
 export function Alerts({ check, busy }: { check: RxCheck; busy?: boolean }) {
   if (check.state === 'failed') return <Notice tone="danger" live title={w('check.failed')} />

@@ -77,5 +77,5 @@ export const w = phrases({
   'desk.signed': { zh: '签名时间', en: 'Signed' },
   'desk.lines': { zh: '药品', en: 'Medicines' },
   'desk.sure': { zh: '退回或不通过也要签名。', en: 'Returning or refusing is signed too.' },
-  'person': { zh: '{name} {sex} {age} 岁', en: '{name}, {sex}, {age}' },
+  person: { zh: '{name} {sex} {age} 岁', en: '{name}, {sex}, {age}' },
 })

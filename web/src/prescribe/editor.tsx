@@ -11,7 +11,18 @@ import { SignDialog } from '../ui/sign'
 import { rxTone } from '../visit/states'
 import { Alerts, blocked, needsReason } from './alerts'
 import { w } from './desk_words'
-import { add, change, complete, copyLine, emptyOrder, fromPrescription, mostLines, type Order, remove, toSend } from './order'
+import {
+  add,
+  change,
+  complete,
+  copyLine,
+  emptyOrder,
+  fromPrescription,
+  mostLines,
+  type Order,
+  remove,
+  toSend,
+} from './order'
 import { drugName, rxSentence, rxUse } from './patient_rx'
 import { w as rx } from './words'
 
@@ -35,8 +46,14 @@ export function PrescriptionEditor({ visit, diagnosis, last, existing, signing, 
   const [dirty, setDirty] = useState(false)
   const deed = useDeed()
   const once = useOnce()
-  const found = useResource(existing ? `rx ${existing}` : undefined, (signal) => get<Prescription>(`/prescriptions/${existing}`, signal), ['prescription.changed'])
-  const before = useResource(last && !existing ? `last ${last}` : undefined, (signal) => get<Prescription>(`/prescriptions/${last}`, signal))
+  const found = useResource(
+    existing ? `rx ${existing}` : undefined,
+    (signal) => get<Prescription>(`/prescriptions/${existing}`, signal),
+    ['prescription.changed'],
+  )
+  const before = useResource(last && !existing ? `last ${last}` : undefined, (signal) =>
+    get<Prescription>(`/prescriptions/${last}`, signal),
+  )
 
   useEffect(() => {
     if (!found.value || dirty) return
@@ -51,7 +68,10 @@ export function PrescriptionEditor({ visit, diagnosis, last, existing, signing, 
   const ready = complete(order) && diagnosis.length > 0
   const send = async () => {
     const body = toSend(order, diagnosis)
-    const kept = held?.state === 'draft' ? await put<Prescription>(`/prescriptions/${held.id}`, body) : await post<Prescription>(`/visits/${visit}/prescriptions`, body, once([visit, held?.id]))
+    const kept =
+      held?.state === 'draft'
+        ? await put<Prescription>(`/prescriptions/${held.id}`, body)
+        : await post<Prescription>(`/visits/${visit}/prescriptions`, body, once([visit, held?.id]))
     setHeld(kept)
     setDirty(false)
     if (kept.id !== held?.id) onChanged()
@@ -102,7 +122,12 @@ export function PrescriptionEditor({ visit, diagnosis, last, existing, signing, 
       <div class="top">
         <h2>{w('rx.title')}</h2>
         <div class="row">
-          <Select label={w('rx.type')} value={order.type} options={types.map((value) => ({ value, label: w(`type.${value}`) }))} onChange={(type) => edit({ ...order, type })} />
+          <Select
+            label={w('rx.type')}
+            value={order.type}
+            options={types.map((value) => ({ value, label: w(`type.${value}`) }))}
+            onChange={(type) => edit({ ...order, type })}
+          />
         </div>
       </div>
       {diagnosis.length === 0 && <p class="meta">{w('rx.nodiagnosis')}</p>}
@@ -128,18 +153,57 @@ export function PrescriptionEditor({ visit, diagnosis, last, existing, signing, 
             <b>
               {line.line}. {drugName(line)}
             </b>
-            {line.range && <span class="meta">{w('rx.range', { low: line.range.low, high: line.range.high, unit: line.unit ?? '' })}</span>}
+            {line.range && (
+              <span class="meta">
+                {w('rx.range', { low: line.range.low, high: line.range.high, unit: line.unit ?? '' })}
+              </span>
+            )}
           </div>
           <div class="numbers">
             {line.product ? (
-              <Field label={w('rx.units')} name="units" inputMode="decimal" value={line.units ?? ''} onInput={(units) => edit(change(order, line.line, { units }))} />
+              <Field
+                label={w('rx.units')}
+                name="units"
+                inputMode="decimal"
+                value={line.units ?? ''}
+                onInput={(units) => edit(change(order, line.line, { units }))}
+              />
             ) : (
-              <Field label={w('rx.dose')} name="dose" inputMode="decimal" value={line.dose ?? ''} unit={line.unit ?? ''} onInput={(dose) => edit(change(order, line.line, { dose }))} />
+              <Field
+                label={w('rx.dose')}
+                name="dose"
+                inputMode="decimal"
+                value={line.dose ?? ''}
+                unit={line.unit ?? ''}
+                onInput={(dose) => edit(change(order, line.line, { dose }))}
+              />
             )}
-            <Field label={w('rx.perday')} name="per_day" inputMode="numeric" value={String(line.per_day ?? '')} onInput={(v) => edit(change(order, line.line, { per_day: Number(v.replace(/\D/g, '')) }))} />
-            <Field label={w('rx.days')} name="days" inputMode="numeric" value={String(line.days || '')} onInput={(v) => edit(change(order, line.line, { days: Number(v.replace(/\D/g, '')) }))} />
-            <Field label={w('rx.quantity')} name="quantity" value={line.quantity ?? ''} onInput={(quantity) => edit(change(order, line.line, { quantity }))} />
-            <button type="button" class="button quiet" aria-label={w('rx.remove', { name: drugName(line) })} onClick={() => edit(remove(order, line.line))}>
+            <Field
+              label={w('rx.perday')}
+              name="per_day"
+              inputMode="numeric"
+              value={String(line.per_day ?? '')}
+              onInput={(v) => edit(change(order, line.line, { per_day: Number(v.replace(/\D/g, '')) }))}
+            />
+            <Field
+              label={w('rx.days')}
+              name="days"
+              inputMode="numeric"
+              value={String(line.days || '')}
+              onInput={(v) => edit(change(order, line.line, { days: Number(v.replace(/\D/g, '')) }))}
+            />
+            <Field
+              label={w('rx.quantity')}
+              name="quantity"
+              value={line.quantity ?? ''}
+              onInput={(quantity) => edit(change(order, line.line, { quantity }))}
+            />
+            <button
+              type="button"
+              class="button quiet"
+              aria-label={w('rx.remove', { name: drugName(line) })}
+              onClick={() => edit(remove(order, line.line))}
+            >
               <Icon name="cross" />
             </button>
           </div>
@@ -158,10 +222,24 @@ export function PrescriptionEditor({ visit, diagnosis, last, existing, signing, 
         <p class="meta">{w('rx.full')}</p>
       )}
       {held && order.lines.length > 0 && <Alerts check={held.check} busy={dirty || deed.busy} />}
-      {held && (held.check.reasons.length > 0 || order.daysReason) && <Field label={w('rx.reason')} name="days_reason" value={order.daysReason} onInput={(daysReason) => edit({ ...order, daysReason })} maxLength={500} />}
+      {held && (held.check.reasons.length > 0 || order.daysReason) && (
+        <Field
+          label={w('rx.reason')}
+          name="days_reason"
+          value={order.daysReason}
+          onInput={(daysReason) => edit({ ...order, daysReason })}
+          maxLength={500}
+        />
+      )}
       {held && order.lines.length > 0 && (
         <div class="row">
-          <Button look="primary" icon="pen" disabled={dirty || deed.busy || blocked(held.check)} onPress={() => onSigning(true)} test="sign-rx">
+          <Button
+            look="primary"
+            icon="pen"
+            disabled={dirty || deed.busy || blocked(held.check)}
+            onPress={() => onSigning(true)}
+            test="sign-rx"
+          >
             {w('rx.sign')} <kbd>F8</kbd>
           </Button>
           {blocked(held.check) && <span class="meta">{w('rx.blocked')}</span>}
@@ -182,12 +260,31 @@ export function PrescriptionEditor({ visit, diagnosis, last, existing, signing, 
   )
 }
 
-const reasons: readonly OverrideReason[] = ['benefit_outweighs', 'tolerated_before', 'specialist_plan', 'dose_adjusted', 'will_monitor', 'data_wrong', 'asked_patient']
+const reasons: readonly OverrideReason[] = [
+  'benefit_outweighs',
+  'tolerated_before',
+  'specialist_plan',
+  'dose_adjusted',
+  'will_monitor',
+  'data_wrong',
+  'asked_patient',
+]
 
-function RxSignDialog({ prescription, onClose, onSigned }: { prescription: Prescription; onClose: () => void; onSigned: (signed: Prescription) => void }) {
+function RxSignDialog({
+  prescription,
+  onClose,
+  onSigned,
+}: {
+  prescription: Prescription
+  onClose: () => void
+  onSigned: (signed: Prescription) => void
+}) {
   const warned = needsReason(prescription.check)
-  const [overrides, setOverrides] = useState<Override[]>(() => warned.map((alert) => ({ alert: alert.key, reason_code: 'will_monitor', text: '' })))
-  const set = (key: string, edit: Partial<Override>) => setOverrides((all) => all.map((one) => (one.alert === key ? { ...one, ...edit } : one)))
+  const [overrides, setOverrides] = useState<Override[]>(() =>
+    warned.map((alert) => ({ alert: alert.key, reason_code: 'will_monitor', text: '' })),
+  )
+  const set = (key: string, edit: Partial<Override>) =>
+    setOverrides((all) => all.map((one) => (one.alert === key ? { ...one, ...edit } : one)))
   return (
     <SignDialog
       title={w('rx.sign')}
@@ -195,7 +292,15 @@ function RxSignDialog({ prescription, onClose, onSigned }: { prescription: Presc
       sha256={prescription.sha256}
       ready={overrides.every((one) => one.text.trim() !== '')}
       onClose={onClose}
-      onSign={async (passphrase) => onSigned(await post<Prescription>(`/prescriptions/${prescription.id}/sign`, { sha256: prescription.sha256, passphrase, overrides }))}
+      onSign={async (passphrase) =>
+        onSigned(
+          await post<Prescription>(`/prescriptions/${prescription.id}/sign`, {
+            sha256: prescription.sha256,
+            passphrase,
+            overrides,
+          }),
+        )
+      }
     >
       {warned.length > 0 && <Notice tone="warn" title={w('over.title')} />}
       {warned.map((alert) => {
@@ -212,7 +317,13 @@ function RxSignDialog({ prescription, onClose, onSigned }: { prescription: Presc
                   options={reasons.map((value) => ({ value, label: w(`over.${value}`) }))}
                   onChange={(reason_code) => set(alert.key, { reason_code })}
                 />
-                <Field label={w('over.text')} name="override" value={override?.text ?? ''} onInput={(text) => set(alert.key, { text })} maxLength={500} />
+                <Field
+                  label={w('over.text')}
+                  name="override"
+                  value={override?.text ?? ''}
+                  onInput={(text) => set(alert.key, { text })}
+                  maxLength={500}
+                />
               </div>
             </div>
           </div>

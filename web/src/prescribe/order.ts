@@ -10,7 +10,9 @@ const numbered = (lines: Line[]): Line[] => lines.map((line, index) => ({ ...lin
 
 /** A new line with nothing guessed but route, unit and days: the doctor writes the dose. */
 export function add(order: Order, row: FormularyRow): Order {
-  const what = row.product ? { product: row.product, units: '1' } : { ingredient: row.ingredient ?? '', dose: '', unit: row.unit }
+  const what = row.product
+    ? { product: row.product, units: '1' }
+    : { ingredient: row.ingredient ?? '', dose: '', unit: row.unit }
   const range = row.daily_low && row.daily_high ? { range: { low: row.daily_low, high: row.daily_high } } : {}
   const line: Line = {
     line: 0,
@@ -37,7 +39,12 @@ export function remove(order: Order, at: number): Order {
 /** Copied lines count only one by one: the law wants a confirmation of each. */
 export function copyLine(order: Order, from: RxItem): Order {
   const { line: _, ...item } = from
-  return { ...order, lines: numbered([...order.lines, { ...item, line: 0, provenance: 'copied_confirmed' as const }].slice(0, mostLines)) }
+  return {
+    ...order,
+    lines: numbered(
+      [...order.lines, { ...item, line: 0, provenance: 'copied_confirmed' as const }].slice(0, mostLines),
+    ),
+  }
 }
 
 const decimal = /^\d+(\.\d+)?$/
@@ -45,7 +52,10 @@ const decimal = /^\d+(\.\d+)?$/
 export function complete(order: Order): boolean {
   return (
     order.lines.length > 0 &&
-    order.lines.every(({ dose, units, per_day, per_week, days }) => decimal.test(units ?? dose ?? '') && (per_day ?? per_week ?? 0) > 0 && days > 0)
+    order.lines.every(
+      ({ dose, units, per_day, per_week, days }) =>
+        decimal.test(units ?? dose ?? '') && (per_day ?? per_week ?? 0) > 0 && days > 0,
+    )
   )
 }
 

@@ -9,15 +9,17 @@ import { Icon } from '../ui/icons'
 import { useKeys } from '../ui/keys'
 import { Button, Dialog, Field, Loading, ProblemNote, Select, Tick, useTitle } from '../ui/parts'
 import { SignDialog } from '../ui/sign'
+import { w as sign } from '../visit/desk_words'
 import { Alerts } from './alerts'
 import { w } from './desk_words'
-import { w as sign } from '../visit/desk_words'
 import { drugName, rxUse } from './patient_rx'
 
 const riskTone = { usual: 'plain', raised: 'warn', high: 'danger' } as const
 
 export function ReviewDesk() {
-  const queue = useResource('review', (signal) => get<Prescription[]>('/review/queue', signal), ['prescription.changed'])
+  const queue = useResource('review', (signal) => get<Prescription[]>('/review/queue', signal), [
+    'prescription.changed',
+  ])
   const [chosen, setChosen] = useState<string>()
   useTitle(w('desk.title'))
   const list = queue.value ?? []
@@ -30,7 +32,13 @@ export function ReviewDesk() {
         {!queue.value && !queue.problem && <Loading />}
         <div class="queue">
           {list.map((one) => (
-            <button key={one.id} type="button" aria-current={one.id === current?.id ? 'true' : undefined} onClick={() => setChosen(one.id)} data-test="to-review">
+            <button
+              key={one.id}
+              type="button"
+              aria-current={one.id === current?.id ? 'true' : undefined}
+              onClick={() => setChosen(one.id)}
+              data-test="to-review"
+            >
               <span class="top">
                 <span>
                   {one.person.name} {identity(`sex.${one.person.sex}`)} {one.person.age}
@@ -86,7 +94,13 @@ function Reviewing({ prescription, onDone }: { prescription: Prescription; onDon
     <>
       <main class="column paper" id="content" data-test="reviewing">
         <div class="top">
-          <h1>{w('person', { name: prescription.person.name, sex: identity(`sex.${prescription.person.sex}`), age: prescription.person.age })}</h1>
+          <h1>
+            {w('person', {
+              name: prescription.person.name,
+              sex: identity(`sex.${prescription.person.sex}`),
+              age: prescription.person.age,
+            })}
+          </h1>
           <span class="meta mono">{prescription.no}</span>
         </div>
         <dl class="facts">
@@ -128,9 +142,24 @@ function Reviewing({ prescription, onDone }: { prescription: Prescription; onDon
       </main>
       <aside class="column" aria-label={w('desk.checks')}>
         <h2>{w('desk.checks')}</h2>
-        <Tick label={w('desk.legality')} checked={checks.legality} onChange={(legality) => setChecks({ ...checks, legality })} test="check-legality" />
-        <Tick label={w('desk.form')} checked={checks.form} onChange={(form) => setChecks({ ...checks, form })} test="check-form" />
-        <Tick label={w('desk.suitability')} checked={checks.suitability} onChange={(suitability) => setChecks({ ...checks, suitability })} test="check-suitability" />
+        <Tick
+          label={w('desk.legality')}
+          checked={checks.legality}
+          onChange={(legality) => setChecks({ ...checks, legality })}
+          test="check-legality"
+        />
+        <Tick
+          label={w('desk.form')}
+          checked={checks.form}
+          onChange={(form) => setChecks({ ...checks, form })}
+          test="check-form"
+        />
+        <Tick
+          label={w('desk.suitability')}
+          checked={checks.suitability}
+          onChange={(suitability) => setChecks({ ...checks, suitability })}
+          test="check-suitability"
+        />
         <Button look="primary" icon="pen" disabled={!all} onPress={() => setStep('pass')} test="pass">
           {w('desk.pass')} <kbd>F8</kbd>
         </Button>
@@ -153,14 +182,34 @@ function Reviewing({ prescription, onDone }: { prescription: Prescription; onDon
           onSign={(passphrase) => review({ result: 'pass', passphrase })}
         />
       )}
-      {(step === 'return' || step === 'refuse') && <SendBack result={step} onClose={() => setStep(undefined)} onSend={review} />}
+      {(step === 'return' || step === 'refuse') && (
+        <SendBack result={step} onClose={() => setStep(undefined)} onSend={review} />
+      )}
     </>
   )
 }
 
-const reasons: readonly ReviewReason[] = ['dose', 'interaction', 'allergy', 'contraindication', 'duplicate', 'diagnosis', 'quantity', 'incomplete', 'other']
+const reasons: readonly ReviewReason[] = [
+  'dose',
+  'interaction',
+  'allergy',
+  'contraindication',
+  'duplicate',
+  'diagnosis',
+  'quantity',
+  'incomplete',
+  'other',
+]
 
-function SendBack({ result, onClose, onSend }: { result: 'return' | 'refuse'; onClose: () => void; onSend: (body: Omit<Review, keyof Checks>) => Promise<void> }) {
+function SendBack({
+  result,
+  onClose,
+  onSend,
+}: {
+  result: 'return' | 'refuse'
+  onClose: () => void
+  onSend: (body: Omit<Review, keyof Checks>) => Promise<void>
+}) {
   const [reason, setReason] = useState<ReviewReason>('dose')
   const [note, setNote] = useState('')
   const [passphrase, setPassphrase] = useState('')
@@ -175,11 +224,29 @@ function SendBack({ result, onClose, onSend }: { result: 'return' | 'refuse'; on
         }}
       >
         <ProblemNote problem={deed.problem} />
-        <Select label={w('desk.reason')} value={reason} options={reasons.map((value) => ({ value, label: w(`why.${value}`) }))} onChange={setReason} />
+        <Select
+          label={w('desk.reason')}
+          value={reason}
+          options={reasons.map((value) => ({ value, label: w(`why.${value}`) }))}
+          onChange={setReason}
+        />
         <Field label={w('desk.note')} name="note" lines={3} value={note} onInput={setNote} maxLength={1000} />
-        <Field label={sign('sign.pass')} name="passphrase" type="password" value={passphrase} onInput={setPassphrase} autoComplete="off" />
+        <Field
+          label={sign('sign.pass')}
+          name="passphrase"
+          type="password"
+          value={passphrase}
+          onInput={setPassphrase}
+          autoComplete="off"
+        />
         <p class="meta">{w('desk.sure')}</p>
-        <Button look="primary" type="submit" busy={deed.busy} disabled={note.trim() === '' || passphrase === ''} test="send-back">
+        <Button
+          look="primary"
+          type="submit"
+          busy={deed.busy}
+          disabled={note.trim() === '' || passphrase === ''}
+          test="send-back"
+        >
           {w(`desk.${result}`)}
         </Button>
       </form>

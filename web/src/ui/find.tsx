@@ -4,7 +4,15 @@ import { composing } from './keys'
 
 const pause = 150 // ms without typing before the server is asked
 
-export function Find<T>({ label, ask, show, keyOf, onPick, placeholder, test }: {
+export function Find<T>({
+  label,
+  ask,
+  show,
+  keyOf,
+  onPick,
+  placeholder,
+  test,
+}: {
   label: string
   ask: (words: string, signal: AbortSignal) => Promise<T[]>
   show: (row: T) => { name: string; note?: string }
@@ -72,14 +80,15 @@ export function Find<T>({ label, ask, show, keyOf, onPick, placeholder, test }: 
           event.preventDefault()
         }}
       />
-      <ul id={`${id}-list`} role="listbox" aria-label={label} hidden={rows.length === 0}>
+      <div id={`${id}-list`} role="listbox" aria-label={label} hidden={rows.length === 0}>
         {rows.map((row, index) => {
           const { name, note } = show(row)
           return (
-            <li
+            <div
               key={keyOf(row)}
               id={`${id}-${index}`}
               role="option"
+              tabIndex={-1}
               aria-selected={index === at}
               onMouseDown={(event) => {
                 event.preventDefault()
@@ -88,10 +97,10 @@ export function Find<T>({ label, ask, show, keyOf, onPick, placeholder, test }: 
             >
               <span>{name}</span>
               {note && <span class="meta">{note}</span>}
-            </li>
+            </div>
           )
         })}
-      </ul>
+      </div>
     </div>
   )
 }

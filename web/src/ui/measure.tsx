@@ -3,13 +3,32 @@ import { isoDay } from '../i18n/format'
 
 export type Reading = { value: number; at: string }
 
-export function Measure({ name, unit, low, high, readings }: { name: string; unit: string; low?: number | undefined; high?: number | undefined; readings: Reading[] }) {
+export function Measure({
+  name,
+  unit,
+  low,
+  high,
+  readings,
+}: {
+  name: string
+  unit: string
+  low?: number | undefined
+  high?: number | undefined
+  readings: Reading[]
+}) {
   const sorted = [...readings].sort((a, b) => a.at.localeCompare(b.at))
   const last = sorted.at(-1)
   if (!last) return null
   const over = high !== undefined && last.value > high
   const under = low !== undefined && last.value < low
-  const range = low !== undefined && high !== undefined ? `${low}-${high}` : high !== undefined ? `≤${high}` : low !== undefined ? `≥${low}` : ''
+  const range =
+    low !== undefined && high !== undefined
+      ? `${low}-${high}`
+      : high !== undefined
+        ? `≤${high}`
+        : low !== undefined
+          ? `≥${low}`
+          : ''
   return (
     <div class="measure">
       <span>{name}</span>
@@ -29,18 +48,36 @@ const width = 120
 const height = 28
 
 /** Where each reading stands: time across, value up. */
-export function places(readings: readonly Reading[], low: number | undefined, high: number | undefined): { x: number; y: number }[] {
+export function places(
+  readings: readonly Reading[],
+  low: number | undefined,
+  high: number | undefined,
+): { x: number; y: number }[] {
   const times = readings.map(({ at }) => Date.parse(at))
-  const values = [...readings.map(({ value }) => value), ...(low === undefined ? [] : [low]), ...(high === undefined ? [] : [high])]
+  const values = [
+    ...readings.map(({ value }) => value),
+    ...(low === undefined ? [] : [low]),
+    ...(high === undefined ? [] : [high]),
+  ]
   const [from, to] = [Math.min(...times), Math.max(...times)]
   const [least, most] = [Math.min(...values), Math.max(...values)]
   return readings.map(({ value }, index) => ({
-    x: to === from ? width - 4 : 4 + ((times[index] ?? 0) - from) / (to - from) * (width - 8),
+    x: to === from ? width - 4 : 4 + (((times[index] ?? 0) - from) / (to - from)) * (width - 8),
     y: most === least ? height / 2 : height - 4 - ((value - least) / (most - least)) * (height - 8),
   }))
 }
 
-function Spark({ readings, low, high, out }: { readings: Reading[]; low: number | undefined; high: number | undefined; out: boolean }) {
+function Spark({
+  readings,
+  low,
+  high,
+  out,
+}: {
+  readings: Reading[]
+  low: number | undefined
+  high: number | undefined
+  out: boolean
+}) {
   const dots = places(readings, low, high)
   const end = dots.at(-1)
   return (

@@ -18,7 +18,15 @@ export async function sha256Hex(text: string): Promise<string> {
   return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
-export function SignDialog({ title, canonical, sha256, ready = true, onSign, onClose, children }: {
+export function SignDialog({
+  title,
+  canonical,
+  sha256,
+  ready = true,
+  onSign,
+  onClose,
+  children,
+}: {
   title: string
   canonical: string
   sha256: string
@@ -44,9 +52,9 @@ export function SignDialog({ title, canonical, sha256, ready = true, onSign, onC
       >
         <ProblemNote problem={deed.problem} />
         {children}
-        <pre class="fulltext" tabIndex={0} data-test="canonical">
-          {readable(canonical)}
-        </pre>
+        <section class="fulltext" aria-label={w('sign.title')} data-test="canonical">
+          <pre>{readable(canonical)}</pre>
+        </section>
         <p class="hash">
           <span class="meta">{w('sign.hash')} </span>
           {sha256}
@@ -59,9 +67,22 @@ export function SignDialog({ title, canonical, sha256, ready = true, onSign, onC
         <p class="meta">{w('sign.hint')}</p>
         <div class="row">
           <div class="grow">
-            <Field label={w('sign.pass')} name="passphrase" type="password" value={passphrase} onInput={setPassphrase} autoComplete="off" />
+            <Field
+              label={w('sign.pass')}
+              name="passphrase"
+              type="password"
+              value={passphrase}
+              onInput={setPassphrase}
+              autoComplete="off"
+            />
           </div>
-          <Button look="primary" type="submit" busy={deed.busy} disabled={passphrase === '' || !ready || !fits} test="sign">
+          <Button
+            look="primary"
+            type="submit"
+            busy={deed.busy}
+            disabled={passphrase === '' || !ready || !fits}
+            test="sign"
+          >
             {w('sign.go')}
           </Button>
         </div>

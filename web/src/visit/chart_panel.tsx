@@ -1,8 +1,8 @@
 // The patient beside the picture: allergies first, then measurements, medicines, history, evidence.
 import type { Chart } from '../api/types'
+import { w as booking } from '../booking/words'
 import { day } from '../i18n/format'
 import { pick } from '../i18n/i18n'
-import { w as booking } from '../booking/words'
 import { Icon } from '../ui/icons'
 import { Measure, type Reading } from '../ui/measure'
 import { w } from './desk_words'
@@ -15,13 +15,18 @@ export function ChartPanel({ chart }: { chart: Chart }) {
         <span>
           {chart.allergies.length === 0
             ? w('chart.noallergies')
-            : w('chart.allergies', { list: chart.allergies.map(({ name, reaction }) => `${pick(name)}${reaction ? `（${reaction}）` : ''}`).join('、') })}
+            : w('chart.allergies', {
+                list: chart.allergies
+                  .map(({ name, reaction }) => `${pick(name)}${reaction ? `（${reaction}）` : ''}`)
+                  .join('、'),
+              })}
         </span>
       </div>
       <p class="meta">
         {chart.person.id_masked}
         {chart.person.weight_kg ? ` · ${w('chart.weight', { n: chart.person.weight_kg })}` : ''}
-        {chart.conditions.length > 0 && ` · ${chart.conditions.map(({ icd10, name }) => `${icd10} ${name}`).join('、')}`}
+        {chart.conditions.length > 0 &&
+          ` · ${chart.conditions.map(({ icd10, name }) => `${icd10} ${name}`).join('、')}`}
       </p>
       <section class="tight">
         <h3>{w('chart.measures')}</h3>
@@ -35,7 +40,8 @@ export function ChartPanel({ chart }: { chart: Chart }) {
         {chart.medicines.length === 0 && <span class="meta">{w('chart.nomedicines')}</span>}
         {chart.medicines.map((medicine) => (
           <span key={medicine.ingredient}>
-            {pick(medicine.name)} <span class="nowrap">{`${medicine.daily_dose} ${medicine.unit}/d`}</span> <span class="meta">{w('chart.left', { n: medicine.remaining_days })}</span>
+            {pick(medicine.name)} <span class="nowrap">{`${medicine.daily_dose} ${medicine.unit}/d`}</span>{' '}
+            <span class="meta">{w('chart.left', { n: medicine.remaining_days })}</span>
           </span>
         ))}
       </section>
@@ -53,7 +59,14 @@ export function ChartPanel({ chart }: { chart: Chart }) {
   )
 }
 
-type Series = { kind: string; name: string; unit: string; low?: number | undefined; high?: number | undefined; readings: Reading[] }
+type Series = {
+  kind: string
+  name: string
+  unit: string
+  low?: number | undefined
+  high?: number | undefined
+  readings: Reading[]
+}
 
 /** One row a kind of measurement, with all its readings. */
 export function byKind(observations: Chart['observations']): Series[] {

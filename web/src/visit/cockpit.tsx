@@ -1,6 +1,7 @@
 // The doctor's screen: who waits on the left, picture and record in the middle, chart and prescription on the right.
-import { useLocation, useRoute } from 'preact-iso'
+
 import { useEffect, useMemo, useState } from 'preact/hooks'
+import { useLocation, useRoute } from 'preact-iso'
 import { get, post } from '../api/client'
 import { useDeed, useResource } from '../api/resource'
 import type { Chart, Judgement, Queue, Ticket, Visit } from '../api/types'
@@ -12,15 +13,16 @@ import { Icon } from '../ui/icons'
 import { useKeys } from '../ui/keys'
 import { Button, Dialog, Field, Loading, Notice, ProblemNote, Select, Tick, useTitle } from '../ui/parts'
 import { ChartPanel } from './chart_panel'
+import { w } from './desk_words'
 import { Devices } from './devices'
 import { RecordEditor, signable, useRecord } from './record_editor'
 import { Room } from './room'
 import { Stage } from './stage'
 import { stateTone } from './states'
-import { w } from './desk_words'
 import { w as visits } from './words'
 
-const personLine = (person: Visit['person']) => w('person', { name: person.name, sex: identity(`sex.${person.sex}`), age: person.age })
+const personLine = (person: Visit['person']) =>
+  w('person', { name: person.name, sex: identity(`sex.${person.sex}`), age: person.age })
 const running = (visit: Visit) => visit.state === 'in_consult' || visit.state === 'interrupted'
 
 export function Cockpit() {
@@ -64,7 +66,13 @@ export function Cockpit() {
         )}
         <nav class="queue">
           {queue.value?.visits.map((visit) => (
-            <a key={visit.id} href={`/work/visits/${visit.id}`} aria-current={visit.id === chosen ? 'true' : undefined} data-test="queued" data-state={visit.state}>
+            <a
+              key={visit.id}
+              href={`/work/visits/${visit.id}`}
+              aria-current={visit.id === chosen ? 'true' : undefined}
+              data-test="queued"
+              data-state={visit.state}
+            >
               <span class="top">
                 <span>
                   {clock(visit.start)} {visit.person.name}
@@ -72,7 +80,8 @@ export function Cockpit() {
                 <span class={`tag ${stateTone[visit.state]}`}>{visits(`state.${visit.state}`)}</span>
               </span>
               <span class="meta">
-                {identity(`sex.${visit.person.sex}`)} {visit.person.age} · {visits(`kind.${visit.kind}`)} · {visit.icd10}
+                {identity(`sex.${visit.person.sex}`)} {visit.person.age} · {visits(`kind.${visit.kind}`)} ·{' '}
+                {visit.icd10}
                 {visit.state === 'checked_in' && ` · ${w('queue.waited', { n: minutes(visit.waiting_s ?? 0) })}`}
               </span>
             </a>
@@ -115,7 +124,10 @@ export function Cockpit() {
 }
 
 function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
-  const visit = useResource(`visit ${id}`, (signal) => get<Visit>(`/visits/${id}`, signal), ['visit.changed', 'prescription.changed'])
+  const visit = useResource(`visit ${id}`, (signal) => get<Visit>(`/visits/${id}`, signal), [
+    'visit.changed',
+    'prescription.changed',
+  ])
   const chart = useResource(`chart ${id}`, (signal) => get<Chart>(`/visits/${id}/chart`, signal))
   const devices = useMemo(() => new Devices(), [])
   const room = useMemo(() => new Room(() => post<Ticket>(`/visits/${id}/ticket`), devices), [id, devices])
@@ -165,7 +177,13 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
       onChanged()
     })
   const idle =
-    current.state === 'checked_in' ? w('call.waiting') : inRoom ? w('call.coming') : current.state === 'booked' ? w('call.off') : w('call.over')
+    current.state === 'checked_in'
+      ? w('call.waiting')
+      : inRoom
+        ? w('call.coming')
+        : current.state === 'booked'
+          ? w('call.off')
+          : w('call.over')
 
   return (
     <>
@@ -173,7 +191,8 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
         <div class="top">
           <h1>{personLine(current.person)}</h1>
           <span>
-            {clock(current.start)} · {visits(`kind.${current.kind}`)} <span class={`tag ${stateTone[current.state]}`}>{visits(`state.${current.state}`)}</span>
+            {clock(current.start)} · {visits(`kind.${current.kind}`)}{' '}
+            <span class={`tag ${stateTone[current.state]}`}>{visits(`state.${current.state}`)}</span>
           </span>
         </div>
         <ProblemNote problem={deed.problem} />
@@ -189,11 +208,21 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
               <Button icon={view.mic ? 'mic' : 'micOff'} pressed={!view.mic} onPress={() => room.setMic(!view.mic)}>
                 {view.mic ? w('mute') : w('unmute')} <kbd>F9</kbd>
               </Button>
-              <Button icon={view.camera ? 'camera' : 'cameraOff'} pressed={!view.camera} onPress={() => room.setCamera(!view.camera)}>
+              <Button
+                icon={view.camera ? 'camera' : 'cameraOff'}
+                pressed={!view.camera}
+                onPress={() => room.setCamera(!view.camera)}
+              >
                 {view.camera ? w('cam.off') : w('cam.on')}
               </Button>
               <span class="end row">
-                <Button look="danger" busy={deed.busy} disabled={!current.record_signed} onPress={() => act('end')} test="end-visit">
+                <Button
+                  look="danger"
+                  busy={deed.busy}
+                  disabled={!current.record_signed}
+                  onPress={() => act('end')}
+                  test="end-visit"
+                >
                   {w('end')}
                 </Button>
                 {!current.record_signed && <span class="meta">{w('end.need')}</span>}
@@ -204,7 +233,8 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
         <div class="row">
           <span class="meta">{w('judge.title')}</span>
           <span class="grow">
-            {current.decision?.reasons.map((reason) => pick(reason.message)).join(' ') || visits(`kind.${current.kind}`)}{' '}
+            {current.decision?.reasons.map((reason) => pick(reason.message)).join(' ') ||
+              visits(`kind.${current.kind}`)}{' '}
             <span class="meta mono">{current.decision?.reasons.map((reason) => reason.rule).join(' ')}</span>
           </span>
           {inRoom && (
@@ -215,11 +245,23 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
         </div>
         {current.complaint && <Notice tone="plain" title={current.complaint} />}
         {(inRoom || current.state === 'concluded' || desk.record?.version) && (
-          <RecordEditor visit={id} desk={desk} signing={signing === 'record'} onSigning={(open) => setSigning(open ? 'record' : undefined)} onSigned={refresh} />
+          <RecordEditor
+            visit={id}
+            desk={desk}
+            signing={signing === 'record'}
+            onSigning={(open) => setSigning(open ? 'record' : undefined)}
+            onSigned={refresh}
+          />
         )}
       </main>
       <aside class="column" aria-label={w('chart.title')}>
-        {chart.value ? <ChartPanel chart={chart.value} /> : chart.problem ? <ProblemNote problem={chart.problem} again={chart.refresh} /> : <Loading />}
+        {chart.value ? (
+          <ChartPanel chart={chart.value} />
+        ) : chart.problem ? (
+          <ProblemNote problem={chart.problem} again={chart.refresh} />
+        ) : (
+          <Loading />
+        )}
         {(inRoom || current.prescriptions.length > 0) && (
           <PrescriptionEditor
             visit={id}
@@ -247,14 +289,25 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
 
 const judgements: readonly Judgement[] = ['confirmed_followup', 'judged_first', 'unsuitable']
 
-function JudgeDialog({ onClose, onJudge }: { onClose: () => void; onJudge: (body: { judgement: Judgement; condition_changed: boolean; note: string }) => void }) {
+function JudgeDialog({
+  onClose,
+  onJudge,
+}: {
+  onClose: () => void
+  onJudge: (body: { judgement: Judgement; condition_changed: boolean; note: string }) => void
+}) {
   const [judgement, setJudgement] = useState<Judgement>('confirmed_followup')
   const [changed, setChanged] = useState(false)
   const [note, setNote] = useState('')
   return (
     <Dialog title={w('judge.dialog')} onClose={onClose}>
       <div class="stack">
-        <Select label={w('judge.title')} value={judgement} options={judgements.map((value) => ({ value, label: w(`judge.${value}`) }))} onChange={setJudgement} />
+        <Select
+          label={w('judge.title')}
+          value={judgement}
+          options={judgements.map((value) => ({ value, label: w(`judge.${value}`) }))}
+          onChange={setJudgement}
+        />
         <Tick label={w('judge.changed')} checked={changed} onChange={setChanged} />
         <Field label={w('judge.note')} lines={3} value={note} onInput={setNote} maxLength={2000} />
         <Button look="primary" onPress={() => onJudge({ judgement, condition_changed: changed, note })}>

@@ -11,14 +11,28 @@ import { Button, Field, Notice, ProblemNote } from '../ui/parts'
 import { SignDialog } from '../ui/sign'
 import { w } from './desk_words'
 
-const empty: VisitRecord = { chief_complaint: '', present_illness: '', assessment: '', plan: '', diagnoses: [], version: 0 }
+const empty: VisitRecord = {
+  chief_complaint: '',
+  present_illness: '',
+  assessment: '',
+  plan: '',
+  diagnoses: [],
+  version: 0,
+}
 const pause = 900 // ms without typing before the text is sent
 
 export const signable = (record: VisitRecord) =>
   record.chief_complaint.trim() !== '' && record.assessment.trim() !== '' && record.diagnoses.length > 0
 
 /** The text a doctor may change, without what the server adds. */
-export function textOf({ chief_complaint, present_illness, assessment, plan, diagnoses, version }: VisitRecord): VisitRecord {
+export function textOf({
+  chief_complaint,
+  present_illness,
+  assessment,
+  plan,
+  diagnoses,
+  version,
+}: VisitRecord): VisitRecord {
   return { chief_complaint, present_illness, assessment, plan, diagnoses, version }
 }
 
@@ -99,7 +113,13 @@ export function useRecord(visit: string): RecordDesk {
   return { record, edit, save, signed: setRecord, state, savedAt, deed }
 }
 
-export function RecordEditor({ visit, desk, onSigned, signing, onSigning }: {
+export function RecordEditor({
+  visit,
+  desk,
+  onSigned,
+  signing,
+  onSigning,
+}: {
   visit: string
   desk: RecordDesk
   onSigned: () => void
@@ -126,7 +146,14 @@ export function RecordEditor({ visit, desk, onSigned, signing, onSigning }: {
         </dl>
       </section>
     )
-  const stateWord = state === 'saving' ? w('rec.saving') : state === 'dirty' ? w('rec.unsaved') : savedAt ? w('rec.saved', { at: clock(savedAt) }) : ''
+  const stateWord =
+    state === 'saving'
+      ? w('rec.saving')
+      : state === 'dirty'
+        ? w('rec.unsaved')
+        : savedAt
+          ? w('rec.saved', { at: clock(savedAt) })
+          : ''
   return (
     <section class="stack" data-test="record" data-state={state}>
       <div class="top">
@@ -136,15 +163,32 @@ export function RecordEditor({ visit, desk, onSigned, signing, onSigning }: {
         </span>
       </div>
       <ProblemNote problem={deed.problem} />
-      <Field label={w('rec.complaint')} name="chief_complaint" value={record.chief_complaint} onInput={(chief_complaint) => edit({ chief_complaint })} maxLength={500} />
-      <Field label={w('rec.illness')} name="present_illness" lines={2} value={record.present_illness} onInput={(present_illness) => edit({ present_illness })} maxLength={10000} />
+      <Field
+        label={w('rec.complaint')}
+        name="chief_complaint"
+        value={record.chief_complaint}
+        onInput={(chief_complaint) => edit({ chief_complaint })}
+        maxLength={500}
+      />
+      <Field
+        label={w('rec.illness')}
+        name="present_illness"
+        lines={2}
+        value={record.present_illness}
+        onInput={(present_illness) => edit({ present_illness })}
+        maxLength={10000}
+      />
       <div class="tight">
         <span class="meta">{w('rec.diagnoses')}</span>
         <div class="chips">
           {record.diagnoses.map((one) => (
             <span class="chip" key={one.icd10}>
               {one.icd10} {one.name}
-              <button type="button" aria-label={w('rec.remove', { name: one.name })} onClick={() => edit({ diagnoses: record.diagnoses.filter((other) => other !== one) })}>
+              <button
+                type="button"
+                aria-label={w('rec.remove', { name: one.name })}
+                onClick={() => edit({ diagnoses: record.diagnoses.filter((other) => other !== one) })}
+              >
                 <Icon name="cross" />
               </button>
             </span>
@@ -158,11 +202,26 @@ export function RecordEditor({ visit, desk, onSigned, signing, onSigning }: {
         show={(row) => ({ name: `${row.code} ${pick(row.name)}` })}
         keyOf={(row) => row.code}
         onPick={(row) => {
-          if (!record.diagnoses.some((one) => one.icd10 === row.code)) edit({ diagnoses: [...record.diagnoses, { icd10: row.code, name: row.name.zh }] })
+          if (!record.diagnoses.some((one) => one.icd10 === row.code))
+            edit({ diagnoses: [...record.diagnoses, { icd10: row.code, name: row.name.zh }] })
         }}
       />
-      <Field label={w('rec.assessment')} name="assessment" lines={2} value={record.assessment} onInput={(assessment) => edit({ assessment })} maxLength={10000} />
-      <Field label={w('rec.plan')} name="plan" lines={2} value={record.plan} onInput={(plan) => edit({ plan })} maxLength={10000} />
+      <Field
+        label={w('rec.assessment')}
+        name="assessment"
+        lines={2}
+        value={record.assessment}
+        onInput={(assessment) => edit({ assessment })}
+        maxLength={10000}
+      />
+      <Field
+        label={w('rec.plan')}
+        name="plan"
+        lines={2}
+        value={record.plan}
+        onInput={(plan) => edit({ plan })}
+        maxLength={10000}
+      />
       <div class="row">
         <Button
           icon="pen"

@@ -1,0 +1,89 @@
+// Consults by whose move it is: a list on the left, the chosen case on the right.
+import { useLocation, useRoute } from 'preact-iso'
+import { get } from '../api/client'
+import { useResource } from '../api/resource'
+import { me } from '../api/session'
+import type { Teleconsult } from '../api/types'
+import { moment } from '../i18n/format'
+import { Icon } from '../ui/icons'
+import { Button, Loading, ProblemNote, useTitle } from '../ui/parts'
+import { Case } from './case'
+import { NewRequest } from './request'
+import { stateTone } from './states'
+import { w } from './words'
+
+export type Box = 'mine' | 'expert' | 'coordinator'
+
+export function Cases({ boxes }: { boxes: readonly Box[] }) {
+  const { params } = useRoute()
+  const { route } = useLocation()
+  const all = useResource(
+    `cases ${boxes.join(' ')}`,
+    async (signal) =>
+      Promise.all(
+        boxes.map(async (box) => ({ box, cases: await get<Teleconsult[]>(`/teleconsults?box=${box}`, signal) })),
+      ),
+    ['teleconsult.changed'],
+  )
+  const chosen = params.id
+  useTitle(w(boxes.includes('coordinator') ? 'list.board' : 'list.mine'))
+  return (
+    <div class="columns list">
+      <aside class="column" aria-label={w('list.mine')}>
+        <ProblemNote problem={all.problem} again={all.refresh} />
+        {!all.value && !all.problem && <Loading />}
+        {all.value?.map(({ box, cases }) => (
+          <section key={box} class="stack">
+            <div class="top">
+              <h2>{w(box === 'mine' ? 'list.mine' : box === 'expert' ? 'list.expert' : 'list.board')}</h2>
+              {box === 'mine' && (
+                <Button look="primary" onPress={() => route('/work/cases/new')} test="new-request">
+                  {w('list.new')}
+                </Button>
+              )}
+            </div>
+            {cases.length === 0 && <p class="meta">{w(`list.empty.${box}`)}</p>}
+            <div class="queue">
+              {cases.map((one) => (
+                <a
+                  key={one.id}
+                  href={`/work/cases/${one.id}`}
+                  aria-current={one.id === chosen ? 'true' : undefined}
+                  data-test="case"
+                  data-state={one.state}
+                >
+                  <span class="top">
+                    <span>{one.person.name}</span>
+                    <span class={`tag ${stateTone[one.state]}`}>{w(`state.${one.state}`)}</span>
+                  </span>
+                  <span>{one.question.slice(0, 28)}</span>
+                  <span class="meta">
+                    {one.inviter.institution.name} · {w(`urgency.${one.urgency}`)}
+                    {one.start
+                      ? ` · ${moment(one.start)}`
+                      : one.sla_due
+                        ? ` · ${w('due', { at: moment(one.sla_due) })}`
+                        : ''}
+                  </span>
+                </a>
+              ))}
+            </div>
+          </section>
+        ))}
+      </aside>
+      {chosen === 'new' ? (
+        <NewRequest onSaved={(id) => route(`/work/cases/${id}`)} />
+      ) : chosen ? (
+        <Case key={chosen} id={chosen} me={me()} onChanged={all.refresh} />
+      ) : (
+        <main class="column paper" id="content">
+          <h1 class="visually-hidden">{w('list.mine')}</h1>
+          <div class="empty">
+            <Icon name="people" />
+            <p>{w('list.pick')}</p>
+          </div>
+        </main>
+      )}
+    </div>
+  )
+}

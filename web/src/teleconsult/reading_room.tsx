@@ -1,0 +1,329 @@
+// The room of a consult: people, the same image for all, and the expert's opinion beside it.
+
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { useLocation, useRoute } from 'preact-iso'
+import { get, post, put } from '../api/client'
+import { useDeed, useResource } from '../api/resource'
+import { me } from '../api/session'
+import type { Teleconsult, Ticket } from '../api/types'
+import { clock } from '../i18n/format'
+import { w as identity } from '../identity/words'
+import { noShare, Share, type ShareView } from '../imaging/share'
+import { type Opened, Viewer } from '../imaging/viewer'
+import { w as imaging } from '../imaging/words'
+import { useKeys } from '../ui/keys'
+import { Button, Field, Loading, Notice, ProblemNote, useTitle } from '../ui/parts'
+import { SignDialog } from '../ui/sign'
+import { lineSentence } from '../visit/call'
+import { w as desk } from '../visit/desk_words'
+import { Devices } from '../visit/devices'
+import { Room } from '../visit/room'
+import { Picture } from '../visit/waiting'
+import { partIn, roomOpen } from './states'
+import { w } from './words'
+
+export function ReadingRoom() {
+  const { params } = useRoute()
+  const { route } = useLocation()
+  const id = params.id ?? ''
+  const found = useResource(`case ${id}`, (signal) => get<Teleconsult>(`/teleconsults/${id}`, signal), [
+    'teleconsult.changed',
+  ])
+  useTitle(w('c.enter'))
+  useEffect(() => {
+    document.documentElement.classList.add('reading-room')
+    return () => document.documentElement.classList.remove('reading-room')
+  }, [])
+  if (!found.value)
+    return (
+      <main class="column paper" id="content">
+        <ProblemNote problem={found.problem} again={found.refresh} />
+        {found.loading && <Loading />}
+      </main>
+    )
+  return <Inside one={found.value} onChanged={found.set} onBack={() => route(`/work/cases/${id}`)} />
+}
+
+/** The presenter's state over the room's own channel; only ours is told apart from theirs here. */
+function useShare(room: Room, name: string): { share: Share; view: ShareView } {
+  const [view, setView] = useState<ShareView>(noShare)
+  const share = useMemo(
+    () =>
+      new Share(
+        {
+          say: (topic, data, keep) => room.say(topic, data, keep),
+          point: (text) => room.point(text),
+          now: () => performance.now(),
+          later: (deed, ms) => {
+            const timer = setTimeout(deed, ms)
+            return () => clearTimeout(timer)
+          },
+        },
+        setView,
+      ),
+    [room],
+  )
+  useEffect(() => {
+    const off = room.onSaid('view/', ({ topic, from, data }) => share.hear(topic, from, data))
+    const offPointer = room.onPointed(({ seat, data }) => share.heardPointer(seat, data))
+    return () => {
+      off()
+      offPointer()
+    }
+  }, [room, share])
+  const { seat, remotes } = room.view.value
+  const seats = remotes.map((remote) => remote.seat).join(' ')
+  useEffect(() => share.people(seat, name, [seat, ...seats.split(' ')].filter(Boolean)), [share, seat, seats, name])
+  return { share, view }
+}
+
+function Inside({
+  one,
+  onChanged,
+  onBack,
+}: {
+  one: Teleconsult
+  onChanged: (next: Teleconsult) => void
+  onBack: () => void
+}) {
+  const self = me()
+  const part = partIn(self, one)
+  const devices = useMemo(() => new Devices(), [])
+  const room = useMemo(() => new Room(() => post<Ticket>(`/teleconsults/${one.id}/ticket`), devices), [one.id, devices])
+  const { share, view: shared } = useShare(room, self.name)
+  const view = room.view.value
+  const open = roomOpen(one)
+  const all: Opened[] = one.studies.flatMap((study) =>
+    study.series.map((series) => ({
+      study: study.study_uid,
+      series: series.series_uid,
+      title: `${series.modality} ${series.description || study.description}`.trim(),
+      modality: series.modality,
+    })),
+  )
+  const [chosen, setChosen] = useState<string | undefined>(() => largest(one))
+  const opened = all.find((each) => each.series === chosen)
+
+  useEffect(() => {
+    if (open) void devices.open().then(() => room.join())
+    return () => room.leave()
+  }, [open, room, devices])
+  useEffect(() => () => devices.close(), [devices])
+  useKeys({ F9: () => room.setMic(!room.view.value.mic) })
+
+  // A follower goes to the series that is presented.
+  const wanted = shared.following ? shared.shown?.series : undefined
+  const known = useRef('')
+  useEffect(() => {
+    if (wanted && wanted !== known.current) setChosen(wanted)
+    known.current = wanted ?? ''
+  }, [wanted])
+
+  const names = Object.fromEntries([
+    [view.seat, self.name],
+    ...view.remotes.map((remote) => [remote.seat, remote.name]),
+  ])
+  const sentence = lineSentence(view)
+  return (
+    <div class="reading reading-room" data-test="reading" data-phase={view.phase}>
+      <aside class="column" aria-label={w('r.people')}>
+        <Button look="quiet" icon="back" onPress={onBack}>
+          {w('c.back')}
+        </Button>
+        <section class="stack">
+          <h2>{w('r.people')}</h2>
+          <div class="people">
+            {view.remotes.map((remote) => (
+              <div class="tile" key={remote.seat} data-test="person">
+                <Picture stream={remote.stream} label={remote.name} />
+                <span>{remote.name}</span>
+              </div>
+            ))}
+            {view.local && view.camera && (
+              <div class="tile">
+                <Picture stream={view.local} muted mirror label={w('r.you')} />
+                <span>{w('r.you')}</span>
+              </div>
+            )}
+          </div>
+          {view.remotes.length === 0 && <p class="meta">{w('r.alone')}</p>}
+          <p class="meta" role="status">
+            {view.phase === 'refused' ? view.refusal : sentence.text}
+          </p>
+          <div class="keys">
+            <Button icon={view.mic ? 'mic' : 'micOff'} pressed={!view.mic} onPress={() => room.setMic(!view.mic)}>
+              {view.mic ? desk('mute') : desk('unmute')}
+            </Button>
+            <Button
+              icon={view.camera ? 'camera' : 'cameraOff'}
+              pressed={!view.camera}
+              onPress={() => room.setCamera(!view.camera)}
+            >
+              {view.camera ? desk('cam.off') : desk('cam.on')}
+            </Button>
+          </div>
+        </section>
+        <section class="stack">
+          <h2>{w('r.series')}</h2>
+          <div class="queue">
+            {one.studies.flatMap((study) =>
+              study.series.map((series) => (
+                <button
+                  key={series.series_uid}
+                  type="button"
+                  aria-current={series.series_uid === chosen ? 'true' : undefined}
+                  onClick={() => setChosen(series.series_uid)}
+                  data-test="series"
+                >
+                  <span class="top">
+                    <span>
+                      {series.modality} {series.description || study.description}
+                    </span>
+                  </span>
+                  <span class="meta">{imaging('img.count', { n: series.instances })}</span>
+                </button>
+              )),
+            )}
+          </div>
+        </section>
+      </aside>
+      {opened ? (
+        <Viewer
+          opened={opened}
+          share={shared}
+          names={names}
+          together={view.phase === 'live' || view.phase === 'reconnecting'}
+          onMoved={(shown) => share.moved(shown)}
+          onPoint={(at) => {
+            share.point(at)
+          }}
+          onLead={() => share.lead()}
+          onRelease={() => share.release()}
+          onFollow={(on) => share.follow(on)}
+        />
+      ) : (
+        <section class="viewer">
+          <div class="empty">{all.length === 0 ? imaging('img.none') : imaging('img.pick')}</div>
+        </section>
+      )}
+      <main class="column" id="content">
+        <h1>
+          {one.person.name} {identity(`sex.${one.person.sex}`)} {identity('age', { n: one.person.age })}
+        </h1>
+        <div class="tight">
+          <span class="meta">{w('c.question')}</span>
+          <b>{one.question}</b>
+        </div>
+        <p>{one.summary}</p>
+        <p class="meta">
+          {one.inviter.practitioner.name} · {one.inviter.institution.name}
+          {one.expert && ` → ${one.expert.practitioner.name} · ${one.expert.institution.name}`}
+        </p>
+        {part === 'expert' ? (
+          <OpinionEditor one={one} onChanged={onChanged} />
+        ) : one.opinion?.signed_at ? (
+          <section class="card" data-test="opinion" data-signed="true">
+            <span class="tag ok">{w('c.signed', { at: clock(one.opinion.signed_at) })}</span>
+            <dl class="facts">
+              <dt>{w('c.findings')}</dt>
+              <dd>{one.opinion.content.findings}</dd>
+              <dt>{w('c.advice')}</dt>
+              <dd>{one.opinion.content.advice}</dd>
+            </dl>
+          </section>
+        ) : (
+          <p class="meta">{w('c.noopinion')}</p>
+        )}
+      </main>
+    </div>
+  )
+}
+
+/** The series with the most images: usually the one the question is about. */
+export function largest(one: Pick<Teleconsult, 'studies'>): string | undefined {
+  return one.studies.flatMap((study) => study.series).sort((a, b) => b.instances - a.instances)[0]?.series_uid
+}
+
+function OpinionEditor({ one, onChanged }: { one: Teleconsult; onChanged: (next: Teleconsult) => void }) {
+  const [findings, setFindings] = useState(one.opinion?.content.findings ?? '')
+  const [advice, setAdvice] = useState(one.opinion?.content.advice ?? '')
+  const [saved, setSaved] = useState(one.opinion !== undefined)
+  const [signing, setSigning] = useState(false)
+  const deed = useDeed()
+  const complete = findings.trim() !== '' && advice.trim() !== ''
+  const save = async () => {
+    const next = await put<Teleconsult>(`/teleconsults/${one.id}/opinion`, {
+      findings: findings.trim(),
+      advice: advice.trim(),
+    })
+    setSaved(true)
+    onChanged(next)
+  }
+  const open = () => {
+    if (complete)
+      void deed.run(async () => {
+        if (!saved) await save()
+        setSigning(true)
+      })
+  }
+  useKeys({ F8: one.opinion?.signed_at ? undefined : open })
+  if (one.opinion?.signed_at)
+    return (
+      <Notice tone="ok" title={w('c.signed', { at: clock(one.opinion.signed_at) })}>
+        {one.opinion.content.findings}
+      </Notice>
+    )
+  return (
+    <section class="stack" data-test="opinion-editor">
+      <h2>{w('c.opinion')}</h2>
+      <ProblemNote problem={deed.problem} />
+      <Field
+        label={w('c.findings')}
+        name="findings"
+        lines={6}
+        value={findings}
+        onInput={(value) => {
+          setFindings(value)
+          setSaved(false)
+        }}
+        maxLength={8000}
+      />
+      <Field
+        label={w('c.advice')}
+        name="advice"
+        lines={4}
+        value={advice}
+        onInput={(value) => {
+          setAdvice(value)
+          setSaved(false)
+        }}
+        maxLength={8000}
+      />
+      <div class="row">
+        <Button busy={deed.busy} disabled={!complete || saved} onPress={() => void deed.run(save)} test="save-opinion">
+          {saved ? w('c.saved') : w('c.save')}
+        </Button>
+        <Button look="primary" icon="pen" busy={deed.busy} disabled={!complete} onPress={open} test="sign-opinion">
+          {w('c.sign')} <kbd>F8</kbd>
+        </Button>
+      </div>
+      {signing && one.opinion && saved && (
+        <SignDialog
+          title={w('c.sign')}
+          canonical={one.opinion.canonical}
+          sha256={one.opinion.sha256}
+          onClose={() => setSigning(false)}
+          onSign={async (passphrase) => {
+            onChanged(
+              await post<Teleconsult>(`/teleconsults/${one.id}/opinion/sign`, {
+                sha256: one.opinion?.sha256,
+                passphrase,
+              }),
+            )
+            setSigning(false)
+          }}
+        />
+      )}
+    </section>
+  )
+}
