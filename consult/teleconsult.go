@@ -3,7 +3,6 @@ package consult
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
 	"slices"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"yuanzhen/internal/ids"
 	"yuanzhen/internal/keys"
 	"yuanzhen/internal/live"
+	"yuanzhen/internal/pg"
 	"yuanzhen/signaling/control"
 	"yuanzhen/storage/imaging"
 )
@@ -33,10 +33,10 @@ const (
 // TeleconsultMoves is every change a teleconsult can make.
 var TeleconsultMoves = []Move{
 	{"request", nil, Draft, "asking doctor", "", ""},
-	{"submit", []State{Draft}, Submitted, "asking doctor", "consent, question, studies (TCR-03, TCR-06)", "clock starts"},
+	{"submit", []State{Draft}, Submitted, "asking doctor", "written consent (TCR-03)", "clock starts"},
 	{"assign", []State{Submitted}, Scheduled, "coordinator of the invited hospital", "expert registered there, 3 years (TCR-05); both free (MPP-05)", "slot, grants"},
 	{"decline", []State{Submitted}, Declined, "coordinator of the invited hospital", "a reason", "reason"},
-	{"meet", []State{Scheduled}, InProgress, "expert", "", ""},
+	{"meet", []State{Scheduled}, InProgress, "expert", "the expert enters the room", "the patient is let in"},
 	{"sign opinion", []State{Scheduled, InProgress}, OpinionSigned, "expert", "own signature (TCR-08)", "signed bytes"},
 	{"decide", []State{OpinionSigned}, Decided, "asking doctor", "own signature (TCR-09)", "signed bytes"},
 	{"close", []State{Decided}, Closed, "asking doctor", "", "grants end, room closes"},
@@ -54,6 +54,9 @@ const (
 	// closing ends it at once.
 	imagesAfter = 7 * 24 * time.Hour
 	expertYears = 3 // TCR-05
+
+	longestConsult  = 4 * time.Hour
+	farthestConsult = 90 * 24 * time.Hour
 )
 
 // Teleconsults are the deeds of county hospital, coordinator and expert. It shares the
@@ -140,10 +143,8 @@ func (s *Teleconsults) Request(ctx context.Context, in NewTeleconsult, requestKe
 			if err != nil {
 				return err
 			}
-			if in.Invited.IsZero() {
-				if in.Invited, err = hospitalFor(ctx, tx, in.Department, home); err != nil {
-					return err
-				}
+			if in.Invited, err = hospitalFor(ctx, tx, in.Invited, in.Department, home); err != nil {
+				return err
 			}
 			if err := insertTeleconsult(ctx, tx, id, doctor, home, in, "t-"+rand.Text(), requestKey, s.Now()); err != nil {
 				return err
@@ -152,22 +153,34 @@ func (s *Teleconsults) Request(ctx context.Context, in NewTeleconsult, requestKe
 		t, err = s.teleconsult(ctx, tx, id)
 		return err
 	})
+	if pg.Violates(err, "teleconsult_asked_once") { // the same request, at the same moment, was faster
+		return s.Request(ctx, in, requestKey)
+	}
 	return t, err
 }
 
-// Rewrite changes a draft.
+// Rewrite changes a draft. Its patient stays: studies and consent are theirs.
 func (s *Teleconsults) Rewrite(ctx context.Context, id ids.Teleconsult, in NewTeleconsult) (Teleconsult, error) {
-	return s.deed(ctx, id, invitersDeed, func(tx tx, t *Teleconsult) error {
+	return s.deed(ctx, id, invitersDeed, func(tx tx, t Teleconsult) error {
 		if err := t.mustBe(Draft); err != nil {
 			return err
 		}
+		if in.Person != t.Person.ID {
+			return fault.New(fault.Conflict, "other_patient", "会诊申请不能换成另一位患者。", "A request can't change its patient.").
+				WithRemedy("请为另一位患者新建申请。", "Please begin a new request for the other patient.")
+		}
+		invited, err := hospitalFor(ctx, tx, in.Invited, in.Department, t.Inviter.Institution.ID)
+		if err != nil {
+			return err
+		}
+		in.Invited = invited
 		return updateTeleconsult(ctx, tx, id, in)
 	})
 }
 
 // Attach adds a study after the doctor compared its patient with the one in the request.
 func (s *Teleconsults) Attach(ctx context.Context, id ids.Teleconsult, study string, confirmed bool) (Teleconsult, error) {
-	return s.deed(ctx, id, invitersDeed, func(tx tx, t *Teleconsult) error {
+	return s.deed(ctx, id, invitersDeed, func(tx tx, t Teleconsult) error {
 		if err := t.mustBe(Draft, Submitted, Scheduled, InProgress); err != nil {
 			return err
 		}
@@ -175,22 +188,23 @@ func (s *Teleconsults) Attach(ctx context.Context, id ids.Teleconsult, study str
 			return fault.New(fault.Invalid, "patient_not_confirmed", "请先核对影像里的病人。", "Please compare the patient in the images first.").
 				WithRemedy("核对姓名、性别、出生日期，再点“对”。", "Compare name, sex and birth date, then confirm.")
 		}
-		if _, err := s.Images.Confirm(ctx, tx, authz.ScopeFrom(ctx), study, t.Person.ID); err != nil {
+		found, err := s.Images.Confirm(ctx, tx, authz.ScopeFrom(ctx), study, t.Person.ID)
+		if err != nil {
 			return err
+		}
+		if found.InstitutionID != t.Inviter.Institution.ID { // the asking hospital can open only its own
+			return fault.Missing()
 		}
 		if err := putTeleconsultStudy(ctx, tx, id, study); err != nil {
 			return err
 		}
-		if t.Expert == nil {
-			return nil
-		}
-		return s.grant(ctx, tx, *t, []string{study})
+		return s.grant(ctx, tx, t, []string{study})
 	})
 }
 
 // Consent records the patient's written agreement: on paper, or on the patient's own device.
 func (s *Teleconsults) Consent(ctx context.Context, id ids.Teleconsult, c GivenConsent) (Teleconsult, error) {
-	return s.deed(ctx, id, patientsDeed, func(tx tx, t *Teleconsult) error {
+	return s.deed(ctx, id, patientsDeed, func(tx tx, t Teleconsult) error {
 		if err := t.mustBe(Draft); err != nil {
 			return err
 		}
@@ -226,10 +240,28 @@ func (s *Teleconsults) Experts(ctx context.Context, id ids.Teleconsult) (list []
 		if err != nil {
 			return err
 		}
-		list, err = selectExperts(ctx, tx, t.Invited.ID, t.Department, s.Now().AddDate(-expertYears, 0, 0), s.Now())
+		list, err = s.whoMay(ctx, tx, t, s.Now())
 		return err
 	})
 	return list, err
+}
+
+func (s *Teleconsults) whoMay(ctx context.Context, tx tx, t Teleconsult, at time.Time) ([]Expert, error) {
+	return selectExperts(ctx, tx, t.Invited.ID, t.Department, s.Now().AddDate(-expertYears, 0, 0), at)
+}
+
+// mayTake finds the expert among whoMay, or says why not.
+func (s *Teleconsults) mayTake(ctx context.Context, tx tx, t Teleconsult, who ids.Practitioner, at time.Time) (Expert, error) {
+	known, err := s.whoMay(ctx, tx, t, at)
+	if err != nil {
+		return Expert{}, err
+	}
+	if i := slices.IndexFunc(known, func(e Expert) bool { return e.ID == who }); i >= 0 {
+		return known[i], nil
+	}
+	return Expert{}, fault.New(fault.Refused, "expert_not_registered", "这位医师不能在本院接这次会诊：未备案、专业不符或不满 3 年。",
+		"This physician can't take this consult here: not registered, other field, or under 3 years.").
+		WithRemedy("请从名单里选，或先办理备案。", "Choose from the list, or file the registration first.")
 }
 
 // Proposal is a time at which everybody is free, at every place where they practise.
@@ -239,32 +271,33 @@ type Proposal struct {
 }
 
 // Times finds the next times that suit expert and asking doctor at all their places.
-func (s *Teleconsults) Times(ctx context.Context, id ids.Teleconsult, expert ids.Practitioner) (list []Proposal, err error) {
+func (s *Teleconsults) Times(ctx context.Context, id ids.Teleconsult, who ids.Practitioner) (list []Proposal, err error) {
+	begin := s.Now().Add(5 * time.Minute).Truncate(5 * time.Minute)
+	end := begin.Add(lookAhead)
 	err = s.inTx(ctx, func(tx tx) error {
+		list = []Proposal{}
 		t, err := s.teleconsult(ctx, tx, id)
 		if err != nil {
 			return err
 		}
-		begin := s.Now().Add(5 * time.Minute).Truncate(5 * time.Minute)
-		end := begin.Add(lookAhead)
+		expert, err := s.mayTake(ctx, tx, t, who, begin)
+		if err != nil {
+			return err
+		}
 		hours := []schedule.Span{{Start: begin, End: end}}
 		if t.Urgency == "routine" {
 			hours = workingHours(begin, end)
 		}
 		var people [][]schedule.Span
-		for _, who := range []ids.Practitioner{expert, t.Inviter.Practitioner.ID} {
-			busy, err := selectBusy(ctx, tx, who, begin, end)
+		for _, each := range []ids.Practitioner{who, t.Inviter.Practitioner.ID} {
+			busy, err := selectBusy(ctx, tx, each, begin, end)
 			if err != nil {
 				return err
 			}
 			people = append(people, schedule.Free(hours, busy, schedule.Buffer))
 		}
-		places, err := selectPlaces(ctx, tx, expert, begin)
-		if err != nil {
-			return err
-		}
 		for _, span := range schedule.Cut(schedule.Common(people...), consultLength) {
-			if list = append(list, Proposal{span, places}); len(list) == proposals {
+			if list = append(list, Proposal{span, expert.Places}); len(list) == proposals {
 				break
 			}
 		}
@@ -293,18 +326,20 @@ func workingHours(begin, end time.Time) []schedule.Span {
 // images open to them until a week after the meeting.
 func (s *Teleconsults) Assign(ctx context.Context, id ids.Teleconsult, expert ids.Practitioner, start, end time.Time) (Teleconsult, error) {
 	return s.move(ctx, id, hospitalsDeed, "assign", func(tx tx, t Teleconsult) error {
-		if !start.Before(end) || end.Sub(start) > 4*time.Hour || end.Before(s.Now()) {
+		if !start.Before(end) || end.Sub(start) > longestConsult || end.Before(s.Now()) || start.After(s.Now().Add(farthestConsult)) {
 			return fault.New(fault.Invalid, "time_wrong", "会诊时间不对。", "This is not a usable time.").
 				WithRemedy("请从推荐的时间里选一个。", "Please choose one of the proposed times.")
 		}
-		known, err := selectExperts(ctx, tx, t.Invited.ID, t.Department, s.Now().AddDate(-expertYears, 0, 0), end)
+		if _, err := s.mayTake(ctx, tx, t, expert, end); err != nil {
+			return err
+		}
+		busy, err := selectBusy(ctx, tx, t.Inviter.Practitioner.ID, start, end)
 		if err != nil {
 			return err
 		}
-		if !slices.ContainsFunc(known, func(e Expert) bool { return e.ID == expert }) {
-			return fault.New(fault.Refused, "expert_not_registered", "这位医师不能在本院接这次会诊：未备案、专业不符或不满 3 年。",
-				"This physician can't take this consult here: not registered, other field, or under 3 years.").
-				WithRemedy("请从名单里选，或先办理备案。", "Choose from the list, or file the registration first.")
+		if len(busy) > 0 {
+			return fault.New(fault.Conflict, "inviter_busy", "邀请医师这个时间另有安排。", "The asking doctor is engaged at this time.").
+				WithRemedy("请从推荐的时间里选一个。", "Please choose one of the proposed times.")
 		}
 		slots, err := s.OfferSlots(ctx, tx, Offer{Doctor: expert, Place: t.Invited.ID, Department: t.Department,
 			Span: schedule.Span{Start: start, End: end}, Length: end.Sub(start), Purpose: "teleconsult"})
@@ -314,23 +349,26 @@ func (s *Teleconsults) Assign(ctx context.Context, id ids.Teleconsult, expert id
 		if err := putExpert(ctx, tx, id, expert, slots[0]); err != nil {
 			return err
 		}
-		if t, err = s.teleconsult(ctx, tx, id); err != nil {
+		if t, err = s.find(ctx, tx, id); err != nil {
 			return err
 		}
-		uids := make([]string, len(t.Studies))
-		for i, study := range t.Studies {
-			uids[i] = study.UID
-		}
-		if len(uids) == 0 {
-			return nil
-		}
-		return s.grant(ctx, tx, t, uids)
+		return s.grant(ctx, tx, t, studyUIDs(t.Studies))
 	})
 }
 
+// grant opens studies to the expert, once there is one, and to the patient, once invited.
 func (s *Teleconsults) grant(ctx context.Context, tx tx, t Teleconsult, uids []string) error {
-	return s.Images.GrantStudies(ctx, tx, imaging.Grant{Teleconsult: t.ID, Place: t.Inviter.Institution.ID, Studies: uids,
-		Practitioner: t.Expert.Practitioner.ID, Purpose: "teleconsult", From: s.Now(), Until: t.End.Add(imagesAfter)})
+	if len(uids) == 0 || t.Expert == nil {
+		return nil
+	}
+	g := imaging.Grant{Teleconsult: t.ID, Place: t.Inviter.Institution.ID, Studies: uids, Purpose: "teleconsult", From: s.Now(), Until: t.End.Add(imagesAfter)}
+	expert, patient := g, g
+	expert.Practitioner, patient.Person = t.Expert.Practitioner.ID, t.Person.ID
+	err := s.Images.GrantStudies(ctx, tx, expert)
+	if err == nil && t.PatientIn {
+		err = s.Images.GrantStudies(ctx, tx, patient)
+	}
+	return err
 }
 
 // Decline refuses the request with a reason; the asking doctor may ask another hospital.
@@ -338,9 +376,9 @@ func (s *Teleconsults) Decline(ctx context.Context, id ids.Teleconsult, reason s
 	return s.move(ctx, id, hospitalsDeed, "decline", func(tx tx, _ Teleconsult) error { return putReason(ctx, tx, id, reason) })
 }
 
-// Cancel takes the request back; slot and grants end.
+// Cancel takes the request back; slot and grants end, the room closes.
 func (s *Teleconsults) Cancel(ctx context.Context, id ids.Teleconsult, reason string) (Teleconsult, error) {
-	return s.move(ctx, id, invitersDeed, "cancel", func(tx tx, t Teleconsult) error {
+	t, err := s.move(ctx, id, invitersDeed, "cancel", func(tx tx, t Teleconsult) error {
 		if err := withdrawSlot(ctx, tx, id, s.Now()); err != nil {
 			return err
 		}
@@ -349,30 +387,32 @@ func (s *Teleconsults) Cancel(ctx context.Context, id ids.Teleconsult, reason st
 		}
 		return putReason(ctx, tx, id, reason)
 	})
+	if err == nil {
+		s.endRoom(ctx, t)
+	}
+	return t, err
 }
 
 // InvitePatient lets the patient into the room and to the images shown in it.
 func (s *Teleconsults) InvitePatient(ctx context.Context, id ids.Teleconsult) (Teleconsult, error) {
-	return s.deed(ctx, id, hospitalsDeed, func(tx tx, t *Teleconsult) error {
+	return s.deed(ctx, id, hospitalsDeed, func(tx tx, t Teleconsult) error {
 		if err := t.mustBe(Scheduled, InProgress); err != nil {
 			return err
 		}
-		if err := putPatientInvited(ctx, tx, id, s.Now()); err != nil || len(t.Studies) == 0 {
+		if err := putPatientInvited(ctx, tx, id, s.Now()); err != nil {
 			return err
 		}
-		g := imaging.Grant{Teleconsult: id, Place: t.Inviter.Institution.ID, Person: t.Person.ID, Purpose: "teleconsult", From: s.Now(), Until: t.End.Add(imagesAfter)}
-		for _, study := range t.Studies {
-			g.Studies = append(g.Studies, study.UID)
-		}
-		return s.Images.GrantStudies(ctx, tx, g)
+		t.PatientIn = true
+		return s.grant(ctx, tx, t, studyUIDs(t.Studies))
 	})
 }
 
-// Enter sells the seat of whoever asks. The room is open from the assignment to the
-// decision; the patient waits in it until expert and asking doctor have met.
+// Enter sells the seat of whoever asks. The room is open from the assignment until the
+// consult is closed; the patient waits in it for the expert.
 func (s *Teleconsults) Enter(ctx context.Context, id ids.Teleconsult) (Ticket, error) {
 	sub := authz.SubjectFrom(ctx)
 	var t Teleconsult
+	met := false
 	err := s.inTx(ctx, func(tx tx) (err error) {
 		if t, err = s.teleconsult(ctx, tx, id); err != nil {
 			return err
@@ -380,11 +420,10 @@ func (s *Teleconsults) Enter(ctx context.Context, id ids.Teleconsult) (Ticket, e
 		if err := t.mustBe(Scheduled, InProgress, OpinionSigned, Decided); err != nil {
 			return err
 		}
-		if sub.Practitioner == t.Expert.Practitioner.ID && t.State == Scheduled {
-			if _, err = moveTeleconsult(ctx, tx, id, Scheduled, InProgress, s.Now()); err != nil {
-				return err
+		if met = sub.Practitioner == t.Expert.Practitioner.ID && t.State == Scheduled; met {
+			if _, err = moveTeleconsult(ctx, tx, id, Scheduled, InProgress, s.Now()); err == nil {
+				t, err = s.find(ctx, tx, id)
 			}
-			t, err = s.teleconsult(ctx, tx, id)
 		}
 		return err
 	})
@@ -395,14 +434,17 @@ func (s *Teleconsults) Enter(ctx context.Context, id ids.Teleconsult) (Ticket, e
 	switch {
 	case sub.Practitioner == t.Expert.Practitioner.ID:
 		c.Seat, c.Name = "expert", t.Expert.Practitioner.Name
-		s.admitPatient(ctx, t)
-		s.tellAll(t)
+		s.admitPatient(ctx, t) // again at each ticket, if the room did not hear
 	case sub.Practitioner == t.Inviter.Practitioner.ID:
 		c.Seat, c.Name = "inviter", t.Inviter.Practitioner.Name
-	case t.PatientIn && sub.Practitioner.IsZero():
+	case t.PatientIn:
 		c.Seat, c.Name, c.Role, c.Admitted = patientSeat, t.Person.Name, "guest", t.State != Scheduled
 	default:
-		return Ticket{}, fault.Missing()
+		return Ticket{}, fault.New(fault.Forbidden, "not_invited", "这次会诊还没有请您进入。", "You have not been asked into this consult.").
+			WithRemedy("请问您的医生。", "Please ask your doctor.")
+	}
+	if met {
+		s.tellAll(t)
 	}
 	pass, err := s.Desk.Issue(c)
 	if err != nil {
@@ -429,11 +471,11 @@ type Opinion struct {
 
 // WriteOpinion stores a version; it may be signed exactly as stored.
 func (s *Teleconsults) WriteOpinion(ctx context.Context, id ids.Teleconsult, o Opinion) (Teleconsult, error) {
-	return s.deed(ctx, id, expertsDeed, func(tx tx, t *Teleconsult) error {
+	return s.deed(ctx, id, expertsDeed, func(tx tx, t Teleconsult) error {
 		if err := t.mustBe(Scheduled, InProgress); err != nil {
 			return err
 		}
-		return s.write(ctx, tx, *t, "opinion", t.Expert.Practitioner.ID, map[string]any{"findings": o.Findings, "advice": o.Advice})
+		return s.write(ctx, tx, t, "opinion", t.Expert.Practitioner.ID, map[string]any{"findings": o.Findings, "advice": o.Advice})
 	})
 }
 
@@ -452,7 +494,7 @@ func (s *Teleconsults) Decide(ctx context.Context, id ids.Teleconsult, adopt, pl
 		if err := s.write(ctx, tx, t, "decision", doctor, map[string]any{"adopt": adopt, "plan": plan, "opinion_sha256": t.Opinion.SHA256}); err != nil {
 			return err
 		}
-		written, err := s.teleconsult(ctx, tx, id)
+		written, err := s.find(ctx, tx, id)
 		if err != nil {
 			return err
 		}
@@ -464,11 +506,16 @@ func (s *Teleconsults) Decide(ctx context.Context, id ids.Teleconsult, adopt, pl
 func (s *Teleconsults) Close(ctx context.Context, id ids.Teleconsult) (Teleconsult, error) {
 	t, err := s.move(ctx, id, invitersDeed, "close", func(tx tx, t Teleconsult) error { return s.Images.EndGrants(ctx, tx, id) })
 	if err == nil {
-		if err := s.Rooms.Close(ctx, t.room); err != nil {
-			s.Log.WarnContext(ctx, "room not closed", "teleconsult", id.String(), "error", err)
-		}
+		s.endRoom(ctx, t)
 	}
 	return t, err
+}
+
+// endRoom closes the room after the consult; no ticket is sold any more.
+func (s *Teleconsults) endRoom(ctx context.Context, t Teleconsult) {
+	if err := s.Rooms.Close(ctx, t.room); err != nil {
+		s.Log.WarnContext(ctx, "room not closed", "teleconsult", t.ID.String(), "error", err)
+	}
 }
 
 // write stores a version of a document in canonical form.
@@ -530,13 +577,31 @@ func (s *Teleconsults) List(ctx context.Context) (list []Teleconsult, err error)
 				return err
 			}
 			list = append(list, t)
+			if err := t.audit(ctx, tx, "list"); err != nil {
+				return err
+			}
 		}
-		return audit.Write(ctx, tx, audit.Entry{Action: "teleconsult.read", Object: "teleconsults", Reason: fmt.Sprintf("listed %d", len(list))})
+		return nil
 	})
 	return list, err
 }
 
+// teleconsult reads one within the scope and records the reading, or the deed that has been done.
 func (s *Teleconsults) teleconsult(ctx context.Context, tx tx, id ids.Teleconsult) (Teleconsult, error) {
+	t, err := s.find(ctx, tx, id)
+	if err != nil {
+		return Teleconsult{}, err
+	}
+	return t, t.audit(ctx, tx, "")
+}
+
+func (t *Teleconsult) audit(ctx context.Context, tx tx, reason string) error {
+	return audit.Write(ctx, tx, audit.Entry{Action: authz.ScopeFrom(ctx).Action, Object: "teleconsult/" + t.ID.String(),
+		Person: t.Person.ID, Place: t.Inviter.Institution.ID, Reason: reason})
+}
+
+// find is teleconsult for a deed that records itself when it is done.
+func (s *Teleconsults) find(ctx context.Context, tx tx, id ids.Teleconsult) (Teleconsult, error) {
 	if id.IsZero() { // would filter nothing
 		return Teleconsult{}, fault.Missing()
 	}
@@ -547,11 +612,7 @@ func (s *Teleconsults) teleconsult(ctx context.Context, tx tx, id ids.Teleconsul
 	if len(rows) == 0 {
 		return Teleconsult{}, fault.Missing()
 	}
-	t, err := s.told(ctx, tx, rows[0])
-	if err != nil {
-		return Teleconsult{}, err
-	}
-	return t, audit.Write(ctx, tx, audit.Entry{Action: authz.ScopeFrom(ctx).Action, Object: "teleconsult/" + id.String(), Person: t.Person.ID, Place: t.Inviter.Institution.ID})
+	return s.told(ctx, tx, rows[0])
 }
 
 func (s *Teleconsults) told(ctx context.Context, tx tx, r teleconsultRow) (Teleconsult, error) {
@@ -583,7 +644,7 @@ func (s *Teleconsults) told(ctx context.Context, tx tx, r teleconsultRow) (Telec
 	if t.Opinion, err = selectDocument(ctx, tx, r.ID, "opinion"); err != nil {
 		return t, err
 	}
-	if t.Opinion != nil && t.Opinion.SignedAt == nil && authz.ScopeFrom(ctx).Subject.Practitioner != r.ExpertID {
+	if t.Opinion != nil && t.Opinion.SignedAt == nil && !asks(ctx, r.ExpertID) {
 		t.Opinion = nil // a draft is its author's
 	}
 	t.Decision, err = selectDocument(ctx, tx, r.ID, "decision")
@@ -609,29 +670,36 @@ const (
 	patientsDeed  // the patient's own account, or the asking doctor
 )
 
-// isHis reports whether the deed is the asker's; if not, the answer is the one for "not there".
-func (t *Teleconsult) isHis(ctx context.Context, whose party) bool {
-	sub := authz.SubjectFrom(ctx)
+// isTheirs reports whether the deed is the asker's; if not, the answer is the one for "not there".
+func (t *Teleconsult) isTheirs(ctx context.Context, whose party) bool {
 	switch {
-	case sub.Practitioner.IsZero():
-		return whose == hospitalsDeed || whose == patientsDeed // who of them, the scope has decided
 	case whose == expertsDeed:
-		return t.Expert != nil && t.Expert.Practitioner.ID == sub.Practitioner
+		return t.Expert != nil && asks(ctx, t.Expert.Practitioner.ID)
+	case whose == hospitalsDeed && slices.Contains(authz.ScopeFrom(ctx).Places(), t.Invited.ID):
+		return true
+	case whose == patientsDeed && authz.SubjectFrom(ctx).Practitioner.IsZero():
+		return true // of whom the scope has shown it as their own
 	}
-	return t.Inviter.Practitioner.ID == sub.Practitioner
+	return whose != expertsDeed && asks(ctx, t.Inviter.Practitioner.ID)
+}
+
+// asks reports whether the practitioner is the one who asks.
+func asks(ctx context.Context, who ids.Practitioner) bool {
+	sub := authz.SubjectFrom(ctx)
+	return sub != nil && !who.IsZero() && sub.Practitioner == who
 }
 
 // deed changes a teleconsult without moving it on.
-func (s *Teleconsults) deed(ctx context.Context, id ids.Teleconsult, whose party, do func(tx tx, t *Teleconsult) error) (Teleconsult, error) {
+func (s *Teleconsults) deed(ctx context.Context, id ids.Teleconsult, whose party, do func(tx tx, t Teleconsult) error) (Teleconsult, error) {
 	var t Teleconsult
 	err := s.inTx(ctx, func(tx tx) (err error) {
-		if t, err = s.teleconsult(ctx, tx, id); err != nil {
+		if t, err = s.find(ctx, tx, id); err != nil {
 			return err
 		}
-		if !t.isHis(ctx, whose) {
+		if !t.isTheirs(ctx, whose) {
 			return fault.Missing()
 		}
-		if err := do(tx, &t); err != nil {
+		if err := do(tx, t); err != nil {
 			return err
 		}
 		t, err = s.teleconsult(ctx, tx, id)
@@ -646,16 +714,16 @@ func (s *Teleconsults) deed(ctx context.Context, id ids.Teleconsult, whose party
 // move carries out one move of TeleconsultMoves.
 func (s *Teleconsults) move(ctx context.Context, id ids.Teleconsult, whose party, name string, do func(tx tx, t Teleconsult) error) (Teleconsult, error) {
 	m := TeleconsultMoves[slices.IndexFunc(TeleconsultMoves, func(m Move) bool { return m.Deed == name })]
-	return s.deed(ctx, id, whose, func(tx tx, t *Teleconsult) error {
+	return s.deed(ctx, id, whose, func(tx tx, t Teleconsult) error {
 		if err := t.mustBe(m.From...); err != nil {
 			return err
 		}
-		if err := do(tx, *t); err != nil {
+		if err := do(tx, t); err != nil {
 			return err
 		}
 		moved, err := moveTeleconsult(ctx, tx, id, t.State, m.To, s.Now())
 		if err == nil && !moved {
-			return t.mustBe()
+			return t.mustBe() // somebody was faster
 		}
 		return err
 	})
@@ -663,7 +731,10 @@ func (s *Teleconsults) move(ctx context.Context, id ids.Teleconsult, whose party
 
 func (s *Teleconsults) tellAll(t Teleconsult) {
 	e := live.Event{Kind: "teleconsult.changed", ID: t.ID.String(), Practitioners: []ids.Practitioner{t.Inviter.Practitioner.ID},
-		Places: []ids.Institution{t.Invited.ID}, Accounts: t.row.PatientAccounts}
+		Accounts: t.row.PatientAccounts}
+	if t.SLADue != nil { // before it is handed in, it is no business of the invited hospital
+		e.Places = []ids.Institution{t.Invited.ID}
+	}
 	if t.Expert != nil {
 		e.Practitioners = append(e.Practitioners, t.Expert.Practitioner.ID)
 	}
@@ -680,8 +751,12 @@ func (s *Teleconsults) PatientsOf(ctx context.Context, query string) (list []Cha
 		list = []ChartPerson{}
 		for _, r := range rows {
 			list = append(list, ChartPerson{Patient{r.ID, r.Name, r.Sex, ageOf(r.BirthDate, s.Now())}, r.IDMasked, r.BirthDate.Format(time.DateOnly)})
+			entry := audit.Entry{Action: "patient.search", Object: "person/" + r.ID.String(), Person: r.ID, Place: r.InstitutionID, Reason: "list"}
+			if err := audit.Write(ctx, tx, entry); err != nil {
+				return err
+			}
 		}
-		return audit.Write(ctx, tx, audit.Entry{Action: "patient.search", Object: "patients", Reason: fmt.Sprintf("listed %d", len(list))})
+		return nil
 	})
 	return list, err
 }

@@ -52,8 +52,8 @@ type teleconsultRow struct {
 	PatientAccounts  []ids.Account
 }
 
-// selectTeleconsults reads one or all that the scope shows: to the two doctors, to the
-// invited hospital once it was submitted, to the patient's own account likewise.
+// selectTeleconsults reads one or all that the scope shows: to the two doctors, to the invited
+// hospital once it was submitted, to the patient's own account from the draft on, to agree to it.
 func selectTeleconsults(ctx context.Context, tx tx, scope authz.Scope, only ids.Teleconsult) ([]teleconsultRow, error) {
 	rows, err := tx.Query(ctx, `
 		SELECT t.id, t.state, t.urgency, t.department, t.question, t.summary, t.liability,
@@ -104,16 +104,17 @@ func keeperOf(ctx context.Context, tx tx, scope authz.Scope, person ids.Person) 
 	return place, err
 }
 
-// hospitalFor finds an Internet hospital with the department and somebody who coordinates.
-func hospitalFor(ctx context.Context, tx tx, department string, not ids.Institution) (place ids.Institution, err error) {
+// hospitalFor finds an Internet hospital with the department and somebody who coordinates: the wanted
+// one, or any if none is wanted.
+func hospitalFor(ctx context.Context, tx tx, wanted ids.Institution, department string, not ids.Institution) (place ids.Institution, err error) {
 	err = tx.QueryRow(ctx, `
 		SELECT i.id FROM institution i JOIN institution_department d ON d.institution_id = i.id AND d.name = $1
-		WHERE i.kind = 'internet_hospital' AND i.id <> $2
+		WHERE i.kind = 'internet_hospital' AND i.id <> $2 AND ($3::uuid IS NULL OR i.id = $3)
 		  AND EXISTS (SELECT FROM membership m WHERE m.institution_id = i.id AND m.role = 'coordinator')
-		ORDER BY i.id LIMIT 1`, department, not).Scan(&place)
+		ORDER BY i.id LIMIT 1`, department, not, wanted).Scan(&place)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return place, fault.New(fault.Invalid, "no_hospital", "没有医院开设这个科室的远程会诊。", "No hospital offers consults in this department.").
-			WithRemedy("请换一个科室，或直接选医院。", "Choose another department, or a hospital.")
+			WithRemedy("请换一个科室，或换一家医院。", "Choose another department, or another hospital.")
 	}
 	return place, err
 }
@@ -129,8 +130,8 @@ func insertTeleconsult(ctx context.Context, tx tx, id ids.Teleconsult, doctor id
 
 func updateTeleconsult(ctx context.Context, tx tx, id ids.Teleconsult, in NewTeleconsult) error {
 	_, err := tx.Exec(ctx, `
-		UPDATE teleconsult SET department = $2, question = $3, summary = $4, urgency = $5 WHERE id = $1 AND state = 'draft'`,
-		id, in.Department, in.Question, in.Summary, in.Urgency)
+		UPDATE teleconsult SET department = $2, question = $3, summary = $4, urgency = $5, invited_institution_id = $6
+		WHERE id = $1 AND state = 'draft'`, id, in.Department, in.Question, in.Summary, in.Urgency, in.Invited)
 	return err
 }
 
@@ -197,25 +198,17 @@ func selectExperts(ctx context.Context, tx tx, place ids.Institution, department
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[Expert])
 }
 
-// selectBusy is when the practitioner is engaged, at whatever place.
+// selectBusy is when the practitioner is engaged, at whatever place, in slots of their own or asking an expert.
 func selectBusy(ctx context.Context, tx tx, who ids.Practitioner, begin, end time.Time) ([]schedule.Span, error) {
 	rows, err := tx.Query(ctx, `
-		SELECT lower(during), upper(during) FROM slot
-		WHERE practitioner_id = $1 AND withdrawn_at IS NULL AND during && tstzrange($2, $3) ORDER BY during`, who, begin, end)
+		SELECT lower(during), upper(during) FROM slot s
+		WHERE withdrawn_at IS NULL AND during && tstzrange($2, $3) AND (practitioner_id = $1
+		      OR EXISTS (SELECT FROM teleconsult t WHERE t.slot_id = s.id AND t.inviter_practitioner_id = $1))
+		ORDER BY during`, who, begin, end)
 	if err != nil {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[schedule.Span])
-}
-
-func selectPlaces(ctx context.Context, tx tx, who ids.Practitioner, at time.Time) ([]string, error) {
-	rows, err := tx.Query(ctx, `
-		SELECT i.name FROM registration r JOIN institution i ON i.id = r.institution_id
-		WHERE r.practitioner_id = $1 AND r.during @> $2::date ORDER BY r.kind <> 'primary', i.name`, who, at)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
 func insertDocument(ctx context.Context, tx tx, id ids.Teleconsult, kind string, author ids.Practitioner, canonical []byte, sum string, now time.Time) error {
@@ -260,11 +253,13 @@ type patientRow struct {
 	Sex       string
 	BirthDate time.Time
 	IDMasked  string `db:"id_masked"`
+
+	InstitutionID ids.Institution
 }
 
 func selectPatients(ctx context.Context, tx tx, scope authz.Scope, query string) ([]patientRow, error) {
 	rows, err := tx.Query(ctx, `
-		SELECT id, name, sex, birth_date, id_masked FROM person
+		SELECT id, name, sex, birth_date, id_masked, institution_id FROM person
 		WHERE institution_id = ANY(@scope_places) AND starts_with(name, @query) ORDER BY name LIMIT 20`,
 		scope.With(pgx.NamedArgs{"query": query}))
 	if err != nil {
