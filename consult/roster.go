@@ -2,6 +2,7 @@ package consult
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"yuanzhen/consult/schedule"
@@ -63,7 +64,7 @@ func (s *Service) OfferSlots(ctx context.Context, tx tx, o Offer) ([]ids.Slot, e
 // offer is OfferSlots for a place within the scope.
 func (s *Service) offer(ctx context.Context, o Offer) (slots []ids.Slot, err error) {
 	err = s.inTx(ctx, func(tx tx) error {
-		if !contains(authz.ScopeFrom(ctx).Places(), o.Place) {
+		if !slices.Contains(authz.ScopeFrom(ctx).Places(), o.Place) {
 			return fault.Missing()
 		}
 		if slots, err = s.OfferSlots(ctx, tx, o); err != nil {
@@ -72,15 +73,6 @@ func (s *Service) offer(ctx context.Context, o Offer) (slots []ids.Slot, err err
 		return audit.Write(ctx, tx, audit.Entry{Action: "roster.offer", Object: "practitioner/" + o.Doctor.String(), Place: o.Place})
 	})
 	return slots, err
-}
-
-func contains[T comparable](list []T, x T) bool {
-	for _, y := range list {
-		if x == y {
-			return true
-		}
-	}
-	return false
 }
 
 // DoctorOffer is a doctor as the booking page lists them.
@@ -139,3 +131,5 @@ func (s *Service) Institutions(ctx context.Context) (list []InstitutionCard, err
 	})
 	return list, err
 }
+
+func contains[T comparable](list []T, x T) bool { return slices.Contains(list, x) }

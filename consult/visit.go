@@ -485,7 +485,8 @@ func (s *Service) End(ctx context.Context, id ids.Visit) (Visit, error) {
 	return v, err
 }
 
-// Alarm ends the visit as an emergency. flags are danger signs in words; any word counts.
+// Alarm ends the visit as an emergency. flags are danger signs in words; any word counts. The room stays open
+// for who is in it, so that the doctor can stay until help is there.
 func (s *Service) Alarm(ctx context.Context, id ids.Visit, flags []string) (Visit, error) {
 	return s.act(ctx, id, "raise alarm", func(tx tx, v Visit) error {
 		a := v.ask(eligibility.InVisit)
