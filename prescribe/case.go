@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"yuanzhen/consult"
 	"yuanzhen/internal/fault"
 	"yuanzhen/prescribe/check"
 	"yuanzhen/prescribe/formulary"
@@ -56,7 +57,7 @@ var ranks = []string{"", "resident", "attending", "associate_chief", "chief"}
 
 // caseOf puts a draft and everything known about patient and setting into the question for the checks. What the
 // formulary does not hold is listed, so that nobody takes the silence for a check.
-func (s *Service) caseOf(o Order, facts VisitFacts, ps parties, known chart, now time.Time) check.Case {
+func (s *Service) caseOf(o Order, facts consult.Standing, ps parties, known chart, now time.Time) check.Case {
 	months := check.Whole(age(ps.BirthDate, now))
 	years := months / 12
 	c := check.Case{

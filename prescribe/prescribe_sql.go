@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"yuanzhen/consult"
 	"yuanzhen/internal/authz"
 	"yuanzhen/internal/ids"
 	"yuanzhen/internal/keys"
@@ -119,7 +120,7 @@ func nextNumber(ctx context.Context, tx tx, day qr.Day) (string, error) {
 	return fmt.Sprintf("RX%d-%06d", day, n), err
 }
 
-func insertPrescription(ctx context.Context, tx tx, facts VisitFacts, c content) error {
+func insertPrescription(ctx context.Context, tx tx, facts consult.Standing, c content) error {
 	_, err := tx.Exec(ctx, `
 		INSERT INTO prescription (id, no, version, supersedes, visit_id, person_id, practitioner_id, institution_id, type, state, diagnosis,
 		                          days_reason, items, checked, check_case, canonical, sha256, risk, written_at, request_key)
@@ -242,7 +243,7 @@ func accountsOf(ctx context.Context, db pg.DB, person ids.Person) ([]ids.Account
 	return pgx.CollectRows(rows, pgx.RowTo[ids.Account])
 }
 
-func selectParties(ctx context.Context, tx tx, facts VisitFacts) (parties, error) {
+func selectParties(ctx context.Context, tx tx, facts consult.Standing) (parties, error) {
 	rows, err := tx.Query(ctx, `
 		SELECT p.name AS person_name, p.sex, p.birth_date, p.weight_kg::text AS weight_kg, p.pregnancy, p.lactating,
 		       d.name AS doctor_name, d.title, d.title_rank, d.paediatric_qualified, i.name AS institution_name

@@ -19,6 +19,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"yuanzhen/consult"
 	"yuanzhen/internal/authz"
 	"yuanzhen/internal/fault"
 	"yuanzhen/internal/httpapi"
@@ -46,22 +47,25 @@ type clinic struct {
 	family        *authz.Subject
 	person        ids.Person
 	visit         ids.Visit
-	facts         VisitFacts
+	facts         consult.Standing
 	judged        []rule.Reason
 	mu            sync.Mutex
 	published     []live.Event
 	policy        *authz.Policy
 }
 
-func (c *clinic) Facts(_ context.Context, _ pg.DB, id ids.Visit) (VisitFacts, error) {
+func (c *clinic) Standing(_ context.Context, _ tx, id ids.Visit) (consult.Standing, error) {
 	if id != c.visit {
-		return VisitFacts{}, fault.Missing()
+		return consult.Standing{}, fault.Missing()
 	}
 	return c.facts, nil
 }
 
-func (c *clinic) JudgeForSigning(context.Context, pg.DB, ids.Visit) ([]rule.Reason, error) {
-	return c.judged, nil
+func (c *clinic) JudgeForSigning(context.Context, tx, ids.Visit) (consult.Decision, error) {
+	if len(c.judged) > 0 {
+		return consult.Decision{}, notAllowed(c.judged...)
+	}
+	return consult.Decision{}, nil
 }
 
 func (c *clinic) Publish(e live.Event) {
@@ -106,7 +110,7 @@ func newClinic(t *testing.T) *clinic {
 	        SELECT $1, $2, $3, r.id, '心血管内科', '[2026-11-21 09:30+08,2026-11-21 10:30+08)', 0 FROM registration r WHERE r.practitioner_id = $2`, slot, c.doctor.Practitioner, c.place)
 	c.exec(`INSERT INTO visit (id, account_id, person_id, slot_id, practitioner_id, institution_id, kind, department, icd10, complaint, severity, intends_rx, state, room, request_key, booked_at, started_at)
 	        VALUES ($1, $2, $3, $4, $5, $6, 'follow_up', '心血管内科', 'I10', '', 'mild', true, 'in_consult', 'r', gen_random_uuid(), now(), now())`, c.visit, account, c.person, slot, c.doctor.Practitioner, c.place)
-	c.facts = VisitFacts{Person: c.person, Practitioner: c.doctor.Practitioner, Institution: c.place, InConsult: true, Kind: "follow_up", Evidence: []string{"I10.x00", "E78.500"}}
+	c.facts = consult.Standing{Person: c.person, Practitioner: c.doctor.Practitioner, Institution: c.place, InConsult: true, Kind: "follow_up", Evidence: []string{"I10.x00", "E78.500"}}
 	return c
 }
 

@@ -42,24 +42,13 @@ type Service struct {
 	VerifyURL string // what a QR code holds before the evidence code: "https://…/verify#"
 }
 
-// Visits is what a prescription asks of the visit it is written in.
+// Visits is what a prescription asks of the visit it is written in (consult.Service).
 type Visits interface {
-	// Facts of the visit if it is the asking doctor's own; else fault.NotFound.
-	Facts(ctx context.Context, db pg.DB, id ids.Visit) (VisitFacts, error)
-	// JudgeForSigning decides again, at this moment, whether this visit may be held online, and keeps the decision
-	// in db: also the one that refuses, which is why a fault.Refused from here is committed.
-	JudgeForSigning(ctx context.Context, db pg.DB, id ids.Visit) ([]rule.Reason, error)
-}
-
-// VisitFacts are the facts of a visit that bear on a prescription.
-type VisitFacts struct {
-	Person          ids.Person
-	Practitioner    ids.Practitioner // who sees the patient, and alone may prescribe
-	Institution     ids.Institution
-	InConsult       bool   // begun, not ended
-	Kind            string // follow_up, first_visit, …
-	GuardianPresent bool
-	Evidence        []string // ICD-10 of verified earlier diagnoses
+	// Standing of the visit within the scope; else fault.NotFound.
+	Standing(ctx context.Context, tx tx, id ids.Visit) (consult.Standing, error)
+	// JudgeForSigning decides again, at this moment, whether this visit may be held online, and keeps the
+	// decision. A refusal is fault.Refused.
+	JudgeForSigning(ctx context.Context, tx tx, id ids.Visit) (consult.Decision, error)
 }
 
 // State of a prescription.
@@ -303,8 +292,8 @@ func (p Prescription) title() (names string) {
 }
 
 // mayWrite finds the visit and holds RXE-01 and half of RXE-02: only the visit's doctor writes, and only during the visit.
-func (s *Service) mayWrite(ctx context.Context, tx tx, visit ids.Visit) (VisitFacts, error) {
-	facts, err := s.Visits.Facts(ctx, tx, visit)
+func (s *Service) mayWrite(ctx context.Context, tx tx, visit ids.Visit) (consult.Standing, error) {
+	facts, err := s.Visits.Standing(ctx, tx, visit)
 	if err != nil {
 		return facts, err
 	}
@@ -337,7 +326,7 @@ type content struct {
 
 // compose completes a version: generic names, checks, law, and the bytes to sign. What the doctor mistyped is
 // fault.Invalid and names the field.
-func (s *Service) compose(ctx context.Context, tx tx, facts VisitFacts, c content, o Order) (content, error) {
+func (s *Service) compose(ctx context.Context, tx tx, facts consult.Standing, c content, o Order) (content, error) {
 	if err := s.readable(o); err != nil {
 		return c, err
 	}
@@ -371,7 +360,7 @@ func (s *Service) compose(ctx context.Context, tx tx, facts VisitFacts, c conten
 }
 
 // canonical is the document that is signed (RFC 8785): doses as strings, text in NFC.
-func canonical(c content, facts VisitFacts, ps parties) ([]byte, error) {
+func canonical(c content, facts consult.Standing, ps parties) ([]byte, error) {
 	type alert struct {
 		Key      string         `json:"key"`
 		Severity check.Severity `json:"severity"`
@@ -410,7 +399,7 @@ func risk(c content) (points int) {
 	return points
 }
 
-func (s *Service) keep(ctx context.Context, tx tx, facts VisitFacts, c content) error {
+func (s *Service) keep(ctx context.Context, tx tx, facts consult.Standing, c content) error {
 	if err := insertPrescription(ctx, tx, facts, c); err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/gowebpki/jcs"
 	"golang.org/x/text/unicode/norm"
 
+	"yuanzhen/consult"
 	"yuanzhen/internal/audit"
 	"yuanzhen/internal/authz"
 	"yuanzhen/internal/fault"
@@ -193,7 +194,7 @@ func (s *Service) stillFit(ctx context.Context, tx tx, p Prescription) error {
 	if err != nil {
 		return err
 	}
-	ps, err := selectParties(ctx, tx, VisitFacts{Person: p.Person.ID, Practitioner: p.Doctor.ID, Institution: p.Institution.ID})
+	ps, err := selectParties(ctx, tx, consult.Standing{Person: p.Person.ID, Practitioner: p.Doctor.ID, Institution: p.Institution.ID})
 	if err != nil {
 		return err
 	}
@@ -201,7 +202,7 @@ func (s *Service) stillFit(ctx context.Context, tx tx, p Prescription) error {
 	if err := json.Unmarshal(p.row.CheckCase, &asked); err != nil {
 		return err
 	}
-	facts := VisitFacts{GuardianPresent: asked.Context.GuardianPresent}
+	facts := consult.Standing{GuardianPresent: asked.Context.GuardianPresent}
 	if asked.Context.Renewal {
 		facts.Kind = "follow_up"
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"yuanzhen/consult"
 	"yuanzhen/internal/fault"
 	"yuanzhen/internal/rule"
 	"yuanzhen/prescribe/formulary"
@@ -11,7 +12,7 @@ import (
 
 // law is what the rules on prescription content ask beyond the checks (which hold RXE-04, -06, -07, -09, -12, -14,
 // -18 and -20 as alerts). Each answer names its rule.
-func (s *Service) law(o Order, facts VisitFacts, ps parties) []rule.Reason {
+func (s *Service) law(o Order, facts consult.Standing, ps parties) []rule.Reason {
 	reasons := []rule.Reason{}
 	add := func(r *rule.Reason) {
 		if r != nil {
@@ -48,7 +49,7 @@ func madeByAI(o Order) *rule.Reason {
 }
 
 // otherDiagnosis: a follow-up treats what was diagnosed before (RXE-03), compared by ICD-10 category.
-func otherDiagnosis(o Order, facts VisitFacts) *rule.Reason {
+func otherDiagnosis(o Order, facts consult.Standing) *rule.Reason {
 	known := func(code string) bool {
 		return slices.ContainsFunc(facts.Evidence, func(e string) bool { return category(e) == category(code) })
 	}

@@ -3,7 +3,6 @@ package prescribe
 import (
 	"bytes"
 	"context"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -33,9 +32,7 @@ type Signing struct {
 // Sign signs exactly what the doctor saw. Visit, checks and law are asked again at this moment; where an answer
 // differs from what was on the screen, nothing is signed.
 func (s *Service) Sign(ctx context.Context, id ids.Prescription, act Signing) (Prescription, error) {
-	var refused error
 	err := s.inTx(ctx, func(tx tx) error {
-		refused = nil
 		p, err := s.own(ctx, tx, id)
 		if err != nil {
 			return err
@@ -47,15 +44,7 @@ func (s *Service) Sign(ctx context.Context, id ids.Prescription, act Signing) (P
 		if err != nil {
 			return err
 		}
-		reasons, err := s.Visits.JudgeForSigning(ctx, tx, p.VisitID)
-		if err == nil && !rule.Worst(reasons).Passes() {
-			err = notAllowed(reasons...)
-		}
-		if err != nil && fault.KindOf(err) == fault.Refused {
-			refused = err
-			return nil // the decision that refuses is kept
-		}
-		if err != nil {
+		if _, err := s.Visits.JudgeForSigning(ctx, tx, p.VisitID); err != nil {
 			return err
 		}
 		now, err := s.compose(ctx, tx, facts, content{ID: p.ID, No: p.No, Version: p.Version, Supersedes: p.Supersedes,
@@ -82,7 +71,7 @@ func (s *Service) Sign(ctx context.Context, id ids.Prescription, act Signing) (P
 		}
 		return s.record(ctx, tx, id, p.Person.ID, p.Institution.ID)
 	})
-	if err = errors.Join(err, refused); err != nil {
+	if err != nil {
 		return Prescription{}, err
 	}
 	return s.told(ctx, id)

@@ -129,6 +129,7 @@ func (e *engines) startStore(ctx context.Context, o *Options) error {
 	if err != nil {
 		return fmt.Errorf("YUANZHEN_S3_ENDPOINT (%s): %w", e.storeKind, err)
 	}
+	e.onStop(e.store.Close)
 	return nil
 }
 

@@ -4,13 +4,7 @@ import (
 	"context"
 	"io"
 
-	"github.com/jackc/pgx/v5"
-
-	"yuanzhen/consult"
 	"yuanzhen/internal/ids"
-	"yuanzhen/internal/pg"
-	"yuanzhen/internal/rule"
-	"yuanzhen/prescribe"
 	"yuanzhen/storage"
 )
 
@@ -29,17 +23,4 @@ func (f files) Get(ctx context.Context, key string) (io.ReadCloser, error) {
 
 func (f files) Delete(ctx context.Context, key string) error {
 	return f.store.Delete(ctx, storage.Key(key))
-}
-
-// visits is what prescribe asks of consult.
-type visits struct{ *consult.Service }
-
-func (v visits) Facts(ctx context.Context, db pg.DB, id ids.Visit) (prescribe.VisitFacts, error) {
-	s, err := v.Standing(ctx, db.(pgx.Tx), id)
-	return prescribe.VisitFacts(s), err
-}
-
-func (v visits) JudgeForSigning(ctx context.Context, db pg.DB, id ids.Visit) ([]rule.Reason, error) {
-	d, err := v.Service.JudgeForSigning(ctx, db.(pgx.Tx), id)
-	return d.Reasons, err
 }

@@ -113,13 +113,13 @@ func (a *App) wire(ctx context.Context) (h *house, err error) {
 	}
 	h.consult = &consult.Service{DB: e.db, Now: time.Now, Log: a.log, Rules: rules, Policies: policies, Keys: signing,
 		Rooms: h.media.Rooms(), Desk: h.desk, Files: files{e.store}, Live: bus}
-	images := &imaging.Service{DB: e.db, Objects: e.store, Now: time.Now, Log: a.log}
+	images := &imaging.Service{DB: e.db, Objects: e.store, Now: time.Now, Log: a.log, Public: o.Public}
 	teleconsults := &consult.Teleconsults{Service: h.consult, Images: images}
 	knowledge, err := formulary.Default()
 	if err != nil {
 		return nil, err
 	}
-	scripts := &prescribe.Service{DB: e.db, Now: time.Now, Visits: visits{h.consult}, Keys: signing, Live: bus, Knowledge: knowledge, VerifyURL: a.Addr() + "/verify#"}
+	scripts := &prescribe.Service{DB: e.db, Now: time.Now, Visits: h.consult, Keys: signing, Live: bus, Knowledge: knowledge, VerifyURL: a.Addr() + "/verify#"}
 	h.consult.Scripts = scripts
 	for _, room := range []interface{ Routes(*httpapi.API) }{h.consult, teleconsults, images, scripts} {
 		room.Routes(h.api)
