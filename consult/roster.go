@@ -131,5 +131,3 @@ func (s *Service) Institutions(ctx context.Context) (list []InstitutionCard, err
 	})
 	return list, err
 }
-
-func contains[T comparable](list []T, x T) bool { return slices.Contains(list, x) }
