@@ -29,9 +29,8 @@ export function UploadBox({ onDone }: { onDone: (studies: string[]) => void }) {
   return (
     <section class="stack" data-test="upload" data-at={state?.at ?? 'none'}>
       <ProblemNote problem={deed.problem} />
-      <div
+      <section
         class={`drop${over ? ' over' : ''}`}
-        role="group"
         onDragOver={(event) => {
           event.preventDefault()
           setOver(true)
@@ -71,7 +70,7 @@ export function UploadBox({ onDone }: { onDone: (studies: string[]) => void }) {
           data-test="files"
           onChange={(event) => send([...(event.currentTarget.files ?? [])])}
         />
-      </div>
+      </section>
       {state && (
         <div class="stack" role="status" data-test="progress">
           <progress

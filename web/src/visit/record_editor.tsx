@@ -98,7 +98,6 @@ export function useRecord(visit: string): RecordDesk {
   const latest = useRef(save)
   latest.current = save
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: every change of the text starts the pause anew
   useEffect(() => {
     if (state !== 'dirty') return
     const wait = setTimeout(() => void deed.run(async () => void (await latest.current())), pause)
