@@ -62,14 +62,15 @@ var kinds = map[string][]string{
 // Decide answers for a facts document. An error means no verdict: the facts or the policies are
 // unusable. Danger signs come before everything, also when the rest is missing or unusable.
 func (s *RuleSet) Decide(facts []byte, policies Policies) (Decision, error) {
-	doc, flaw, err := parse(facts)
+	doc, err := parse(facts)
 	if err != nil {
 		return Decision{}, err
 	}
-	run := run{set: s, evaluation: &evaluation{Facts: &Facts{Visit: Visit{RedFlags: redFlags(doc)}}}}
+	defer doc.release()
+	run := run{set: s, evaluation: &evaluation{Facts: &Facts{Visit: Visit{RedFlags: redFlags(doc.node)}}}}
 	if !run.asks("VIS-01") {
-		f, err := decode(doc)
-		if err := errors.Join(flaw, err, policies.err, run.err); err != nil {
+		f, err := decode(doc.node)
+		if err := errors.Join(doc.flaw, err, policies.err, run.err); err != nil {
 			return Decision{}, err
 		}
 		run.evaluation = newEvaluation(f)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 
@@ -327,4 +328,39 @@ func BenchmarkDecide(b *testing.B) {
 			}
 		})
 	}
+}
+
+// Decisions share memory that is used again: each must see its own document only.
+func TestManyAtOnce(t *testing.T) {
+	set, policies := law(t), fixtures(t)
+	var padded map[string]any
+	if err := json.Unmarshal(patched(t, nil), &padded); err != nil {
+		t.Fatal(err)
+	}
+	padded["ignored"] = strings.Split(strings.Repeat("x", 1000), "")
+	large, _ := json.Marshal(padded)
+	docs := map[string][]byte{
+		"ALLOW ":                  patched(t, nil),
+		"REQUIRE IDX-01":          patched(t, map[string]any{"patient": map[string]any{"realname_level": 0}}),
+		"ALLOW_COND VIS-12":       patched(t, map[string]any{"visit": map[string]any{"declared_kind": "health_consult"}}),
+		"EMERGENCY VIS-01":        []byte(`{"visit": {"red_flags": ["coma"]}}`),
+		"REDIRECT_OFFLINE VIS-09": patched(t, map[string]any{"visit": map[string]any{"condition_changed": true}, "more": padded["ignored"]}),
+	}
+	var all sync.WaitGroup
+	for want, doc := range docs {
+		all.Go(func() {
+			for range 200 {
+				if d, err := set.Decide(doc, policies); err != nil || answer(d) != want {
+					t.Errorf("got %s, %v; want %s", answer(d), err, want)
+				}
+				if d, err := set.Decide(large, policies); err != nil || answer(d) != "ALLOW " {
+					t.Errorf("large: %s, %v", answer(d), err)
+				}
+				if _, err := set.Decide(doc[:len(doc)/2], policies); err == nil {
+					t.Error("half a document gave a verdict")
+				}
+			}
+		})
+	}
+	all.Wait()
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -67,46 +68,64 @@ func (n *node) len() (count int) {
 // maxDepth is far beyond the five levels of a facts document and far below the stack.
 const maxDepth = 64
 
+// document is a facts document that has been read.
+type document struct {
+	*node       // the root
+	flaw  error // the first that makes it unfit for I-JSON
+	slab  *[slabSize]node
+	used  int // of the slab
+}
+
+// slabSize holds an ordinary facts document, of about 170 nodes, without another allocation.
+const slabSize = 256
+
+var slabs = sync.Pool{New: func() any { return new([slabSize]node) }}
+
+// release gives the nodes back. Strings that were read stay valid.
+func (d *document) release() {
+	clear(d.slab[:d.used])
+	slabs.Put(d.slab)
+}
+
 // parse reads a JSON text (RFC 8259). What makes it unfit for I-JSON (RFC 7493: doubled
-// names, broken text, numbers beyond a double) is returned as flaw beside the document,
+// names, broken text, numbers beyond a double) is kept as the document's flaw,
 // because danger signs are looked for in a flawed document too.
-func parse(doc []byte) (root *node, flaw, err error) {
-	p := &parser{in: string(doc)}
+func parse(text []byte) (doc *document, err error) {
+	p := &parser{in: string(text), document: document{slab: slabs.Get().(*[slabSize]node)}}
 	defer func() {
 		switch broken := recover().(type) {
 		case nil:
 		case syntax:
-			err = fmt.Errorf("facts are not JSON: %s", string(broken))
+			p.release()
+			doc, err = nil, fmt.Errorf("facts are not JSON: %s", string(broken))
 		default:
 			panic(broken)
 		}
 	}()
-	root = p.node()
-	p.value(root, 0)
+	p.document.node = p.new()
+	p.value(p.document.node, 0)
 	if p.space(); p.at < len(p.in) {
 		p.fail("text after the end")
 	}
-	return root, p.flaw, nil
+	return &p.document, nil
 }
 
 // syntax ends the reading of a text that is not JSON.
 type syntax string
 
 type parser struct {
-	in   string
-	at   int
-	flaw error  // the first one
-	slab []node // of which node hands out
+	document
+	in string
+	at int
 }
 
-// node hands out a null. An ordinary facts document has about 170 nodes.
-func (p *parser) node() *node {
-	if len(p.slab) == 0 {
-		p.slab = make([]node, 192)
+// new hands out a null.
+func (p *parser) new() *node {
+	if p.used == slabSize {
+		return new(node)
 	}
-	n := &p.slab[0]
-	p.slab = p.slab[1:]
-	return n
+	p.used++
+	return &p.slab[p.used-1]
 }
 
 func (p *parser) fail(what string) {
@@ -191,7 +210,7 @@ func (p *parser) object(n *node, depth int) {
 			p.want(',')
 		}
 		p.peek()
-		m := p.node()
+		m := p.new()
 		if m.name = p.string(); n.get(m.name) != &absent {
 			p.flawed("member %q stands twice", m.name)
 		}
@@ -207,7 +226,7 @@ func (p *parser) array(n *node, depth int) {
 		if n.first != nil {
 			p.want(',')
 		}
-		item := p.node()
+		item := p.new()
 		p.value(item, depth+1)
 		*end = item
 	}

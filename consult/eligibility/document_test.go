@@ -24,9 +24,9 @@ func TestCanonicalForm(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		n, flaw, err := parse([]byte(doc))
-		if err != nil || flaw != nil {
-			t.Fatal(err, flaw)
+		n, err := parse([]byte(doc))
+		if err != nil || n.flaw != nil {
+			t.Fatal(err, n)
 		}
 		if got := n.canonical(nil); string(got) != string(want) {
 			t.Errorf("got  %s\nwant %s", got, want)
@@ -44,8 +44,8 @@ func TestFlawsThatIJSONForbids(t *testing.T) {
 		"number beyond a double":        `1e999`,
 		"doubled in an unknown section": `{"x": {"a": 1, "a": 1}}`,
 	} {
-		if _, flaw, err := parse([]byte(doc)); flaw == nil || err != nil {
-			t.Errorf("%s: flaw %v, error %v", name, flaw, err)
+		if n, err := parse([]byte(doc)); err != nil || n.flaw == nil {
+			t.Errorf("%s: %v, error %v", name, n, err)
 		}
 	}
 }
@@ -62,11 +62,11 @@ func FuzzFacts(f *testing.F) {
 	set, policies := law(f), fixtures(f)
 	f.Fuzz(func(t *testing.T, doc []byte) {
 		d, err := set.Decide(doc, policies)
-		n, flaw, bad := parse(doc)
+		n, bad := parse(doc)
 		if (bad == nil) != json.Valid(doc) && !tooDeep(bad) {
 			t.Fatalf("parse says %v, encoding/json %v", bad, json.Valid(doc))
 		}
-		if err != nil || flaw != nil {
+		if err != nil || bad != nil || n.flaw != nil {
 			return
 		}
 		again, err := set.Decide(n.canonical(nil), policies)
