@@ -1,0 +1,17 @@
+package app_test
+
+import "testing"
+
+// One house serves all that leaves it well; each part stands in a file of its own.
+func TestHouse(t *testing.T) {
+	b := open(t)
+	for _, part := range []struct {
+		name string
+		test func(*testing.T)
+	}{
+		{"access", b.testAccess},
+	} {
+		t.Run(part.name, part.test)
+		b.t = t
+	}
+}
