@@ -51,7 +51,7 @@ function Freshness() {
 
 function Bar({ me }: { me: Me }) {
   const { path } = useLocation()
-  const place = me.roles[0]?.place.name ?? ''
+  const place = [...new Set(me.roles.map((role) => role.place.name))].join('、')
   return (
     <header class="deskbar">
       <a class="brand" href="/work">

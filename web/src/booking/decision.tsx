@@ -118,7 +118,7 @@ function WayOut({ way, onUpload, onOther }: { way: Way; onUpload: () => void; on
   return (
     <div class="card">
       <div class="row">
-        <Icon name={site ? 'hospital' : 'phone'} />
+        <Icon name={site ? 'hospital' : way.phone ? 'phone' : 'person'} />
         <b class="grow">{pick(way.title)}</b>
       </div>
       {pick(way.detail) && <p>{pick(way.detail)}</p>}

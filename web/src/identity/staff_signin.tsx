@@ -1,7 +1,7 @@
 // Staff sign in with login, password and a one-time code.
 import { useState } from 'preact/hooks'
-import { post } from '../api/client'
-import { useDeed } from '../api/resource'
+import { get, post } from '../api/client'
+import { useDeed, useResource } from '../api/resource'
 import { signedIn } from '../api/session'
 import type { Me } from '../api/types'
 import { lang } from '../i18n/i18n'
@@ -76,8 +76,52 @@ export function StaffSignIn() {
             {w('desk.enter')}
           </Button>
         </form>
+        <DemoCast
+          onPick={(one) => {
+            setLogin(one.sign_in.login ?? '')
+            setPassword(one.sign_in.password ?? '')
+            setTotp(one.sign_in.totp_now ?? '')
+          }}
+        />
         <a href="/">{w('desk.patient')}</a>
       </main>
     </div>
   )
 }
+
+type DemoPerson = {
+  id: string
+  name: string
+  role: string
+  place: string
+  story: string
+  sign_in: { login?: string; password?: string; totp_now?: string }
+}
+
+/** The invented people of a demonstration; a real platform does not know this address and shows nothing here. */
+function DemoCast({ onPick }: { onPick: (person: DemoPerson) => void }) {
+  const cast = useResource('cast', (signal) => get<DemoPerson[]>('/demo/cast', signal))
+  const staff = cast.value?.filter((one) => one.sign_in.login) ?? []
+  if (staff.length === 0) return null
+  const pick = (login: string) =>
+    void get<DemoPerson[]>('/demo/cast').then((fresh) => {
+      const one = fresh.find((person) => person.sign_in.login === login)
+      if (one) onPick(one)
+    })
+  return (
+    <section class="simulator stack">
+      <b>{w('demo.title')}</b>
+      <p class="meta">{w('demo.say')}</p>
+      <div class="cast">
+        {staff.map((one) => (
+          <Button key={one.id} onPress={() => pick(one.sign_in.login ?? '')} title={one.story}>
+            {one.name} {w(`role.${roleOf(one.role)}`)}
+          </Button>
+        ))}
+      </div>
+    </section>
+  )
+}
+
+const roles = ['doctor', 'pharmacist', 'coordinator', 'administrator', 'regulator'] as const
+const roleOf = (role: string) => roles.find((one) => one === role) ?? 'doctor'

@@ -54,5 +54,15 @@ export const w = phrases({
   'desk.totp.hint': { zh: '手机验证器上的 6 位数字', en: '6 digits from your authenticator' },
   'desk.enter': { zh: '登录', en: 'Sign in' },
   'desk.patient': { zh: '我是病人，去网上看病', en: 'I am a patient' },
+  'demo.title': { zh: '演示：这些人是虚构的', en: 'Demonstration: invented people' },
+  'demo.say': {
+    zh: '点一个人，账号、密码和动态码会自己填上。',
+    en: 'Choose one: login, password and code are filled in.',
+  },
+  'role.doctor': { zh: '医生', en: 'doctor' },
+  'role.pharmacist': { zh: '药师', en: 'pharmacist' },
+  'role.coordinator': { zh: '协调员', en: 'coordinator' },
+  'role.administrator': { zh: '管理员', en: 'administrator' },
+  'role.regulator': { zh: '监管', en: 'regulator' },
   'desk.missing': { zh: '三项都要填。', en: 'All three are needed.' },
 })

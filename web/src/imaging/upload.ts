@@ -148,9 +148,10 @@ type StowAnswer = {
   '00081190'?: { Value?: string[] }
 }
 
-/** One instance as a STOW-RS request (PS3.18 §10.5) on the browser's fetch. */
-export const stow: Server = {
-  missing: async (instances) => (await post<{ missing: string[] }>('/imaging/have', { instances })).missing,
+/** One instance as a STOW-RS request (PS3.18 §10.5) on the browser's fetch, kept by the named institution. */
+export const stow = (institution: string): Server => ({
+  missing: async (instances) =>
+    (await post<{ missing: string[] }>(`/imaging/have?institution=${institution}`, { instances })).missing,
   send: async (bytes) => {
     const boundary = `yz-${crypto.randomUUID()}`
     const body = new Blob([
@@ -158,7 +159,7 @@ export const stow: Server = {
       bytes,
       `\r\n--${boundary}--\r\n`,
     ])
-    const response = await fetch('/dicomweb/studies', {
+    const response = await fetch(`/dicomweb/studies?institution=${institution}`, {
       method: 'POST',
       headers: {
         'Content-Type': `multipart/related; type="application/dicom"; boundary=${boundary}`,
@@ -171,7 +172,7 @@ export const stow: Server = {
   },
   wait: (ms) => new Promise((done) => setTimeout(done, ms)),
   now: () => performance.now(),
-}
+})
 
 export function readStow(status: number, answer: StowAnswer): Sent {
   const good = answer['00081199']?.Value?.[0]

@@ -11,7 +11,7 @@ export function timeLeft({ bytesLeft, bytesPerSecond }: Pick<Upload, 'bytesLeft'
   return bytesPerSecond === 0 || minutes <= 1 ? w('up.soon') : w('up.minutes', { n: minutes })
 }
 
-export function UploadBox({ onDone }: { onDone: (studies: string[]) => void }) {
+export function UploadBox({ institution, onDone }: { institution: string; onDone: (studies: string[]) => void }) {
   const [state, setState] = useState<Upload>()
   const [over, setOver] = useState(false)
   const folder = useRef<HTMLInputElement>(null)
@@ -21,7 +21,7 @@ export function UploadBox({ onDone }: { onDone: (studies: string[]) => void }) {
   const send = (chosen: readonly File[]) => {
     const images = chosen.filter(({ name }) => !/^(DICOMDIR|\..*)$/i.test(name))
     void deed.run(async () => {
-      const end = await upload(images, stow, setState)
+      const end = await upload(images, stow(institution), setState)
       onDone(end.studies)
     })
   }
@@ -29,7 +29,7 @@ export function UploadBox({ onDone }: { onDone: (studies: string[]) => void }) {
   return (
     <section class="stack" data-test="upload" data-at={state?.at ?? 'none'}>
       <ProblemNote problem={deed.problem} />
-      <section
+      <fieldset
         class={`drop${over ? ' over' : ''}`}
         onDragOver={(event) => {
           event.preventDefault()
@@ -70,7 +70,7 @@ export function UploadBox({ onDone }: { onDone: (studies: string[]) => void }) {
           data-test="files"
           onChange={(event) => send([...(event.currentTarget.files ?? [])])}
         />
-      </section>
+      </fieldset>
       {state && (
         <div class="stack" role="status" data-test="progress">
           <progress

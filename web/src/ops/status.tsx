@@ -8,30 +8,15 @@ import { w } from './words'
 type Part = { name: string; ok: boolean; detail: string }
 type Ready = { ok: boolean; parts: Part[]; at: Date }
 
-/** /readyz in any of its shapes as rows: name, well or not, what it says. */
+/** The engines that /readyz names: name, well or not, what kind. */
 export function rows(body: unknown): Part[] {
   if (typeof body !== 'object' || body === null) return []
-  return Object.entries(body).flatMap(([name, value]): Part[] => {
-    if (typeof value === 'string')
-      return name === 'status' ? [] : [{ name, ok: !/error|fail|down/i.test(value), detail: value }]
-    if (typeof value !== 'object' || value === null) return []
-    if (Array.isArray(value))
-      return value.flatMap((one: unknown) =>
-        isPart(one) ? [{ name: one.name, ok: one.ok, detail: one.detail ?? '' }] : [],
-      )
-    if ('ok' in value) {
-      const { ok, detail, kind } = value as { ok: unknown; detail?: unknown; kind?: unknown }
-      return [{ name, ok: ok === true, detail: [kind, detail].filter((one) => typeof one === 'string').join(' ') }]
-    }
-    return rows(value)
+  return Object.entries(body).flatMap(([name, value]: [string, unknown]): Part[] => {
+    if (typeof value !== 'object' || value === null || !('ok' in value)) return []
+    const kind = 'kind' in value && typeof value.kind === 'string' ? value.kind : ''
+    return [{ name, ok: value.ok === true, detail: kind }]
   })
 }
-
-const isPart = (value: unknown): value is { name: string; ok: boolean; detail?: string } =>
-  typeof value === 'object' &&
-  value !== null &&
-  typeof (value as Part).name === 'string' &&
-  typeof (value as Part).ok === 'boolean'
 
 async function readiness(signal: AbortSignal): Promise<Ready> {
   const response = await fetch('/readyz', { signal, headers: { Accept: 'application/json' }, cache: 'no-store' })
@@ -39,7 +24,7 @@ async function readiness(signal: AbortSignal): Promise<Ready> {
   return { ok: response.ok, parts: rows(body), at: new Date() }
 }
 
-const known = { database: 'st.database', store: 'st.store', bus: 'st.bus', turn: 'st.turn' } as const
+const known = { database: 'st.database', store: 'st.store', bus: 'st.bus' } as const
 
 export function Status() {
   const ready = useResource('ready', readiness)

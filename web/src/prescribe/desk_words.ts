@@ -15,7 +15,7 @@ export const w = phrases({
   'rx.days': { zh: '天数', en: 'Days' },
   'rx.quantity': { zh: '总量', en: 'Quantity' },
   'rx.remove': { zh: '去掉 {name}', en: 'Remove {name}' },
-  'rx.range': { zh: '常用一天 {low}-{high} {unit}', en: 'Usual daily {low}-{high} {unit}' },
+  'rx.range': { zh: '常用一天 {low} 到 {high}', en: 'Usual daily {low} to {high}' },
   'rx.confirm': { zh: '照旧，确认这一行', en: 'Confirm this line' },
   'rx.reason': { zh: '天数超出的理由', en: 'Why more days' },
   'rx.full': { zh: '一张处方最多 5 种药。', en: 'At most 5 medicines on one prescription.' },

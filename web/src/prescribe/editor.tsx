@@ -153,11 +153,7 @@ export function PrescriptionEditor({ visit, diagnosis, last, existing, signing, 
             <b>
               {line.line}. {drugName(line)}
             </b>
-            {line.range && (
-              <span class="meta">
-                {w('rx.range', { low: line.range.low, high: line.range.high, unit: line.unit ?? '' })}
-              </span>
-            )}
+            {line.range && <span class="meta">{w('rx.range', { low: line.range.low, high: line.range.high })}</span>}
           </div>
           <div class="numbers">
             {line.product ? (

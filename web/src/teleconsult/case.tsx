@@ -204,6 +204,7 @@ function Preparing({
       <section class="stack">
         <h2>{w('s.images')}</h2>
         <UploadBox
+          institution={one.inviter.institution.id}
           onDone={(uids) => {
             setSent((all) => [...new Set([...all, ...uids])])
             studies.refresh()

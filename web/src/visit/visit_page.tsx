@@ -5,7 +5,7 @@ import { useLocation, useRoute } from 'preact-iso'
 import { get, post } from '../api/client'
 import { streamOpen } from '../api/live'
 import { useDeed, useResource } from '../api/resource'
-import type { Ticket, Visit } from '../api/types'
+import type { Ticket, Visit, VisitRecord } from '../api/types'
 import { PrescriptionSummary } from '../prescribe/patient_rx'
 import { Button, Loading, Notice, ProblemNote, useTitle } from '../ui/parts'
 import { CallScreen } from './call'
@@ -150,6 +150,7 @@ function VisitByState({
 }
 
 function After({ visit }: { visit: Visit }) {
+  const record = useResource(`record ${visit.id}`, (signal) => get<VisitRecord>(`/visits/${visit.id}/record`, signal))
   return (
     <>
       <header class="tight">
@@ -157,6 +158,13 @@ function After({ visit }: { visit: Visit }) {
         <p>{w('after.lead')}</p>
       </header>
       <VisitHead visit={visit} />
+      {record.value?.signed_at && (
+        <section class="card">
+          <h2>{w('after.advice')}</h2>
+          <p>{record.value.plan}</p>
+          <p class="meta">{record.value.diagnoses.map(({ name }) => name).join('、')}</p>
+        </section>
+      )}
       {visit.prescriptions.length === 0 && <p class="meta">{w('after.none')}</p>}
       {visit.prescriptions.map((one) => (
         <PrescriptionSummary key={one.id} id={one.id} />
