@@ -140,6 +140,11 @@ func (s *Service) Evidence(ctx context.Context, person ids.Person) (list []Evide
 		if list, err = selectEvidence(ctx, tx, authz.ScopeFrom(ctx), evidenceFilter{Person: person}); err != nil {
 			return err
 		}
+		if len(list) == 0 {
+			if err := personInReach(ctx, tx, authz.ScopeFrom(ctx), person); err != nil {
+				return err
+			}
+		}
 		return audit.Write(ctx, tx, audit.Entry{Action: "evidence.read", Object: "person/" + person.String(), Person: person})
 	})
 	return list, err

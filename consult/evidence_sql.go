@@ -32,6 +32,20 @@ func selectEvidence(ctx context.Context, tx tx, scope authz.Scope, f evidenceFil
 		ORDER BY e.uploaded_at DESC, e.id LIMIT 100`, scope.With(pgx.NamedArgs{"person": f.Person, "id": f.ID}))
 }
 
+// personInReach tells somebody who has no record from somebody else's patient: fault.NotFound.
+func personInReach(ctx context.Context, tx tx, scope authz.Scope, person ids.Person) error {
+	var reached bool
+	err := tx.QueryRow(ctx, `
+		SELECT @scope_all OR EXISTS (SELECT FROM proxy x WHERE x.account_id = @scope_account AND x.person_id = @person)
+		       OR EXISTS (SELECT FROM visit v WHERE v.person_id = @person AND v.state <> 'cancelled'
+		                  AND (v.practitioner_id = @scope_practitioner OR v.institution_id = ANY (@scope_places)))`,
+		scope.With(pgx.NamedArgs{"person": person})).Scan(&reached)
+	if err == nil && !reached {
+		err = fault.Missing()
+	}
+	return err
+}
+
 func oneEvidence(ctx context.Context, tx tx, scope authz.Scope, id ids.Evidence) (Evidence, error) {
 	if id.IsZero() { // would filter nothing
 		return Evidence{}, fault.Missing()

@@ -63,7 +63,7 @@ func TestFromPhotoToEvidence(t *testing.T) {
 	if list, err := w.Evidence(w.as(w.wang, "evidence.read"), w.person); err != nil || len(list) != 2 {
 		t.Errorf("list: %v, %v", list, err)
 	}
-	if list, err := w.Evidence(w.as(w.stranger, "evidence.read"), w.person); err != nil || len(list) != 0 {
+	if list, err := w.Evidence(w.as(w.stranger, "evidence.read"), w.person); fault.KindOf(err) != fault.NotFound {
 		t.Errorf("a stranger's list: %v, %v", list, err)
 	}
 	if _, _, err := w.EvidenceFile(w.as(w.stranger, "evidence.read"), e.ID); fault.KindOf(err) != fault.NotFound {

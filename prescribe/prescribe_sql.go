@@ -11,6 +11,7 @@ import (
 
 	"yuanzhen/consult"
 	"yuanzhen/internal/authz"
+	"yuanzhen/internal/fault"
 	"yuanzhen/internal/ids"
 	"yuanzhen/internal/keys"
 	"yuanzhen/internal/pg"
@@ -103,6 +104,20 @@ func selectPrescriptions(ctx context.Context, db pg.DB, scope authz.Scope, f fil
 
 func lock(ctx context.Context, tx tx, id ids.Prescription) error {
 	_, err := tx.Exec(ctx, `SELECT FROM prescription WHERE id = $1 FOR UPDATE`, id)
+	return err
+}
+
+// personInReach tells somebody for whom nothing was prescribed from somebody else's patient: fault.NotFound.
+func personInReach(ctx context.Context, tx tx, scope authz.Scope, person ids.Person) error {
+	var reached bool
+	err := tx.QueryRow(ctx, `
+		SELECT @scope_all OR EXISTS (SELECT FROM proxy x WHERE x.account_id = @scope_account::uuid AND x.person_id = @person::uuid)
+		       OR EXISTS (SELECT FROM visit v WHERE v.person_id = @person::uuid AND v.state <> 'cancelled'
+		                  AND (v.practitioner_id = @scope_practitioner::uuid OR v.institution_id = ANY (@scope_places::uuid[])))`,
+		scope.With(pgx.NamedArgs{"person": person})).Scan(&reached)
+	if err == nil && !reached {
+		err = fault.Missing()
+	}
 	return err
 }
 

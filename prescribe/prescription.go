@@ -251,8 +251,11 @@ func (s *Service) Prescriptions(ctx context.Context, person ids.Person) (list []
 		return nil, fault.Missing()
 	}
 	err = s.inTx(ctx, func(tx tx) error {
-		if list, err = s.readAll(ctx, tx, filter{Person: person}); err != nil || len(list) == 0 {
+		if list, err = s.readAll(ctx, tx, filter{Person: person}); err != nil {
 			return err
+		}
+		if len(list) == 0 {
+			return personInReach(ctx, tx, authz.ScopeFrom(ctx), person)
 		}
 		return audit.Write(ctx, tx, audit.Entry{Action: authz.ScopeFrom(ctx).Action, Object: "prescriptions/" + person.String(), Person: person, Place: list[0].Institution.ID})
 	})

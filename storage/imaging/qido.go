@@ -152,6 +152,11 @@ func (s *Service) search(at level) func(http.ResponseWriter, *http.Request) erro
 		if err != nil {
 			return err
 		}
+		if p.study != "" {
+			if err := s.named(r.Context(), p); err != nil {
+				return err
+			}
+		}
 		found, more, err := s.find(r.Context(), q)
 		if err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 
 	"yuanzhen/internal/audit"
 	"yuanzhen/internal/authz"
+	"yuanzhen/internal/fault"
 )
 
 // lists says, for each level, what a line is, what its one object is taken from, and how lines are ordered.
@@ -66,6 +67,19 @@ func (s *Service) find(ctx context.Context, q query) (found []result, more bool,
 		found = found[:q.limit]
 	}
 	return found, more, err
+}
+
+// named is fault.NotFound unless the asker may see the study that the path names, and the series in it.
+func (s *Service) named(ctx context.Context, p path) error {
+	var there bool
+	err := s.DB.QueryRow(ctx, `
+		SELECT EXISTS (SELECT FROM study s JOIN series e ON e.study_id = s.id
+			WHERE s.uid = @study AND (@series = '' OR e.uid = @series) AND `+maySee+`)`,
+		authz.ScopeFrom(ctx).With(pgx.NamedArgs{"now": s.Now(), "study": p.study, "series": p.series})).Scan(&there)
+	if err == nil && !there {
+		err = fault.Missing()
+	}
+	return err
 }
 
 // where is the condition for one key; its values become arguments named after arg.
