@@ -10,6 +10,7 @@ func TestHouse(t *testing.T) {
 		test func(*testing.T)
 	}{
 		{"access", b.testAccess},
+		{"journeys", b.testJourneys},
 	} {
 		t.Run(part.name, part.test)
 		b.t = t
