@@ -22,7 +22,7 @@ run: build engines ## Build all and run the demo: make run [STORE=minio] [LISTEN
 
 build: web ## Build the pages and bin/yuanzhen
 	@echo "── bin/yuanzhen (the first build compiles every library: some 4 minutes on two cores)"
-	@$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/yuanzhen ./cmd/yuanzhen
+	@set -o pipefail; $(GO) build -v -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/yuanzhen ./cmd/yuanzhen 2>&1 | tools/progress.sh
 
 web: web/dist/.built ## Build the pages only
 
@@ -32,7 +32,7 @@ web/node_modules/.installed: web/package-lock.json
 
 web/dist/.built: web/node_modules/.installed $(shell find web/src web/public web/*.html web/vite.config.ts -type f 2>/dev/null)
 	@echo "── pages"
-	@cd web && npm run --silent build && touch dist/.built
+	@cd web && npm run --silent build -- --logLevel warn && touch dist/.built
 
 .PHONY: engines
 engines:
@@ -47,7 +47,7 @@ deploy/postgres/node_modules/.installed: deploy/postgres/package-lock.json
 minio: bin/minio ## Build the MinIO server at its pinned version (about 3 minutes)
 bin/minio:
 	@echo "── MinIO server: downloading and compiling (150 MB, about 3 minutes) …"
-	@mkdir -p bin && GOBIN=$(CURDIR)/bin $(GO) install $(MINIO)
+	@mkdir -p bin && set -o pipefail; GOBIN=$(CURDIR)/bin $(GO) install -v $(MINIO) 2>&1 | tools/progress.sh
 
 need: ## Install what the tests need (as root), or print the one command
 	@tools/need.sh
