@@ -22,7 +22,7 @@ run: build engines ## Build all and run the demo: make run [STORE=minio] [LISTEN
 
 build: web ## Build the pages and bin/yuanzhen
 	@echo "── bin/yuanzhen (the first build compiles every library: some 4 minutes on two cores)"
-	@set -o pipefail; $(GO) build -v -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/yuanzhen ./cmd/yuanzhen 2>&1 | tools/progress.sh
+	@set -o pipefail; $(GO) build -v -ldflags "-X main.version=$(VERSION)" -o bin/yuanzhen ./cmd/yuanzhen 2>&1 | tools/progress.sh
 
 web: web/dist/.built ## Build the pages only
 
