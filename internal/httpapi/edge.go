@@ -90,6 +90,11 @@ func (a *API) Edge(metrics prometheus.Registerer, next http.Handler) http.Handle
 	})
 }
 
+// NoSuch answers for addresses under the API where no operation stands.
+func (a *API) NoSuch(w http.ResponseWriter, r *http.Request) {
+	problemOf(r.Context(), fault.Missing()).write(w)
+}
+
 func (a *API) subject(ctx context.Context, r *http.Request) (*authz.Subject, error) {
 	token := Token(r)
 	if token == "" {

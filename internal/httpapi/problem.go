@@ -72,6 +72,9 @@ func problemOf(ctx context.Context, err error) *Problem {
 	case errors.As(err, &tooLarge):
 		f = fault.New(fault.TooLarge, "too_large", "内容太大了。", "This is too large.").
 			WithRemedy("请减小后再传。", "Please make it smaller and send it again.")
+	case pg.Unfit(err):
+		f = fault.New(fault.Malformed, "malformed", "内容里有存不了的字符、数字或日期。", "This holds a character, number or date that can't be stored.").
+			WithRemedy("请改正后再提交。", "Please correct it and send it again.").Because(err)
 	case pg.Away(err):
 		f = fault.New(fault.Unavailable, "database_away", "暂时连不上数据库，您填的都在。", "The database is away for a moment; your answers are safe.").
 			WithRemedy("请过几秒再试。", "Please try again in a few seconds.").Because(err)
@@ -107,7 +110,8 @@ func validation(status int, msg string, errs []error) error {
 	case status == http.StatusRequestEntityTooLarge:
 		f = fault.New(fault.TooLarge, "too_large", "内容太大了。", "This is too large.").WithRemedy("请减小后再传。", "Please make it smaller and send it again.")
 	case status == http.StatusUnsupportedMediaType:
-		f = fault.New(fault.Unsupported, "unsupported_type", "不支持这种内容类型。", "This content type is not supported.")
+		f = fault.New(fault.Unsupported, "unsupported_type", "不支持这种内容类型。", "This content type is not supported.").
+			WithRemedy("请用 application/json 提交。", "Please send application/json.")
 	case status == http.StatusUnprocessableEntity:
 		f = fault.New(fault.Invalid, "invalid", "有些内容不对。", "Some of this is not right.").WithRemedy("请改正标出的各项再提交。", "Please correct the marked fields and send it again.")
 	case status >= 500:

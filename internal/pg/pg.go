@@ -78,6 +78,16 @@ func Away(err error) bool {
 	return len(code) == 5 && (code[:2] == "08" || code[:2] == "57" || code[:2] == "53") // connection, operator intervention, resources
 }
 
+// Unfit reports whether err means a value from outside that Postgres can't hold: NUL or broken UTF-8 in a
+// text, a number or date beyond range.
+func Unfit(err error) bool {
+	switch sqlState(err) {
+	case "22021", "22P05", "22003", "22007", "22008":
+		return true
+	}
+	return false
+}
+
 func sqlState(err error) string {
 	var e *pgconn.PgError
 	if errors.As(err, &e) {

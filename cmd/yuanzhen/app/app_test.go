@@ -11,6 +11,10 @@ func TestHouse(t *testing.T) {
 	}{
 		{"access", b.testAccess},
 		{"journeys", b.testJourneys},
+		{"bad input", b.testBadInput},
+		{"corrupt images", b.testCorruptImages},
+		{"bad tickets", b.testBadTickets},
+		{"booking race", b.testBookingRace},
 	} {
 		t.Run(part.name, part.test)
 		b.t = t

@@ -232,6 +232,8 @@ func (a *App) operations(mux *http.ServeMux, h *house, metrics *prometheus.Regis
 		w.Header().Set("Content-Type", "application/json")
 		w.Write(document)
 	})
+	mux.HandleFunc("/api/", h.api.NoSuch)
+	mux.HandleFunc("/dicomweb/", h.api.NoSuch)
 	mux.Handle("/", web.Handler())
 }
 
