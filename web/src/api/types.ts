@@ -401,6 +401,7 @@ export type ExpertRow = { practitioner_id: string; name: string; title: string; 
 export type CommonTime = { start: string; end: string; free_at: string[] }
 
 export type StudyRow = {
+  person_id: string
   study_uid: string
   patient_name: string
   patient_sex: string

@@ -1,4 +1,5 @@
 // Choosing images and watching them arrive.
+import type { TargetedEvent } from 'preact'
 import { useRef, useState } from 'preact/hooks'
 import { useDeed } from '../api/resource'
 import { Icon } from '../ui/icons'
@@ -24,6 +25,11 @@ export function UploadBox({ institution, onDone }: { institution: string; onDone
       const end = await upload(images, stow(institution), setState)
       onDone(end.studies)
     })
+  }
+  const choose = (event: TargetedEvent<HTMLInputElement>) => {
+    const chosen = [...(event.currentTarget.files ?? [])]
+    event.currentTarget.value = '' // the same files may be chosen again
+    send(chosen)
   }
   const busy = deed.busy
   return (
@@ -59,17 +65,9 @@ export function UploadBox({ institution, onDone }: { institution: string; onDone
           hidden
           aria-label={w('up.choose')}
           {...{ webkitdirectory: true }}
-          onChange={(event) => send([...(event.currentTarget.files ?? [])])}
+          onChange={choose}
         />
-        <input
-          ref={files}
-          type="file"
-          multiple
-          hidden
-          aria-label={w('up.files')}
-          data-test="files"
-          onChange={(event) => send([...(event.currentTarget.files ?? [])])}
-        />
+        <input ref={files} type="file" multiple hidden aria-label={w('up.files')} data-test="files" onChange={choose} />
       </fieldset>
       {state && (
         <div class="stack" role="status" data-test="progress">

@@ -167,6 +167,9 @@ function StudyFact({ study }: { study: StudyRow }) {
   )
 }
 
+/** No doctor has confirmed yet whose images these are. */
+export const unclaimed = (study: Pick<StudyRow, 'person_id'>): boolean => /^[0-]*$/.test(study.person_id)
+
 type Act = (path: string, body?: object) => void
 
 function Preparing({
@@ -187,8 +190,9 @@ function Preparing({
   const [method, setMethod] = useState<'paper' | 'patient_device'>('paper')
   const open = missing(one)
   const attached = one.studies.map((study) => study.study_uid)
+  // What was just sent, and what nobody has said yet whose it is: a reload in between loses nothing.
   const fresh = (studies.value ?? []).filter(
-    (study) => sent.includes(study.study_uid) && !attached.includes(study.study_uid),
+    (study) => !attached.includes(study.study_uid) && (sent.includes(study.study_uid) || unclaimed(study)),
   )
   const attach = (study: StudyRow) =>
     void deed.run(async () =>
