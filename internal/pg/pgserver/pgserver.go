@@ -113,6 +113,9 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 			return nil, err
 		}
 	}
+	if err := waitForPredecessor(ctx, data); err != nil {
+		return nil, err
+	}
 	password, err := os.ReadFile(secret)
 	if err != nil {
 		return nil, err
@@ -180,6 +183,32 @@ func Attach(dir string) (*Server, error) {
 func (s *Server) Stop() {
 	if s.process != nil {
 		s.process.Stop(syscall.SIGINT, syscall.SIGQUIT)
+	}
+}
+
+// farewell is how long a server of the life before may take to end: after a kill -9
+// of ours it shuts down by itself (internal/child), and may have much to write.
+const farewell = 20 * time.Second
+
+// waitForPredecessor waits until the server that last held the data folder has ended.
+func waitForPredecessor(ctx context.Context, data string) error {
+	ctx, cancel := context.WithTimeout(ctx, farewell)
+	defer cancel()
+	for {
+		text, err := os.ReadFile(filepath.Join(data, "postmaster.pid"))
+		if err != nil {
+			return nil
+		}
+		pid, _, _ := strings.Cut(string(text), "\n")
+		name, err := os.ReadFile(filepath.Join("/proc", pid, "comm"))
+		if err != nil || strings.TrimSpace(string(name)) != "postgres" {
+			return nil // left by a crash; the server sees that too
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("another platform is running on the data in %s (process %s): stop it first, or choose another --data", data, pid)
+		case <-time.After(20 * time.Millisecond):
+		}
 	}
 }
 
