@@ -6,7 +6,7 @@ import { LocationProvider, Route, Router, useLocation } from 'preact-iso'
 import { get } from './api/client'
 import { useResource } from './api/resource'
 import { askSession, session, signOut } from './api/session'
-import type { Me, Visit } from './api/types'
+import type { Me, Teleconsult, Visit } from './api/types'
 import { Book } from './booking/book'
 import { EmergencyPage } from './booking/emergency'
 import { Home } from './booking/home'
@@ -17,6 +17,7 @@ import { PatientSignIn } from './identity/patient_signin'
 import { PersonForm } from './identity/person_form'
 import { w as identity } from './identity/words'
 import { PrescriptionList, PrescriptionPage } from './prescribe/patient_rx'
+import { ConsultPage, joinable } from './teleconsult/patient_consult'
 import { Icon, Mark } from './ui/icons'
 import { Loading, ProblemNote, useTitle } from './ui/parts'
 import { w } from './ui/words'
@@ -84,12 +85,16 @@ const useVisits = () =>
 function HomePage() {
   const { route } = useLocation()
   const mine = useVisits()
+  const consults = useResource('consults', (signal) => get<Teleconsult[]>('/teleconsults', signal), [
+    'teleconsult.changed',
+  ])
   useTitle(booking('home.title'))
   if (session.value.state !== 'in') return null
   return (
     <Home
       me={session.value.me}
       visits={mine.value}
+      consults={consults.value?.filter(joinable) ?? []}
       draft={draft.value}
       onBook={() => route('/book/who')}
       onRegister={() => route('/people/new')}
@@ -180,6 +185,7 @@ function Inside() {
           <Route path="/book/:step" component={Book} />
           <Route path="/visits" component={VisitsPage} />
           <Route path="/visits/:id" component={VisitPage} />
+          <Route path="/consults/:id" component={ConsultPage} />
           <Route path="/prescriptions" component={MyPrescriptions} />
           <Route path="/prescriptions/:id" component={PrescriptionPage} />
           <Route default component={HomePage} />

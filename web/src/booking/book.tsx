@@ -5,7 +5,7 @@ import { useLocation, useRoute } from 'preact-iso'
 import { get, type Problem, post, query } from '../api/client'
 import { type Deed, useDeed, useOnce, useResource } from '../api/resource'
 import { session } from '../api/session'
-import type { Condition, Decision, DoctorRow, Slot, Visit } from '../api/types'
+import type { Condition, Decision, DoctorRow, Institution, Slot, Visit } from '../api/types'
 import { moment, yuan } from '../i18n/format'
 import { pick } from '../i18n/i18n'
 import { w as who } from '../identity/words'
@@ -163,12 +163,14 @@ function AnswerStep({ given, go, to }: StepProps) {
   const asked = question(given)
   const key = asked && JSON.stringify(asked)
   const decision = useResource(key, () => post<Decision>('/eligibility', asked), ['evidence.changed'])
+  const hospitals = useResource('institutions', (signal) => get<Institution[]>('/institutions', signal))
   if (!decision.value)
     return decision.problem ? <ProblemNote problem={decision.problem} again={decision.refresh} /> : <Asking />
   const decided = decision.value
   return (
     <DecisionPage
       decision={decided}
+      phone={hospitals.value?.find((one) => one.phone)?.phone}
       busy={decision.loading && !waitsForHospital(decided)}
       onGo={() => go({ decision: decided })}
       onUpload={() => {

@@ -2,7 +2,7 @@ import { cleanup, fireEvent, render, screen } from '@testing-library/preact'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { Decision, Verdict } from '../api/types'
 import { lang } from '../i18n/i18n'
-import { DecisionPage } from './decision'
+import { DecisionPage, reachable } from './decision'
 
 const deeds = () => ({ onGo: vi.fn(), onUpload: vi.fn(), onAgain: vi.fn(), onOther: vi.fn(), onMistake: vi.fn() })
 
@@ -92,6 +92,19 @@ describe('the decision page', () => {
     expect(screen.getAllByRole('button')).toHaveLength(1)
     fireEvent.click(screen.getByRole('button'))
     expect(given.onMistake).toHaveBeenCalledOnce()
+  })
+
+  it('gives a phone to who wants to ask a person', () => {
+    const review = {
+      kind: 'human_review' as const,
+      title: { zh: '请人工复核', en: 'Ask a person' },
+      detail: { zh: '', en: '' },
+    }
+    render(
+      <DecisionPage decision={{ ...first, verdict: 'REQUIRE', ways: [review] }} phone="027-55501200" {...deeds()} />,
+    )
+    expect(screen.getByRole('link').getAttribute('href')).toBe('tel:027-55501200')
+    expect(reachable([...first.ways, review]).at(-1)?.phone).toBe('0310-5550120')
   })
 
   it('offers another illness when the server knows no way out', () => {

@@ -68,7 +68,7 @@ export function DecisionPage({ decision, busy, ...deeds }: { decision: Decision;
       ) : (
         <section class="stack">
           <h2>{w('elig.way')}</h2>
-          {decision.ways.map((way) => (
+          {reachable(decision.ways, phone).map((way) => (
             <WayOut
               key={`${way.kind} ${pick(way.title)}`}
               way={way}
@@ -99,6 +99,12 @@ export function DecisionPage({ decision, busy, ...deeds }: { decision: Decision;
       </details>
     </>
   )
+}
+
+/** A way out must work: where a person is to check, the phone is that of a hospital named beside it or in charge. */
+export function reachable(ways: readonly Way[], hospital?: string): Way[] {
+  const phone = ways.find((way) => way.phone)?.phone ?? hospital
+  return ways.map((way) => (way.kind === 'human_review' && !way.phone && phone ? { ...way, phone } : way))
 }
 
 function WayOut({ way, onUpload, onOther }: { way: Way; onUpload: () => void; onOther: () => void }) {

@@ -1,6 +1,7 @@
 // The patient's first page: the next thing due, and the way to a new visit.
-import type { Me, Visit } from '../api/types'
+import type { Me, Teleconsult, Visit } from '../api/types'
 import { moment } from '../i18n/format'
+import { ConsultCard } from '../teleconsult/patient_consult'
 import { Answer } from '../ui/parts'
 import { VisitCard } from '../visit/cards'
 import { due } from '../visit/states'
@@ -10,12 +11,14 @@ import { w } from './words'
 export function Home({
   me,
   visits,
+  consults,
   draft,
   onBook,
   onRegister,
 }: {
   me: Me
   visits: Visit[] | undefined
+  consults: Teleconsult[]
   draft: Draft
   onBook: () => void
   onRegister: () => void
@@ -37,9 +40,12 @@ export function Home({
         </div>
       ) : (
         <>
-          {next.length > 0 && (
+          {next.length + consults.length > 0 && (
             <section class="stack">
               <h2>{w('home.next')}</h2>
+              {consults.map((consult) => (
+                <ConsultCard key={consult.id} consult={consult} />
+              ))}
               {next.map((visit) => (
                 <VisitCard key={visit.id} visit={visit} first />
               ))}

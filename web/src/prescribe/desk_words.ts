@@ -71,6 +71,10 @@ export const w = phrases({
   'why.quantity': { zh: '数量或天数', en: 'Quantity or days' },
   'why.incomplete': { zh: '不完整', en: 'Incomplete' },
   'why.other': { zh: '其他', en: 'Other' },
+  'desk.facts': {
+    zh: '过敏、在用药、肾功能和体重这里不显示；检查已按医生开方时的资料算过，结果如下。',
+    en: 'Allergies, current medicines, kidney function and weight are not shown here; the checks below used them.',
+  },
   'desk.overrides': { zh: '医生对警示写的理由', en: 'The doctor’s reasons' },
   'desk.diagnosis': { zh: '诊断', en: 'Diagnosis' },
   'desk.doctor': { zh: '开方医生', en: 'Prescriber' },

@@ -128,6 +128,7 @@ function Reviewing({ prescription, onDone }: { prescription: Prescription; onDon
             ))}
           </ul>
         </section>
+        <p class="meta">{w('desk.facts')}</p>
         <Alerts check={prescription.check} />
         {prescription.overrides.length > 0 && (
           <section class="stack">

@@ -170,6 +170,12 @@ function StudyFact({ study }: { study: StudyRow }) {
 /** No doctor has confirmed yet whose images these are. */
 export const unclaimed = (study: Pick<StudyRow, 'person_id'>): boolean => /^[0-]*$/.test(study.person_id)
 
+/** Names in images come with carets and spaces (PS3.5 6.2.1); letters count. */
+export function sameName(inImages: string, name: string): boolean {
+  const letters = (text: string) => text.replace(/[\s^=]/g, '')
+  return letters(inImages).includes(letters(name))
+}
+
 type Act = (path: string, body?: object) => void
 
 function Preparing({
@@ -230,6 +236,9 @@ function Preparing({
                 size: megabytes(study.bytes),
               })}
             </span>
+            {!sameName(study.patient_name, one.person.name) && (
+              <Notice tone="warn" title={w('s.differs', { name: one.person.name })} />
+            )}
             <div class="row">
               <Button look="primary" busy={deed.busy} onPress={() => attach(study)} test="confirm-study">
                 {w('s.right')}

@@ -9,10 +9,16 @@ import { Icon } from '../ui/icons'
 import { Button, Loading, ProblemNote, useTitle } from '../ui/parts'
 import { Case } from './case'
 import { NewRequest } from './request'
-import { stateTone } from './states'
+import { partIn, stateTone } from './states'
 import { w } from './words'
 
 export type Box = 'mine' | 'expert' | 'coordinator'
+
+/** A doctor's own requests stand under one heading, those for the doctor's opinion under the other. */
+function theirs(box: Box, cases: Teleconsult[]): Teleconsult[] {
+  const part = { mine: 'inviter', expert: 'expert', coordinator: undefined }[box]
+  return part ? cases.filter((one) => partIn(me(), one) === part) : cases
+}
 
 export function Cases({ boxes }: { boxes: readonly Box[] }) {
   const { params } = useRoute()
@@ -21,7 +27,10 @@ export function Cases({ boxes }: { boxes: readonly Box[] }) {
     `cases ${boxes.join(' ')}`,
     async (signal) =>
       Promise.all(
-        boxes.map(async (box) => ({ box, cases: await get<Teleconsult[]>(`/teleconsults?box=${box}`, signal) })),
+        boxes.map(async (box) => ({
+          box,
+          cases: theirs(box, await get<Teleconsult[]>(`/teleconsults?box=${box}`, signal)),
+        })),
       ),
     ['teleconsult.changed'],
   )

@@ -46,6 +46,10 @@ export const w = phrases({
   's.right': { zh: '是这个病人', en: 'This is the patient' },
   's.attached': { zh: '已附上', en: 'Attached' },
   's.wrong': { zh: '名字不对就不要附上，先查清楚。', en: 'If the name differs, stop and find out.' },
+  's.differs': {
+    zh: '影像里的名字和 {name} 不一样，请先核对。',
+    en: 'The name in the images is not {name}. Check first.',
+  },
   's.submit': { zh: '提交申请', en: 'Submit request' },
   's.submit.need': { zh: '还差：{what}', en: 'Missing: {what}' },
   's.submitted': {

@@ -1,8 +1,7 @@
 // The call as the patient sees it: the doctor, the own picture, one sentence about the line, and buttons with words that never move.
 import { useEffect, useState } from 'preact/hooks'
-import type { Visit } from '../api/types'
 import { Icon } from '../ui/icons'
-import type { RoomView } from './room'
+import type { Remote, RoomView } from './room'
 import { Picture } from './waiting'
 import { w } from './words'
 
@@ -26,14 +25,19 @@ export function lineSentence(view: Pick<RoomView, 'phase' | 'peerLost' | 'return
   return { text: w('call.good'), trouble: false }
 }
 
+/** The others in the room, one picture each; one person fills the stage, more share it. */
 export function CallScreen({
-  visit,
+  place,
+  alone,
+  nameOf = (remote) => remote.name,
   view,
   onMic,
   onCamera,
   onHang,
 }: {
-  visit: Visit
+  place: string
+  alone: string
+  nameOf?: (remote: Remote) => string
   view: RoomView
   onMic: (on: boolean) => void
   onCamera: (on: boolean) => void
@@ -45,32 +49,25 @@ export function CallScreen({
     const tick = setInterval(() => setSeconds((Date.now() - since) / 1000), 1000)
     return () => clearInterval(tick)
   }, [])
-  const doctor = view.remotes[0]
   const sentence = lineSentence(view)
   return (
     <main class="call-screen" id="content" data-test="call" data-phase={view.phase}>
       <h1 class="visually-hidden">{w('state.in_consult')}</h1>
       <div class="call-top">
         <Icon name="lock" />
-        <span>{visit.institution.name}</span>
+        <span>{place}</span>
         <span class="space" />
         <span>{w('call.lasting', { t: lasting(seconds) })}</span>
       </div>
-      <div class="call-stage">
-        {doctor ? (
-          <>
-            <Picture
-              stream={doctor.stream}
-              label={w('call.with', { name: visit.doctor.name, title: visit.doctor.title })}
-            />
-            {!doctor.video && <Nobody name={`${visit.doctor.name} ${visit.doctor.title}`} />}
-            <span class="who">
-              {visit.doctor.name} {visit.doctor.title}
-            </span>
-          </>
-        ) : (
-          <Nobody name={w('call.alone')} />
-        )}
+      <div class={`call-stage${view.remotes.length > 1 ? ' many' : ''}`}>
+        {view.remotes.length === 0 && <Nobody name={alone} />}
+        {view.remotes.map((remote) => (
+          <div class="call-person" key={remote.seat} data-test="person">
+            <Picture stream={remote.stream} label={nameOf(remote)} />
+            {!remote.video && <Nobody name={nameOf(remote)} />}
+            <span class="who">{nameOf(remote)}</span>
+          </div>
+        ))}
         {view.local && view.camera && (
           <div class="self">
             <Picture stream={view.local} muted mirror label={w('dev.self')} />

@@ -92,7 +92,9 @@ function VisitByState({
   )
     return (
       <CallScreen
-        visit={visit}
+        place={visit.institution.name}
+        alone={w('call.alone')}
+        nameOf={() => w('call.with', { name: visit.doctor.name, title: visit.doctor.title })}
         view={room.view.value}
         onMic={(on) => room.setMic(on)}
         onCamera={(on) => room.setCamera(on)}

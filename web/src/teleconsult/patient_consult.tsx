@@ -1,0 +1,131 @@
+// The invited patient's way into the consult: a card, one button, the call. No images and no record here.
+
+import { useEffect, useMemo, useState } from 'preact/hooks'
+import { useRoute } from 'preact-iso'
+import { get, post } from '../api/client'
+import { useResource } from '../api/resource'
+import type { Teleconsult, Ticket } from '../api/types'
+import { clock, moment } from '../i18n/format'
+import { Button, Loading, Notice, ProblemNote, useTitle } from '../ui/parts'
+import { CallScreen } from '../visit/call'
+import { Devices } from '../visit/devices'
+import { Room } from '../visit/room'
+import { w as visits } from '../visit/words'
+import { w } from './patient_words'
+
+/** Consults that a patient was asked to join and may still enter. */
+export const joinable = (one: Pick<Teleconsult, 'state' | 'patient_invited'>) =>
+  one.patient_invited && (one.state === 'scheduled' || one.state === 'in_progress' || one.state === 'opinion_signed')
+
+export function ConsultCard({ consult }: { consult: Teleconsult }) {
+  return (
+    <a class="card due" href={`/consults/${consult.id}`} data-test="consult-card">
+      <div class="top">
+        <b>{consult.start ? moment(consult.start) : w('card.title')}</b>
+        <span class="tag info">{w('card.title')}</span>
+      </div>
+      <span>
+        {consult.inviter.practitioner.name} {consult.inviter.practitioner.title} · {consult.department}
+      </span>
+      <span class="meta">
+        {consult.inviter.institution.name} · {w('card.invited')}
+      </span>
+    </a>
+  )
+}
+
+export function ConsultPage() {
+  const { params } = useRoute()
+  const id = params.id ?? ''
+  const found = useResource(`consult ${id}`, (signal) => get<Teleconsult>(`/teleconsults/${id}`, signal), [
+    'teleconsult.changed',
+  ])
+  useTitle(w('title'))
+  if (!found.value)
+    return (
+      <main class="page" id="content">
+        <ProblemNote problem={found.problem} again={found.refresh} />
+        {found.loading && <Loading />}
+      </main>
+    )
+  return <Consult one={found.value} refresh={found.refresh} />
+}
+
+function Consult({ one, refresh }: { one: Teleconsult; refresh: () => void }) {
+  const devices = useMemo(() => new Devices(), [])
+  const room = useMemo(() => new Room(() => post<Ticket>(`/teleconsults/${one.id}/ticket`), devices), [one.id, devices])
+  const [at, setAt] = useState<'outside' | 'inside' | 'left'>('outside')
+  const open = joinable(one)
+  const { phase, refusal } = room.view.value
+
+  useEffect(
+    () => () => {
+      room.leave()
+      devices.close()
+    },
+    [room, devices],
+  )
+  useEffect(() => {
+    if (at === 'inside' && open) void devices.open().then(() => room.join())
+    else room.leave()
+  }, [at, open, room, devices])
+  useEffect(() => {
+    if (phase === 'ended') refresh()
+  }, [phase, refresh])
+
+  if (at === 'inside' && open && phase !== 'refused')
+    return (
+      <CallScreen
+        place={one.inviter.institution.name}
+        alone={w('alone')}
+        view={room.view.value}
+        onMic={(on) => room.setMic(on)}
+        onCamera={(on) => room.setCamera(on)}
+        onHang={() => setAt('left')}
+      />
+    )
+  const over =
+    one.state === 'decided' || one.state === 'closed' || one.state === 'cancelled' || one.state === 'declined'
+  return (
+    <main class="page" id="content" data-test="consult" data-state={one.state}>
+      <h1>{over ? w('ended') : at === 'left' ? w('left') : w('title')}</h1>
+      <p>{over ? w('ended.say') : w('lead')}</p>
+      <dl class="facts card">
+        <dt>{w('with')}</dt>
+        <dd>
+          {one.inviter.practitioner.name} {one.inviter.practitioner.title} · {one.inviter.institution.name}
+        </dd>
+        {one.expert && (
+          <>
+            <dt>{w('expert')}</dt>
+            <dd>
+              {one.expert.practitioner.name} {one.expert.practitioner.title} · {one.expert.institution.name}
+            </dd>
+          </>
+        )}
+        {one.start && (
+          <>
+            <dt>{w('time')}</dt>
+            <dd>
+              {moment(one.start)}
+              {one.end && `-${clock(one.end)}`}
+            </dd>
+          </>
+        )}
+      </dl>
+      {phase === 'refused' && <Notice tone="warn" title={refusal} />}
+      {!over && !open && <Notice tone="info" live title={w('notyet')} />}
+      {open && !over && (
+        <>
+          <p class="meta">{visits('dev.ask')}</p>
+          <Button look="primary" onPress={() => setAt('inside')} test="enter-consult">
+            {at === 'left' ? visits('call.back') : w('enter')}
+          </Button>
+        </>
+      )}
+      <a class="button" href="/">
+        {visits('end.home')}
+      </a>
+    </main>
+  )
+}

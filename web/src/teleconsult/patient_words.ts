@@ -1,0 +1,23 @@
+import { phrases } from '../i18n/i18n'
+
+export const w = phrases({
+  'card.title': { zh: '专家会诊', en: 'Expert consult' },
+  'card.invited': { zh: '请您一起参加', en: 'You are invited' },
+  title: { zh: '专家会诊', en: 'Expert consult' },
+  lead: {
+    zh: '您的医生和专家一起看您的病，请您也进来听。',
+    en: 'Your doctor and an expert discuss your illness. Please join.',
+  },
+  with: { zh: '您的医生', en: 'Your doctor' },
+  expert: { zh: '专家', en: 'Expert' },
+  time: { zh: '时间', en: 'Time' },
+  enter: { zh: '进会诊室', en: 'Come in' },
+  alone: { zh: '医生和专家马上就来，请稍等。', en: 'The doctors are coming. Please wait.' },
+  ended: { zh: '会诊结束了', en: 'The consult has ended' },
+  'ended.say': { zh: '您的医生会告诉您结果和下一步。', en: 'Your doctor will tell you the result and what is next.' },
+  notyet: {
+    zh: '医生还没请您进会诊室。请您时，这里会出现按钮。',
+    en: 'When the doctor invites you, a button appears here.',
+  },
+  left: { zh: '您已退出，会诊没有结束，还能再进来。', en: 'You left. The consult goes on; you can come back.' },
+})
