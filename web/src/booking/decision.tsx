@@ -34,7 +34,14 @@ export type DecisionDeeds = {
 /** A record was handed in and the hospital has still to check it: nothing for the patient to do. */
 export const waitsForHospital = (decision: Decision) => decision.reasons.some((reason) => reason.rule === 'VIS-04')
 
-export function DecisionPage({ decision, busy, ...deeds }: { decision: Decision; busy?: boolean } & DecisionDeeds) {
+type DecisionProps = DecisionDeeds & {
+  decision: Decision
+  busy?: boolean
+  /** Of the hospital, for who wants to ask a person. */
+  phone?: string | undefined
+}
+
+export function DecisionPage({ decision, busy, phone, ...deeds }: DecisionProps) {
   if (decision.verdict === 'EMERGENCY') return <EmergencyPage onMistake={deeds.onMistake} />
   const face = faces[decision.verdict]
   const goes = decision.verdict === 'ALLOW' || decision.verdict === 'ALLOW_COND'
