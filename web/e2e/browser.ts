@@ -19,7 +19,7 @@ export function launch(): Promise<Browser> {
     executablePath: executable(),
     args: [
       '--no-sandbox',
-      '--use-fake-device-for-media-stream',
+      '--use-fake-device-for-media-stream=fps=15',
       '--use-fake-ui-for-media-stream',
       '--autoplay-policy=no-user-gesture-required',
       '--allow-loopback-in-peer-connection',
@@ -43,9 +43,10 @@ type Size = typeof phone | typeof desk | typeof reading
 /** A person with a browser of their own; page errors are kept so that a test can insist on none. */
 export type Someone = { context: BrowserContext; page: Page; errors: string[] }
 
-export async function someone(browser: Browser, size: Size): Promise<Someone> {
+export async function someone(browser: Browser, size: Size, address?: string): Promise<Someone> {
   const context = await browser.newContext({
     ...size,
+    ...(address ? { baseURL: address } : {}),
     locale: 'zh-CN',
     timezoneId: 'Asia/Shanghai',
     permissions: ['camera', 'microphone'],

@@ -1,5 +1,7 @@
-// What WebRTC really did, counted by getStats on every connection of a page.
+// What WebRTC really did, counted by getStats on every connection that a page ever made.
+import assert from 'node:assert/strict'
 import type { BrowserContext, Page } from 'playwright-core'
+import { type House, until } from './house'
 
 /** Keeps every RTCPeerConnection that the pages of this context make. */
 export async function watchMedia(context: BrowserContext): Promise<void> {
@@ -17,34 +19,55 @@ export async function watchMedia(context: BrowserContext): Promise<void> {
 }
 
 export type Counts = {
-  framesDecoded: number
+  /** Decoded frames of each video track received. */
+  frames: number[]
+  /** Energy heard of each audio track received, RTCInboundRtpStreamStats.totalAudioEnergy. */
+  energy: number[]
+  packetsSent: number
+  packetsReceived: number
   framesSent: number
-  audioEnergy: number
-  /** Addresses of the other ends that carry media: always the server's, never another browser's. */
-  remotes: string[]
-  locals: string[]
+  /** The far end of each selected pair, and every far end that was ever offered: protocol:address:port. */
+  selected: string[]
+  offered: string[]
+  /** Round trip over the selected pair, ms. */
+  rtt: number[]
 }
 
 export function counts(page: Page): Promise<Counts> {
   return page.evaluate(async () => {
-    const kept = (globalThis as unknown as { keptPeers: RTCPeerConnection[] }).keptPeers
-    const total = { framesDecoded: 0, framesSent: 0, audioEnergy: 0, remotes: [] as string[], locals: [] as string[] }
-    for (const peer of kept) {
+    type Entry = Record<string, unknown>
+    const { keptPeers } = globalThis as unknown as { keptPeers: RTCPeerConnection[] }
+    const total: Counts = {
+      frames: [],
+      energy: [],
+      packetsSent: 0,
+      packetsReceived: 0,
+      framesSent: 0,
+      selected: [],
+      offered: [],
+      rtt: [],
+    }
+    for (const peer of keptPeers) {
       if (peer.connectionState === 'closed') continue
-      const report = await peer.getStats()
-      const all = new Map<string, Record<string, unknown>>()
-      report.forEach((one: { id: string }) => {
-        all.set(one.id, one as unknown as Record<string, unknown>)
+      const all = new Map<string, Entry>()
+      ;(await peer.getStats()).forEach((one: Entry) => {
+        all.set(String(one.id), one)
       })
+      const end = (one: Entry | undefined) => `${one?.protocol}:${one?.address}:${one?.port}`
       for (const one of all.values()) {
-        if (one.type === 'inbound-rtp' && one.kind === 'video') total.framesDecoded += Number(one.framesDecoded ?? 0)
-        if (one.type === 'inbound-rtp' && one.kind === 'audio') total.audioEnergy += Number(one.totalAudioEnergy ?? 0)
-        if (one.type === 'outbound-rtp' && one.kind === 'video') total.framesSent += Number(one.framesSent ?? 0)
-        if (one.type === 'candidate-pair' && one.state === 'succeeded' && one.nominated) {
-          const remote = all.get(String(one.remoteCandidateId))
-          const local = all.get(String(one.localCandidateId))
-          total.remotes.push(`${remote?.protocol}:${remote?.port}`)
-          total.locals.push(`${local?.protocol}:${local?.port}`)
+        if (one.type === 'inbound-rtp') {
+          total.packetsReceived += Number(one.packetsReceived ?? 0)
+          if (one.kind === 'video') total.frames.push(Number(one.framesDecoded ?? 0))
+          else total.energy.push(Number(one.totalAudioEnergy ?? 0))
+        } else if (one.type === 'outbound-rtp') {
+          total.packetsSent += Number(one.packetsSent ?? 0)
+          total.framesSent += Number(one.framesSent ?? 0)
+        } else if (one.type === 'remote-candidate') total.offered.push(end(one))
+        else if (one.type === 'transport') {
+          const pair = all.get(String(one.selectedCandidatePairId))
+          if (!pair) continue
+          total.selected.push(end(all.get(String(pair.remoteCandidateId))))
+          total.rtt.push(Math.round(Number(pair.currentRoundTripTime ?? 0) * 1000))
         }
       }
     }
@@ -52,19 +75,28 @@ export function counts(page: Page): Promise<Counts> {
   })
 }
 
-/** Counts again until enough arrived, at most `seconds`. */
-export async function flowing(page: Page, want: { frames: number; energy: number }, seconds = 30): Promise<Counts> {
-  let last = await counts(page)
-  for (let waited = 0; waited < seconds * 2; waited++) {
-    if (last.framesDecoded >= want.frames && last.audioEnergy > want.energy) break
-    await page.waitForTimeout(500)
-    last = await counts(page)
-  }
-  return last
+/** Waits until pictures and sound of that many others flow and go on flowing. */
+export async function flowing(page: Page, others: number, ms = 40_000): Promise<Counts> {
+  const enough = (now: Counts, before?: Counts) =>
+    now.frames.filter((n, i) => n > 30 + (before?.frames[i] ?? 0)).length >= others &&
+    now.energy.filter((n, i) => n > (before?.energy[i] ?? 0)).length >= others
+  const ask = (before?: Counts) =>
+    until(
+      `pictures and sound of ${others}`,
+      async () => {
+        const now = await counts(page)
+        return enough(now, before) && now
+      },
+      ms,
+    )
+  return ask(await ask())
 }
 
-/** True when no browser's own port is the far end of another browser's connection. */
-export function throughServer(all: Counts[]): boolean {
-  const own = new Set(all.flatMap(({ locals }) => locals))
-  return all.every(({ remotes }) => remotes.length > 0 && remotes.every((remote) => !own.has(remote)))
+/** Every connection ends at the server's media ports, and no other far end was ever known. */
+export function throughServer(house: House, all: Counts[]): void {
+  const server = [`udp:127.0.0.1:${house.udp}`, `tcp:127.0.0.1:${house.tcp}`]
+  for (const { selected, offered } of all) {
+    assert.ok(selected.length >= 2, 'one connection to send, one to receive')
+    for (const end of [...selected, ...offered]) assert.ok(server.includes(end), `${end} is not the server (${server})`)
+  }
 }

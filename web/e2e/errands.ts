@@ -1,0 +1,55 @@
+// What people do off stage, over the plain API: the journeys show it elsewhere on screen.
+import assert from 'node:assert/strict'
+import type { House } from './house'
+import type { Person } from './people'
+
+// A sheet of paper, 1x1, white: what is on it does not matter to the platform, a person compares it.
+export const paper = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8//8/AwAI/AL+X1p9NwAAAABJRU5ErkJggg==',
+  'base64',
+)
+
+export const monthsAgo = (months: number) => new Date(Date.now() - months * 30 * 86_400_000).toISOString().slice(0, 10)
+
+/** Books the doctor's earliest time for a follow-up of hypertension, evidence checked. Returns the visit's id. */
+export async function book(house: House, patient: Person, coordinator: Person): Promise<string> {
+  const ask = async <T>(person: Person, method: string, path: string, body?: object | FormData): Promise<T> => {
+    const { status, body: answer } = await house.call(person.session, method, `/api/v1${path}`, body)
+    assert.ok(status < 300, `${method} ${path} answered ${status} ${JSON.stringify(answer)}`)
+    return answer as T
+  }
+  const me = await ask<{ persons: { id: string }[] }>(patient, 'GET', '/me')
+  const person_id = me.persons[0]?.id ?? ''
+  const diagnosis = { icd10: 'I10.x00', dx_date: monthsAgo(3) }
+  const form = new FormData()
+  const fields = { person_id, ...diagnosis, institution_name: '清河市第一医院', doc_type: '门诊病历' }
+  for (const [name, value] of Object.entries(fields)) form.set(name, value)
+  form.set('file', new Blob([paper], { type: 'image/png' }), 'paper.png')
+  const evidence = await ask<{ id: string }>(patient, 'POST', '/evidence', form)
+  await ask(coordinator, 'POST', `/evidence/${evidence.id}/verify`, { result: 'verified', ...diagnosis, note: '' })
+  const doctors = await ask<{ name: string; earliest: { id: string } }[]>(
+    patient,
+    'GET',
+    `/doctors?department=${encodeURIComponent('心血管内科')}`,
+  )
+  const visit = await ask<{ id: string }>(patient, 'POST', '/visits', {
+    person_id,
+    slot_id: doctors.find(({ name }) => name === '张建国')?.earliest.id,
+    kind: 'follow_up',
+    icd10: 'I10.x00',
+    complaint: '续方',
+    red_flags: [],
+    severity: 'mild',
+    intends_rx: true,
+    consents: { internet_care: true, sensitive_pi: true },
+  })
+  return visit.id
+}
+
+export async function checkIn(house: House, patient: Person, visit: string): Promise<void> {
+  const { status } = await house.call(patient.session, 'POST', `/api/v1/visits/${visit}/check-in`, {
+    device: { microphone: true, camera: true, speaker: true },
+    network: { rtt_ms: 20, path: 'udp' },
+  })
+  assert.equal(status, 200)
+}

@@ -1,0 +1,65 @@
+// What the journeys share: a house, people with a browser each, steps that end at the first failure, and pictures of each.
+import assert from 'node:assert/strict'
+import { after, before, it } from 'node:test'
+import type { Browser } from 'playwright-core'
+import { type desk, launch, type phone, type reading, type Someone, shot, someone } from './browser'
+import { House } from './house'
+import { watchMedia } from './media'
+import { cast, type Person } from './people'
+
+export const t = (name: string) => `[data-test=${name}]`
+
+export class Journey {
+  house!: House
+  person!: (name: string) => Person
+  private readonly browsers: Browser[] = []
+  private readonly everybody = new Map<string, Someone>()
+  private failed = ''
+
+  /** Pictures go to shots/<name>; the house opens before the first step and closes after the last. */
+  constructor(private readonly name: string) {
+    before(async () => {
+      this.house = await House.open()
+      this.person = await cast(this.house)
+    })
+    after(async () => {
+      await Promise.all(this.browsers.map((browser) => browser.close()))
+      await this.house.close()
+    })
+  }
+
+  /** A person with a Chromium of their own. */
+  async join(who: string, size: typeof phone | typeof desk | typeof reading): Promise<Someone> {
+    const browser = await launch()
+    this.browsers.push(browser)
+    const one = await someone(browser, size, this.house.address)
+    one.page.setDefaultTimeout(30_000)
+    await watchMedia(one.context)
+    this.everybody.set(who, one)
+    return one
+  }
+
+  shot(who: Someone, name: string, fullPage = false): Promise<void> {
+    return shot(who.page, `${this.name}/${name}`, fullPage)
+  }
+
+  /** After a failure the later steps fail at once, and everybody's screen is kept. */
+  step(title: string, deed: () => Promise<void>): void {
+    it(title, async () => {
+      assert.equal(this.failed, '', 'an earlier step failed')
+      this.failed = title
+      try {
+        await deed()
+        assert.deepEqual(this.errors(), [], 'a page broke or was refused by its own policy')
+      } catch (error) {
+        for (const [who, one] of this.everybody) await this.shot(one, `failed-${who}`)
+        throw error
+      }
+      this.failed = ''
+    })
+  }
+
+  private errors(): string[] {
+    return [...this.everybody].flatMap(([who, { errors }]) => errors.map((error) => `${who} ${error}`))
+  }
+}
