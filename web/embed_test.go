@@ -1,6 +1,8 @@
 package web
 
 import (
+	"compress/gzip"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -58,6 +60,35 @@ func TestAssetsCarryTypeAndCaching(t *testing.T) {
 		}
 		if r.Header.Get("X-Content-Type-Options") != "nosniff" {
 			t.Errorf("%s: sniffing is allowed", target)
+		}
+	}
+}
+
+func TestWhoTakesGzipGetsIt(t *testing.T) {
+	h := handler(built)
+	for _, target := range []string{"/", "/assets/app-1a2b.js", "/assets/codec-77.wasm"} {
+		r := httptest.NewRequest(http.MethodGet, target, nil)
+		r.Header.Set("Accept-Encoding", "gzip, br")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Header().Get("Content-Encoding") != "gzip" || w.Header().Get("Vary") != "Accept-Encoding" {
+			t.Fatalf("%s: headers %v", target, w.Header())
+		}
+		z, err := gzip.NewReader(w.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(z)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain := ask(t, h, http.MethodGet, target)
+		want, err := io.ReadAll(plain.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if plain.Header.Get("Content-Encoding") != "" || string(got) != string(want) {
+			t.Errorf("%s: unpacked %q, plain %q", target, got, want)
 		}
 	}
 }
