@@ -36,8 +36,9 @@ type message struct {
 
 // Bus publishes events and streams them to browsers.
 type Bus struct {
-	Conn *nats.Conn
-	Log  *slog.Logger
+	Conn    *nats.Conn
+	Log     *slog.Logger
+	Closing <-chan struct{} // closed when the house stops: streams end, browsers come back
 }
 
 // Publish sends the event to everybody concerned. It never fails a deed.
@@ -108,6 +109,8 @@ func (b *Bus) stream(w http.ResponseWriter, r *http.Request) error {
 		case <-beat.C:
 			fmt.Fprint(w, "event: beat\ndata: {}\n\n")
 		case <-r.Context().Done():
+			return nil
+		case <-b.Closing:
 			return nil
 		}
 		if err := out.Flush(); err != nil {

@@ -25,7 +25,8 @@ type App struct {
 	server   *http.Server
 	listener net.Listener
 	draining atomic.Bool
-	hangUp   context.CancelFunc // ends event streams and sockets
+	closing  context.Context // ends event streams; requests go on to their end
+	hangUp   context.CancelFunc
 	served   chan error
 }
 
@@ -35,8 +36,10 @@ func New(ctx context.Context, o *Options) (*App, error) {
 		return nil, err
 	}
 	a := &App{options: o, log: newLog(o)}
+	a.closing, a.hangUp = context.WithCancel(context.WithoutCancel(ctx))
 	listener, err := net.Listen("tcp", o.Listen)
 	if err != nil {
+		a.hangUp()
 		return nil, fmt.Errorf("YUANZHEN_LISTEN: %w (choose another port, or port 0 for a free one)", err)
 	}
 	a.listener = listener
@@ -44,6 +47,7 @@ func New(ctx context.Context, o *Options) (*App, error) {
 		a.house, err = a.wire(ctx)
 	}
 	if err != nil {
+		a.hangUp()
 		listener.Close()
 		if a.engines != nil {
 			a.engines.stop()
@@ -58,8 +62,7 @@ func (a *App) Start(ctx context.Context) error {
 	if err := a.house.queue.Start(ctx); err != nil {
 		return err
 	}
-	base, hangUp := context.WithCancel(context.WithoutCancel(ctx))
-	a.hangUp = hangUp
+	base := context.WithoutCancel(ctx)
 	a.server = &http.Server{
 		Handler: a.house.handler, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
 		BaseContext: func(net.Listener) context.Context { return base },
@@ -87,10 +90,12 @@ func (a *App) Engines() (database, store, bus string) {
 // finished, rooms, jobs, engines. Requests get until ctx ends.
 func (a *App) Stop(ctx context.Context) error {
 	a.draining.Store(true)
+	a.hangUp()
 	var errs []error
 	if a.server != nil {
-		a.hangUp()
-		errs = append(errs, a.server.Shutdown(ctx))
+		if err := a.server.Shutdown(ctx); err != nil {
+			errs = append(errs, err, a.server.Close())
+		}
 		if err := <-a.served; !errors.Is(err, http.ErrServerClosed) {
 			errs = append(errs, err)
 		}

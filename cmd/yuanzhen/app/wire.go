@@ -60,11 +60,11 @@ const sealEvery = 2 * time.Second
 func (a *App) wire(ctx context.Context) (h *house, err error) {
 	o, e := a.options, a.engines
 	h = &house{}
-	defer func() {
+	defer func(begun *house) {
 		if err != nil {
-			h.stop(ctx)
+			begun.stop(ctx)
 		}
-	}()
+	}(h)
 	if h.audit, err = audit.NewLog(e.db, e.vault.Signer("audit")); err != nil {
 		return nil, err
 	}
@@ -87,7 +87,7 @@ func (a *App) wire(ctx context.Context) (h *house, err error) {
 		h.identity.RealName = realNameGateway{newGateway(o.RealNameURL)}
 	}
 	signing := &keys.Service{Now: time.Now}
-	bus := &live.Bus{Conn: e.bus, Log: a.log}
+	bus := &live.Bus{Conn: e.bus, Log: a.log, Closing: a.closing.Done()}
 
 	policy, err := authz.Load()
 	if err != nil {

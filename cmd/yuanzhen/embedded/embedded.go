@@ -61,7 +61,7 @@ type MinIO struct {
 // StartMinIO runs the binary over dir/data; its credentials are made once and kept in dir.
 func StartMinIO(ctx context.Context, bin, dir string) (*MinIO, error) {
 	if _, err := os.Stat(bin); err != nil {
-		return nil, fmt.Errorf("no MinIO server at %s: run `make minio`, which builds it", bin)
+		return nil, fmt.Errorf("MINIO_BIN: no MinIO server at %s: run `make minio`, which builds it", bin)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
