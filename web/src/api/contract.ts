@@ -1,0 +1,53 @@
+// Holds the pages' documents against the server's own description (schema.d.ts, made by `npm run api`): a field that the
+// server does not know stops the build.
+import type { components } from './schema'
+import type * as ours from './types'
+
+type S = components['schemas']
+
+/** Fields of `Ours` that the server does not have; never when it has them all. */
+type Strange<Ours, Theirs> = Exclude<keyof Ours, keyof Theirs>
+type Known<Ours, Theirs> = [Strange<Ours, Theirs>] extends [never] ? true : Strange<Ours, Theirs>
+/** What we send has every field that the server insists on, in its type. */
+type Sendable<Ours, Theirs> = Ours extends Omit<Theirs, '$schema'> ? true : false
+
+/** Read: every field stands in the server's answer. */
+export type Read = [
+  Known<ours.Me, S['IdentityMe']>,
+  Known<ours.Person, S['IdentityPerson']>,
+  Known<ours.Institution, S['ConsultInstitutionCard']>,
+  Known<ours.Condition, S['ConsultFollowUpCondition']>,
+  Known<ours.Evidence, S['ConsultEvidence']>,
+  Known<ours.EvidenceCase, S['ConsultQueuedEvidence']>,
+  Known<ours.Decision, S['ConsultDecision']>,
+  Known<ours.Way, S['ConsultWay']>,
+  Known<ours.Slot, S['ConsultSlot']>,
+  Known<ours.DoctorRow, S['ConsultDoctorOffer']>,
+  Known<ours.Visit, S['ConsultQueuedVisit']>,
+  Known<ours.Queue, S['ConsultQueue']>,
+  Known<ours.Chart, S['ConsultChart']>,
+  Known<ours.VisitRecord, S['ConsultRecord']>,
+  Known<ours.Ticket, S['ConsultTicket']>,
+  Known<ours.Teleconsult, S['ConsultTeleconsult']>,
+  Known<ours.StudyRow, S['ImagingStudy']>,
+  Known<ours.FormularyRow, S['PrescribeFormularyRow']>,
+  Known<ours.RxItem, S['PrescribeItem']>,
+  Known<ours.RxCheck, S['PrescribeChecked']>,
+  Known<ours.Alert, S['CheckAlert']>,
+  Known<Omit<ours.Prescription, 'waiting_s' | 'risk'>, S['PrescribePrescription']>,
+]
+
+/** Sent: the server takes it as it is. */
+export type Send = [
+  Sendable<ours.NewVisit, S['BookInBody']>,
+  Sendable<ours.EligibilityAsk, S['AskInBody']>,
+  Sendable<ours.NewPerson, S['IdentityNewPerson']>,
+  Sendable<ours.DeviceReport, S['ConsultLineTest']>,
+  Sendable<ours.NewPrescription, S['PrescribeOrder']>,
+  Sendable<ours.Override, S['PrescribeOverride']>,
+  Sendable<ours.NewTeleconsult, S['ConsultNewTeleconsult']>,
+]
+
+type All<Checks extends readonly unknown[]> = Exclude<Checks[number], true>
+const agreed: [All<Read>, All<Send>] extends [never, never] ? true : [All<Read>, All<Send>] = true
+export default agreed
