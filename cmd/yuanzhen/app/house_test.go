@@ -70,7 +70,7 @@ func open(t testing.TB, alter ...func(*app.Options)) *building {
 			t.Error(err)
 		}
 	})
-	b := &building{t: t, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100}}, cast: map[string]ids.Account{}}
+	b := &building{t: t, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 100, ExpectContinueTimeout: 10 * time.Second}}, cast: map[string]ids.Account{}}
 	var err error
 	if b.app, err = app.New(t.Context(), &o); err != nil {
 		t.Fatal(err)

@@ -314,6 +314,7 @@ func (a answer) withoutRequest() string {
 type stream struct {
 	mu      sync.Mutex
 	changes int
+	done    chan struct{} // closed when it has ended
 }
 
 func (s *stream) seen() int {
@@ -334,9 +335,9 @@ func (b *building) listen(t *testing.T, who string) *stream {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, done := &stream{}, make(chan struct{})
+	s := &stream{done: make(chan struct{})}
 	go func() {
-		defer close(done)
+		defer close(s.done)
 		for lines := bufio.NewScanner(response.Body); lines.Scan(); {
 			if lines.Text() == "event: change" {
 				s.mu.Lock()
@@ -345,7 +346,7 @@ func (b *building) listen(t *testing.T, who string) *stream {
 			}
 		}
 	}()
-	t.Cleanup(func() { hangUp(); <-done; response.Body.Close() })
+	t.Cleanup(func() { hangUp(); <-s.done; response.Body.Close() })
 	return s
 }
 
