@@ -33,8 +33,9 @@ export type Counts = {
   rtt: number[]
 }
 
-export function counts(page: Page): Promise<Counts> {
-  return page.evaluate(async () => {
+/** Counts over all connections, or only those made after the first `since`. */
+export function counts(page: Page, since = 0): Promise<Counts> {
+  return page.evaluate(async (since) => {
     type Entry = Record<string, unknown>
     const { keptPeers } = globalThis as unknown as { keptPeers: RTCPeerConnection[] }
     const total: Counts = {
@@ -47,7 +48,7 @@ export function counts(page: Page): Promise<Counts> {
       offered: [],
       rtt: [],
     }
-    for (const peer of keptPeers) {
+    for (const peer of keptPeers.slice(since)) {
       if (peer.connectionState === 'closed') continue
       const all = new Map<string, Entry>()
       ;(await peer.getStats()).forEach((one: Entry) => {
@@ -72,8 +73,12 @@ export function counts(page: Page): Promise<Counts> {
       }
     }
     return total
-  })
+  }, since)
 }
+
+/** How many connections the page made so far. */
+export const made = (page: Page): Promise<number> =>
+  page.evaluate(() => (globalThis as unknown as { keptPeers: unknown[] }).keptPeers.length)
 
 /** Waits until pictures and sound of that many others flow and go on flowing. */
 export async function flowing(page: Page, others: number, ms = 40_000): Promise<Counts> {

@@ -1,5 +1,5 @@
 // Sign-in by a code sent to the phone: two questions, two presses.
-import { useState } from 'preact/hooks'
+import { useEffect, useState } from 'preact/hooks'
 import { get, post, query } from '../api/client'
 import { useDeed, useResource } from '../api/resource'
 import { signedIn } from '../api/session'
@@ -120,6 +120,10 @@ export function PatientSignIn({ onDone }: { onDone: () => void }) {
 
 function Inbox({ phone, onClose }: { phone: string; onClose: () => void }) {
   const messages = useResource(`inbox ${phone}`, (signal) => get<Message[]>(`/demo/inbox${query({ phone })}`, signal))
+  useEffect(() => {
+    const again = setInterval(messages.refresh, 1000) // a message takes a moment, in the simulator too
+    return () => clearInterval(again)
+  }, [messages.refresh])
   return (
     <Dialog title={w('sim.title.inbox')} onClose={onClose}>
       <ProblemNote problem={messages.problem} again={messages.refresh} />

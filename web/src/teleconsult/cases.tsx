@@ -81,7 +81,12 @@ export function Cases({ boxes }: { boxes: readonly Box[] }) {
         ))}
       </aside>
       {chosen === 'new' ? (
-        <NewRequest onSaved={(id) => route(`/work/cases/${id}`)} />
+        <NewRequest
+          onSaved={(id) => {
+            all.refresh()
+            route(`/work/cases/${id}`)
+          }}
+        />
       ) : chosen ? (
         <Case key={chosen} id={chosen} me={me()} onChanged={all.refresh} />
       ) : (

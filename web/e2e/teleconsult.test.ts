@@ -1,0 +1,273 @@
+// An expert consult from the request to the lapse of the expert's right: county doctor, coordinator, expert and patient,
+// each with a browser of their own, on a running platform and its object store.
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { describe } from 'node:test'
+import { desk, phone, reading, type Someone } from './browser'
+import { until } from './house'
+import { Journey, t } from './journey'
+import { type Counts, flowing, throughServer } from './media'
+import { enterByPhone, enterWorkspace, signWith } from './people'
+
+const folder = '../storage/imaging/testdata/ct-series-3'
+const slices = ['01.dcm', '02.dcm', '03.dcm']
+const size = 512 // columns and rows of these slices
+
+/** A slice with a number of its own whose transfer broke off: what a bad disk gives. */
+function cutOff(slice: Buffer): Buffer {
+  const text = slice.toString('latin1')
+  const [number = ''] = /\d[\d.]{20,}/.exec(text.slice(text.indexOf('\x08\x00\x18\x00'))) ?? []
+  assert.ok(number.length > 20, 'the slice has an SOP instance UID')
+  const other = number.slice(0, -1) + ((Number(number.at(-1)) + 1) % 10)
+  return Buffer.from(text.replaceAll(number, other), 'latin1').subarray(0, Math.floor(slice.length * 0.6))
+}
+
+describe('an expert consult', { concurrency: 1 }, () => {
+  const journey = new Journey('teleconsult')
+  let county: Someone
+  let coordinator: Someone
+  let expert: Someone
+  let patient: Someone
+  let consult = ''
+  let study = ''
+
+  const images = async (who: string) => {
+    const { session } = journey.person(who)
+    return (await journey.house.call(session, 'GET', `/dicomweb/studies/${study}/metadata`)).status
+  }
+  const shown = async (one: Someone) => {
+    await one.page.waitForSelector(`${t('viewer')}[data-drawn=true]`)
+    return one.page.getAttribute(t('viewer'), 'data-sop')
+  }
+
+  journey.step('the county doctor writes the request', async () => {
+    county = await journey.join('county', desk)
+    const { page } = county
+    await enterWorkspace(page, journey.person('赵志远'))
+    await page.click('a[href="/work/cases"]')
+    await page.click(t('new-request'))
+    await page.fill(t('patient'), '周')
+    await page.locator('[role=option]', { hasText: '周大山' }).click()
+    await page.getByLabel('会诊科室').selectOption('放射科')
+    await page.fill('textarea[name=question]', '右上叶结节是什么性质？要不要穿刺？')
+    await page.fill('textarea[name=summary]', '58 岁男，咳嗽 3 周，无发热，吸烟 30 年。胸部 CT 见右上叶结节。')
+    await journey.shot(county, '01-request')
+    await page.click(t('save-request'))
+    await page.waitForSelector(`${t('case-page')}[data-state=draft]`)
+    consult = new URL(page.url()).pathname.split('/').pop() ?? ''
+    assert.ok(await page.isDisabled(t('submit-request')), 'not without images and consent')
+  })
+
+  journey.step(
+    'uploads the CT series with progress and receipt; a corrupt file is named and harms nothing',
+    async () => {
+      const { page } = county
+      const good = await Promise.all(slices.map((name) => readFile(`${folder}/${name}`)))
+      const bad = cutOff(good[0] ?? Buffer.alloc(0))
+      const file = (name: string, buffer: Buffer) => ({ name, mimeType: 'application/dicom', buffer })
+      // The third request waits until the progress after two was seen.
+      let sent = 0
+      let seen = () => {}
+      const looked = new Promise<void>((done) => {
+        seen = done
+      })
+      await page.route('**/dicomweb/studies', async (route) => {
+        if (++sent === 3) await looked
+        await route.continue()
+      })
+      await page.setInputFiles(t('files'), [
+        ...slices.slice(0, 2).map((name, i) => file(name, good[i] as Buffer)),
+        file('坏了.dcm', bad),
+        file('03.dcm', good[2] as Buffer),
+        file('说明.txt', Buffer.from('不是影像')),
+      ])
+      await page.locator(t('progress'), { hasText: '已传 2/4 张' }).waitFor()
+      await journey.shot(county, '02-uploading')
+      seen()
+      await page.waitForSelector(`${t('upload')}[data-at=done]`)
+      const receipt = (await page.textContent(t('progress'))) ?? ''
+      assert.match(receipt, /已收齐 3 张，和原件一致/)
+      assert.match(receipt, /坏了\.dcm/)
+      assert.match(receipt, /说明\.txt/)
+      await journey.shot(county, '03-receipt', true)
+      await page.click(t('confirm-study'))
+      await page.waitForSelector(t('attached'))
+      const studies = await journey.house.call(journey.person('赵志远').session, 'GET', '/api/v1/imaging/studies')
+      const [one] = studies.body as { study_uid: string; instances: number }[]
+      assert.equal(one?.instances, 3)
+      study = one?.study_uid ?? ''
+    },
+  )
+
+  journey.step('records the patient’s consent and submits', async () => {
+    const { page } = county
+    await page.click(t('consent'))
+    await page.click(`${t('submit-request')}:not([disabled])`)
+    await page.waitForSelector(`${t('case-page')}[data-state=submitted]`)
+    await journey.shot(county, '04-submitted')
+    assert.equal(await images('李明远'), 404, 'nobody was asked yet')
+  })
+
+  journey.step('the coordinator assigns an expert at a time free at all the places', async () => {
+    coordinator = await journey.join('coordinator', desk)
+    const { page } = coordinator
+    await enterWorkspace(page, journey.person('孙丽'))
+    await page.click('a[href="/work/board"]')
+    await page.locator(t('case'), { hasText: '周大山' }).click()
+    await page.locator(t('expert'), { hasText: '李明远' }).click()
+    await page.waitForSelector(t('assign'))
+    await journey.shot(coordinator, '05-board')
+    await page.locator(t('assign')).first().click()
+    await page.waitForSelector(`${t('case-page')}[data-state=scheduled]`)
+    await journey.shot(coordinator, '06-assigned')
+    await county.page.waitForSelector(`${t('case-page')}[data-state=scheduled]`)
+    assert.equal(await images('李明远'), 200, 'the expert may see the images now')
+  })
+
+  journey.step('the patient is invited and finds the consult on the first page', async () => {
+    await county.page.getByText('请病人一起进来').click()
+    await county.page.getByText('已请病人').waitFor()
+    await journey.shot(county, '07-scheduled')
+    patient = await journey.join('patient', phone)
+    const { page } = patient
+    await enterByPhone(page, journey.person('周大山').sign_in.phone ?? '')
+    await page.waitForSelector(t('consult-card'))
+    await journey.shot(patient, '08-patient-home')
+    await page.click(t('consult-card'))
+    await page.waitForSelector(t('enter-consult'))
+    await journey.shot(patient, '09-patient-before')
+  })
+
+  journey.step('three meet in the room; each sees and hears the two others through the server', async () => {
+    expert = await journey.join('expert', reading)
+    await enterWorkspace(expert.page, journey.person('李明远'))
+    await expert.page.click('a[href="/work/cases"]')
+    await expert.page.locator(t('case'), { hasText: '周大山' }).click()
+    await expert.page.waitForSelector(t('enter-room'))
+    await journey.shot(expert, '10-expert-case')
+    const began = Date.now()
+    await Promise.all([
+      expert.page.click(t('enter-room')),
+      county.page.click(t('enter-room')),
+      patient.page.click(t('enter-consult')),
+    ])
+    const all = await Promise.all([expert, county, patient].map(({ page }) => flowing(page, 2, 60_000)))
+    console.log(`three in the room, all flowing and growing: ${Date.now() - began} ms`)
+    const figures = ({ frames, energy, rtt }: Counts) =>
+      `${frames} frames decoded, energy ${energy.map((e) => e.toFixed(4))}, round trip ${rtt} ms`
+    ;['expert', 'county', 'patient'].forEach((who, i) => {
+      console.log(`${who}: ${figures(all[i] as Counts)}`)
+    })
+    throughServer(journey.house, all)
+    await journey.shot(patient, '11-patient-call')
+  })
+
+  journey.step(
+    'both doctors look at the same slice: the presenter scrolls and windows, the other follows',
+    async () => {
+      await Promise.all([shown(expert), shown(county)])
+      const { page } = expert
+      await page.click(t('lead'))
+      await county.page.locator(t('leader'), { hasText: '李明远' }).waitFor()
+      const together = () =>
+        until('the same slice on both screens', async () => {
+          const [one, other] = await Promise.all([shown(expert), shown(county)])
+          return one === other && one
+        })
+      const seen = new Set<string>()
+      for (const key of ['Home', 'ArrowDown', 'ArrowDown']) {
+        await page.locator(t('viewport')).press(key)
+        const wanted = (await shown(expert)) ?? ''
+        await until(`the follower on the slice of ${key}`, async () => (await shown(county)) === wanted)
+        seen.add(await together())
+      }
+      assert.equal(seen.size, 3, 'three different slices were shown to both')
+      await page.click(t('preset-lung'))
+      const window = await page.getAttribute(t('viewer'), 'data-window')
+      assert.match(window ?? '', /^1500\/-600$/)
+      await county.page.waitForSelector(`${t('viewer')}[data-window="${window}"]`)
+    },
+  )
+
+  journey.step('the presenter’s pointer stands on the same anatomy in a window of another shape', async () => {
+    const { page } = expert
+    await page.click(t('tool-point'))
+    const box = await page.locator(`${t('viewport')} .canvas`).boundingBox()
+    assert.ok(box)
+    const fit = Math.min(box.width, box.height) / size // pixels of the screen a pixel of the image, at zoom 1
+    const wanted = { x: 150, y: 200 }
+    const at = {
+      x: box.x + box.width / 2 + (wanted.x - size / 2) * fit,
+      y: box.y + box.height / 2 + (wanted.y - size / 2) * fit,
+    }
+    const found = await until('the pointer at the county hospital', async () => {
+      await page.mouse.move(at.x - 3, at.y)
+      await page.mouse.move(at.x, at.y, { steps: 2 })
+      return county.page.evaluate(() => {
+        const pointer = document.querySelector<HTMLElement>('[data-test=pointer]')
+        const canvas = document.querySelector('[data-test=viewport] .canvas')?.getBoundingClientRect()
+        if (!pointer || !canvas) return undefined
+        const { x, y } = pointer.dataset
+        return {
+          said: { x: Number(x), y: Number(y) },
+          left: Number.parseFloat(pointer.style.left),
+          top: Number.parseFloat(pointer.style.top),
+          width: canvas.width,
+          height: canvas.height,
+          name: pointer.textContent ?? '',
+        }
+      })
+    })
+    const own = Math.min(found.width, found.height) / size
+    const drawn = {
+      x: size / 2 + (found.left - found.width / 2) / own,
+      y: size / 2 + (found.top - found.height / 2) / own,
+    }
+    console.log(
+      `pointer wanted ${JSON.stringify(wanted)}, said ${JSON.stringify(found.said)}, drawn ${JSON.stringify(drawn)}`,
+    )
+    assert.match(found.name, /李明远/)
+    for (const axis of ['x', 'y'] as const) {
+      assert.ok(Math.abs(found.said[axis] - wanted[axis]) <= 1.5, `said ${axis} ${found.said[axis]}`)
+      assert.ok(Math.abs(drawn[axis] - wanted[axis]) <= 1.5, `drawn ${axis} ${drawn[axis]}`)
+    }
+    await page.mouse.move(at.x + 2, at.y)
+    await county.page.waitForSelector(t('pointer'))
+    await journey.shot(county, '12-county-follows')
+    await journey.shot(expert, '13-expert-presents')
+  })
+
+  journey.step('the expert writes and signs the opinion; the county doctor reads it in the room', async () => {
+    const { page } = expert
+    await page.fill('textarea[name=findings]', '右上叶尖段 8 mm 实性结节，边缘光滑，无毛刺，未见纵隔淋巴结肿大。')
+    await page.fill('textarea[name=advice]', '良性可能大。3 个月后复查低剂量 CT，暂不穿刺。')
+    await journey.shot(expert, '14-opinion')
+    await page.click(t('sign-opinion'))
+    await page.waitForSelector(t('canonical'))
+    await journey.shot(expert, '15-sign-opinion')
+    await signWith(page, journey.person('李明远'))
+    await county.page.waitForSelector(`${t('opinion')}[data-signed=true]`)
+    await journey.shot(county, '16-county-reads')
+  })
+
+  journey.step('the county doctor decides and closes; the expert’s right to the images has lapsed', async () => {
+    const { page } = county
+    await page.getByText('回到会诊').click()
+    await page.click(t('adopt-full'))
+    await page.fill('textarea[name=plan]', '采纳。3 个月后在本院复查低剂量 CT，劝戒烟。')
+    await page.fill('input[name=passphrase]', journey.person('赵志远').sign_in.passphrase ?? '')
+    await journey.shot(county, '17-decision')
+    await page.click(t('decide'))
+    await page.click(t('close-case'))
+    await page.waitForSelector(`${t('case-page')}[data-state=closed]`)
+    await journey.shot(county, '18-closed')
+    assert.equal(await images('李明远'), 404)
+    assert.equal(await images('赵志远'), 200, 'the own hospital keeps its images')
+    await expert.page.reload()
+    await expert.page.getByText('这些影像您现在不能看').waitFor()
+    assert.equal(await expert.page.locator('canvas').count(), 0)
+    await journey.shot(expert, '19-expert-after')
+    await patient.page.waitForSelector(`${t('consult')}[data-state=closed]`)
+    await journey.shot(patient, '20-patient-after')
+  })
+})
