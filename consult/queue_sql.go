@@ -19,6 +19,12 @@ func countDay(ctx context.Context, tx tx, doctor ids.Practitioner, now time.Time
 	return done, unsigned, err
 }
 
+// accountsInLine lists who waits for a doctor.
+func accountsInLine(ctx context.Context, tx tx, doctor ids.Practitioner) ([]ids.Account, error) {
+	return collect(ctx, tx, pgx.RowTo[ids.Account],
+		`SELECT DISTINCT account_id FROM visit WHERE practitioner_id = $1 AND state = 'checked_in'`, doctor)
+}
+
 // paceAhead counts who comes first, and how many minutes one of the doctor's visits takes: the
 // quarter that is shortest and the quarter that is longest of the last 50, 8 and 15 while there are fewer than 5.
 func paceAhead(ctx context.Context, tx tx, v Visit) (ahead, short, long int, err error) {

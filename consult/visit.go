@@ -168,7 +168,7 @@ func (s *Service) Book(ctx context.Context, b Booking) (Visit, error) {
 	}
 	v, err := s.Visit(ctx, id)
 	s.tell("visit.changed", v)
-	s.tell("queue.changed", v)
+	s.tellQueue(ctx, v)
 	return v, err
 }
 
@@ -333,7 +333,7 @@ func (s *Service) act(ctx context.Context, id ids.Visit, deed string, guard func
 	})
 	if err == nil {
 		s.tell("visit.changed", v)
-		s.tell("queue.changed", v)
+		s.tellQueue(ctx, v)
 	}
 	return v, err
 }
@@ -349,9 +349,23 @@ func (s *Service) tell(kind string, v Visit) {
 	if v.ID.IsZero() {
 		return
 	}
-	e := live.Event{Kind: kind, ID: v.ID.String(), Practitioners: []ids.Practitioner{v.Doctor.ID}}
-	if kind == "visit.changed" {
-		e.Accounts = []ids.Account{v.account}
+	s.Live.Publish(live.Event{Kind: kind, ID: v.ID.String(),
+		Accounts: []ids.Account{v.account}, Practitioners: []ids.Practitioner{v.Doctor.ID}})
+}
+
+// tellQueue lets the doctor's list and everybody who waits for the doctor ask again: one move
+// changes every place in line. Without the database, pages still ask when they come back.
+func (s *Service) tellQueue(ctx context.Context, v Visit) {
+	if v.ID.IsZero() {
+		return
+	}
+	e := live.Event{Kind: "queue.changed", ID: v.Doctor.ID.String(), Practitioners: []ids.Practitioner{v.Doctor.ID}}
+	err := s.inTx(ctx, func(tx tx) (err error) {
+		e.Accounts, err = accountsInLine(ctx, tx, v.Doctor.ID)
+		return err
+	})
+	if err != nil {
+		s.Log.WarnContext(ctx, "the line was not told", "error", err)
 	}
 	s.Live.Publish(e)
 }
@@ -463,7 +477,7 @@ func (s *Service) Judge(ctx context.Context, id ids.Visit, j Judgement) (v Visit
 	if err == nil {
 		s.tell("visit.changed", v)
 		if v.State == TerminatedOffline {
-			s.tell("queue.changed", v)
+			s.tellQueue(ctx, v)
 			s.closeRoom(ctx, v)
 		}
 	}

@@ -80,6 +80,7 @@ func (a *App) wire(ctx context.Context) (h *house, err error) {
 	if h.queue, err = jobs.New(e.db, a.log, workers, jobs.Periodic{Every: sealEvery, Args: sealArgs{}}); err != nil {
 		return nil, err
 	}
+	h.onStop(func(ctx context.Context) error { return sealAll(ctx, h.audit) }) // nothing stays outside the log
 	h.onStop(h.queue.Stop)
 
 	h.identity = &identity.Service{DB: e.db, Now: time.Now, Vault: e.vault, Queue: h.queue, SMS: sms, RealName: realNameSimulator{}, Secure: o.Public != ""}
@@ -259,9 +260,11 @@ type sealer struct {
 	log *audit.Log
 }
 
-func (s *sealer) Work(ctx context.Context, _ *river.Job[sealArgs]) error {
+func (s *sealer) Work(ctx context.Context, _ *river.Job[sealArgs]) error { return sealAll(ctx, s.log) }
+
+func sealAll(ctx context.Context, log *audit.Log) error {
 	for {
-		if n, err := s.log.Seal(ctx); err != nil || n == 0 {
+		if n, err := log.Seal(ctx); err != nil || n == 0 {
 			return err
 		}
 	}
