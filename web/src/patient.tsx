@@ -68,7 +68,7 @@ function Tabs() {
   ] as const
   if (!tabs.some((tab) => tab.href === path)) return null
   return (
-    <nav class="tabs">
+    <nav class="tabs" aria-label={w('app.name')}>
       {tabs.map((tab) => (
         <a key={tab.href} href={tab.href} aria-current={tab.href === path ? 'page' : undefined}>
           <Icon name={tab.icon} />

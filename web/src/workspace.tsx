@@ -58,7 +58,7 @@ function Bar({ me }: { me: Me }) {
         <Mark />
         <span>{ui('app.name')}</span>
       </a>
-      <nav>
+      <nav aria-label={w('nav.main')}>
         {mine(me).map((screen) => (
           <a
             key={screen.href}

@@ -57,11 +57,15 @@ export function pictures(study: string, series: string, instances: readonly Inst
   })
 }
 
+/** The server does not show these images to the asker, or has none. */
+export class NotForYou extends Error {}
+
 export async function seriesMetadata(study: string, series: string, signal: AbortSignal): Promise<Instance[]> {
   const response = await fetch(`/dicomweb/studies/${study}/series/${series}/metadata`, {
     headers: { Accept: 'application/dicom+json' },
     signal,
   })
+  if (response.status === 403 || response.status === 404) throw new NotForYou()
   if (!response.ok) throw new Error(`metadata answered ${response.status}`)
   const body: unknown = await response.json()
   return Array.isArray(body) ? (body as Instance[]) : []

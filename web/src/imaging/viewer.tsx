@@ -5,7 +5,7 @@ import { composing } from '../ui/keys'
 import { Button } from '../ui/parts'
 import type { ShareView, Shown } from './share'
 import type { Stack, StackView } from './stack'
-import { type Preset, pictures, presets, seriesMetadata } from './study'
+import { NotForYou, type Preset, pictures, presets, seriesMetadata } from './study'
 import { w } from './words'
 
 type Mode = 'scroll' | 'window' | 'zoom' | 'pan' | 'point'
@@ -32,7 +32,7 @@ export function Viewer({ opened, share, names, onMoved, onPoint, onLead, onRelea
   const canvas = useRef<HTMLDivElement>(null)
   const stack = useRef<Stack | undefined>(undefined)
   const [view, setView] = useState<StackView>()
-  const [problem, setProblem] = useState(false)
+  const [problem, setProblem] = useState<'broken' | 'refused' | undefined>()
   const [mode, setMode] = useState<Mode>('scroll')
   const drag = useRef<{ x: number; y: number; carry: number } | undefined>(undefined)
   const moved = useRef(onMoved)
@@ -44,7 +44,7 @@ export function Viewer({ opened, share, names, onMoved, onPoint, onLead, onRelea
     let closed = false
     const stop = new AbortController()
     setView(undefined)
-    setProblem(false)
+    setProblem(undefined)
     const open = async () => {
       const [{ Stack }, instances] = await Promise.all([
         import('./stack'),
@@ -57,7 +57,9 @@ export function Viewer({ opened, share, names, onMoved, onPoint, onLead, onRelea
       const images = pictures(opened.study, opened.series, instances)
       await shown.load(images, Math.floor((images.length - 1) / 2))
     }
-    open().catch(() => !closed && setProblem(true))
+    open().catch((error: unknown) => {
+      if (!closed) setProblem(error instanceof NotForYou ? 'refused' : 'broken')
+    })
     return () => {
       closed = true
       stop.abort()
@@ -172,7 +174,7 @@ export function Viewer({ opened, share, names, onMoved, onPoint, onLead, onRelea
     else if (mode === 'pan') own((shown) => shown.drag(dx, dy))
   }
 
-  const wrong = problem || view?.failed
+  const wrong = problem !== undefined || view?.failed
   const picture = stack.current?.picture()
   return (
     <section
@@ -252,7 +254,7 @@ export function Viewer({ opened, share, names, onMoved, onPoint, onLead, onRelea
             {wrong ? (
               <>
                 <Icon name="warn" />
-                <span>{w('img.err')}</span>
+                <span>{problem === 'refused' ? w('img.refused') : w('img.err')}</span>
               </>
             ) : (
               <span class="meta">{view ? w('img.loading', { n: view.index + 1 }) : w('img.viewer')}</span>

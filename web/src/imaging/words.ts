@@ -23,6 +23,7 @@ export const w = phrases({
   'img.none': { zh: '还没有影像。', en: 'No images yet.' },
   'img.pick': { zh: '从左边选一个系列来看。', en: 'Choose a series on the left.' },
   'img.err': { zh: '这张打不开。没有用别的图代替。', en: 'This image will not open. Nothing else is shown instead.' },
+  'img.refused': { zh: '这些影像您现在不能看。', en: 'You may not see these images now.' },
   'img.loading': { zh: '正在取第 {n} 张…', en: 'Loading image {n}…' },
   'img.ready': { zh: '原图 {n}/{m}', en: 'Originals {n}/{m}' },
   'img.viewer': { zh: '正在打开阅片器…', en: 'Opening the viewer…' },

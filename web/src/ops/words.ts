@@ -1,6 +1,7 @@
 import { phrases } from '../i18n/i18n'
 
 export const w = phrases({
+  'nav.main': { zh: '工作', en: 'Work' },
   'nav.visits': { zh: '门诊', en: 'Visits' },
   'nav.cases': { zh: '会诊', en: 'Consults' },
   'nav.review': { zh: '审方', en: 'Review' },

@@ -19,7 +19,7 @@ import { w as desk } from '../visit/desk_words'
 import { Devices } from '../visit/devices'
 import { Room } from '../visit/room'
 import { Picture } from '../visit/waiting'
-import { partIn, roomOpen } from './states'
+import { maySee, partIn, roomOpen } from './states'
 import { w } from './words'
 
 export function ReadingRoom() {
@@ -39,6 +39,18 @@ export function ReadingRoom() {
       <main class="column paper" id="content">
         <ProblemNote problem={found.problem} again={found.refresh} />
         {found.loading && <Loading />}
+      </main>
+    )
+  if (!maySee(partIn(me(), found.value), found.value.state))
+    return (
+      <main class="column paper" id="content" data-test="refused">
+        <h1>{w('c.refused')}</h1>
+        <p>{w('c.closed')}</p>
+        <div class="row">
+          <Button icon="back" onPress={() => route(`/work/cases/${id}`)}>
+            {w('c.back')}
+          </Button>
+        </div>
       </main>
     )
   return <Inside one={found.value} onChanged={found.set} onBack={() => route(`/work/cases/${id}`)} />
@@ -202,7 +214,7 @@ function Inside({
           onFollow={(on) => share.follow(on)}
         />
       ) : (
-        <section class="viewer">
+        <section class="viewer" aria-label={imaging('img.title')}>
           <div class="empty">{all.length === 0 ? imaging('img.none') : imaging('img.pick')}</div>
         </section>
       )}

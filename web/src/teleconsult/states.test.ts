@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { missing, partIn } from './states'
+import { maySee, missing, partIn } from './states'
 
 const place = { id: 'i', name: '清河县医院' }
 const inviter = { practitioner: { id: 'd1', name: '赵强', title: '' }, institution: place }
@@ -12,6 +12,15 @@ describe('the part in a case', () => {
     expect(partIn(doctor('d2'), { inviter, expert })).toBe('expert')
     expect(partIn(doctor('d3'), { inviter, expert })).toBe('none')
     expect(partIn({ roles: [{ role: 'coordinator', place }] }, { inviter })).toBe('coordinator')
+  })
+})
+
+describe('the images of a consult', () => {
+  it('are the expert’s to see until it is closed, and the asking hospital’s after', () => {
+    expect(maySee('expert', 'in_progress')).toBe(true)
+    expect(maySee('expert', 'decided')).toBe(true)
+    expect(maySee('expert', 'closed')).toBe(false)
+    expect(maySee('inviter', 'closed')).toBe(true)
   })
 })
 

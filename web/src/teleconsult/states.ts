@@ -26,6 +26,10 @@ export function partIn(me: Pick<Me, 'practitioner_id' | 'roles'>, one: Pick<Tele
 export const roomOpen = (one: Teleconsult) =>
   one.state === 'scheduled' || one.state === 'in_progress' || one.state === 'opinion_signed'
 
+/** The expert's right to the images ends with the consult; the asking hospital keeps its own. */
+export const maySee = (part: Part, state: TeleconsultState) =>
+  part === 'inviter' || !(state === 'closed' || state === 'cancelled' || state === 'declined')
+
 /** What a draft still misses before it can go out, as keys of the words. */
 export function missing(one: Pick<Teleconsult, 'studies' | 'consent'>): ('s.images' | 's.consent')[] {
   return [

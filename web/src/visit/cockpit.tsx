@@ -64,7 +64,7 @@ export function Cockpit() {
             <p>{w('queue.empty.say')}</p>
           </div>
         )}
-        <nav class="queue">
+        <nav class="queue" aria-label={w('queue.title')}>
           {queue.value?.visits.map((visit) => (
             <a
               key={visit.id}

@@ -1,0 +1,226 @@
+// Staff screens in states made by hand: fit, targets, axe; light desk and dark reading room, in both languages.
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import type { Browser, Page } from 'playwright-core'
+import type { EvidenceCase, Me, Teleconsult } from '../src/api/types'
+import { desk, launch, shot, someone } from './browser'
+import { evidence, prescription, qinghe, visit, wang } from './cast'
+import { overflow, tooSmall, violations } from './judge'
+import { type Answers, refuse, serve } from './serve'
+
+const staff = (role: Me['roles'][number]['role'], name: string, practitioner_id: string): Me => ({
+  account_id: `a-${role}`,
+  name,
+  kind: 'staff',
+  title: '',
+  practitioner_id,
+  roles: [{ role, place: qinghe }],
+  persons: [],
+  session_expires: '2027-01-01T00:00:00+08:00',
+})
+const party = (id: string, name: string) => ({
+  practitioner: { id, name, title: '主任医师' },
+  institution: qinghe,
+})
+const consult: Teleconsult = {
+  id: 't-1',
+  state: 'submitted',
+  urgency: 'urgent',
+  department: '呼吸内科',
+  question: '右上叶结节是什么性质？',
+  summary: '58 岁，体检 CT 发现右上叶结节 8 mm。',
+  person: { id: 'p-zhou', name: '周大山', sex: 'M', age: 58 },
+  inviter: party('d-zhao', '赵志远'),
+  invited: qinghe,
+  studies: [],
+  patient_invited: false,
+  liability: 'inviter',
+  created_at: '2026-11-22T08:00:00+08:00',
+}
+const queued: EvidenceCase = { ...evidence, verify: 'pending', person: wang, waiting_s: 300 }
+const chart = {
+  person: { ...wang, weight_kg: 61.5 },
+  allergies: [
+    { substance: 'ag_penicillin', name: { zh: '青霉素类', en: 'Penicillins' }, severity: 'severe', reaction: '皮疹' },
+  ],
+  conditions: [{ icd10: 'I10', name: '原发性高血压' }],
+  medicines: [
+    {
+      ingredient: 'amlodipine',
+      name: { zh: '氨氯地平', en: 'Amlodipine' },
+      daily_dose: '5',
+      unit: 'mg',
+      remaining_days: 3,
+      source: 'online',
+    },
+  ],
+  observations: [148, 145, 150, 139, 142].map((value, index) => ({
+    kind: 'sbp',
+    name: { zh: '收缩压', en: 'Systolic' },
+    value,
+    unit: 'mmHg',
+    at: `2026-11-${String(index * 4 + 2).padStart(2, '0')}T08:00:00+08:00`,
+    low: 90,
+    high: 130,
+  })),
+  visits: [],
+  prescriptions: [],
+  evidence: [evidence],
+  decisions: [],
+}
+const record = {
+  chief_complaint: '头晕 3 天',
+  present_illness: '',
+  assessment: '血压控制欠佳',
+  plan: '继续服药',
+  diagnoses: [{ icd10: 'I10.x00', name: '特发性高血压' }],
+  version: 2,
+  sha256: 'x',
+  canonical: '{}',
+}
+const doctor = { 'GET /me': staff('doctor', '张建国', 'd-zhang') }
+const waiting = { ...visit, waiting_s: 360 }
+
+type Screen = { name: string; path: string; answers: Answers; ready: string; steps?: (page: Page) => Promise<void> }
+const screens: Screen[] = [
+  { name: 'signin', path: '/work', answers: { 'GET /me': refuse(401) }, ready: 'input[name=login]' },
+  {
+    name: 'cockpit',
+    path: '/work/visits/v-1',
+    answers: {
+      ...doctor,
+      'GET /queue': {
+        visits: [waiting, { ...waiting, id: 'v-2', state: 'booked' }],
+        done: 8,
+        unsigned_records: 1,
+        returned_prescriptions: 1,
+      },
+      'GET /visits/v-1': waiting,
+      'GET /visits/v-1/chart': chart,
+      'GET /visits/v-1/record': record,
+    },
+    ready: '[data-test=chart]',
+  },
+  {
+    name: 'cockpit-empty',
+    path: '/work/visits',
+    answers: { ...doctor, 'GET /queue': { visits: [], done: 0, unsigned_records: 0, returned_prescriptions: 0 } },
+    ready: '.empty',
+  },
+  {
+    name: 'review',
+    path: '/work/review',
+    answers: {
+      'GET /me': staff('pharmacist', '刘芳', 'd-liu'),
+      'GET /review/queue': [{ ...prescription, state: 'signed', waiting_s: 130, risk: 'raised' }],
+    },
+    ready: '[data-test=reviewing]',
+  },
+  {
+    name: 'review-empty',
+    path: '/work/review',
+    answers: { 'GET /me': staff('pharmacist', '刘芳', 'd-liu'), 'GET /review/queue': [] },
+    ready: '.empty',
+  },
+  {
+    name: 'evidence',
+    path: '/work/evidence',
+    answers: {
+      'GET /me': staff('coordinator', '孙丽', 'd-sun'),
+      'GET /evidence/queue': [queued],
+      'GET /evidence/e-1/file': {},
+    },
+    ready: '[data-test=verify-evidence]',
+  },
+  {
+    name: 'board',
+    path: '/work/cases/t-1',
+    answers: {
+      'GET /me': staff('coordinator', '孙丽', 'd-sun'),
+      'GET /teleconsults': [consult],
+      'GET /teleconsults/t-1': consult,
+      'GET /teleconsults/t-1/experts': [
+        { practitioner_id: 'd-li', name: '李明远', title: '主任医师', places: ['江城大学附属医院', '清河市第一医院'] },
+      ],
+      'GET /teleconsults/t-1/times': [
+        {
+          start: '2026-11-22T17:20:00+08:00',
+          end: '2026-11-22T17:50:00+08:00',
+          free_at: ['江城大学附属医院', '清河市第一医院'],
+        },
+      ],
+    },
+    ready: '[data-test=expert]',
+    steps: async (page) => {
+      await page.click('[data-test=expert]')
+      await page.waitForSelector('[data-test=assign]')
+    },
+  },
+  {
+    name: 'request',
+    path: '/work/cases/new',
+    answers: {
+      'GET /me': staff('doctor', '赵志远', 'd-zhao'),
+      'GET /teleconsults': [],
+      'GET /institutions': [{ ...qinghe, kind: '', region: '', address: '', phone: '', departments: ['呼吸内科'] }],
+    },
+    ready: '[data-test=save-request]',
+  },
+  {
+    name: 'draft',
+    path: '/work/cases/t-1',
+    answers: {
+      'GET /me': staff('doctor', '赵志远', 'd-zhao'),
+      'GET /teleconsults': [{ ...consult, state: 'draft' }],
+      'GET /teleconsults/t-1': { ...consult, state: 'draft' },
+      'GET /imaging/studies': [],
+    },
+    ready: '[data-test=submit-request]',
+  },
+  {
+    name: 'reading-room',
+    path: '/work/cases/t-1/room',
+    answers: {
+      'GET /me': staff('doctor', '李明远', 'd-li'),
+      'GET /teleconsults/t-1': { ...consult, state: 'in_progress', expert: party('d-li', '李明远') },
+      'POST /teleconsults/t-1/ticket': refuse(404),
+    },
+    ready: '[data-test=opinion-editor]',
+  },
+  {
+    name: 'nothing',
+    path: '/work',
+    answers: { 'GET /me': { ...staff('doctor', '吴监', 'd-wu'), roles: [] } },
+    ready: 'h1',
+  },
+]
+
+describe('staff screens', { concurrency: 1 }, () => {
+  let browser: Browser
+  before(async () => {
+    browser = await launch()
+  })
+  after(async () => browser.close())
+
+  for (const mode of ['zh', 'en'] as const)
+    for (const screen of screens)
+      it(`${screen.name} (${mode})`, async () => {
+        const { address, server } = await serve(screen.answers)
+        const { context, page, errors } = await someone(browser, desk)
+        try {
+          await page.addInitScript((mode) => localStorage.setItem('yz.lang', mode), mode)
+          await page.goto(address + screen.path)
+          await page.waitForSelector(screen.ready)
+          await screen.steps?.(page)
+          await shot(page, `staff/${screen.name}-${mode}`)
+          assert.deepEqual(errors, [])
+          assert.equal(await overflow(page), 0, 'scrolls sideways')
+          assert.deepEqual(await tooSmall(page, 24), [], 'targets too small')
+          assert.deepEqual(await violations(page), [])
+        } finally {
+          await context.close()
+          server.closeAllConnections()
+          server.close()
+        }
+      })
+})
