@@ -131,7 +131,7 @@ func TestEnginesAway(t *testing.T) {
 		return s
 	}
 	database := start()
-	defer func() { database.Stop() }()
+	t.Cleanup(func() { database.Stop() })
 	databaseURL, host := hostOf(t, database.URL)
 	toDatabase := newLine(t, host)
 	databaseURL.Host = toDatabase.listener.Addr().String()
@@ -148,6 +148,7 @@ func TestEnginesAway(t *testing.T) {
 	person := b.call(patient, "GET", "/api/v1/me", nil, 200).text("persons", 0, "id")
 	ct := file(t, "..", "..", "..", "storage", "imaging", "testdata", "ct-series-3", "01.dcm")
 	paper, images, me := upload(wang, person), stow(zhao, ct), request{who: wang, method: "GET", path: "/api/v1/me"}
+	defer func() { b.t = t }()
 	ready := func(want int) {
 		t.Helper()
 		if a := b.back(t, request{method: "GET", path: "/readyz"}, want); a.get("ready") != (want == 200) {

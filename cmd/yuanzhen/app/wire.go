@@ -57,14 +57,14 @@ const sealEvery = 2 * time.Second
 
 // wire is the only place that knows which room stands beside which.
 // After an error nothing is left running.
-func (a *App) wire(ctx context.Context) (h *house, err error) {
+func (a *App) wire(ctx context.Context) (_ *house, err error) {
 	o, e := a.options, a.engines
-	h = &house{}
-	defer func(begun *house) {
+	h := &house{}
+	defer func() {
 		if err != nil {
-			begun.stop(ctx)
+			h.stop(ctx)
 		}
-	}(h)
+	}()
 	if h.audit, err = audit.NewLog(e.db, e.vault.Signer("audit")); err != nil {
 		return nil, err
 	}
