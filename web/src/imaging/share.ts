@@ -66,6 +66,8 @@ export class Share {
   private waiting: Shown | undefined
   private stopWaiting: (() => void) | undefined
   private sentAt = Number.NEGATIVE_INFINITY
+  private pointing: { sop: string; frame: number; x: number; y: number } | undefined
+  private stopPointing: (() => void) | undefined
   private pointedAt = Number.NEGATIVE_INFINITY
 
   constructor(
@@ -143,11 +145,21 @@ export class Share {
     this.tell()
   }
 
+  /** Our own pointer moved. The latest place always goes out: where it comes to rest is what is meant. */
   point(at: { sop: string; frame: number; x: number; y: number }): void {
-    const now = this.port.now()
-    if (now - this.pointedAt < pointEvery) return
-    this.pointedAt = now
-    this.port.point(JSON.stringify({ ...at, x: Math.round(at.x * 10) / 10, y: Math.round(at.y * 10) / 10 }))
+    this.pointing = { ...at, x: Math.round(at.x * 10) / 10, y: Math.round(at.y * 10) / 10 }
+    if (this.stopPointing) return
+    const wait = Math.max(0, this.pointedAt + pointEvery - this.port.now())
+    if (wait === 0) this.flushPoint()
+    else this.stopPointing = this.port.later(() => this.flushPoint(), wait)
+  }
+
+  private flushPoint(): void {
+    this.stopPointing = undefined
+    if (!this.pointing) return
+    this.pointedAt = this.port.now()
+    this.port.point(JSON.stringify(this.pointing))
+    this.pointing = undefined
   }
 
   private flush(): void {
