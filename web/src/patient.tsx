@@ -42,7 +42,7 @@ function TopBar() {
       )}
       <span class="space" />
       <button type="button" aria-pressed={elder.value} onClick={() => (elder.value = !elder.value)} data-test="elder">
-        {elder.value ? w('nav.elder.off') : w('nav.elder.on')}
+        {w('nav.elder')}
       </button>
       <button
         type="button"
@@ -50,7 +50,7 @@ function TopBar() {
         onClick={() => (lang.value = lang.value === 'zh' ? 'en' : 'zh')}
         data-test="lang"
       >
-        {w('nav.lang')}
+        {w('nav.lang.short')}
       </button>
       <a class="tool sos" href="/emergency">
         {w('nav.emergency')}

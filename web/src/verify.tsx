@@ -82,10 +82,10 @@ function VerifyPage() {
         </a>
         <span class="space" />
         <button type="button" aria-pressed={elder.value} onClick={() => (elder.value = !elder.value)}>
-          {elder.value ? ui('nav.elder.off') : ui('nav.elder.on')}
+          {ui('nav.elder')}
         </button>
         <button type="button" onClick={() => (lang.value = lang.value === 'zh' ? 'en' : 'zh')}>
-          {ui('nav.lang')}
+          {ui('nav.lang.short')}
         </button>
       </header>
       <main class="page" id="content">
