@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { sopOf } from './part10'
-import { readStow, type Sent, type Server, type Upload, upload } from './upload'
+import { detailIn, readStow, type Sent, type Server, type Upload, upload } from './upload'
 
 /** A Part 10 head with this SOP instance, then some bytes. */
 function dicom(sop: string, tail = 'pixels'): File {
@@ -99,6 +99,15 @@ describe('the answer of STOW-RS', () => {
       }),
     ).toEqual({ ok: false, why: 'refused', detail: 'truncated' })
     expect(readStow(415, {})).toEqual({ ok: false, why: 'refused', detail: '415' })
+  })
+})
+
+describe('the detail of a refusal', () => {
+  it('is said in the language of the reader, without the number of the part', () => {
+    const both = '第 1 个文件：文件不完整或已损坏（第 315884 字节处）。 / Part 1: the file ends in the middle.'
+    expect(detailIn('zh', both)).toBe('文件不完整或已损坏（第 315884 字节处）。')
+    expect(detailIn('en', both)).toBe('the file ends in the middle.')
+    expect(detailIn('en', '415')).toBe('415')
   })
 })
 

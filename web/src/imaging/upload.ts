@@ -136,6 +136,12 @@ async function patiently<T>(server: Server, ask: () => Promise<T>, onCut: () => 
   }
 }
 
+/** The half of a detail in the reader's language, without the number of a part: each request carries one file. */
+export function detailIn(lang: 'zh' | 'en', detail: string): string {
+  const [zh = '', en = zh] = detail.split(' / ')
+  return (lang === 'zh' ? zh : en).replace(/^(第 ?\d+ ?个文件：|Part \d+: )/, '')
+}
+
 type StowItem = {
   '00081155'?: { Value?: string[] }
   '00081190'?: { Value?: string[] }

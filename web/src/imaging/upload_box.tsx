@@ -2,9 +2,10 @@
 import type { TargetedEvent } from 'preact'
 import { useRef, useState } from 'preact/hooks'
 import { useDeed } from '../api/resource'
+import { lang } from '../i18n/i18n'
 import { Icon } from '../ui/icons'
 import { Button, Notice, ProblemNote } from '../ui/parts'
-import { stow, type Upload, upload } from './upload'
+import { detailIn, stow, type Upload, upload } from './upload'
 import { w } from './words'
 
 export function timeLeft({ bytesLeft, bytesPerSecond }: Pick<Upload, 'bytesLeft' | 'bytesPerSecond'>): string {
@@ -94,7 +95,7 @@ export function UploadBox({ institution, onDone }: { institution: string; onDone
                       : one.why === 'not_dicom'
                         ? w('up.notdicom')
                         : w('up.refused')}{' '}
-                    {one.detail}
+                    {detailIn(lang.value, one.detail)}
                   </li>
                 ))}
               </ul>
