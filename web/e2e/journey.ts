@@ -24,7 +24,7 @@ export class Journey {
     })
     after(async () => {
       await Promise.all(this.browsers.map((browser) => browser.close()))
-      await this.house.close()
+      await this.house?.close()
     })
   }
 
