@@ -1,15 +1,29 @@
 // What people do off stage, over the plain API: the journeys show it elsewhere on screen.
 import assert from 'node:assert/strict'
+import type { Someone } from './browser'
 import type { House } from './house'
 import type { Person } from './people'
 
 // A sheet of paper, 1x1, white: what is on it does not matter to the platform, a person compares it.
-export const paper = Buffer.from(
+const paper = Buffer.from(
   'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8//8/AwAI/AL+X1p9NwAAAABJRU5ErkJggg==',
   'base64',
 )
 
 export const monthsAgo = (months: number) => new Date(Date.now() - months * 30 * 86_400_000).toISOString().slice(0, 10)
+
+/** A photo of an outpatient record, for the screens where somebody reads it. */
+export async function sheet({ context }: Someone, name: string): Promise<Buffer> {
+  const page = await context.newPage()
+  await page.setContent(`<body style="font: 16px/2 serif; margin: 24px; width: 420px"><h2>永宁县人民医院 门诊病历</h2>
+    <p>姓名 ${name}　性别 女　科室 心血管内科　日期 ${monthsAgo(3)}</p>
+    <p>主诉：头晕反复 2 年。</p><p>查体：血压 158/96 mmHg，心率 78 次/分，律齐。</p>
+    <p>诊断：原发性高血压（I10.x00）</p><p>处理：氨氯地平 5 mg 每日 1 次，低盐饮食，监测血压，定期复诊。</p>
+    <p style="text-align: right">医师 赵志远</p>`)
+  const photo = await page.locator('body').screenshot()
+  await page.close()
+  return photo
+}
 
 /** Books the doctor's earliest time for a follow-up of hypertension, evidence checked. Returns the visit's id. */
 export async function book(house: House, patient: Person, coordinator: Person): Promise<string> {

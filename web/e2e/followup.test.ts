@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
 import { desk, phone, type Someone } from './browser'
-import { book, checkIn, monthsAgo, paper } from './errands'
+import { book, checkIn, monthsAgo, sheet } from './errands'
 import { until } from './house'
 import { Journey, t } from './journey'
 import { type Counts, counts, flowing, throughServer } from './media'
@@ -87,7 +87,8 @@ describe('a follow-up visit', { concurrency: 1 }, () => {
     const { page } = patient
     await page.goto('/book/kind')
     await answerToConsent('follow_up')
-    await page.setInputFiles('input[type=file]', { name: '门诊病历.png', mimeType: 'image/png', buffer: paper })
+    const buffer = await sheet(patient, me)
+    await page.setInputFiles('input[type=file]', { name: '门诊病历.png', mimeType: 'image/png', buffer })
     await page.fill('input[name=institution_name]', '永宁县人民医院')
     await page.fill('input[name=dx_date]', monthsAgo(3))
     await journey.shot(patient, '08-proof', true)

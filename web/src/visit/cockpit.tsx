@@ -244,7 +244,7 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
           )}
         </div>
         {current.complaint && <Notice tone="plain" title={current.complaint} />}
-        {(inRoom || current.state === 'concluded' || desk.record?.version) && (
+        {(inRoom || current.state === 'concluded' || (desk.record?.version ?? 0) > 0) && (
           <RecordEditor
             visit={id}
             desk={desk}
