@@ -196,39 +196,41 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
           </span>
         </div>
         <ProblemNote problem={deed.problem} />
-        <Stage view={view} idle={idle} />
-        <div class="keys">
-          {current.state === 'checked_in' && (
-            <Button look="primary" busy={deed.busy} onPress={() => act('admit')} test="admit">
-              {w('admit')}
-            </Button>
-          )}
-          {inRoom && (
-            <>
-              <Button icon={view.mic ? 'mic' : 'micOff'} pressed={!view.mic} onPress={() => room.setMic(!view.mic)}>
-                {view.mic ? w('mute') : w('unmute')} <kbd>F9</kbd>
+        <div class="camera-side">
+          <Stage view={view} idle={idle} />
+          <div class="keys">
+            {current.state === 'checked_in' && (
+              <Button look="primary" busy={deed.busy} onPress={() => act('admit')} test="admit">
+                {w('admit')}
               </Button>
-              <Button
-                icon={view.camera ? 'camera' : 'cameraOff'}
-                pressed={!view.camera}
-                onPress={() => room.setCamera(!view.camera)}
-              >
-                {view.camera ? w('cam.off') : w('cam.on')}
-              </Button>
-              <span class="end row">
-                <Button
-                  look="danger"
-                  busy={deed.busy}
-                  disabled={!current.record_signed}
-                  onPress={() => act('end')}
-                  test="end-visit"
-                >
-                  {w('end')}
+            )}
+            {inRoom && (
+              <>
+                <Button icon={view.mic ? 'mic' : 'micOff'} pressed={!view.mic} onPress={() => room.setMic(!view.mic)}>
+                  {view.mic ? w('mute') : w('unmute')} <kbd>F9</kbd>
                 </Button>
-                {!current.record_signed && <span class="meta">{w('end.need')}</span>}
-              </span>
-            </>
-          )}
+                <Button
+                  icon={view.camera ? 'camera' : 'cameraOff'}
+                  pressed={!view.camera}
+                  onPress={() => room.setCamera(!view.camera)}
+                >
+                  {view.camera ? w('cam.off') : w('cam.on')}
+                </Button>
+                <span class="end row">
+                  <Button
+                    look="danger"
+                    busy={deed.busy}
+                    disabled={!current.record_signed}
+                    onPress={() => act('end')}
+                    test="end-visit"
+                  >
+                    {w('end')}
+                  </Button>
+                  {!current.record_signed && <span class="meta">{w('end.need')}</span>}
+                </span>
+              </>
+            )}
+          </div>
         </div>
         <div class="row">
           <span class="meta">{w('judge.title')}</span>
