@@ -228,7 +228,7 @@ export function PrescriptionEditor({ visit, diagnosis, last, existing, signing, 
         />
       )}
       {held && order.lines.length > 0 && (
-        <div class="row">
+        <div class="row signing">
           <Button
             look="primary"
             icon="pen"

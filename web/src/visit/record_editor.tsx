@@ -221,7 +221,7 @@ export function RecordEditor({
         onInput={(plan) => edit({ plan })}
         maxLength={10000}
       />
-      <div class="row">
+      <div class="row signing">
         <Button
           icon="pen"
           look="primary"
