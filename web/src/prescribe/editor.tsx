@@ -11,6 +11,7 @@ import { SignDialog } from '../ui/sign'
 import { rxTone } from '../visit/states'
 import { Alerts, blocked, needsReason } from './alerts'
 import { w } from './desk_words'
+import { useCodeNames } from './diagnosis'
 import {
   add,
   change,
@@ -23,6 +24,7 @@ import {
   remove,
   toSend,
 } from './order'
+import { rxPaper } from './paper'
 import { drugName, rxSentence, rxUse } from './patient_rx'
 import { w as rx } from './words'
 
@@ -276,6 +278,7 @@ function RxSignDialog({
   onSigned: (signed: Prescription) => void
 }) {
   const warned = needsReason(prescription.check)
+  const named = useCodeNames(prescription.diagnosis)
   const [overrides, setOverrides] = useState<Override[]>(() =>
     warned.map((alert) => ({ alert: alert.key, reason_code: 'will_monitor', text: '' })),
   )
@@ -286,6 +289,7 @@ function RxSignDialog({
       title={w('rx.sign')}
       canonical={prescription.canonical}
       sha256={prescription.sha256}
+      paper={(canonical) => rxPaper(canonical, named)}
       ready={overrides.every((one) => one.text.trim() !== '')}
       onClose={onClose}
       onSign={async (passphrase) =>

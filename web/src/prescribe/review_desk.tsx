@@ -2,7 +2,7 @@
 import { useEffect, useState } from 'preact/hooks'
 import { get, post } from '../api/client'
 import { useDeed, useResource } from '../api/resource'
-import type { Prescription, Review, ReviewReason } from '../api/types'
+import type { Override, Prescription, Review, ReviewReason } from '../api/types'
 import { minutes, moment } from '../i18n/format'
 import { w as identity } from '../identity/words'
 import { Icon } from '../ui/icons'
@@ -12,6 +12,8 @@ import { SignDialog } from '../ui/sign'
 import { w as sign } from '../visit/desk_words'
 import { Alerts } from './alerts'
 import { w } from './desk_words'
+import { useCodeNames } from './diagnosis'
+import { rxPaper } from './paper'
 import { drugName, rxUse } from './patient_rx'
 
 const riskTone = { usual: 'plain', raised: 'warn', high: 'danger' } as const
@@ -81,6 +83,7 @@ type Checks = { legality: boolean; form: boolean; suitability: boolean }
 function Reviewing({ prescription, onDone }: { prescription: Prescription; onDone: () => void }) {
   const [checks, setChecks] = useState<Checks>({ legality: false, form: false, suitability: false })
   const [step, setStep] = useState<'pass' | 'return' | 'refuse' | undefined>()
+  const named = useCodeNames(prescription.diagnosis)
   const all = checks.legality && checks.form && checks.suitability
   const review = (body: Omit<Review, keyof Checks>) =>
     post<Prescription>(`/prescriptions/${prescription.id}/review`, { ...checks, ...body }).then(() => {
@@ -105,7 +108,7 @@ function Reviewing({ prescription, onDone }: { prescription: Prescription; onDon
         </div>
         <dl class="facts">
           <dt>{w('desk.diagnosis')}</dt>
-          <dd>{prescription.diagnosis.join('、')}</dd>
+          <dd>{prescription.diagnosis.map(named).join('、')}</dd>
           <dt>{w('desk.doctor')}</dt>
           <dd>
             {prescription.doctor.name} {prescription.doctor.title} · {prescription.institution.name}
@@ -130,16 +133,7 @@ function Reviewing({ prescription, onDone }: { prescription: Prescription; onDon
         </section>
         <p class="meta">{w('desk.facts')}</p>
         <Alerts check={prescription.check} />
-        {prescription.overrides.length > 0 && (
-          <section class="stack">
-            <h2>{w('desk.overrides')}</h2>
-            {prescription.overrides.map((one) => (
-              <p key={one.alert}>
-                <b>{w(`over.${one.reason_code}`)}</b> {one.text} <span class="mono meta">{one.alert}</span>
-              </p>
-            ))}
-          </section>
-        )}
+        <Overrides overrides={prescription.overrides} />
       </main>
       <aside class="column" aria-label={w('desk.checks')}>
         <h2>{w('desk.checks')}</h2>
@@ -179,14 +173,31 @@ function Reviewing({ prescription, onDone }: { prescription: Prescription; onDon
           title={w('desk.pass')}
           canonical={prescription.canonical}
           sha256={prescription.sha256}
+          paper={(canonical) => rxPaper(canonical, named)}
           onClose={() => setStep(undefined)}
           onSign={(passphrase) => review({ result: 'pass', passphrase })}
-        />
+        >
+          <Overrides overrides={prescription.overrides} />
+        </SignDialog>
       )}
       {(step === 'return' || step === 'refuse') && (
         <SendBack result={step} onClose={() => setStep(undefined)} onSend={review} />
       )}
     </>
+  )
+}
+
+function Overrides({ overrides }: { overrides: Override[] }) {
+  if (overrides.length === 0) return null
+  return (
+    <section class="stack">
+      <h2>{w('desk.overrides')}</h2>
+      {overrides.map((one) => (
+        <p key={one.alert}>
+          <b>{w(`over.${one.reason_code}`)}</b> {one.text} <span class="mono meta">{one.alert}</span>
+        </p>
+      ))}
+    </section>
   )
 }
 

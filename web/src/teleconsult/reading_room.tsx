@@ -19,6 +19,7 @@ import { w as desk } from '../visit/desk_words'
 import { Devices } from '../visit/devices'
 import { Room } from '../visit/room'
 import { Picture } from '../visit/waiting'
+import { opinionPaper } from './paper'
 import { maySee, partIn, roomOpen } from './states'
 import { w } from './words'
 
@@ -324,6 +325,7 @@ function OpinionEditor({ one, onChanged }: { one: Teleconsult; onChanged: (next:
           title={w('c.sign')}
           canonical={one.opinion.canonical}
           sha256={one.opinion.sha256}
+          paper={opinionPaper}
           onClose={() => setSigning(false)}
           onSign={async (passphrase) => {
             onChanged(

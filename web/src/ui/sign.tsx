@@ -1,4 +1,6 @@
-// The signing step: the whole text that is signed, its hash, the passphrase. Opening and signing are never the same key.
+// The signing step: the document as on paper, the exact text and its hash beneath, the passphrase.
+// Opening and signing are never the same key.
+import { Fragment } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import { useDeed } from '../api/resource'
 import { w } from '../visit/desk_words'
@@ -13,6 +15,20 @@ export function readable(canonical: string): string {
   }
 }
 
+/** A document in the person's words: label and lines; empty ones are left out. */
+export type Paper = readonly { label: string; text: readonly string[] }[]
+
+/** What cannot be shown in words cannot be signed: undefined. */
+export function readPaper(canonical: string, paper: (canonical: string) => Paper): Paper | undefined {
+  try {
+    return paper(canonical)
+      .map(({ label, text }) => ({ label, text: text.filter((line) => line !== '') }))
+      .filter(({ text }) => text.length > 0)
+  } catch {
+    return undefined
+  }
+}
+
 export async function sha256Hex(text: string): Promise<string> {
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))
   return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0')).join('')
@@ -22,6 +38,7 @@ export function SignDialog({
   title,
   canonical,
   sha256,
+  paper,
   ready = true,
   onSign,
   onClose,
@@ -30,6 +47,8 @@ export function SignDialog({
   title: string
   canonical: string
   sha256: string
+  /** Reads the words from `canonical`, so that what is shown is what is signed. */
+  paper: (canonical: string) => Paper
   ready?: boolean
   onSign: (passphrase: string) => Promise<void>
   onClose: () => void
@@ -38,6 +57,8 @@ export function SignDialog({
   const [passphrase, setPassphrase] = useState('')
   const [fits, setFits] = useState(true)
   const deed = useDeed()
+  const words = readPaper(canonical, paper)
+  const signable = ready && fits && words !== undefined
   useEffect(() => {
     void sha256Hex(canonical).then((mine) => setFits(mine === sha256))
   }, [canonical, sha256])
@@ -47,21 +68,36 @@ export function SignDialog({
         class="stack"
         onSubmit={(event) => {
           event.preventDefault()
-          if (passphrase !== '' && ready && fits) void deed.run(() => onSign(passphrase))
+          if (passphrase !== '' && signable) void deed.run(() => onSign(passphrase))
         }}
       >
         <ProblemNote problem={deed.problem} />
-        {children}
-        <section class="fulltext" aria-label={w('sign.title')} data-test="canonical">
-          <pre>{readable(canonical)}</pre>
+        <section class="stack" aria-label={w('sign.title')} data-test="canonical">
+          <dl class="facts words">
+            {words?.map(({ label, text }) => (
+              <Fragment key={label}>
+                <dt>{label}</dt>
+                {text.map((line) => (
+                  <dd key={line}>{line}</dd>
+                ))}
+              </Fragment>
+            ))}
+          </dl>
+          <details>
+            <summary>{w('sign.canonical')}</summary>
+            <div class="fulltext">
+              <pre>{readable(canonical)}</pre>
+            </div>
+            <p class="hash">
+              <span class="meta">{w('sign.hash')} </span>
+              {sha256}
+            </p>
+          </details>
         </section>
-        <p class="hash">
-          <span class="meta">{w('sign.hash')} </span>
-          {sha256}
-        </p>
-        {!fits && (
+        {children}
+        {!(fits && words) && (
           <p class="error" role="alert">
-            {w('sign.mismatch')}
+            {w(fits ? 'sign.unreadable' : 'sign.mismatch')}
           </p>
         )}
         <p class="meta">{w('sign.hint')}</p>
@@ -76,13 +112,7 @@ export function SignDialog({
               autoComplete="off"
             />
           </div>
-          <Button
-            look="primary"
-            type="submit"
-            busy={deed.busy}
-            disabled={passphrase === '' || !ready || !fits}
-            test="sign"
-          >
+          <Button look="primary" type="submit" busy={deed.busy} disabled={passphrase === '' || !signable} test="sign">
             {w('sign.go')}
           </Button>
         </div>

@@ -63,5 +63,15 @@ export const w = phrases({
     en: 'Text and hash differ. Close and open again.',
   },
   'sign.go': { zh: '签名', en: 'Sign' },
-  'sign.hint': { zh: '签的就是上面这些字，一个字不差。', en: 'Exactly the text above is signed.' },
+  'sign.unreadable': {
+    zh: '这份全文读不出来，不能签。请关闭后重开。',
+    en: 'The text cannot be shown. Close and open again.',
+  },
+  'sign.canonical': { zh: '签名原文和校验码', en: 'Exact text and hash' },
+  'sign.patient': { zh: '病人', en: 'Patient' },
+  'sign.doctor': { zh: '医生', en: 'Doctor' },
+  'sign.hint': {
+    zh: '上面的字都读自签名原文，一个字不差。',
+    en: 'The words above are read from the exact text that is signed.',
+  },
 })

@@ -10,6 +10,7 @@ import { Icon } from '../ui/icons'
 import { Button, Field, Notice, ProblemNote } from '../ui/parts'
 import { SignDialog } from '../ui/sign'
 import { w } from './desk_words'
+import { recordPaper } from './paper'
 
 const empty: VisitRecord = {
   chief_complaint: '',
@@ -239,6 +240,7 @@ export function RecordEditor({
           title={w('rec.sign')}
           canonical={record.canonical}
           sha256={record.sha256}
+          paper={recordPaper}
           onClose={() => onSigning(false)}
           onSign={async (passphrase) => {
             desk.signed(await post<VisitRecord>(`/visits/${visit}/record/sign`, { sha256: record.sha256, passphrase }))

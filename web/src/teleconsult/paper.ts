@@ -1,0 +1,12 @@
+// An expert's opinion as it looks on paper, read from the text that is signed.
+import type { Opinion } from '../api/types'
+import type { Paper } from '../ui/sign'
+import { w } from './words'
+
+export function opinionPaper(canonical: string): Paper {
+  const { content } = JSON.parse(canonical) as { content: Opinion }
+  return [
+    { label: w('c.findings'), text: [content.findings] },
+    { label: w('c.advice'), text: [content.advice] },
+  ]
+}
