@@ -32,6 +32,8 @@ export function Cockpit() {
   const deed = useDeed()
   const chosen = params.id
   const waiting = queue.value?.visits.filter((visit) => visit.state === 'checked_in') ?? []
+  const beingWritten =
+    queue.value?.visits.filter((visit) => visit.id === chosen && running(visit) && !visit.record_signed).length ?? 0
   useTitle(w('queue.title'))
 
   const next = () => {
@@ -94,7 +96,7 @@ export function Cockpit() {
               <span>{w('queue.done')}</span>
               <b>{queue.value.done}</b>
             </div>
-            <div class={queue.value.unsigned_records > 0 ? 'due' : ''}>
+            <div class={queue.value.unsigned_records > beingWritten ? 'due' : ''}>
               <span>{w('queue.unsigned')}</span>
               <b>{queue.value.unsigned_records}</b>
             </div>
