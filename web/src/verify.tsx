@@ -7,6 +7,7 @@ import type { VerifyAnswer, VerifyKey } from './api/types'
 import { day } from './i18n/format'
 import { elder, lang, rememberReading } from './i18n/i18n'
 import { type Checked, checkCode, codeIn, type Evidence } from './prescribe/evidence'
+import { plainUse } from './prescribe/use'
 import { w } from './prescribe/verify_words'
 import { Icon, type IconName, Mark } from './ui/icons'
 import { Button, Field, useTitle } from './ui/parts'
@@ -153,7 +154,7 @@ function Answer({ result, evidence }: { result: Result; evidence: Evidence | und
               {evidence.lines.map((line) => (
                 <li key={line.name} class="tight">
                   <b>{line.name}</b>
-                  <span>{w('line.days', { use: line.use, n: line.days })}</span>
+                  <span>{w('line.days', { use: plainUse(line.use), n: line.days })}</span>
                 </li>
               ))}
             </ul>

@@ -37,6 +37,9 @@ export const w = phrases({
   dates: { zh: '日期', en: 'Dates' },
   'dates.value': { zh: '{from} 开，{to} 24:00 前有效', en: 'issued {from}, valid to midnight {to}' },
   lines: { zh: '药', en: 'Medicines' },
+  'use.day': { zh: '每次 {amount}，每天 {n} 次', en: '{amount} each time, {n} times a day' },
+  'use.week': { zh: '每次 {amount}，每周 {n} 次', en: '{amount} each time, {n} times a week' },
+  'use.units': { zh: '{n} 片（支、袋）', en: '{n} units' },
   'line.days': { zh: '{use}，{n} 天', en: '{use}, {n} days' },
   how: { zh: '怎么验的', en: 'How this was checked' },
   'how.say': {
