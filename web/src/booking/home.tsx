@@ -65,7 +65,7 @@ export function Home({
               />
             )}
           </div>
-          {visits?.length === 0 && <p class="meta">{w('home.nothing')}</p>}
+          {visits?.length === 0 && consults.length === 0 && <p class="meta">{w('home.nothing')}</p>}
         </>
       )}
       <p class="push" />
