@@ -83,6 +83,7 @@ export function SignDialog({
               </Fragment>
             ))}
           </dl>
+          <p class="meta">{w('sign.hint')}</p>
           <details>
             <summary>{w('sign.canonical')}</summary>
             <div class="fulltext">
@@ -100,7 +101,6 @@ export function SignDialog({
             {w(fits ? 'sign.unreadable' : 'sign.mismatch')}
           </p>
         )}
-        <p class="meta">{w('sign.hint')}</p>
         <div class="row">
           <div class="grow">
             <Field

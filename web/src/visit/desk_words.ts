@@ -71,7 +71,7 @@ export const w = phrases({
   'sign.patient': { zh: '病人', en: 'Patient' },
   'sign.doctor': { zh: '医生', en: 'Doctor' },
   'sign.hint': {
-    zh: '上面的字都读自签名原文，一个字不差。',
+    zh: '上面的内容读自签名原文。',
     en: 'The words above are read from the exact text that is signed.',
   },
 })
