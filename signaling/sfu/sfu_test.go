@@ -36,7 +36,8 @@ func engine(t *testing.T, o Options) *Engine {
 // seat is a peer of the engine with a pion client at its other end, wired in process.
 type seat struct {
 	t      *testing.T
-	peer   *Peer
+	peer   *Peer // set before seated is closed
+	seated chan struct{}
 	pub    *webrtc.PeerConnection
 	sub    *webrtc.PeerConnection
 	broken chan error
@@ -70,7 +71,7 @@ func sit(t *testing.T, e *Engine, r Rights) *seat {
 	t.Helper()
 	s := &seat{
 		t: t, pub: client(t), sub: client(t), broken: make(chan error, 1), ups: make(chan *UpTrack, 8), gone: make(chan *UpTrack, 8),
-		media: map[string]chan rtp.Packet{},
+		media: map[string]chan rtp.Packet{}, seated: make(chan struct{}),
 	}
 	s.sub.OnTrack(func(track *webrtc.TrackRemote, _ *webrtc.RTPReceiver) {
 		for {
@@ -85,6 +86,7 @@ func sit(t *testing.T, e *Engine, r Rights) *seat {
 		}
 	})
 	s.peer = e.NewPeer(r, s)
+	close(s.seated)
 	t.Cleanup(func() {
 		s.peer.Close()
 		<-s.peer.Done()
@@ -118,6 +120,7 @@ func (s *seat) Offered(n uint64, sdp string, _ []OfferedTrack) {
 	gathered := webrtc.GatheringCompletePromise(s.sub)
 	s.check(s.sub.SetLocalDescription(answer))
 	<-gathered
+	<-s.seated // the peer offers before NewPeer has returned
 	s.peer.Answer(n, s.sub.LocalDescription().SDP)
 }
 
