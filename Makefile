@@ -21,7 +21,7 @@ run: build engines ## Build all and run the demo: make run [STORE=minio] [LISTEN
 	@exec bin/yuanzhen dev --data $(DATA) --listen $(LISTEN) --store $(STORE)
 
 build: web ## Build the pages and bin/yuanzhen
-	@echo "── bin/yuanzhen (the first build compiles every library: some 4 minutes on two cores)"
+	@echo "── bin/yuanzhen (the first build compiles every library: 4 to 7 minutes on two cores)"
 	@set -o pipefail; $(GO) build -v -ldflags "-X main.version=$(VERSION)" -o bin/yuanzhen ./cmd/yuanzhen 2>&1 | tools/progress.sh
 
 web: web/dist/.built ## Build the pages only
