@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -75,6 +76,9 @@ func Start(ctx context.Context, dir string) (*Gateway, error) {
 	}()
 	select {
 	case <-listening:
+		if err := answered(ctx, g.config.Endpoint); err != nil {
+			return nil, errors.Join(fmt.Errorf("object store on %s: %w", addr, err), g.Stop())
+		}
 		return g, nil
 	case err := <-g.done:
 		stop()
@@ -82,6 +86,21 @@ func Start(ctx context.Context, dir string) (*Gateway, error) {
 	case <-ctx.Done():
 		return nil, errors.Join(ctx.Err(), g.Stop())
 	}
+}
+
+// answered waits for the first answer, whatever it says. The gateway says that it listens a moment before its server
+// knows the listener, and a Stop in that moment would leave the server running for good.
+func answered(ctx context.Context, endpoint string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint, nil)
+	if err != nil {
+		return err
+	}
+	request.Close = true
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	return response.Body.Close()
 }
 
 // Config is what storage.Open needs to reach the gateway.
