@@ -32,7 +32,7 @@ const notBuilt = "<!doctype html><meta charset=utf-8><title>远诊</title><h1>�
 	"<p lang=en>The pages are not built: run npm ci && npm run build in web, then build again.</p>"
 
 // Handler serves the pages and their assets. Any address without a file extension falls to the entry it lies under:
-// /work to the workspace, /verify to the verification page, all else to the patient pages.
+// /staff to the workspace, /verify to the verification page, all else to the patient pages.
 func Handler() http.Handler {
 	files, err := fs.Sub(dist, "dist")
 	if err != nil {
@@ -70,7 +70,7 @@ func handler(files fs.FS) http.Handler {
 func entry(name string) string {
 	first, _, _ := strings.Cut(name, "/")
 	switch first {
-	case "work":
+	case "staff":
 		return "workspace.html"
 	case "verify":
 		return "verify.html"

@@ -29,8 +29,8 @@ func ask(t *testing.T, h http.Handler, method, target string) *http.Response {
 func TestEachAddressFallsToItsEntry(t *testing.T) {
 	h := handler(built)
 	for target, want := range map[string]string{
-		"/": "patient", "/visits/0190": "patient", "/work": "workspace", "/work/cases/7": "workspace",
-		"/verify": "verify", "/workshop": "patient", "/../work": "workspace",
+		"/": "patient", "/visits/0190": "patient", "/staff": "workspace", "/staff/cases/7": "workspace",
+		"/verify": "verify", "/stafford": "patient", "/../staff": "workspace",
 	} {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, target, nil))

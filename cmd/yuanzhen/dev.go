@@ -71,7 +71,7 @@ func (c *devCmd) screen(ctx context.Context, a *app.App) error {
 	database, store, bus := a.Engines()
 	line := strings.Repeat("─", 100)
 	fmt.Printf("\n%s\n  远诊 Yuanzhen %s   演示 DEMO: invented people, simulated SMS and real-name check\n\n", line, version)
-	fmt.Printf("  患者 patients   %s/\n  医护 staff      %s/work\n  验处方 verify   %s/verify\n\n", a.Addr(), a.Addr(), a.Addr())
+	fmt.Printf("  患者 patients   %s/\n  医护 staff      %s/staff\n  验处方 verify   %s/verify\n\n", a.Addr(), a.Addr(), a.Addr())
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	for _, p := range people {
 		how := "手机 phone " + p.SignIn.Phone

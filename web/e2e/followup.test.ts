@@ -102,11 +102,11 @@ describe('a follow-up visit', { concurrency: 1 }, () => {
   journey.step('the coordinator checks the record, and the patient’s page turns to allowed by itself', async () => {
     coordinator = await journey.join('coordinator', desk)
     const { page } = coordinator
-    await page.goto('/work')
+    await page.goto('/staff')
     await page.waitForSelector('input[name=login]')
     await journey.shot(coordinator, '10-staff-signin')
     await enterWorkspace(page, journey.person('孙丽'))
-    await page.click('a[href="/work/evidence"]')
+    await page.click('a[href="/staff/evidence"]')
     await page.locator(t('evidence'), { hasText: me }).click()
     await page.waitForFunction(
       (at) => (document.querySelector<HTMLImageElement>(`${at} img`)?.naturalWidth ?? 0) > 0,
@@ -140,7 +140,7 @@ describe('a follow-up visit', { concurrency: 1 }, () => {
   journey.step('the doctor signs in and sees who waits', async () => {
     doctor = await journey.join('doctor', desk)
     await enterWorkspace(doctor.page, journey.person('张建国'))
-    await doctor.page.waitForSelector(`a[href="/work/visits/${before}"][data-state=checked_in]`)
+    await doctor.page.waitForSelector(`a[href="/staff/visits/${before}"][data-state=checked_in]`)
   })
 
   journey.step('tries microphone, camera, sound and line', async () => {
@@ -167,7 +167,7 @@ describe('a follow-up visit', { concurrency: 1 }, () => {
     )
     await page.click(t('check-in'))
     await page.locator(t('place'), { hasText: '1 位' }).waitFor()
-    await doctor.page.waitForSelector(`a[href="/work/visits/${visit}"][data-state=checked_in]`)
+    await doctor.page.waitForSelector(`a[href="/staff/visits/${visit}"][data-state=checked_in]`)
     await until('a seat in the room', async () => seated.length > 0)
     await journey.shot(patient, '17-waiting', true)
     await page.reload()
@@ -188,7 +188,7 @@ describe('a follow-up visit', { concurrency: 1 }, () => {
 
   journey.step('F2 admits; both see and hear each other through the server and nowhere else', async () => {
     const { page } = doctor
-    await page.click(`a[href="/work/visits/${visit}"]`)
+    await page.click(`a[href="/staff/visits/${visit}"]`)
     await page.waitForSelector(t('chart'))
     await journey.shot(doctor, '19-doctor-before')
     const pressed = Date.now()

@@ -46,7 +46,7 @@ export function totp(secret: string, at: number = Date.now()): string {
 /** Login, password and the code of the moment. */
 export async function enterWorkspace(page: Page, person: Person): Promise<void> {
   const { login = '', password = '', totp_secret = '' } = person.sign_in
-  await page.goto('/work')
+  await page.goto('/staff')
   await page.fill('input[name=login]', login)
   await page.fill('input[name=password]', password)
   await page.fill('input[name=totp]', totp(totp_secret))

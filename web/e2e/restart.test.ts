@@ -33,7 +33,7 @@ describe('the server dies in mid-visit', { concurrency: 1 }, () => {
     doctor = await journey.join('doctor', desk)
     const { page } = doctor
     await enterWorkspace(page, journey.person('张建国'))
-    await page.waitForSelector(`a[href="/work/visits/${visit}"][data-state=checked_in]`)
+    await page.waitForSelector(`a[href="/staff/visits/${visit}"][data-state=checked_in]`)
     await page.keyboard.press('F2')
     await Promise.all([flowing(page, 1), flowing(patient.page, 1)])
     await page.fill('input[name=chief_complaint]', '头晕 3 天')

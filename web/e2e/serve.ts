@@ -63,7 +63,7 @@ export async function serve(answers: Answers): Promise<{ address: string; server
     }
     const file = extname(pathname)
       ? pathname
-      : pathname.startsWith('/work')
+      : pathname.startsWith('/staff')
         ? '/workspace.html'
         : pathname.startsWith('/verify')
           ? '/verify.html'

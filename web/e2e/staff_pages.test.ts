@@ -83,10 +83,10 @@ const waiting = { ...visit, waiting_s: 360 }
 
 type Screen = { name: string; path: string; answers: Answers; ready: string; steps?: (page: Page) => Promise<void> }
 const screens: Screen[] = [
-  { name: 'signin', path: '/work', answers: { 'GET /me': refuse(401) }, ready: 'input[name=login]' },
+  { name: 'signin', path: '/staff', answers: { 'GET /me': refuse(401) }, ready: 'input[name=login]' },
   {
     name: 'cockpit',
-    path: '/work/visits/v-1',
+    path: '/staff/visits/v-1',
     answers: {
       ...doctor,
       'GET /queue': {
@@ -103,13 +103,13 @@ const screens: Screen[] = [
   },
   {
     name: 'cockpit-empty',
-    path: '/work/visits',
+    path: '/staff/visits',
     answers: { ...doctor, 'GET /queue': { visits: [], done: 0, unsigned_records: 0, returned_prescriptions: 0 } },
     ready: '.empty',
   },
   {
     name: 'review',
-    path: '/work/review',
+    path: '/staff/review',
     answers: {
       'GET /me': staff('pharmacist', '刘芳', 'd-liu'),
       'GET /review/queue': [{ ...prescription, state: 'signed', waiting_s: 130, risk: 'raised' }],
@@ -118,13 +118,13 @@ const screens: Screen[] = [
   },
   {
     name: 'review-empty',
-    path: '/work/review',
+    path: '/staff/review',
     answers: { 'GET /me': staff('pharmacist', '刘芳', 'd-liu'), 'GET /review/queue': [] },
     ready: '.empty',
   },
   {
     name: 'evidence',
-    path: '/work/evidence',
+    path: '/staff/evidence',
     answers: {
       'GET /me': staff('coordinator', '孙丽', 'd-sun'),
       'GET /evidence/queue': [queued],
@@ -134,7 +134,7 @@ const screens: Screen[] = [
   },
   {
     name: 'board',
-    path: '/work/cases/t-1',
+    path: '/staff/cases/t-1',
     answers: {
       'GET /me': staff('coordinator', '孙丽', 'd-sun'),
       'GET /teleconsults': [consult],
@@ -158,7 +158,7 @@ const screens: Screen[] = [
   },
   {
     name: 'request',
-    path: '/work/cases/new',
+    path: '/staff/cases/new',
     answers: {
       'GET /me': staff('doctor', '赵志远', 'd-zhao'),
       'GET /teleconsults': [],
@@ -168,7 +168,7 @@ const screens: Screen[] = [
   },
   {
     name: 'draft',
-    path: '/work/cases/t-1',
+    path: '/staff/cases/t-1',
     answers: {
       'GET /me': staff('doctor', '赵志远', 'd-zhao'),
       'GET /teleconsults': [{ ...consult, state: 'draft' }],
@@ -179,7 +179,7 @@ const screens: Screen[] = [
   },
   {
     name: 'reading-room',
-    path: '/work/cases/t-1/room',
+    path: '/staff/cases/t-1/room',
     answers: {
       'GET /me': staff('doctor', '李明远', 'd-li'),
       'GET /teleconsults/t-1': { ...consult, state: 'in_progress', expert: party('d-li', '李明远') },
@@ -189,7 +189,7 @@ const screens: Screen[] = [
   },
   {
     name: 'nothing',
-    path: '/work',
+    path: '/staff',
     answers: { 'GET /me': { ...staff('doctor', '吴监', 'd-wu'), roles: [] } },
     ready: 'h1',
   },

@@ -43,7 +43,7 @@ describe('an expert consult', { concurrency: 1 }, () => {
     county = await journey.join('county', desk)
     const { page } = county
     await enterWorkspace(page, journey.person('赵志远'))
-    await page.click('a[href="/work/cases"]')
+    await page.click('a[href="/staff/cases"]')
     await page.click(t('new-request'))
     await page.fill(t('patient'), '周')
     await page.locator('[role=option]', { hasText: '周大山' }).click()
@@ -110,7 +110,7 @@ describe('an expert consult', { concurrency: 1 }, () => {
     coordinator = await journey.join('coordinator', desk)
     const { page } = coordinator
     await enterWorkspace(page, journey.person('孙丽'))
-    await page.click('a[href="/work/board"]')
+    await page.click('a[href="/staff/board"]')
     await page.locator(t('case'), { hasText: '周大山' }).click()
     await page.locator(t('expert'), { hasText: '李明远' }).click()
     await page.waitForSelector(t('assign'))
@@ -139,7 +139,7 @@ describe('an expert consult', { concurrency: 1 }, () => {
   journey.step('three meet in the room; each sees and hears the two others through the server', async () => {
     expert = await journey.join('expert', reading)
     await enterWorkspace(expert.page, journey.person('李明远'))
-    await expert.page.click('a[href="/work/cases"]')
+    await expert.page.click('a[href="/staff/cases"]')
     await expert.page.locator(t('case'), { hasText: '周大山' }).click()
     await expert.page.waitForSelector(t('enter-room'))
     await journey.shot(expert, '10-expert-case')

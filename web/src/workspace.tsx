@@ -22,12 +22,12 @@ import { Cockpit } from './visit/cockpit'
 type Screen = { href: string; label: () => string; roles: readonly Role[] }
 
 const screens: readonly Screen[] = [
-  { href: '/work/visits', label: () => w('nav.visits'), roles: ['doctor'] },
-  { href: '/work/cases', label: () => w('nav.cases'), roles: ['doctor'] },
-  { href: '/work/review', label: () => w('nav.review'), roles: ['pharmacist'] },
-  { href: '/work/evidence', label: () => w('nav.evidence'), roles: ['coordinator'] },
-  { href: '/work/board', label: () => w('nav.board'), roles: ['coordinator'] },
-  { href: '/work/status', label: () => w('nav.status'), roles: ['administrator', 'regulator'] },
+  { href: '/staff/visits', label: () => w('nav.visits'), roles: ['doctor'] },
+  { href: '/staff/cases', label: () => w('nav.cases'), roles: ['doctor'] },
+  { href: '/staff/review', label: () => w('nav.review'), roles: ['pharmacist'] },
+  { href: '/staff/evidence', label: () => w('nav.evidence'), roles: ['coordinator'] },
+  { href: '/staff/board', label: () => w('nav.board'), roles: ['coordinator'] },
+  { href: '/staff/status', label: () => w('nav.status'), roles: ['administrator', 'regulator'] },
 ]
 
 const mine = (me: Me) =>
@@ -54,7 +54,7 @@ function Bar({ me }: { me: Me }) {
   const place = [...new Set(me.roles.map((role) => role.place.name))].join('、')
   return (
     <header class="deskbar">
-      <a class="brand" href="/work">
+      <a class="brand" href="/staff">
         <Mark />
         <span>{ui('app.name')}</span>
       </a>
@@ -65,8 +65,8 @@ function Bar({ me }: { me: Me }) {
             href={screen.href}
             aria-current={
               path.startsWith(screen.href) ||
-              (screen.href === '/work/board' &&
-                path.startsWith('/work/cases') &&
+              (screen.href === '/staff/board' &&
+                path.startsWith('/staff/cases') &&
                 !me.roles.some(({ role }) => role === 'doctor'))
                 ? 'page'
                 : undefined
@@ -135,15 +135,15 @@ function Inside() {
         <div class="desk">
           <Bar me={current.me} />
           <Router>
-            <Route path="/work/visits" component={Cockpit} />
-            <Route path="/work/visits/:id" component={Cockpit} />
-            <Route path="/work/cases" component={DoctorCases} />
-            <Route path="/work/cases/:id" component={DoctorCases} />
-            <Route path="/work/cases/:id/room" component={ReadingRoom} />
-            <Route path="/work/review" component={ReviewDesk} />
-            <Route path="/work/evidence" component={EvidenceDesk} />
-            <Route path="/work/board" component={Board} />
-            <Route path="/work/status" component={Status} />
+            <Route path="/staff/visits" component={Cockpit} />
+            <Route path="/staff/visits/:id" component={Cockpit} />
+            <Route path="/staff/cases" component={DoctorCases} />
+            <Route path="/staff/cases/:id" component={DoctorCases} />
+            <Route path="/staff/cases/:id/room" component={ReadingRoom} />
+            <Route path="/staff/review" component={ReviewDesk} />
+            <Route path="/staff/evidence" component={EvidenceDesk} />
+            <Route path="/staff/board" component={Board} />
+            <Route path="/staff/status" component={Status} />
             <Route default component={Home} />
           </Router>
         </div>
@@ -154,7 +154,7 @@ function Inside() {
 function App() {
   useEffect(() => void askSession(), [])
   return (
-    <LocationProvider scope="/work">
+    <LocationProvider scope="/staff">
       <a class="skip" href="#content">
         {ui('nav.skip')}
       </a>

@@ -109,7 +109,7 @@ func (s *Stage) Cast(ctx context.Context) ([]Person, error) {
 		if err != nil {
 			return nil, err
 		}
-		sign := SignIn{Page: "/work", Login: p.Login, Password: Password, TOTPSecret: secret, TOTPNow: now}
+		sign := SignIn{Page: "/staff", Login: p.Login, Password: Password, TOTPSecret: secret, TOTPNow: now}
 		if p.Scope != nil {
 			sign.Passphrase = Passphrase
 		}

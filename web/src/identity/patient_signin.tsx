@@ -111,7 +111,7 @@ export function PatientSignIn({ onDone }: { onDone: () => void }) {
       )}
       {inbox && <Inbox phone={phone} onClose={() => setInbox(false)} />}
       <p class="push" />
-      <a class="button quiet" href="/work">
+      <a class="button quiet" href="/staff">
         {w('staff.link')}
       </a>
     </main>

@@ -47,7 +47,7 @@ export function Case({ id, me, onChanged }: { id: string; me: Me; onChanged: () 
       <ProblemNote problem={deed.problem} />
       {roomOpen(one) && part !== 'coordinator' && part !== 'none' && (
         <div class="row">
-          <Button look="primary" icon="camera" onPress={() => route(`/work/cases/${id}/room`)} test="enter-room">
+          <Button look="primary" icon="camera" onPress={() => route(`/staff/cases/${id}/room`)} test="enter-room">
             {w('c.enter')}
           </Button>
           {part === 'inviter' &&

@@ -46,7 +46,7 @@ export function Cases({ boxes }: { boxes: readonly Box[] }) {
             <div class="top">
               <h2>{w(box === 'mine' ? 'list.mine' : box === 'expert' ? 'list.expert' : 'list.board')}</h2>
               {box === 'mine' && (
-                <Button look="primary" onPress={() => route('/work/cases/new')} test="new-request">
+                <Button look="primary" onPress={() => route('/staff/cases/new')} test="new-request">
                   {w('list.new')}
                 </Button>
               )}
@@ -56,7 +56,7 @@ export function Cases({ boxes }: { boxes: readonly Box[] }) {
               {cases.map((one) => (
                 <a
                   key={one.id}
-                  href={`/work/cases/${one.id}`}
+                  href={`/staff/cases/${one.id}`}
                   aria-current={one.id === chosen ? 'true' : undefined}
                   data-test="case"
                   data-state={one.state}
@@ -84,7 +84,7 @@ export function Cases({ boxes }: { boxes: readonly Box[] }) {
         <NewRequest
           onSaved={(id) => {
             all.refresh()
-            route(`/work/cases/${id}`)
+            route(`/staff/cases/${id}`)
           }}
         />
       ) : chosen ? (

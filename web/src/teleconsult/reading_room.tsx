@@ -48,13 +48,13 @@ export function ReadingRoom() {
         <h1>{w('c.refused')}</h1>
         <p>{w('c.closed')}</p>
         <div class="row">
-          <Button icon="back" onPress={() => route(`/work/cases/${id}`)}>
+          <Button icon="back" onPress={() => route(`/staff/cases/${id}`)}>
             {w('c.back')}
           </Button>
         </div>
       </main>
     )
-  return <Inside one={found.value} onChanged={found.set} onBack={() => route(`/work/cases/${id}`)} />
+  return <Inside one={found.value} onChanged={found.set} onBack={() => route(`/staff/cases/${id}`)} />
 }
 
 /** The presenter's state over the room's own channel; only ours is told apart from theirs here. */

@@ -42,7 +42,7 @@ export function Cockpit() {
     void deed.run(async () => {
       await post<Visit>(`/visits/${first.id}/admit`)
       queue.refresh()
-      route(`/work/visits/${first.id}`)
+      route(`/staff/visits/${first.id}`)
     })
   }
   useKeys({ F2: next })
@@ -70,7 +70,7 @@ export function Cockpit() {
           {queue.value?.visits.map((visit) => (
             <a
               key={visit.id}
-              href={`/work/visits/${visit.id}`}
+              href={`/staff/visits/${visit.id}`}
               aria-current={visit.id === chosen ? 'true' : undefined}
               data-test="queued"
               data-state={visit.state}
