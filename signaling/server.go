@@ -336,6 +336,8 @@ func (s *Server) serve(ws *websocket.Conn) {
 		}
 		_ = ws.SetWriteDeadline(time.Now().Add(writeTime))
 		_ = ws.WriteJSON(refusal.message())
+		_ = ws.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""))
+		linger(ws)
 		return
 	}
 	s.sit(ws, m, claims)
@@ -368,7 +370,7 @@ func (s *Server) readJoin(ws *websocket.Conn) (fromClient, control.Claims, *refu
 func (s *Server) sit(ws *websocket.Conn, m fromClient, claims control.Claims) {
 	cn := newConn(ws)
 	go cn.write()
-	defer func() { <-cn.gone }()
+	defer cn.linger()
 	s.joined(ws)
 	var seat *seat
 	s.hub.in(claims.Room, func(r *room) {
@@ -388,10 +390,9 @@ func (s *Server) sit(ws *websocket.Conn, m fromClient, claims control.Claims) {
 		cn.end(errGoingAway.message())
 		return
 	}
-	alive := func(string) error { return ws.SetReadDeadline(time.Now().Add(readTime)) }
-	ws.SetPongHandler(alive)
+	ws.SetPongHandler(func(string) error { return cn.listen() })
 	rate := newBucket(maxRate, time.Now())
-	for alive("") == nil {
+	for cn.listen() == nil {
 		kind, raw, err := ws.ReadMessage()
 		if err != nil {
 			return
