@@ -69,6 +69,8 @@ var pure = map[string][]string{
 	"prescribe/check":       {"internal/rule", "internal/fault", "internal/ids", "prescribe/formulary"},
 	"prescribe/qr":          {"internal/rule", "internal/fault", "internal/ids"},
 	"storage/imaging/dicom": {"internal/rule", "internal/fault", "internal/ids"},
+	"signaling/sfu/rtpmap":  {},
+	"signaling/sfu/rate":    {},
 }
 
 // rooms may know these of ours; a room may always know its own parts.
