@@ -195,7 +195,7 @@ func (d *DownTrack) forward(y *layer, n uint64) {
 	room := d.header(d.link.shard.socket.next(), d.bound.kind, e.sequence, e, d.bound.ssrc)
 	if !d.send(room, b, m, e) {
 		if d.up.kind == "video" {
-			d.mapper.Pause() // what depends on it is of no use: go on with the next key frame
+			d.skip() // what depends on it is of no use
 		}
 		return
 	}
@@ -286,8 +286,14 @@ func (d *DownTrack) forget(layer uint8) {
 		}
 	}
 	if now, on := d.mapper.Now(); on && now.Stream == layer {
-		d.mapper.Pause()
+		d.skip()
 	}
+}
+
+// skip goes on with the next key frame.
+func (d *DownTrack) skip() {
+	d.mapper.Pause()
+	d.mapper.Want(d.mapper.Wanted())
 }
 
 // match finds the codec in what the subscriber accepts: the same fmtp if there is, else the same name (H264 profiles
