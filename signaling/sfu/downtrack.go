@@ -11,6 +11,7 @@ import (
 
 	"github.com/pion/webrtc/v4"
 
+	"yuanzhen/signaling/sfu/rate"
 	"yuanzhen/signaling/sfu/rtpmap"
 )
 
@@ -99,6 +100,9 @@ func (d *DownTrack) Bind(t webrtc.TrackLocalContext) (webrtc.RTPCodecParameters,
 	d.mapper = rtpmap.New(d.up.format.codec, binary.BigEndian.Uint16(first[:])>>1)
 	d.repair = binary.BigEndian.Uint16(first[2:]) >> 1
 	d.link.downs = append(d.link.downs, d)
+	if d.link.estimator == nil {
+		d.link.estimator = rate.NewEstimator(firstEstimate)
+	}
 	d.begin()
 	return codec, nil
 }
@@ -235,6 +239,9 @@ func (d *DownTrack) send(room, cached []byte, m *meta, e *sent) bool {
 	if err != nil || !l.transmit(out) {
 		s.counts.packetsLost++
 		return false
+	}
+	if d.bound.twcc != 0 && l.estimator != nil {
+		l.estimator.Sent(e.number, len(out), s.now)
 	}
 	s.counts.packetsOut++
 	s.counts.bytesOut += uint64(len(out))

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/pion/srtp/v3"
 	"github.com/pion/webrtc/v4"
+
+	"yuanzhen/signaling/sfu/rate"
 )
 
 // link is the media of one PeerConnection: what pion would send and receive if it were let. The peer makes and closes it;
@@ -41,21 +44,24 @@ type link struct {
 	receiver time.Duration // last receiver report
 
 	agreed *agreement
-	flows  map[uint32]stream
+	flows  map[uint32]*stream
 	tracks []*UpTrack
 
 	skew   int64 // our NTP time less the publisher's; counts when skewed
 	skewed bool
 
-	downs  []*DownTrack  // bound
-	rtt    time.Duration // as the last receiver report tells; 0 unknown
-	number uint16        // transport-wide sequence number of the next packet
+	downs     []*DownTrack    // bound
+	rtt       time.Duration   // as the last receiver report tells; 0 unknown
+	number    uint16          // transport-wide sequence number of the next packet
+	estimator *rate.Estimator // nil until something is bound
+	estimated time.Duration   // last tick of it
 }
 
 // stream is what an SSRC of the publisher is.
 type stream struct {
-	layer  *layer
-	repair bool // RTX for it
+	layer  *layer // nil when its track has ended
+	repair bool   // RTX for it
+	replays
 }
 
 const (
@@ -64,14 +70,17 @@ const (
 	// maxRate is what one connection may send us, in bytes per floodWindow: 50 Mbit/s.
 	maxRate     = 50e6 / 8 / 10
 	floodWindow = 100 * time.Millisecond
-	// maxFlows is how many SSRCs a connection may have: all its tracks in all layers, each with RTX, twice over.
+	// firstEstimate of a line is what most have: a picture of 360 lines and sound.
+	firstEstimate  = 1_000_000
+	estimatorEvery = time.Second
+	// maxFlows is how many SSRCs are remembered of a connection: of all its tracks in all layers, each with RTX, twice over.
 	maxFlows = 4 * MaxTracks * maxLayers
 )
 
 // newLink makes a connection whose media are ours.
 func (p *Peer) newLink() (*link, *webrtc.PeerConnection, error) {
 	e := p.engine
-	l := &link{shard: p.shard, peer: p, keys: &keyTap{}, lines: map[string]*linkTCPConn{}, flows: map[uint32]stream{}}
+	l := &link{shard: p.shard, peer: p, keys: &keyTap{}, lines: map[string]*linkTCPConn{}, flows: map[uint32]*stream{}}
 	var b [4]byte
 	_, _ = rand.Read(b[:]) // never fails
 	l.ssrc = binary.BigEndian.Uint32(b[:])
@@ -243,10 +252,17 @@ func (l *link) receiveRTP(b []byte) {
 		s.counts.malformed++
 		return
 	}
-	st, ok := l.flows[h.ssrc]
-	room := s.scratch[:0]
-	if ok && !st.repair {
-		room = st.layer.cache.Reserve(len(b))[:0]
+	st := l.flows[h.ssrc]
+	room, number := s.scratch[:0], uint64(0)
+	if st != nil {
+		var fresh bool
+		if number, fresh = st.number(h.sequence); !fresh {
+			s.counts.replayed++
+			return
+		}
+		if st.layer != nil && !st.repair {
+			room = st.layer.cache.Reserve(len(b))[:0]
+		}
 	}
 	plain, err := l.in.DecryptRTP(room, b, &s.srtp)
 	if err != nil {
@@ -262,19 +278,21 @@ func (l *link) receiveRTP(b []byte) {
 	}
 	s.counts.packetsIn++
 	s.counts.bytesIn += uint64(len(plain))
-	if !ok {
-		if st, ok = l.find(h, plain); !ok {
+	if st == nil || st.layer == nil {
+		if st = l.find(h, plain); st == nil {
 			s.counts.unclaimed++
 			return
 		}
+		number, _ = st.number(h.sequence)
 		if !st.repair {
 			room = st.layer.cache.Reserve(len(plain))[:len(plain)]
 			copy(room, plain)
 			plain = room
 		}
 	}
+	st.note(number)
 	if st.repair {
-		if plain, ok = l.repaired(st.layer, plain); !ok {
+		if plain = l.repaired(st.layer, plain); plain == nil {
 			return
 		}
 	}
@@ -290,12 +308,12 @@ func (s *shard) refuse(err error) {
 	s.counts.replayed++
 }
 
-// repaired turns an RTX packet into the one it repeats (RFC 4588 §4); the cache has it then.
-func (l *link) repaired(y *layer, plain []byte) ([]byte, bool) {
+// repaired turns an RTX packet into the one it repeats (RFC 4588 §4), nil if it repeats none; the cache has room for it then.
+func (l *link) repaired(y *layer, plain []byte) []byte {
 	h := &l.shard.header
 	f := l.agreed.formats[h.kind]
 	if f == nil || !f.repair || h.end-h.payload < 2 { // padding alone probes the line
-		return nil, false
+		return nil
 	}
 	room := y.cache.Reserve(len(plain))
 	h.sequence = binary.BigEndian.Uint16(plain[h.payload:])
@@ -303,19 +321,19 @@ func (l *link) repaired(y *layer, plain []byte) ([]byte, bool) {
 	copy(room, plain[:h.payload])
 	n := h.payload + copy(room[h.payload:], plain[h.payload+2:h.end])
 	h.end = n
-	return room[:n], true
+	return room[:n]
 }
 
 // find tells what a new SSRC is: by the names it bears, else by its payload type if only one m-line has that (RFC 8843 §9.2).
-func (l *link) find(h *rtpHeader, plain []byte) (stream, bool) {
+func (l *link) find(h *rtpHeader, plain []byte) *stream {
 	x := &l.agreed.extensions
 	f := l.agreed.formats[h.kind]
-	if f == nil || len(l.flows) >= maxFlows {
-		return stream{}, false
+	if f == nil {
+		return nil
 	}
 	section := l.section(string(h.extension(plain, x.mid)), h.kind)
 	if section == nil {
-		return stream{}, false
+		return nil
 	}
 	u := l.track(section)
 	rid, repair := string(h.extension(plain, x.rid)), f.repair
@@ -325,21 +343,20 @@ func (l *link) find(h *rtpHeader, plain []byte) (stream, bool) {
 	index := 0
 	if len(section.rids) > 0 {
 		if index = slices.Index(section.rids, rid); index < 0 {
-			return stream{}, false
+			return nil
 		}
 	}
-	st := stream{u.layers[index], repair}
+	y := u.layers[index]
 	if repair {
-		st.layer.repair = h.ssrc
+		y.repair = h.ssrc
 	} else {
-		if st.layer.ssrc != 0 && st.layer.ssrc != h.ssrc {
-			delete(l.flows, st.layer.ssrc)
-			st.layer.replace()
+		if y.ssrc != 0 && y.ssrc != h.ssrc {
+			l.flows[y.ssrc].layer = nil
+			y.replace()
 		}
-		st.layer.ssrc = h.ssrc
+		y.ssrc = h.ssrc
 	}
-	l.flows[h.ssrc] = st
-	return st, true
+	return l.flow(h.ssrc, y, repair)
 }
 
 func (l *link) section(mid string, kind uint8) *mediaSection {
@@ -397,19 +414,33 @@ func (l *link) declare(section *mediaSection) {
 	for _, f := range section.flows {
 		y := l.track(section).layers[0]
 		y.ssrc, y.repair = f.ssrc, f.repair
-		l.flows[f.ssrc] = stream{y, false}
+		l.flow(f.ssrc, y, false)
 		if f.repair != 0 {
-			l.flows[f.repair] = stream{y, true}
+			l.flow(f.repair, y, true)
 		}
 	}
+}
+
+// flow notes what an SSRC is; what was seen of it before stays seen.
+func (l *link) flow(ssrc uint32, y *layer, repair bool) *stream {
+	st := l.flows[ssrc]
+	if st == nil {
+		if len(l.flows) >= maxFlows {
+			maps.DeleteFunc(l.flows, func(_ uint32, st *stream) bool { return st.layer == nil })
+		}
+		st = &stream{}
+		l.flows[ssrc] = st
+	}
+	st.layer, st.repair = y, repair
+	return st
 }
 
 // drop ends a track.
 func (l *link) drop(u *UpTrack) {
 	l.tracks = slices.DeleteFunc(l.tracks, func(x *UpTrack) bool { return x == u })
-	for ssrc, st := range l.flows {
-		if st.layer.track == u {
-			delete(l.flows, ssrc)
+	for _, st := range l.flows {
+		if st.layer != nil && st.layer.track == u {
+			st.layer = nil
 		}
 	}
 	u.end()

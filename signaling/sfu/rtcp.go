@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"time"
 
+	"yuanzhen/signaling/sfu/rate"
 	"yuanzhen/signaling/sfu/rtpmap"
 )
 
@@ -72,8 +73,13 @@ func (l *link) hear(kind, format uint8, p []byte) {
 	case 201: // receiver report
 		l.hearBlocks(p[8:], format)
 	case 205:
-		if len(p) >= 12 && format == 1 {
+		switch {
+		case len(p) >= 12 && format == 1:
 			l.hearNACK(p)
+		case format == 15 && l.estimator != nil:
+			if l.estimator.Feedback(p, l.shard.now) != nil {
+				l.shard.counts.malformed++
+			}
 		}
 	case 206:
 		l.hearPayload(format, p)
@@ -81,8 +87,8 @@ func (l *link) hear(kind, format uint8, p []byte) {
 }
 
 func (l *link) hearSender(p []byte) {
-	st, ok := l.flows[binary.BigEndian.Uint32(p[4:])]
-	if !ok || st.repair {
+	st := l.flows[binary.BigEndian.Uint32(p[4:])]
+	if st == nil || st.layer == nil || st.repair {
 		return
 	}
 	y := st.layer
@@ -106,6 +112,9 @@ func (l *link) hearBlocks(p []byte, count uint8) {
 				if rtt := l.shard.now - d.reported - time.Duration(delay)*time.Second/65536; rtt >= 0 {
 					l.rtt = rtt
 				}
+			}
+			if d.bound.twcc == 0 && l.estimator != nil {
+				l.estimator.Report(float64(p[4])/256, l.rtt)
 			}
 		}
 		p = p[24:]
@@ -140,6 +149,11 @@ func (l *link) hearPayload(format uint8, p []byte) {
 	case 4:
 		for p = p[12:]; len(p) >= 8; p = p[8:] {
 			l.hearKeyRequest(binary.BigEndian.Uint32(p))
+		}
+	case 15: // REMB, draft-alvestrand-rmcat-remb-03 §2.2
+		if len(p) >= 20 && string(p[12:16]) == "REMB" && l.estimator != nil {
+			mantissa, exponent := binary.BigEndian.Uint32(p[16:])&0x3ffff, min(p[17]>>2, 40)
+			l.estimator.REMB(int(min(uint64(mantissa)<<exponent, rate.Most)))
 		}
 	}
 }
@@ -184,6 +198,10 @@ func (l *link) tick() {
 	if s.now-l.receiver >= receiverReportEvery && len(l.tracks) > 0 {
 		l.receiver = s.now
 		l.reportReception()
+	}
+	if l.estimator != nil && s.now-l.estimated >= estimatorEvery {
+		l.estimated = s.now
+		l.estimator.Tick(s.now)
 	}
 	for _, d := range l.downs {
 		d.tick()
