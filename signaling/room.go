@@ -128,7 +128,7 @@ func (r *room) enter(c control.Claims, m fromClient, cn *conn, now time.Time) (*
 
 // startMedia gives an admitted seat its transports and the tracks of the others.
 func (r *room) startMedia(s *seat) {
-	s.peer = r.hub.engine.NewPeer(sfu.Rights{Publish: s.claims.Publish, Subscribe: s.claims.Subscribe}, media{s})
+	s.peer = r.hub.engine.NewPeer(string(r.name), sfu.Rights{Publish: s.claims.Publish, Subscribe: s.claims.Subscribe}, media{s})
 	r.each(func(other *seat) {
 		if other == s {
 			return

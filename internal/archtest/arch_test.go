@@ -60,15 +60,18 @@ func under(p string, folders ...string) bool {
 
 // pure packages: no SQL, no HTTP, no clock, no goroutine; only these may they know of ours.
 var pure = map[string][]string{
-	"internal/ids":          {},
-	"internal/fault":        {},
-	"internal/rule":         {"internal/fault"},
-	"consult/eligibility":   {"internal/rule", "internal/fault", "internal/ids"},
-	"consult/schedule":      {"internal/rule", "internal/fault", "internal/ids"},
-	"prescribe/formulary":   {"internal/rule", "internal/fault", "internal/ids"},
-	"prescribe/check":       {"internal/rule", "internal/fault", "internal/ids", "prescribe/formulary"},
-	"prescribe/qr":          {"internal/rule", "internal/fault", "internal/ids"},
-	"storage/imaging/dicom": {"internal/rule", "internal/fault", "internal/ids"},
+	"internal/ids":           {},
+	"internal/fault":         {},
+	"internal/rule":          {"internal/fault"},
+	"consult/eligibility":    {"internal/rule", "internal/fault", "internal/ids"},
+	"consult/schedule":       {"internal/rule", "internal/fault", "internal/ids"},
+	"prescribe/formulary":    {"internal/rule", "internal/fault", "internal/ids"},
+	"prescribe/check":        {"internal/rule", "internal/fault", "internal/ids", "prescribe/formulary"},
+	"prescribe/qr":           {"internal/rule", "internal/fault", "internal/ids"},
+	"storage/imaging/dicom":  {"internal/rule", "internal/fault", "internal/ids"},
+	"signaling/sfu/rtpmap":   {},
+	"signaling/sfu/rate":     {},
+	"signaling/sfu/rtpcache": {},
 }
 
 // rooms may know these of ours; a room may always know its own parts.

@@ -6,16 +6,13 @@ import (
 	"crypto/rand"
 	"time"
 
-	"github.com/pion/interceptor"
 	"github.com/pion/logging"
 	"github.com/pion/webrtc/v4"
 )
 
 const (
-	// maxPacket is the largest datagram read: Ethernet's MTU, which browsers stay well under.
-	maxPacket = 1500
-	// handshake bounds ICE-TCP and DTLS handshakes that never finish.
-	handshake = 10 * time.Second
+	// handshakeTime bounds ICE-TCP and DTLS handshakes that never finish.
+	handshakeTime = 10 * time.Second
 
 	// A lost path is noticed within 4 s and given up after 15 s; checks keep NAT bindings open (RFC 7675 asks
 	// for consent every 5 s at least).
@@ -24,10 +21,10 @@ const (
 	iceKeepalive    = 2 * time.Second
 )
 
-// registerCodecs lists what is relayed. Every browser has Opus, VP8 and constrained baseline H264; nothing is
+// register lists what is relayed. Every browser has Opus, VP8 and constrained baseline H264; nothing is
 // transcoded, so a codec that one seat lacks must not be offered to another. VP8 is first: decoding it in
 // software is cheap on old phones.
-func registerCodecs(m *webrtc.MediaEngine) error {
+func register(m *webrtc.MediaEngine) error {
 	opus := webrtc.RTPCodecParameters{
 		RTPCodecCapability: webrtc.RTPCodecCapability{
 			MimeType: webrtc.MimeTypeOpus, ClockRate: 48000, Channels: 2,
@@ -67,20 +64,35 @@ func registerCodecs(m *webrtc.MediaEngine) error {
 			return err
 		}
 	}
+	return registerExtensions(m)
+}
+
+// registerExtensions lists the header extensions. The names of m-lines and layers are only received: our own streams are known
+// by the SSRCs of the offer.
+func registerExtensions(m *webrtc.MediaEngine) error {
+	const receive, send = webrtc.RTPTransceiverDirectionRecvonly, webrtc.RTPTransceiverDirectionSendonly
+	for _, x := range []struct {
+		uri        string
+		kinds      []webrtc.RTPCodecType
+		directions []webrtc.RTPTransceiverDirection
+	}{
+		{uriMID, []webrtc.RTPCodecType{webrtc.RTPCodecTypeAudio, webrtc.RTPCodecTypeVideo}, []webrtc.RTPTransceiverDirection{receive}},
+		{uriTWCC, []webrtc.RTPCodecType{webrtc.RTPCodecTypeAudio, webrtc.RTPCodecTypeVideo}, []webrtc.RTPTransceiverDirection{receive, send}},
+		{uriAudioLevel, []webrtc.RTPCodecType{webrtc.RTPCodecTypeAudio}, []webrtc.RTPTransceiverDirection{receive}},
+		{uriRID, []webrtc.RTPCodecType{webrtc.RTPCodecTypeVideo}, []webrtc.RTPTransceiverDirection{receive}},
+		{uriRepairRID, []webrtc.RTPCodecType{webrtc.RTPCodecTypeVideo}, []webrtc.RTPTransceiverDirection{receive}},
+	} {
+		for _, kind := range x.kinds {
+			if err := m.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: x.uri}, kind, x.directions...); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 
-// registerInterceptors sets what answers and asks for lost packets, and reports to publishers how their
-// packets arrive, so that they find their own bit rate.
-func registerInterceptors(m *webrtc.MediaEngine, chain *interceptor.Registry) error {
-	if err := webrtc.ConfigureNack(m, chain); err != nil {
-		return err
-	}
-	if err := webrtc.ConfigureRTCPReports(chain); err != nil {
-		return err
-	}
-	return webrtc.ConfigureTWCCSender(m, chain)
-}
+// mimeRED is redundant audio (RFC 2198).
+const mimeRED = "audio/red"
 
 // newCertificate makes the one DTLS certificate of this process.
 func newCertificate() (webrtc.Certificate, error) {
