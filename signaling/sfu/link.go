@@ -54,7 +54,13 @@ type link struct {
 	rtt       time.Duration   // as the last receiver report tells; 0 unknown
 	number    uint16          // transport-wide sequence number of the next packet
 	estimator *rate.Estimator // nil until something is bound
-	estimated time.Duration   // last tick of it
+	ladder    *rate.Ladder    // likewise
+	rung      rate.Rung
+	limit     rate.Rung     // the person's
+	probing   time.Duration // until when padding is sent
+	probeBits int
+	decided   time.Duration
+	estimated time.Duration // last tick of it
 }
 
 // stream is what an SSRC of the publisher is.
@@ -80,7 +86,7 @@ const (
 // newLink makes a connection whose media are ours.
 func (p *Peer) newLink() (*link, *webrtc.PeerConnection, error) {
 	e := p.engine
-	l := &link{shard: p.shard, peer: p, keys: &keyTap{}, lines: map[string]*linkTCPConn{}, flows: map[uint32]*stream{}}
+	l := &link{shard: p.shard, peer: p, keys: &keyTap{}, lines: map[string]*linkTCPConn{}, flows: map[uint32]*stream{}, limit: rate.High}
 	var b [4]byte
 	_, _ = rand.Read(b[:]) // never fails
 	l.ssrc = binary.BigEndian.Uint32(b[:])
