@@ -43,7 +43,7 @@ func newRig(t testing.TB) *rig {
 		t.Fatal(err)
 	}
 	e := &Engine{start: time.Now()}
-	return &rig{t: t, shard: &shard{engine: e, conn: conn, socket: socket, links: map[*link]struct{}{}, paths: map[address]*link{}, now: time.Hour}}
+	return &rig{t: t, shard: &shard{engine: e, conn: conn, socket: socket, links: map[*link]struct{}{}, paths: map[address]path{}, now: time.Hour}}
 }
 
 // at runs f as the owner of the shard does, without the real clock.
@@ -84,7 +84,7 @@ func (r *rig) connect(profile srtp.ProtectionProfile) *end {
 	l.out, e.in = context()
 	e.link = l
 	r.links[l] = struct{}{}
-	r.paths[l.to] = l
+	r.paths[l.to] = path{l, true}
 	return e
 }
 

@@ -184,6 +184,8 @@ func TestPacketsArriveAsTheyWereSent(t *testing.T) {
 		{Microphone, webrtc.MimeTypeOpus, 48000, 0x78},
 		{Camera, webrtc.MimeTypeVP8, 90000, 0x10},
 		{Screen, webrtc.MimeTypeH264, 90000, 0x65},
+		{Camera, webrtc.MimeTypeVP9, 90000, 0x0c},
+		{Camera, webrtc.MimeTypeAV1, 90000, 0x18},
 	} {
 		t.Run(c.mime, func(t *testing.T) {
 			a, b := sit(t, e, both), sit(t, e, both)
