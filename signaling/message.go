@@ -9,6 +9,7 @@ import (
 
 	"yuanzhen/signaling/control"
 	"yuanzhen/signaling/sfu"
+	"yuanzhen/signaling/sfu/rtpmap"
 )
 
 // Version of the protocol, see PROTOCOL.md.
@@ -40,6 +41,10 @@ type fromClient struct {
 
 	Source sfu.Source `json:"source"` // mute
 	Muted  bool       `json:"muted"`
+
+	Track  string `json:"track"` // choose
+	Paused bool   `json:"paused"`
+	Layer  *uint8 `json:"layer"` // the highest of simulcast or SVC; all when left out
 
 	Topic string          `json:"topic"` // app
 	Data  json.RawMessage `json:"data"`
@@ -91,6 +96,21 @@ type (
 		At       int64           `json:"at"` // Unix milliseconds
 		Data     json.RawMessage `json:"data"`
 		Keep     bool            `json:"keep,omitempty"`
+	}
+	speakingMessage struct {
+		Type string       `json:"type"` // "speaking": somebody has begun or ended to speak
+		Seat control.Seat `json:"seat"`
+		On   bool         `json:"on"`
+	}
+	wantedMessage struct {
+		Type   string     `json:"type"` // "wanted": what the others take of an own track
+		Source sfu.Source `json:"source"`
+		Layers []bool     `json:"layers"`
+		Rung   string     `json:"rung"`
+	}
+	rungMessage struct {
+		Type string `json:"type"` // "rung": what the line to the client carries
+		Rung string `json:"rung"`
 	}
 	plainMessage struct {
 		Type string `json:"type"` // "pong", "removed", "closed"
@@ -192,4 +212,13 @@ func checkDepth(raw []byte) error {
 		}
 	}
 	return nil
+}
+
+// choice is what a client chooses to get of a track.
+func (m fromClient) choice() sfu.Choice {
+	top := uint8(rtpmap.Top)
+	if m.Layer != nil {
+		top = min(*m.Layer, top)
+	}
+	return sfu.Choice{Paused: m.Paused, Layer: rtpmap.Layer{Stream: top, Spatial: top, Temporal: rtpmap.Top}}
 }

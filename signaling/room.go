@@ -215,6 +215,18 @@ func (r *room) detach(s *seat) {
 	}
 }
 
+// track finds a track by its id, nil when it is gone.
+func (r *room) track(id string) *sfu.UpTrack {
+	for _, s := range r.seats {
+		for _, up := range s.tracks {
+			if up.ID == id {
+				return up
+			}
+		}
+	}
+	return nil
+}
+
 func (r *room) withdraw(s *seat, up *sfu.UpTrack) {
 	r.each(func(other *seat) {
 		if other != s && other.peer != nil {

@@ -8,6 +8,7 @@ import (
 
 	"yuanzhen/signaling/control"
 	"yuanzhen/signaling/sfu"
+	"yuanzhen/signaling/sfu/rate"
 )
 
 // maxPointerRate is how many pointer messages a second a seat may send: one a frame at 60 Hz.
@@ -77,7 +78,7 @@ func (s *seat) handle(m fromClient, now time.Time) *refusal {
 	case "leave":
 		s.room.giveUp(s, "left", now)
 		return nil
-	case "publish", "answer", "candidate", "restart", "mute", "app":
+	case "publish", "answer", "candidate", "restart", "mute", "app", "choose":
 		if s.peer == nil {
 			return errNotAdmitted
 		}
@@ -102,6 +103,11 @@ func (s *seat) act(m fromClient, now time.Time) *refusal {
 		return nil
 	case "restart":
 		s.peer.RestartICE()
+		return nil
+	case "choose":
+		if up := s.room.track(m.Track); up != nil {
+			s.peer.Choose(up, m.choice())
+		}
 		return nil
 	}
 	if !s.claims.Publish {
@@ -174,6 +180,18 @@ func (m media) Pointer(data []byte) {
 			m.room.point(m.seat, data)
 		}
 	})
+}
+
+func (m media) Speaking(on bool) {
+	m.locked(func() { m.room.broadcast(nil, speakingMessage{"speaking", m.id(), on}) })
+}
+
+func (m media) Wanted(up *sfu.UpTrack, d sfu.Demand) {
+	m.locked(func() { m.send(wantedMessage{"wanted", up.Source, d.Layers, d.Rung.String()}) })
+}
+
+func (m media) Rung(r rate.Rung) {
+	m.locked(func() { m.send(rungMessage{"rung", r.String()}) })
 }
 
 // Broken ends the socket; the client comes back and begins anew.

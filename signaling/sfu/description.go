@@ -181,6 +181,21 @@ func simulcast(words []string) []string {
 	return nil
 }
 
+// askForSilence asks microphones for DTX (RFC 7587 §7.1: usedtx in what the receiver says): while nobody speaks, nearly nothing
+// is sent. Sound of a screen may be music, which it would chop.
+func askForSilence(answer *sdp.SessionDescription, sources map[string]Source) {
+	for _, m := range answer.MediaDescriptions {
+		if mid, _ := m.Attribute("mid"); sources[mid] != Microphone {
+			continue
+		}
+		for i, a := range m.Attributes {
+			if a.Key == "fmtp" && strings.Contains(a.Value, "useinbandfec") && !strings.Contains(a.Value, "usedtx") {
+				m.Attributes[i].Value += ";usedtx=1"
+			}
+		}
+	}
+}
+
 // withoutStreams takes the a=ssrc lines out of an offer: pion would open a stream for each that never hears anything,
 // because packets do not come to it.
 func withoutStreams(offer string) string {

@@ -25,6 +25,12 @@ type DownTrack struct {
 	sender *webrtc.RTPSender // set by the peer before it is bound
 
 	// Owned by the shard.
+	choice Choice
+	paused bool          // nothing is wanted now
+	going  bool          // the mapper was told what is
+	wanted uint8         // the layer that would be best
+	left   time.Duration // when the last packet was sent
+
 	bound  *binding // nil until negotiated
 	on     bool     // packets go out
 	mapper *rtpmap.Mapper
@@ -40,6 +46,7 @@ type DownTrack struct {
 type binding struct {
 	ssrc, repairSSRC uint32 // repairSSRC is 0 without RTX
 	kind, repairKind uint8  // payload types
+	redKind          uint8  // of RED around kind, 0 without
 	twcc, descriptor uint8  // extension ids, 0 without
 }
 
@@ -71,16 +78,27 @@ const (
 
 var errNoCodec = errors.New("the subscriber cannot play this codec")
 
+// newDownTrack makes one that takes everything there is.
+func newDownTrack(up *UpTrack, seat string, l *link) *DownTrack {
+	return &DownTrack{up: up, seat: seat, link: l, choice: everything}
+}
+
 // Bind is called by pion when the subscriber has answered.
 func (d *DownTrack) Bind(t webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, error) {
 	codec, ok := match(d.up.codec(), t.CodecParameters())
 	if !ok {
-		return webrtc.RTPCodecParameters{}, errNoCodec
+		if len(t.CodecParameters()) == 0 {
+			return webrtc.RTPCodecParameters{}, errNoCodec
+		}
+		return t.CodecParameters()[0], nil // it cannot be played; an error would end the connection's other tracks too
 	}
 	b := &binding{ssrc: uint32(t.SSRC()), kind: uint8(codec.PayloadType)}
 	for _, c := range t.CodecParameters() {
 		if strings.EqualFold(c.MimeType, webrtc.MimeTypeRTX) && c.SDPFmtpLine == fmt.Sprintf("apt=%d", codec.PayloadType) {
 			b.repairSSRC, b.repairKind = uint32(t.SSRCRetransmission()), uint8(c.PayloadType)
+		}
+		if strings.EqualFold(c.MimeType, mimeRED) && strings.HasPrefix(c.SDPFmtpLine, fmt.Sprintf("%d/", codec.PayloadType)) {
+			b.redKind = uint8(c.PayloadType)
 		}
 	}
 	var x rtpExtensions
@@ -102,6 +120,8 @@ func (d *DownTrack) Bind(t webrtc.TrackLocalContext) (webrtc.RTPCodecParameters,
 	d.link.downs = append(d.link.downs, d)
 	if d.link.estimator == nil {
 		d.link.estimator = rate.NewEstimator(firstEstimate)
+		d.link.ladder = rate.NewLadder(rate.Alone, rate.Low, d.link.shard.now)
+		d.link.rung = rate.Low
 	}
 	d.begin()
 	return codec, nil
@@ -140,47 +160,43 @@ func (d *DownTrack) begin() {
 	}
 	d.on = true
 	d.sent = make([]sent, sentKept)
-	d.mapper.Want(rtpmap.Layer{Stream: 0, Spatial: rtpmap.Top, Temporal: rtpmap.Top})
-	y := d.up.layers[0]
+	d.choose()
+	y := d.up.layers[d.mapper.Wanted().Stream]
 	if y.key != 0 && d.up.kind == "video" && y.newest-y.key < maxReplay && y.cache.Holds(y.key, y.newest) {
 		for n := y.key; n <= y.newest; n++ {
 			d.forward(y, n)
 		}
 	}
-	d.tick()
+	d.decide()
 }
 
 // stop ends it for good.
 func (d *DownTrack) stop() {
-	d.on, d.bound = false, nil
+	d.on = false
 	d.link.downs = slices.DeleteFunc(d.link.downs, func(x *DownTrack) bool { return x == d })
 }
 
-// tick asks for the key frame that it waits for, and tells the clocks.
+// tick tells the clocks.
 func (d *DownTrack) tick() {
-	if !d.on {
-		return
-	}
-	if stream, needed := d.mapper.NeedsKey(); needed {
-		d.up.layers[min(int(stream), len(d.up.layers)-1)].ask()
-	}
-	if s := d.link.shard; s.now-d.reported >= senderReportEvery {
+	if s := d.link.shard; d.on && s.now-d.reported >= senderReportEvery {
 		d.report()
 	}
 }
 
 // forward sends packet n of a layer on, if the subscriber gets that layer.
 func (d *DownTrack) forward(y *layer, n uint64) {
-	if !d.on {
+	if !d.on || d.paused {
 		return
 	}
 	b, m, ok := y.cache.Get(n)
 	if !ok {
 		return
 	}
-	out, verdict := d.mapper.Map(rtpmap.Packet{
-		Stream: y.index, Sequence: uint16(n), Timestamp: m.timestamp, At: m.timestamp, Look: &m.look,
-	})
+	p := rtpmap.Packet{Stream: y.index, Sequence: uint16(n), Timestamp: m.timestamp, Look: &m.look}
+	if m.look.Key && d.up.kind == "video" {
+		p.At = d.at(y, m)
+	}
+	out, verdict := d.mapper.Map(p)
 	if verdict != rtpmap.Forward {
 		return
 	}
@@ -196,45 +212,100 @@ func (d *DownTrack) forward(y *layer, n uint64) {
 		e.number = d.link.number
 		d.link.number++
 	}
-	room := d.header(d.link.shard.socket.next(), d.bound.kind, e.sequence, e, d.bound.ssrc)
-	if !d.send(room, b, m, e) {
+	kind, payload := d.payload(b, m)
+	room := d.header(d.link.shard.socket.next(), kind, e.sequence, e, d.bound.ssrc, m.extension(b))
+	if !d.send(room, payload, m, e) {
 		if d.up.kind == "video" {
 			d.skip() // what depends on it is of no use
 		}
 		return
 	}
 	d.packets++
-	d.octets += uint32(len(b) - int(m.payload))
+	d.octets += uint32(len(payload))
+	d.left = d.link.shard.now
 }
 
-// header begins a packet.
-func (d *DownTrack) header(b []byte, kind uint8, sequence uint16, e *sent, ssrc uint32) []byte {
+// at is where a key frame of a layer lies on the subscriber's timeline: by the clocks of the publisher's reports, else by ours.
+func (d *DownTrack) at(y *layer, m *meta) uint32 {
+	now, on := d.mapper.Now()
+	if delta, ok := d.mapper.TimestampDelta(); ok && on && now.Stream != y.index {
+		if x := d.up.layers[now.Stream]; x.sender.NTP != 0 && y.sender.NTP != 0 {
+			return m.timestamp + rtpmap.Offset(x.sender, y.sender, d.up.format.ClockRate) - delta
+		}
+	}
+	return d.mapper.Elapsed(y.clock(d.link.shard.now - d.left))
+}
+
+// payload gives what the subscriber gets of a cached packet: without redundancy when it takes none.
+func (d *DownTrack) payload(b []byte, m *meta) (kind uint8, payload []byte) {
+	payload = b[m.payload:]
+	switch {
+	case m.red == 0:
+		return d.bound.kind, payload
+	case d.bound.redKind != 0 && m.red == d.bound.kind: // the same number stands within
+		return d.bound.redKind, payload
+	}
+	if block, _, ok := rtpmap.Primary(payload); ok {
+		payload = block
+	}
+	return d.bound.kind, payload
+}
+
+// header begins a packet. A dependency descriptor goes with it where it was agreed on.
+func (d *DownTrack) header(b []byte, kind uint8, sequence uint16, e *sent, ssrc uint32, descriptor []byte) []byte {
 	if e.marker {
 		kind |= 0x80
 	}
+	if d.bound.descriptor == 0 {
+		descriptor = nil
+	}
 	first := byte(0x80)
-	if d.bound.twcc != 0 {
+	if d.bound.twcc != 0 || descriptor != nil {
 		first |= 0x10
 	}
 	b = append(b, first, kind)
 	b = binary.BigEndian.AppendUint16(b, sequence)
 	b = binary.BigEndian.AppendUint32(b, e.timestamp)
 	b = binary.BigEndian.AppendUint32(b, ssrc)
-	if d.bound.twcc != 0 {
+	switch {
+	case descriptor != nil:
+		b = d.described(b, e, descriptor)
+	case d.bound.twcc != 0:
 		b = append(b, 0xbe, 0xde, 0, 1, d.bound.twcc<<4|1, byte(e.number>>8), byte(e.number), 0)
 	}
 	return b
 }
 
-// send completes a packet with the payload of the cached one, encrypts and sends it. It says whether it went.
-func (d *DownTrack) send(room, cached []byte, m *meta, e *sent) bool {
-	l := d.link
-	s := l.shard
+// described writes extensions in the two-byte form (RFC 8285 §4.3), for a descriptor may have more than 16 bytes.
+func (d *DownTrack) described(b []byte, e *sent, descriptor []byte) []byte {
+	start := len(b)
+	b = append(b, 0x10, 0, 0, 0)
+	if d.bound.twcc != 0 {
+		b = append(b, d.bound.twcc, 2, byte(e.number>>8), byte(e.number))
+	}
+	b = append(b, d.bound.descriptor, byte(len(descriptor)))
+	b = append(b, descriptor...)
+	for (len(b)-start)%4 != 0 {
+		b = append(b, 0)
+	}
+	binary.BigEndian.PutUint16(b[start+2:], uint16((len(b)-start)/4-1))
+	return b
+}
+
+// send completes a packet with a payload, and says whether it went.
+func (d *DownTrack) send(room, payload []byte, m *meta, e *sent) bool {
 	at := len(room)
-	room = append(room, cached[m.payload:]...)
+	room = append(room, payload...)
 	if e.rewritten {
 		m.look.Rewrite(room[at:], e.picture, e.tl0)
 	}
+	return d.seal(room, e)
+}
+
+// seal encrypts and sends.
+func (d *DownTrack) seal(room []byte, e *sent) bool {
+	l := d.link
+	s := l.shard
 	out, err := l.out.EncryptRTP(room, room, &s.srtp)
 	if err != nil || !l.transmit(out) {
 		s.counts.packetsLost++
@@ -266,17 +337,18 @@ func (d *DownTrack) repeat(sequence uint16) {
 	}
 	e.repeated = s.now
 	s.counts.repeats++
+	kind, payload := d.payload(cached, m)
 	if d.bound.repairSSRC == 0 {
-		d.send(d.header(s.socket.next(), d.bound.kind, e.sequence, e, d.bound.ssrc), cached, m, e)
+		d.send(d.header(s.socket.next(), kind, e.sequence, e, d.bound.ssrc, m.extension(cached)), payload, m, e)
 		return
 	}
 	again := *e
 	again.number = d.link.number
 	d.link.number++
-	room := d.header(s.socket.next(), d.bound.repairKind, d.repair, &again, d.bound.repairSSRC)
+	room := d.header(s.socket.next(), d.bound.repairKind, d.repair, &again, d.bound.repairSSRC, m.extension(cached))
 	d.repair++
 	room = binary.BigEndian.AppendUint16(room, e.sequence)
-	d.send(room, cached, m, &again)
+	d.send(room, payload, m, &again)
 }
 
 // gone in sent.source marks what cannot be repeated.
@@ -300,7 +372,8 @@ func (d *DownTrack) forget(layer uint8) {
 // skip goes on with the next key frame.
 func (d *DownTrack) skip() {
 	d.mapper.Pause()
-	d.mapper.Want(d.mapper.Wanted())
+	d.going = false
+	d.decide()
 }
 
 // match finds the codec in what the subscriber accepts: the same fmtp if there is, else the same name (H264 profiles

@@ -60,6 +60,8 @@ type layer struct {
 	// What it carries, for the size of the cache.
 	bytes, packets int
 	measured       time.Duration
+	rate           int           // bit/s when last measured
+	heard          time.Duration // last packet
 }
 
 // meta is what is kept of a packet beside its bytes.
@@ -67,7 +69,16 @@ type meta struct {
 	timestamp  uint32
 	payload    uint16    // where it begins
 	descriptor [2]uint16 // the dependency descriptor's place
+	red        uint8     // payload type inside RED; 0 when it is not RED
 	look       rtpmap.Look
+}
+
+// extension gives the dependency descriptor, nil if there is none.
+func (m *meta) extension(b []byte) []byte {
+	if m.descriptor[1] == 0 {
+		return nil
+	}
+	return b[m.descriptor[0]:m.descriptor[1]]
 }
 
 type gap struct {
@@ -118,6 +129,13 @@ func (y *layer) accept(h *rtpHeader, plain []byte, repaired bool) {
 		s.counts.unclaimed++
 		return
 	}
+	red := uint8(0)
+	if f.red {
+		if red, f = f.apt, u.link.agreed.formats[f.apt]; f == nil {
+			s.counts.unclaimed++
+			return
+		}
+	}
 	if !u.speaks(f) {
 		return
 	}
@@ -125,12 +143,15 @@ func (y *layer) accept(h *rtpHeader, plain []byte, repaired bool) {
 	if n == 0 {
 		return
 	}
-	m := meta{timestamp: h.timestamp, payload: uint16(h.payload), look: f.codec.Look(plain[h.payload:h.end], h.marker)}
-	if x := u.link.agreed.extensions.descriptor; f.codec == rtpmap.AV1 && x != 0 {
-		if d := h.extension(plain, x); d != nil {
-			m.descriptor = h.extensions[x]
-			y.descriptor.Read(d, &m.look)
-		}
+	y.heard = s.now
+	m := meta{timestamp: h.timestamp, payload: uint16(h.payload), red: red, look: f.codec.Look(plain[h.payload:h.end], h.marker)}
+	x := &u.link.agreed.extensions
+	if d := h.extension(plain, x.descriptor); len(d) > 0 && len(d) < 256 && f.codec == rtpmap.AV1 {
+		m.descriptor = h.extensions[x.descriptor]
+		y.descriptor.Read(d, &m.look)
+	}
+	if level := h.extension(plain, x.level); len(level) > 0 && !repaired {
+		u.hear(level[0] & 0x7f)
 	}
 	y.cache.Commit(n, h.end, m)
 	y.bytes += h.end
@@ -244,6 +265,7 @@ func (y *layer) tick() {
 	if elapsed := s.now - y.measured; elapsed >= time.Second || elapsed >= 200*time.Millisecond && y.first+200 > y.newest {
 		perSecond := float64(time.Second) / float64(elapsed)
 		y.cache.Fit(min(int(float64(y.bytes)*perSecond), maxCacheBytes), min(int(float64(y.packets)*perSecond), maxCachePackets))
+		y.rate = int(float64(y.bytes*8) * perSecond)
 		y.bytes, y.packets, y.measured = 0, 0, s.now
 	}
 }

@@ -30,12 +30,14 @@ type link struct {
 	in, out *srtp.Context // nil until DTLS is up
 	closed  bool
 
-	known []address               // from which the client may speak
-	lines map[string]*linkTCPConn // the same over TCP
-	to    address                 // where we send: the selected path
-	line  *linkTCPConn            // instead, when it is TCP
-	far   net.Addr                // its other end
-	path  bool                    // there is a selected path
+	known  []address               // from which the client may speak
+	asked  []address               // to which a check was sent
+	ufrags []string                // ours
+	lines  map[string]*linkTCPConn // the same over TCP
+	to     address                 // where we send: the selected path
+	line   *linkTCPConn            // instead, when it is TCP
+	far    net.Addr                // its other end
+	path   bool                    // there is a selected path
 
 	window   time.Duration // since when bytes are counted
 	bytes    int
@@ -54,7 +56,13 @@ type link struct {
 	rtt       time.Duration   // as the last receiver report tells; 0 unknown
 	number    uint16          // transport-wide sequence number of the next packet
 	estimator *rate.Estimator // nil until something is bound
-	estimated time.Duration   // last tick of it
+	ladder    *rate.Ladder    // likewise
+	rung      rate.Rung
+	limit     rate.Rung     // the person's
+	probing   time.Duration // until when padding is sent
+	probeBits int
+	decided   time.Duration
+	estimated time.Duration // last tick of it
 }
 
 // stream is what an SSRC of the publisher is.
@@ -67,6 +75,8 @@ type stream struct {
 const (
 	// maxKnown addresses: a phone with Wi-Fi, mobile network, both families, and a relay in each.
 	maxKnown = 8
+	// maxAsked: checks go to as many candidates at once.
+	maxAsked = 32
 	// maxRate is what one connection may send us, in bytes per floodWindow: 50 Mbit/s.
 	maxRate     = 50e6 / 8 / 10
 	floodWindow = 100 * time.Millisecond
@@ -80,7 +90,7 @@ const (
 // newLink makes a connection whose media are ours.
 func (p *Peer) newLink() (*link, *webrtc.PeerConnection, error) {
 	e := p.engine
-	l := &link{shard: p.shard, peer: p, keys: &keyTap{}, lines: map[string]*linkTCPConn{}, flows: map[uint32]*stream{}}
+	l := &link{shard: p.shard, peer: p, keys: &keyTap{}, lines: map[string]*linkTCPConn{}, flows: map[uint32]*stream{}, limit: rate.High}
 	var b [4]byte
 	_, _ = rand.Read(b[:]) // never fails
 	l.ssrc = binary.BigEndian.Uint32(b[:])
@@ -176,23 +186,50 @@ func (l *link) selected(pair *webrtc.ICECandidatePair) {
 	}
 }
 
-// learn notes an address from which the client has proved to speak.
-func (l *link) learn(a address) {
+// path is what is known of an address.
+type path struct {
+	link   *link
+	proven bool // the client has proved to speak from there; else a check was sent to it
+}
+
+// learn notes an address.
+func (l *link) learn(a address, proven bool) {
 	s := l.shard
 	s.lock()
 	defer s.unlock()
-	if l.closed || s.paths[a] == l {
+	old, ok := s.paths[a]
+	if l.closed || ok && (old.proven && !proven || old == path{l, proven}) {
 		return
 	}
-	if old := s.paths[a]; old != nil {
-		old.known = slices.DeleteFunc(old.known, func(k address) bool { return k == a })
+	if ok {
+		old.link.unlearn(a)
 	}
-	if len(l.known) == maxKnown {
-		delete(s.paths, l.known[0])
-		l.known = slices.Delete(l.known, 0, 1)
+	list, most := &l.asked, maxAsked
+	if proven {
+		list, most = &l.known, maxKnown
 	}
-	l.known = append(l.known, a)
-	s.paths[a] = l
+	if len(*list) == most {
+		l.unlearn((*list)[0])
+	}
+	*list = append(*list, a)
+	s.paths[a] = path{l, proven}
+}
+
+func (l *link) unlearn(a address) {
+	delete(l.shard.paths, a)
+	not := func(x address) bool { return x == a }
+	l.known, l.asked = slices.DeleteFunc(l.known, not), slices.DeleteFunc(l.asked, not)
+}
+
+// expect notes a user name that checks for this link will bear.
+func (l *link) expect(ufrag string) {
+	s := l.shard
+	s.lock()
+	defer s.unlock()
+	if !l.closed {
+		s.ufrags[ufrag] = struct{}{}
+		l.ufrags = append(l.ufrags, ufrag)
+	}
 }
 
 func (l *link) learnLine(c *linkTCPConn, to net.Addr) {
@@ -215,8 +252,11 @@ func (l *link) close() {
 	s.lock()
 	defer s.unlock()
 	l.closed = true
-	for _, a := range l.known {
+	for _, a := range slices.Concat(l.known, l.asked) {
 		delete(s.paths, a)
+	}
+	for _, u := range l.ufrags {
+		delete(s.ufrags, u)
 	}
 	delete(s.links, l)
 	for _, u := range l.tracks {

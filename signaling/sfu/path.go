@@ -1,6 +1,7 @@
 package sfu
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net"
 	"net/netip"
@@ -27,6 +28,7 @@ func (m linkUDP) GetConn(ufrag string, addr net.Addr) (net.PacketConn, error) {
 		_ = c.Close()
 		return nil, net.ErrClosed // never: muxConn is one
 	}
+	m.link.expect(ufrag)
 	return &linkUDPConn{c, fast, m.link}, nil
 }
 
@@ -56,17 +58,24 @@ func (c *linkUDPConn) ReadFromAddrPort(b []byte) (int, netip.AddrPort, error) {
 }
 
 func (c *linkUDPConn) WriteToAddrPort(b []byte, to netip.AddrPort) (int, error) {
-	if isSuccess(b) {
-		c.link.learn(addressOf(to))
-	}
+	c.note(b, to)
 	return c.fast.WriteToAddrPort(b, to)
 }
 
 func (c *linkUDPConn) WriteTo(b []byte, to net.Addr) (int, error) {
-	if a, ok := to.(*net.UDPAddr); ok && isSuccess(b) {
-		c.link.learn(addressOf(a.AddrPort()))
+	if a, ok := to.(*net.UDPAddr); ok {
+		c.note(b, a.AddrPort())
 	}
 	return c.PacketConn.WriteTo(b, to)
+}
+
+func (c *linkUDPConn) note(b []byte, to netip.AddrPort) {
+	switch {
+	case isSuccess(b):
+		c.link.learn(addressOf(to), true)
+	case isRequest(b):
+		c.link.learn(addressOf(to), false)
+	}
 }
 
 // linkTCP is the TCP mux likewise.
@@ -109,5 +118,39 @@ func (c *linkTCPConn) WriteTo(b []byte, to net.Addr) (int, error) {
 	return c.PacketConn.WriteTo(b, to)
 }
 
-// isSuccess recognizes a STUN binding success response (RFC 8489 §5).
-func isSuccess(b []byte) bool { return len(b) >= 20 && binary.BigEndian.Uint16(b) == 0x0101 }
+const (
+	stunRequest, stunSuccess = 0x0001, 0x0101 // binding
+	stunCookie               = 0x2112a442
+	stunHeader               = 20
+	stunUsername             = 0x0006
+)
+
+// isSuccess recognizes a STUN binding success response, isRequest a request (RFC 8489 §5).
+func isSuccess(b []byte) bool {
+	return len(b) >= stunHeader && binary.BigEndian.Uint16(b) == stunSuccess
+}
+
+func isRequest(b []byte) bool {
+	return len(b) >= stunHeader && binary.BigEndian.Uint16(b) == stunRequest
+}
+
+// stunUser gives the part of a check's user name that we have chosen, which comes first (RFC 8445 §7.2.2); nil when it is no
+// check. What it does not know is not worth pion's parsing.
+func stunUser(b []byte) []byte {
+	if !isRequest(b) || binary.BigEndian.Uint32(b[4:]) != stunCookie || int(binary.BigEndian.Uint16(b[2:])) != len(b)-stunHeader {
+		return nil
+	}
+	for b = b[stunHeader:]; len(b) >= 4; {
+		kind, size := binary.BigEndian.Uint16(b), int(binary.BigEndian.Uint16(b[2:]))
+		padded := 4 + (size+3)&^3
+		if padded > len(b) {
+			return nil
+		}
+		if kind == stunUsername {
+			user, _, _ := bytes.Cut(b[4:4+size], []byte(":"))
+			return user
+		}
+		b = b[padded:]
+	}
+	return nil
+}

@@ -10,6 +10,7 @@ import (
 	"github.com/pion/webrtc/v4"
 
 	"yuanzhen/signaling/queue"
+	"yuanzhen/signaling/sfu/rate"
 )
 
 // Limits of what a client may say (counted before pion parses it).
@@ -56,6 +57,12 @@ type Handler interface {
 	Published(*UpTrack)
 	Unpublished(*UpTrack)
 	Pointer(data []byte)
+	// Speaking: somebody has begun or ended to speak into the peer's microphone.
+	Speaking(on bool)
+	// Wanted: of a track the peer publishes, other layers are wanted than before.
+	Wanted(*UpTrack, Demand)
+	// Rung: the line to the peer carries more or less than before.
+	Rung(rate.Rung)
 	// Broken: the client said what no client says, or its connection can't go on. The peer is of no more use.
 	Broken(error)
 }

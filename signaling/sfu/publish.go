@@ -53,10 +53,15 @@ func (p *Peer) Offer(number uint64, sdp string, sections []Section) {
 		if err != nil {
 			return fmt.Errorf("read own answer: %w", err)
 		}
+		askForSilence(ours, sources)
+		told, err := ours.Marshal()
+		if err != nil {
+			return fmt.Errorf("write own answer: %w", err)
+		}
 		for _, u := range p.pub.link.agree(agree(theirs, ours, sources)) {
 			p.unpublish(u)
 		}
-		p.handler.Answered(number, local)
+		p.handler.Answered(number, string(told))
 		return nil
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/pion/webrtc/v4"
 
 	"yuanzhen/signaling/queue"
+	"yuanzhen/signaling/sfu/rate"
 	"yuanzhen/signaling/sfu/rtpmap"
 )
 
@@ -42,7 +43,7 @@ func newRig(t testing.TB) *rig {
 		t.Fatal(err)
 	}
 	e := &Engine{start: time.Now()}
-	return &rig{t: t, shard: &shard{engine: e, conn: conn, socket: socket, links: map[*link]struct{}{}, paths: map[address]*link{}, now: time.Hour}}
+	return &rig{t: t, shard: &shard{engine: e, conn: conn, socket: socket, links: map[*link]struct{}{}, paths: map[address]path{}, now: time.Hour}}
 }
 
 // at runs f as the owner of the shard does, without the real clock.
@@ -77,13 +78,13 @@ func (r *rig) connect(profile srtp.ProtectionProfile) *end {
 	e := &end{rig: r, conn: conn}
 	l := &link{
 		shard: r.shard, peer: &Peer{shard: r.shard, tasks: queue.New[func() error]()}, ssrc: 77, lines: map[string]*linkTCPConn{}, flows: map[uint32]*stream{},
-		to: addressOf(addrPort(conn.LocalAddr())), path: true,
+		to: addressOf(addrPort(conn.LocalAddr())), path: true, limit: rate.High,
 	}
 	e.out, l.in = context()
 	l.out, e.in = context()
 	e.link = l
 	r.links[l] = struct{}{}
-	r.paths[l.to] = l
+	r.paths[l.to] = path{l, true}
 	return e
 }
 
@@ -118,7 +119,7 @@ func (e *end) track(s Source) *UpTrack {
 
 // subscribe gives the end a copy of a track under SSRC ssrc; RTX has the next.
 func (e *end) subscribe(u *UpTrack, ssrc uint32, repair bool) *DownTrack {
-	d := &DownTrack{up: u, link: e.link}
+	d := newDownTrack(u, "", e.link)
 	b := &binding{ssrc: ssrc, kind: 120, twcc: rigTWCC}
 	if repair {
 		b.repairSSRC, b.repairKind = ssrc+1, 121

@@ -80,6 +80,7 @@ func (l *link) hear(kind, format uint8, p []byte) {
 			if l.estimator.Feedback(p, l.shard.now) != nil {
 				l.shard.counts.malformed++
 			}
+			l.climb()
 		}
 	case 206:
 		l.hearPayload(format, p)
@@ -202,8 +203,20 @@ func (l *link) tick() {
 	if l.estimator != nil && s.now-l.estimated >= estimatorEvery {
 		l.estimated = s.now
 		l.estimator.Tick(s.now)
+		l.climb()
+	}
+	l.pad()
+	decide := s.now-l.decided >= decideEvery
+	if decide {
+		l.decided = s.now
+		for _, u := range l.tracks {
+			u.tick()
+		}
 	}
 	for _, d := range l.downs {
+		if decide {
+			d.decide()
+		}
 		d.tick()
 	}
 }

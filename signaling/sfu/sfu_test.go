@@ -12,6 +12,8 @@ import (
 	"github.com/pion/rtp"
 	"github.com/pion/webrtc/v4"
 	"go.uber.org/goleak"
+
+	"yuanzhen/signaling/sfu/rate"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -124,10 +126,13 @@ func (s *seat) Offered(n uint64, sdp string, _ []OfferedTrack) {
 	s.peer.Answer(n, s.sub.LocalDescription().SDP)
 }
 
-func (s *seat) Published(u *UpTrack)   { s.ups <- u }
-func (s *seat) Unpublished(u *UpTrack) { s.gone <- u }
-func (s *seat) Pointer([]byte)         {}
-func (s *seat) Broken(err error)       { s.broken <- err }
+func (s *seat) Published(u *UpTrack)    { s.ups <- u }
+func (s *seat) Unpublished(u *UpTrack)  { s.gone <- u }
+func (s *seat) Pointer([]byte)          {}
+func (s *seat) Speaking(bool)           {}
+func (s *seat) Wanted(*UpTrack, Demand) {}
+func (s *seat) Rung(rate.Rung)          {}
+func (s *seat) Broken(err error)        { s.broken <- err }
 
 // publish offers one track of a codec and returns it for writing.
 func (s *seat) publish(source Source, mime string, clock uint32) *webrtc.TrackLocalStaticRTP {
@@ -179,6 +184,8 @@ func TestPacketsArriveAsTheyWereSent(t *testing.T) {
 		{Microphone, webrtc.MimeTypeOpus, 48000, 0x78},
 		{Camera, webrtc.MimeTypeVP8, 90000, 0x10},
 		{Screen, webrtc.MimeTypeH264, 90000, 0x65},
+		{Camera, webrtc.MimeTypeVP9, 90000, 0x0c},
+		{Camera, webrtc.MimeTypeAV1, 90000, 0x18},
 	} {
 		t.Run(c.mime, func(t *testing.T) {
 			a, b := sit(t, e, both), sit(t, e, both)
@@ -362,6 +369,9 @@ func (o offers) Offered(_ uint64, s string, _ []OfferedTrack) { o.sdp <- s }
 func (offers) Published(*UpTrack)                             {}
 func (offers) Unpublished(*UpTrack)                           {}
 func (offers) Pointer([]byte)                                 {}
+func (offers) Speaking(bool)                                  {}
+func (offers) Wanted(*UpTrack, Demand)                        {}
+func (offers) Rung(rate.Rung)                                 {}
 func (offers) Broken(error)                                   {}
 
 func FuzzOffer(f *testing.F) {

@@ -30,8 +30,9 @@ type shard struct {
 	socket *socket    // reading excepted
 	now    time.Duration
 	links  map[*link]struct{}
-	paths  map[address]*link
-	fanout []*layer // those with pending packets
+	paths  map[address]path
+	ufrags map[string]struct{} // of our ICE agents
+	fanout []*layer            // those with pending packets
 	counts counts
 
 	// Room to work in.
@@ -50,7 +51,7 @@ func (e *Engine) newShard(conn *net.UDPConn) (*shard, error) {
 		return nil, err
 	}
 	s := &shard{
-		engine: e, conn: conn, socket: socket, links: map[*link]struct{}{}, paths: map[address]*link{},
+		engine: e, conn: conn, socket: socket, links: map[*link]struct{}{}, paths: map[address]path{}, ufrags: map[string]struct{}{},
 		stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	s.mux = ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: muxConn{conn, s}, Logger: logger(e.logs, "udpmux")})
@@ -146,21 +147,31 @@ func (s *shard) take(n int) {
 		s.pion[i] = false
 		switch kind {
 		case isSTUN:
-			s.pion[i] = true
-			continue
-		case isMedia, isDTLS:
-			if l := s.paths[from]; l != nil {
-				if kind == isMedia {
-					l.receive(b)
-				} else {
-					s.pion[i] = true
-				}
+			if s.pion[i] = s.admits(b, from); s.pion[i] {
+				continue
+			}
+		case isDTLS:
+			if s.pion[i] = s.paths[from].proven; s.pion[i] {
+				continue
+			}
+		case isMedia:
+			if at := s.paths[from]; at.proven {
+				at.link.receive(b)
 				continue
 			}
 		}
 		s.counts.stray++
 	}
 	s.unlock()
+}
+
+// admits says whether a STUN message may be for one of our ICE agents, which will look whether it is authentic.
+func (s *shard) admits(b []byte, from address) bool {
+	if _, ok := s.paths[from]; ok {
+		return true
+	}
+	_, ok := s.ufrags[string(stunUser(b))]
+	return ok
 }
 
 // emit sends on what has arrived: destination by destination, which keeps a key at hand and makes runs of datagrams to

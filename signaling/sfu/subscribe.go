@@ -61,7 +61,7 @@ func (p *Peer) Subscribe(up *UpTrack, seat string) {
 		if up.link.shard != p.shard {
 			return fmt.Errorf("subscribe: %w: the track is of another room", ErrRefused)
 		}
-		d := &DownTrack{up: up, seat: seat, link: p.sub.link}
+		d := newDownTrack(up, seat, p.sub.link)
 		if err := p.attach(d); err != nil {
 			return fmt.Errorf("subscribe: %w", err)
 		}

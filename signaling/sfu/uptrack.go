@@ -4,8 +4,11 @@ import (
 	"crypto/rand"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/pion/webrtc/v4"
+
+	"yuanzhen/signaling/sfu/rate"
 )
 
 // Source says what a track shows. A seat publishes at most one track of each.
@@ -46,12 +49,58 @@ type UpTrack struct {
 	downs     []*DownTrack
 	announced bool
 	ended     bool
+
+	told    Demand        // what the publisher knows is wanted; at first all
+	changed time.Duration // since when something else is wanted; 0 if it is not
+
+	voices   int           // packets with a voice in a row, others forgiven
+	voiced   time.Duration // the last of them
+	speaking bool
+}
+
+const (
+	// voice is the level, in dB below the loudest, from which sound is taken for somebody speaking: a quiet voice at arm's length
+	// has 40 to 45, a room's noise 60.
+	voice = 50
+	// speaksAfter so many packets of 20 ms somebody speaks; a cough does not. Who is silent for quietAfter has ended.
+	speaksAfter = 10
+	quietAfter  = 800 * time.Millisecond
+)
+
+// hear takes the level of a packet of sound (RFC 6464).
+func (u *UpTrack) hear(level uint8) {
+	now := u.link.shard.now
+	if level > voice {
+		u.voices = max(u.voices-1, 0)
+		return
+	}
+	u.voiced = now
+	u.voices = min(u.voices+1, speaksAfter)
+	if u.voices == speaksAfter && !u.speaking && u.Source == Microphone {
+		u.speak(true)
+	}
+}
+
+func (u *UpTrack) speak(on bool) {
+	p := u.link.peer
+	u.speaking = on
+	p.do(func() error { p.handler.Speaking(on); return nil })
+}
+
+// tick looks after what subscribers want and who has fallen silent.
+func (u *UpTrack) tick() {
+	if u.speaking && u.link.shard.now-u.voiced > quietAfter {
+		u.speak(false)
+	}
+	u.demand()
 }
 
 func newUpTrack(l *link, section *mediaSection) *UpTrack {
 	u := &UpTrack{ID: rand.Text(), Source: section.source, kind: section.kind, link: l, section: section, format: &format{}}
+	u.told.Rung = rate.High
 	for i := range max(len(section.rids), 1) {
 		u.layers = append(u.layers, newLayer(u, i))
+		u.told.Layers = append(u.told.Layers, true)
 	}
 	return u
 }
