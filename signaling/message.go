@@ -44,6 +44,8 @@ type fromClient struct {
 	Topic string          `json:"topic"` // app
 	Data  json.RawMessage `json:"data"`
 	Keep  bool            `json:"keep"`
+
+	Quality *control.Quality `json:"quality"` // quality
 }
 
 // Messages to the client. Each carries its own type word.
@@ -57,11 +59,17 @@ type (
 		Rights   rightsView `json:"rights"`
 		Seats    []seatView `json:"seats"`
 		Sequence uint64     `json:"seq"`
+		Locked   bool       `json:"locked"` // false while waiting, whatever the room is
 	}
 	admittedMessage struct {
 		Type     string     `json:"type"` // "admitted"
 		Seats    []seatView `json:"seats"`
 		Sequence uint64     `json:"seq"`
+		Locked   bool       `json:"locked"`
+	}
+	lockMessage struct {
+		Type   string `json:"type"` // "lock": the door was closed or opened
+		Locked bool   `json:"locked"`
 	}
 	seatMessage struct {
 		Type string   `json:"type"` // "seat": new or changed
@@ -153,6 +161,7 @@ var (
 	errBadMedia    = &refusal{"bad_description", "浏览器的音视频协商无法使用，正在重新连接。", "The media set-up could not be used. Reconnecting.", true}
 	errMedia       = &refusal{"media_failed", "音视频连接中断，正在重新连接。", "The media connection failed. Reconnecting.", true}
 	errFull        = &refusal{"room_full", "房间人数已满。", "The room is full.", true}
+	errLocked      = &refusal{"room_locked", "诊室已锁上，不再让人进来。请联系医生。", "The room is locked: nobody new is let in. Please ask the doctor.", true}
 	errNotAdmitted = &refusal{"not_admitted", "请等待接入后再开始。", "Please wait until you are let in.", false}
 	errNoRight     = &refusal{"no_right", "您在这个房间只能观看。", "You may only watch in this room.", false}
 	errBadApp      = &refusal{"bad_app", "消息过长或主题无效，没有发送。", "The message is too long or its topic is not valid. It was not sent.", false}

@@ -10,8 +10,12 @@ import (
 	"yuanzhen/signaling/sfu"
 )
 
-// maxPointerRate is how many pointer messages a second a seat may send: one a frame at 60 Hz.
-const maxPointerRate = 60
+const (
+	// maxPointerRate is how many pointer messages a second a seat may send: one a frame at 60 Hz.
+	maxPointerRate = 60
+	// qualityEvery is the shortest time between two reports of a seat that are passed on; clients report every 10 s.
+	qualityEvery = 5 * time.Second
+)
 
 // seat is a person's place in a room from the first arrival until it is given up. It is made by room.enter; all
 // fields after claims are guarded by the room's mutex.
@@ -28,6 +32,7 @@ type seat struct {
 	tracks   []*sfu.UpTrack
 	muted    map[sfu.Source]bool
 	pointers *bucket
+	reported time.Time // when its last quality report was passed on
 }
 
 func newSeat(r *room, c control.Claims, now time.Time) *seat {
@@ -77,7 +82,7 @@ func (s *seat) handle(m fromClient, now time.Time) *refusal {
 	case "leave":
 		s.room.giveUp(s, "left", now)
 		return nil
-	case "publish", "answer", "candidate", "restart", "mute", "app":
+	case "publish", "answer", "candidate", "restart", "mute", "app", "quality":
 		if s.peer == nil {
 			return errNotAdmitted
 		}
@@ -102,6 +107,15 @@ func (s *seat) act(m fromClient, now time.Time) *refusal {
 		return nil
 	case "restart":
 		s.peer.RestartICE()
+		return nil
+	case "quality":
+		if m.Quality == nil || !m.Quality.Valid() {
+			return errMalformed
+		}
+		if now.Sub(s.reported) >= qualityEvery {
+			s.reported = now
+			s.room.hub.quality(s, *m.Quality, now)
+		}
 		return nil
 	}
 	if !s.claims.Publish {

@@ -40,6 +40,7 @@ type Message struct {
 	ZH       string             `json:"zh"`
 	EN       string             `json:"en"`
 	Fatal    bool               `json:"fatal"`
+	Locked   bool               `json:"locked"`
 }
 
 // Seat is a seat as the protocol shows it.
