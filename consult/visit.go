@@ -83,6 +83,7 @@ type Visit struct {
 	Line          *Line                  `json:"line,omitempty"`
 	Prescriptions []PrescriptionRef      `json:"prescriptions"`
 	RecordSigned  bool                   `json:"record_signed"`
+	RoomLocked    bool                   `json:"room_locked"`
 	Version       int                    `json:"version"`
 
 	account ids.Account
@@ -277,7 +278,7 @@ func (s *Service) shown(ctx context.Context, tx tx, r visitRow) (Visit, error) {
 		Doctor:      Doctor{r.PractitionerID, r.DoctorName, r.Title},
 		Institution: Named[ids.Institution]{r.InstitutionID, r.InstitutionName},
 		Department:  r.Department, Start: r.Start, End: r.End, FeeFen: r.FeeFen, ICD10: r.ICD10, Complaint: r.Complaint,
-		RecordSigned: r.RecordSigned, Version: r.Version, Prescriptions: []PrescriptionRef{},
+		RecordSigned: r.RecordSigned, RoomLocked: r.RoomLocked, Version: r.Version, Prescriptions: []PrescriptionRef{},
 		account: r.AccountID, room: control.Room(r.Room), row: r,
 	}
 	var err error

@@ -113,7 +113,8 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 		return nil, fmt.Errorf("YUANZHEN_POLICIES: %w", err)
 	}
 	h.consult = &consult.Service{DB: e.db, Now: time.Now, Log: a.log, Rules: rules, Policies: policies, Keys: signing,
-		Rooms: h.media.Rooms(), Desk: h.desk, Files: files{e.store}, Live: bus}
+		Rooms: h.media.Rooms(), Desk: h.desk, Files: files{e.store}, Live: bus,
+		Vault: e.vault, Public: a.Addr()}
 	images := &imaging.Service{DB: e.db, Objects: e.store, Now: time.Now, Log: a.log, Public: o.Public}
 	teleconsults := &consult.Teleconsults{Service: h.consult, Images: images}
 	knowledge, err := formulary.Default()
