@@ -135,6 +135,7 @@ export const visit: Visit = {
   line: { ahead: 2, minutes_low: 10, minutes_high: 15 },
   prescriptions: [],
   record_signed: false,
+  room_locked: false,
   version: 1,
 }
 export const prescription: Prescription = {

@@ -22,6 +22,7 @@ import { Icon, Mark } from './ui/icons'
 import { Loading, ProblemNote, useTitle } from './ui/parts'
 import { w } from './ui/words'
 import { VisitList } from './visit/cards'
+import { Join } from './visit/join'
 import { VisitPage } from './visit/visit_page'
 import { w as visits } from './visit/words'
 
@@ -161,6 +162,7 @@ function NewPerson() {
 function Inside() {
   const { path, route } = useLocation()
   if (path === '/emergency') return <Emergency />
+  if (path === '/join') return <Join />
   switch (session.value.state) {
     case 'asking':
       return (

@@ -141,6 +141,7 @@ export type Visit = {
   line?: { ahead: number; minutes_low: number; minutes_high: number }
   prescriptions: { id: string; state: RxState }[]
   record_signed: boolean
+  room_locked: boolean
   version: number
   waiting_s?: number
 }
@@ -170,6 +171,44 @@ export type Ticket = {
   seat: { name: string; role: string }
   admitted: boolean
   expires: string
+}
+
+/** A way into the room that opens once; qr is a PNG in base64. */
+export type RoomLink = {
+  id: string
+  kind: 'companion' | 'colleague' | 'device'
+  url: string
+  qr: string
+  expires: string
+}
+export type Seated = {
+  token: string
+  kind: RoomLink['kind']
+  seat: string
+  name: string
+  role: string
+  institution: string
+  phone: string
+  doctor: string
+  expires: string
+}
+export type Companion = {
+  id: string
+  seat: string
+  name: string
+  role: 'family' | 'interpreter' | 'village_doctor' | 'colleague'
+  relation?: string
+  state: 'waiting' | 'admitted' | 'removed'
+  arrived_at: string
+}
+export type VisitMessage = {
+  id: string
+  seat: string
+  name: string
+  role: string
+  at: string
+  text?: string
+  file?: { name: string; content_type: string; size: number }
 }
 
 export type Queue = { visits: Visit[]; done: number; unsigned_records: number; returned_prescriptions: number }
@@ -418,6 +457,7 @@ export type Change = { kind: ChangeKind; id: string }
 export type ChangeKind =
   | 'visit.changed'
   | 'queue.changed'
+  | 'message.added'
   | 'evidence.changed'
   | 'prescription.changed'
   | 'teleconsult.changed'

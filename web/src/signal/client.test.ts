@@ -93,6 +93,7 @@ const joined = (change: Partial<Extract<ServerMessage, { type: 'joined' }>> = {}
   rights: { publish: true, subscribe: true },
   seats: [other],
   seq: 0,
+  locked: false,
   ...change,
 })
 
@@ -206,7 +207,7 @@ describe('the states of a seat', () => {
     const socket = await w.enter(joined({ seat: { ...me, presence: 'waiting' }, seats: [] }))
     expect(w.phases).toEqual(['connecting', 'waiting'])
     expect(w.peers).toHaveLength(0)
-    socket.say({ type: 'admitted', seats: [other], seq: 0 })
+    socket.say({ type: 'admitted', seats: [other], seq: 0, locked: false })
     await w.settle()
     expect(w.phases).toEqual(['connecting', 'waiting', 'live'])
     expect(w.peers[0]?.servers).toEqual([{ urls: 'turn:relay' }])

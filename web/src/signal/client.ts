@@ -20,6 +20,8 @@ export class TicketRefused extends Error {
   constructor(
     readonly zh: string,
     readonly en: string,
+    /** The house's word for why. */
+    readonly code = 'ticket',
   ) {
     super(en)
   }
@@ -47,6 +49,8 @@ export type View = {
   rights: { publish: boolean; subscribe: boolean }
   seats: Seat[]
   tracks: Track[]
+  /** Nobody new may wait at the door. */
+  locked: boolean
 }
 
 const nowhere: View = {
@@ -55,6 +59,7 @@ const nowhere: View = {
   rights: { publish: false, subscribe: false },
   seats: [],
   tracks: [],
+  locked: false,
 }
 
 export type Options = {
@@ -106,7 +111,7 @@ const askTime = 8000 // for a ticket
 const maxBackoff = 2000
 const maxOutbox = 100
 /** After these the client does not come back by itself. */
-const final: readonly string[] = ['version', 'malformed', 'replaced', 'room_full', 'no_right']
+const final: readonly string[] = ['version', 'malformed', 'replaced', 'room_locked', 'room_full', 'no_right']
 /** After these the media begin anew. */
 const fresh: readonly string[] = ['bad_description', 'media_failed']
 /** A ticket that is refused so often in a row will not get better. */
@@ -257,7 +262,7 @@ export class SignalClient {
       ticket = await this.options.getTicket()
     } catch (err) {
       if (this.link !== asking) return
-      if (err instanceof TicketRefused) this.finish({ phase: 'error', code: 'ticket', zh: err.zh, en: err.en })
+      if (err instanceof TicketRefused) this.finish({ phase: 'error', code: err.code, zh: err.zh, en: err.en })
       else this.pause()
       return
     }
@@ -314,7 +319,7 @@ export class SignalClient {
         break
       case 'admitted':
         if (this.link.at === 'joined') this.link = { ...this.link, admitted: true }
-        this.view = { ...this.view, seats: message.seats }
+        this.view = { ...this.view, seats: message.seats, locked: message.locked }
         this.begin()
         break
       case 'seat':
@@ -322,6 +327,9 @@ export class SignalClient {
         break
       case 'gone':
         this.view = { ...this.view, seats: this.view.seats.filter((s) => s.seat !== message.seat) }
+        break
+      case 'lock':
+        this.view = { ...this.view, locked: message.locked }
         break
       case 'published':
         this.media?.published(message.offer, message.sdp)
@@ -359,7 +367,13 @@ export class SignalClient {
       this.seen = 0
       this.kept.clear()
     }
-    this.view = { ...this.view, self: message.seat, rights: message.rights, seats: message.seats }
+    this.view = {
+      ...this.view,
+      self: message.seat,
+      rights: message.rights,
+      seats: message.seats,
+      locked: message.locked,
+    }
     if (admitted) this.begin()
   }
 
@@ -533,7 +547,7 @@ export class SignalClient {
   private show(view: View): void {
     this.view = view
     const tracks = view.tracks.map((t) => [t.id, t.mid, t.muted, t.stalled])
-    const shown = JSON.stringify([view.state, view.self, view.rights, view.seats, tracks, this.generation])
+    const shown = JSON.stringify([view.state, view.self, view.rights, view.seats, view.locked, tracks, this.generation])
     if (shown === this.shown) return
     this.shown = shown
     this.options.onView(view)

@@ -43,6 +43,7 @@ export type ErrorCode =
   | 'going_away'
   | 'bad_description'
   | 'media_failed'
+  | 'room_locked'
   | 'room_full'
   | 'not_admitted'
   | 'no_right'
@@ -61,8 +62,10 @@ export type ServerMessage =
       rights: { publish: boolean; subscribe: boolean }
       seats: Seat[]
       seq: number
+      locked: boolean
     }
-  | { type: 'admitted'; seats: Seat[]; seq: number }
+  | { type: 'admitted'; seats: Seat[]; seq: number; locked: boolean }
+  | { type: 'lock'; locked: boolean }
   | { type: 'seat'; seat: Seat }
   | { type: 'gone'; seat: string; reason: 'left' | 'removed' | 'lost' }
   | { type: 'published'; offer: number; sdp: string }

@@ -1,7 +1,12 @@
 // The call as the patient sees it: the doctor, the own picture, one sentence about the line, and buttons with words that never move.
 import { useEffect, useState } from 'preact/hooks'
 import { Icon } from '../ui/icons'
-import type { Remote, RoomView } from './room'
+import { Dialog } from '../ui/parts'
+import { Chat, useChat } from './chat'
+import type { Door } from './door'
+import { MoreDialog } from './people'
+import type { Remote, Room, RoomView } from './room'
+import { w as say, withRole } from './room_words'
 import { Picture } from './waiting'
 import { w } from './words'
 
@@ -29,21 +34,26 @@ export function lineSentence(view: Pick<RoomView, 'phase' | 'peerLost' | 'return
 export function CallScreen({
   place,
   alone,
-  nameOf = (remote) => remote.name,
-  view,
-  onMic,
-  onCamera,
+  myName,
+  nameOf = withRole,
+  room,
+  door,
+  chatKey,
   onHang,
 }: {
   place: string
   alone: string
+  myName: string
   nameOf?: (remote: Remote) => string
-  view: RoomView
-  onMic: (on: boolean) => void
-  onCamera: (on: boolean) => void
+  room: Room
+  /** Undefined where nothing is written or shown. */
+  door?: Door
+  chatKey: string
   onHang: () => void
 }) {
+  const view = room.view.value
   const [seconds, setSeconds] = useState(0)
+  const [open, setOpen] = useState<'chat' | 'more' | undefined>()
   useEffect(() => {
     const since = Date.now()
     const tick = setInterval(() => setSeconds((Date.now() - since) / 1000), 1000)
@@ -62,7 +72,7 @@ export function CallScreen({
       <div class={`call-stage${view.remotes.length > 1 ? ' many' : ''}`}>
         {view.remotes.length === 0 && <Nobody name={alone} />}
         {view.remotes.map((remote) => (
-          <div class="call-person" key={remote.seat} data-test="person">
+          <div class="call-person" key={remote.seat} data-test="person" data-role={remote.role}>
             <Picture stream={remote.stream} label={nameOf(remote)} />
             {!remote.video && <Nobody name={nameOf(remote)} />}
             <span class="who">{nameOf(remote)}</span>
@@ -83,20 +93,73 @@ export function CallScreen({
         <span>{sentence.text}</span>
       </div>
       <div class="call-keys">
-        <button type="button" aria-pressed={!view.mic} onClick={() => onMic(!view.mic)} data-test="mic">
+        <button type="button" aria-pressed={!view.mic} onClick={() => room.setMic(!view.mic)} data-test="mic">
           <Icon name={view.mic ? 'mic' : 'micOff'} />
           {view.mic ? w('call.mic.off') : w('call.mic.on')}
         </button>
-        <button type="button" aria-pressed={!view.camera} onClick={() => onCamera(!view.camera)} data-test="camera">
+        <button
+          type="button"
+          aria-pressed={!view.camera}
+          onClick={() => room.setCamera(!view.camera)}
+          data-test="camera"
+        >
           <Icon name={view.camera ? 'camera' : 'cameraOff'} />
           {view.camera ? w('call.cam.off') : w('call.cam.on')}
         </button>
+        {door && (
+          <ChatKey
+            door={door}
+            chatKey={chatKey}
+            room={room}
+            open={open === 'chat'}
+            onOpen={(chat) => setOpen(chat ? 'chat' : undefined)}
+          />
+        )}
+        {door && (
+          <button type="button" onClick={() => setOpen('more')} data-test="more">
+            <Icon name="people" />
+            {say('more')}
+          </button>
+        )}
         <button type="button" class="hang" onClick={onHang} data-test="hang">
           <Icon name="hangup" />
           {w('call.hang')}
         </button>
       </div>
+      {open === 'more' && door && (
+        <MoreDialog view={view} myName={myName} door={door} onClose={() => setOpen(undefined)} />
+      )}
     </main>
+  )
+}
+
+/** The key to the words, with how many are new, and the words behind it. */
+function ChatKey({
+  door,
+  chatKey,
+  room,
+  open,
+  onOpen,
+}: {
+  door: Door
+  chatKey: string
+  room: Room
+  open: boolean
+  onOpen: (open: boolean) => void
+}) {
+  const chat = useChat(chatKey, door, room)
+  return (
+    <>
+      <button type="button" onClick={() => onOpen(true)} data-test="chat-key">
+        <Icon name="send" />
+        {chat.unread > 0 ? say('chat.new', { n: chat.unread }) : say('chat.title')}
+      </button>
+      {open && (
+        <Dialog title={say('chat.title')} onClose={() => onOpen(false)}>
+          <Chat chat={chat} door={door} seat={room.view.value.seat} open />
+        </Dialog>
+      )}
+    </>
   )
 }
 

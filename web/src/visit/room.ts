@@ -32,6 +32,11 @@ export type RoomView = {
   /** The line has just come back. */
   returned: boolean
   refusal: string
+  /** Why there is no way in, in the house's or the room's word; 'removed' when the host took the seat away. */
+  refusalCode: string
+  /** Who waits to be let in. */
+  waiting: { seat: string; name: string; role: string }[]
+  locked: boolean
 }
 
 export const noRoom: RoomView = {
@@ -44,6 +49,9 @@ export const noRoom: RoomView = {
   peerLost: false,
   returned: false,
   refusal: '',
+  refusalCode: '',
+  waiting: [],
+  locked: false,
 }
 
 /** What the person is told about each state of the connection. A seat not yet admitted waits, also while its line is away. */
@@ -82,7 +90,8 @@ export class Room {
           return await getTicket()
         } catch (error) {
           const problem = asProblem(error)
-          if (hopeless.includes(problem.status)) throw new TicketRefused(problem.detail.zh, problem.detail.en)
+          if (hopeless.includes(problem.status))
+            throw new TicketRefused(problem.detail.zh, problem.detail.en, problem.code)
           throw error
         }
       },
@@ -173,6 +182,11 @@ export class Room {
       peerLost: remotes.some((remote) => remote.lost),
       returned: back || (before.returned && phase === 'live'),
       refusal: view.state.phase === 'error' ? pick(view.state) : '',
+      refusalCode: view.state.phase === 'error' ? view.state.code : view.state.phase === 'removed' ? 'removed' : '',
+      waiting: view.seats
+        .filter((seat) => seat.presence === 'waiting')
+        .map(({ seat, name, role }) => ({ seat, name, role })),
+      locked: view.locked,
     }
   }
 
