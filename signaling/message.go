@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/pion/webrtc/v4"
 
@@ -21,6 +22,7 @@ const (
 	maxRate    = 100      // messages a second, and as many at once
 	maxAppData = 16 << 10 // bytes of an app message's data
 	maxTopic   = 128      // bytes of a topic
+	maxWord    = 16       // bytes of a word between clients
 )
 
 // fromClient is any message a client may send; Type says which fields count.
@@ -46,6 +48,7 @@ type fromClient struct {
 	Keep  bool            `json:"keep"`
 
 	Quality *control.Quality `json:"quality"` // quality
+	Line    *lineView        `json:"line"`    // line
 }
 
 // Messages to the client. Each carries its own type word.
@@ -122,6 +125,18 @@ type seatView struct {
 	Role     string           `json:"role"`
 	Presence control.Presence `json:"presence"`
 	Tracks   []trackView      `json:"tracks"`
+	Line     lineView         `json:"line"`
+}
+
+// lineView is what a seat says of its line, for the others to show and to send by.
+type lineView struct {
+	Pictures bool   `json:"pictures"` // false: it is sent no video
+	Limit    string `json:"limit"`    // the most it can receive now; a word between clients, "" nothing known
+	Light    string `json:"light"`    // "good", "fair", "poor"; "" nothing known
+}
+
+func (l lineView) valid() bool {
+	return len(l.Limit) <= maxWord && slices.Contains([]string{"", "good", "fair", "poor"}, l.Light)
 }
 
 type trackView struct {

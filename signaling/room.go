@@ -137,9 +137,32 @@ func (r *room) startMedia(s *seat) {
 			return
 		}
 		for _, up := range other.tracks {
-			s.peer.Subscribe(up, string(other.id()))
+			if s.takes(up) {
+				s.peer.Subscribe(up, string(other.id()))
+			}
 		}
 	})
+}
+
+// describe notes what a seat says of its line. Who wants no pictures is sent none, and the others are told, so that a
+// picture nobody watches need not be sent at all.
+func (r *room) describe(s *seat, line lineView) {
+	before := s.line.Pictures
+	s.line = line
+	if before != line.Pictures {
+		r.each(func(other *seat) {
+			for _, up := range other.tracks {
+				switch {
+				case other == s || up.Kind() != "video":
+				case line.Pictures:
+					s.peer.Subscribe(up, string(other.id()))
+				default:
+					s.peer.Unsubscribe(up)
+				}
+			}
+		})
+	}
+	r.tell(s)
 }
 
 func (r *room) admit(id control.Seat) {

@@ -31,6 +31,7 @@ type seat struct {
 	peer     *sfu.Peer // nil until admitted: a waiting seat has no transport at all
 	tracks   []*sfu.UpTrack
 	muted    map[sfu.Source]bool
+	line     lineView
 	pointers *bucket
 	reported time.Time // when its last quality report was passed on
 }
@@ -38,7 +39,7 @@ type seat struct {
 func newSeat(r *room, c control.Claims, now time.Time) *seat {
 	return &seat{
 		room: r, claims: c, session: rand.Text(), since: now,
-		muted: map[sfu.Source]bool{}, pointers: newBucket(maxPointerRate, now),
+		muted: map[sfu.Source]bool{}, line: lineView{Pictures: true}, pointers: newBucket(maxPointerRate, now),
 	}
 }
 
@@ -55,12 +56,15 @@ func (s *seat) presence() control.Presence {
 }
 
 func (s *seat) view() seatView {
-	v := seatView{Seat: s.id(), Name: s.claims.Name, Role: s.claims.Role, Presence: s.presence(), Tracks: []trackView{}}
+	v := seatView{Seat: s.id(), Name: s.claims.Name, Role: s.claims.Role, Presence: s.presence(), Tracks: []trackView{}, Line: s.line}
 	for _, up := range s.tracks {
 		v.Tracks = append(v.Tracks, trackView{ID: up.ID, Source: up.Source, Kind: up.Kind(), Muted: s.muted[up.Source]})
 	}
 	return v
 }
+
+// takes says whether the track is sent to the seat.
+func (s *seat) takes(up *sfu.UpTrack) bool { return s.line.Pictures || up.Kind() != "video" }
 
 func (s *seat) send(message any) {
 	if s.conn != nil {
@@ -82,7 +86,7 @@ func (s *seat) handle(m fromClient, now time.Time) *refusal {
 	case "leave":
 		s.room.giveUp(s, "left", now)
 		return nil
-	case "publish", "answer", "candidate", "restart", "mute", "app", "quality":
+	case "publish", "answer", "candidate", "restart", "mute", "app", "quality", "line":
 		if s.peer == nil {
 			return errNotAdmitted
 		}
@@ -107,6 +111,12 @@ func (s *seat) act(m fromClient, now time.Time) *refusal {
 		return nil
 	case "restart":
 		s.peer.RestartICE()
+		return nil
+	case "line":
+		if m.Line == nil || !m.Line.valid() {
+			return errMalformed
+		}
+		s.room.describe(s, *m.Line)
 		return nil
 	case "quality":
 		if m.Quality == nil || !m.Quality.Valid() {
@@ -166,7 +176,7 @@ func (m media) Published(up *sfu.UpTrack) {
 	m.locked(func() {
 		m.tracks = append(m.tracks, up)
 		m.room.each(func(other *seat) {
-			if other != m.seat && other.peer != nil {
+			if other != m.seat && other.peer != nil && other.takes(up) {
 				other.peer.Subscribe(up, string(m.id()))
 			}
 		})

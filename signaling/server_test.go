@@ -443,6 +443,44 @@ func TestMuteIsShown(t *testing.T) {
 	})
 }
 
+func TestWhoWantsNoPicturesIsSentNone(t *testing.T) {
+	h, ctx := open(t), soon(t)
+	doctor, patient := h.dial(ctx, host("doctor")), h.dial(ctx, host("patient"))
+	must(t, doctor.Publish(ctx, "microphone", "camera"))
+	must(t, patient.AwaitPackets(ctx, "doctor", "camera", 5), patient.AwaitPackets(ctx, "doctor", "microphone", 5))
+	line := func(pictures bool) {
+		must(t, patient.Send(map[string]any{"type": "line", "line": map[string]any{"pictures": pictures, "limit": "audio", "light": "poor"}}))
+		await(t, ctx, doctor, "seat", func(m signaltest.Message) bool {
+			v := m.View()
+			return v.Seat == "patient" && v.Line.Light == "poor" && v.Line.Limit == "audio" && v.Line.Pictures == pictures
+		})
+	}
+	var offer uint64
+	for _, m := range patient.Messages() {
+		offer = max(offer, m.Offer)
+	}
+	line(false)
+	await(t, ctx, patient, "subscribe", func(m signaltest.Message) bool {
+		return m.Offer > offer && len(m.Tracks) == 1 && m.Tracks[0].Source == "microphone"
+	})
+	// A picture that begins later is not sent either; the sound is.
+	must(t, doctor.Publish(ctx, "screen"))
+	heard := patient.Received("doctor", "microphone")
+	must(t, patient.AwaitPackets(ctx, "doctor", "microphone", heard+20))
+	if n := patient.Received("doctor", "screen"); n != 0 {
+		t.Fatalf("%d packets of a picture nobody asked for", n)
+	}
+	line(true)
+	must(t, patient.AwaitPackets(ctx, "doctor", "screen", 5))
+	seen := patient.Received("doctor", "camera")
+	must(t, patient.AwaitPackets(ctx, "doctor", "camera", seen+5))
+
+	must(t, patient.Send(map[string]any{"type": "line", "line": map[string]any{"light": "purple"}}))
+	if m := await(t, ctx, patient, "error", nil); m.Code != "malformed" {
+		t.Fatalf("got %+v", m)
+	}
+}
+
 func TestQualityGoesToTheHouseAndNotToOtherSeats(t *testing.T) {
 	h, ctx := open(t), soon(t)
 	doctor, patient := h.dial(ctx, host("doctor")), h.dial(ctx, host("patient"))

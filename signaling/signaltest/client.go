@@ -49,7 +49,12 @@ type Seat struct {
 	Name     string           `json:"name"`
 	Role     string           `json:"role"`
 	Presence control.Presence `json:"presence"`
-	Tracks   []struct {
+	Line     struct {
+		Pictures bool   `json:"pictures"`
+		Limit    string `json:"limit"`
+		Light    string `json:"light"`
+	} `json:"line"`
+	Tracks []struct {
 		ID     string     `json:"id"`
 		Source sfu.Source `json:"source"`
 		Kind   string     `json:"kind"`

@@ -81,7 +81,14 @@ class FakePeer {
   }
 }
 
-const me: Seat = { seat: 'me', name: '王芳', role: 'guest', presence: 'live', tracks: [] }
+const me: Seat = {
+  seat: 'me',
+  name: '王芳',
+  role: 'guest',
+  presence: 'live',
+  tracks: [],
+  line: { pictures: true, limit: '', light: '' },
+}
 const other: Seat = { ...me, seat: 'other', name: '李明', role: 'host' }
 
 const joined = (change: Partial<Extract<ServerMessage, { type: 'joined' }>> = {}): ServerMessage => ({

@@ -1,5 +1,6 @@
 // A seat in a room: one socket that comes back by itself, two media connections, and one view of it all for the screens.
-import { type LocalTrack, Media, noStats, type RemoteTrack, type Stats } from './media'
+import { Line, type LineView } from './line'
+import { type LocalTrack, Media, type RemoteTrack } from './media'
 import {
   type AppMessage,
   type ClientMessage,
@@ -12,6 +13,7 @@ import {
   type Source,
   VERSION,
 } from './protocol'
+import { isStill, Pieces } from './stills'
 
 export type Ticket = { url: string; ticket: string; ice_servers: RTCIceServer[] }
 
@@ -51,6 +53,7 @@ export type View = {
   tracks: Track[]
   /** Nobody new may wait at the door. */
   locked: boolean
+  line: LineView
 }
 
 const nowhere: View = {
@@ -60,6 +63,7 @@ const nowhere: View = {
   seats: [],
   tracks: [],
   locked: false,
+  line: { light: 'good', sends: '360p', takes: '720p', soundOnly: false },
 }
 
 export type Options = {
@@ -67,6 +71,8 @@ export type Options = {
   getTicket: () => Promise<Ticket>
   onView: (view: View) => void
   onPointer?: (message: PointerMessage) => void
+  /** A still picture of a seat's camera, JPEG in base64. */
+  onStill?: (seat: string, picture: string) => void
   /** A refusal that leaves the connection as it was, such as a message that is too long. */
   onRefusal?: (refusal: ErrorMessage) => void
   environment?: Environment
@@ -148,6 +154,20 @@ export class SignalClient {
   private timer: ReturnType<typeof setInterval> | undefined
   private sleepless: (() => void) | undefined
   private shown = ''
+  private readonly pieces = new Pieces()
+  private readonly line = new Line({
+    media: () => this.media,
+    send: (message) => {
+      if (this.link.at === 'joined' && this.link.admitted) this.send(message)
+    },
+    others: () => this.view.seats,
+    camera: () => {
+      const camera = this.local.get('camera')
+      return camera && !camera.muted && camera.track.readyState === 'live' ? camera.track : undefined
+    },
+    point: (text) => this.point(text),
+    changed: () => this.refresh(),
+  })
 
   constructor(private readonly options: Options) {
     this.env = options.environment ?? browser
@@ -250,8 +270,10 @@ export class SignalClient {
     return this.media?.point(text) ?? false
   }
 
-  async stats(): Promise<Stats> {
-    return this.media ? this.media.stats() : noStats
+  /** Receives no pictures, or as many as the line carries. */
+  listenOnly(soundOnly: boolean): void {
+    this.line.listenOnly(soundOnly)
+    this.refresh()
   }
 
   private async connect(): Promise<void> {
@@ -324,8 +346,10 @@ export class SignalClient {
         break
       case 'seat':
         this.seat(message.seat)
+        this.line.act()
         break
       case 'gone':
+        this.pieces.forget(message.seat)
         this.view = { ...this.view, seats: this.view.seats.filter((s) => s.seat !== message.seat) }
         break
       case 'lock':
@@ -382,6 +406,7 @@ export class SignalClient {
     this.wasAdmitted = true
     if (this.media) this.media.resumed()
     else this.sendTracks()
+    this.line.begin()
     const outbox = this.outbox
     this.outbox = []
     for (const { topic, data, keep } of outbox) this.send({ type: 'app', topic, data, keep })
@@ -433,7 +458,7 @@ export class SignalClient {
         this.remote = tracks
         this.refresh()
       },
-      pointer: (message) => this.options.onPointer?.(message),
+      pointer: (message) => this.pointed(message),
       state: () => void this.watch(),
       broken: () => {
         this.startAnew()
@@ -441,6 +466,15 @@ export class SignalClient {
       },
     })
     return this.media
+  }
+
+  private pointed(message: PointerMessage): void {
+    if (!isStill(message.data)) {
+      this.options.onPointer?.(message)
+      return
+    }
+    const picture = this.pieces.add(message.seat, message.data)
+    if (picture) this.options.onStill?.(message.seat, picture)
   }
 
   /** Gives the media up; the next join makes new ones. */
@@ -456,6 +490,7 @@ export class SignalClient {
     this.remote = []
     this.flow.clear()
     this.troubled = 0
+    this.line.forget()
   }
 
   /** The network changed or the page woke up: waiting would be a waste. */
@@ -491,6 +526,7 @@ export class SignalClient {
         break
     }
     await this.measure(now)
+    if (this.link.at === 'joined' && this.link.admitted) await this.line.measure(now)
     this.refresh()
   }
 
@@ -540,14 +576,23 @@ export class SignalClient {
       const flow = this.flow.get(track.mid)
       return [{ ...track, muted, stalled: !muted && flow !== undefined && now - flow.at > silence }]
     })
-    this.show({ ...this.view, state, tracks })
+    this.show({ ...this.view, state, tracks, line: this.line.view() })
   }
 
   /** Shows only what changed: the screens redraw on every call. */
   private show(view: View): void {
     this.view = view
     const tracks = view.tracks.map((t) => [t.id, t.mid, t.muted, t.stalled])
-    const shown = JSON.stringify([view.state, view.self, view.rights, view.seats, view.locked, tracks, this.generation])
+    const shown = JSON.stringify([
+      view.state,
+      view.self,
+      view.rights,
+      view.seats,
+      view.locked,
+      view.line,
+      tracks,
+      this.generation,
+    ])
     if (shown === this.shown) return
     this.shown = shown
     this.options.onView(view)
@@ -559,6 +604,7 @@ export class SignalClient {
     this.sleepless?.()
     this.drop()
     this.startAnew()
+    this.line.end()
     this.outbox = []
     this.kept.clear()
     this.seen = 0
