@@ -71,6 +71,7 @@ func (s *Service) closeRoom(ctx context.Context, v Visit) {
 // Heard follows what happens in rooms: a begun visit is interrupted while a seat is gone
 // for good, and goes on when it is back. The media server calls it, one event at a time.
 func (s *Service) Heard(ctx context.Context, e control.Event) {
+	s.noteCall(ctx, e)
 	deed := map[control.EventKind]string{control.SeatLeft: "lose the line", control.SeatJoined: "come back"}[e.Kind]
 	if deed == "" || !strings.HasPrefix(string(e.Room), "v-") {
 		return

@@ -125,6 +125,7 @@ export const visit: Visit = {
   person: wang,
   doctor: { id: 'd-zhang', name: '张建国', title: '副主任医师' },
   institution: qinghe,
+  phone: '0319-5550100',
   department: '心血管内科',
   start: slots[0]?.start ?? '',
   end: slots[0]?.end ?? '',

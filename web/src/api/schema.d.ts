@@ -72,6 +72,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/calls": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The lines of the last 24 hours, without names */
+        get: operations["get-calls"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/conditions": {
         parameters: {
             query?: never;
@@ -1270,6 +1287,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/visits/{id}/quality": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the line of the visit was like, with its gaps */
+        get: operations["get-visits-id-quality"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/visits/{id}/record": {
         parameters: {
             query?: never;
@@ -1716,6 +1750,59 @@ export interface components {
             role?: "family" | "interpreter" | "village_doctor";
             secret: string;
         };
+        ConsultBadCall: {
+            /** Format: date-time */
+            at: string;
+            /** Format: double */
+            concealed: number;
+            /** Format: int64 */
+            gaps: number;
+            institution: string;
+            /** Format: double */
+            loss: number;
+            /** Format: double */
+            relay: number;
+            /** Format: double */
+            rtt_ms: number;
+            seat: string;
+            /** Format: double */
+            sound_only: number;
+            visit_id: string;
+        };
+        ConsultCallHour: {
+            /** Format: double */
+            concealed_p95: number;
+            /** Format: int64 */
+            gaps: number;
+            /** Format: date-time */
+            hour: string;
+            /** Format: double */
+            loss_p95: number;
+            /** Format: double */
+            relay: number;
+            /** Format: int64 */
+            reports: number;
+            /** Format: double */
+            rtt_p50_ms: number;
+            /** Format: double */
+            rtt_p95_ms: number;
+            /** Format: double */
+            sound_only: number;
+            /** Format: double */
+            tcp: number;
+            /** Format: int64 */
+            visits: number;
+        };
+        ConsultCallQuality: {
+            gaps: components["schemas"]["ConsultGap"][];
+            seats: components["schemas"]["ConsultSeatQuality"][];
+        };
+        ConsultCalls: {
+            hours: components["schemas"]["ConsultCallHour"][];
+            /** Format: date-time */
+            since: string;
+            worst: components["schemas"]["ConsultBadCall"][];
+        };
         ConsultChart: {
             allergies: components["schemas"]["ConsultAllergy"][];
             conditions: components["schemas"]["ConsultCondition"][];
@@ -1866,6 +1953,16 @@ export interface components {
             icd10: string;
             name: components["schemas"]["FaultText"];
             online: boolean;
+        };
+        ConsultGap: {
+            /** Format: date-time */
+            from: string;
+            seat: string;
+            /**
+             * Format: date-time
+             * @description Absent when it did not come back
+             */
+            to?: string;
         };
         ConsultGivenConsent: {
             /** Format: date-time */
@@ -2036,6 +2133,8 @@ export interface components {
             kind: string;
             line?: components["schemas"]["ConsultLine"];
             person: components["schemas"]["ConsultPatient"];
+            /** @description Of the institution */
+            phone: string;
             prescriptions: components["schemas"]["ConsultPrescriptionRef"][];
             record_signed: boolean;
             room_locked: boolean;
@@ -2066,6 +2165,41 @@ export interface components {
             version: number;
             /** Format: date-time */
             written_at?: string;
+        };
+        ConsultSeatQuality: {
+            /**
+             * Format: double
+             * @description Of the sound heard
+             */
+            concealed: number;
+            /** Format: double */
+            down_kbps: number;
+            /** Format: double */
+            freezes: number;
+            /** Format: double */
+            loss: number;
+            /** @description The lowest rung of the ladder */
+            lowest: string;
+            /**
+             * Format: double
+             * @description Part of the time over the relay
+             */
+            relay: number;
+            /** Format: double */
+            rtt_ms: number;
+            seat: string;
+            /**
+             * Format: double
+             * @description Measured over
+             */
+            seconds: number;
+            /**
+             * Format: double
+             * @description Part of the time without a moving picture sent
+             */
+            sound_only: number;
+            /** Format: double */
+            up_kbps: number;
         };
         ConsultSeated: {
             doctor: string;
@@ -2153,6 +2287,8 @@ export interface components {
             kind: string;
             line?: components["schemas"]["ConsultLine"];
             person: components["schemas"]["ConsultPatient"];
+            /** @description Of the institution */
+            phone: string;
             prescriptions: components["schemas"]["ConsultPrescriptionRef"][];
             record_signed: boolean;
             room_locked: boolean;
@@ -2775,6 +2911,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-calls": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultCalls"];
+                };
             };
             /** @description Error */
             default: {
@@ -5213,6 +5378,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConsultMessage"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-visits-id-quality": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultCallQuality"];
                 };
             };
             /** @description Error */

@@ -131,6 +131,8 @@ export type Visit = {
   person: Pick<Person, 'id' | 'name' | 'sex' | 'age'>
   doctor: { id: string; name: string; title: string }
   institution: Place
+  /** Of the institution. */
+  phone: string
   department: string
   start: string
   end: string
@@ -209,6 +211,51 @@ export type VisitMessage = {
   at: string
   text?: string
   file?: { name: string; content_type: string; size: number }
+}
+
+export type CallQuality = {
+  seats: {
+    seat: string
+    seconds: number
+    rtt_ms: number
+    loss: number
+    concealed: number
+    freezes: number
+    up_kbps: number
+    down_kbps: number
+    relay: number
+    sound_only: number
+    lowest: string
+  }[]
+  gaps: { seat: string; from: string; to?: string }[]
+}
+export type Calls = {
+  since: string
+  hours: {
+    hour: string
+    visits: number
+    reports: number
+    rtt_p50_ms: number
+    rtt_p95_ms: number
+    loss_p95: number
+    concealed_p95: number
+    relay: number
+    tcp: number
+    sound_only: number
+    gaps: number
+  }[]
+  worst: {
+    visit_id: string
+    at: string
+    institution: string
+    seat: string
+    rtt_ms: number
+    loss: number
+    concealed: number
+    relay: number
+    sound_only: number
+    gaps: number
+  }[]
 }
 
 export type Queue = { visits: Visit[]; done: number; unsigned_records: number; returned_prescriptions: number }

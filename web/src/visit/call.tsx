@@ -1,7 +1,8 @@
 // The call as the patient sees it: the doctor, the own picture, one sentence about the line, and buttons with words that never move.
 import { useEffect, useState } from 'preact/hooks'
+import { least } from '../signal/ladder'
 import { Icon } from '../ui/icons'
-import { Dialog } from '../ui/parts'
+import { Dialog, Tick } from '../ui/parts'
 import { Chat, useChat } from './chat'
 import type { Door } from './door'
 import { MoreDialog } from './people'
@@ -17,17 +18,49 @@ export function lasting(seconds: number): string {
   return `${hours > 0 ? `${hours}:` : ''}${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`
 }
 
+type Told = Pick<RoomView, 'phase' | 'peerLost' | 'returned' | 'mic'> & {
+  line: Pick<RoomView['line'], 'sends' | 'takes' | 'soundOnly'>
+}
+
 /** One true sentence about the line; a way back is said once and then left alone. */
-export function lineSentence(view: Pick<RoomView, 'phase' | 'peerLost' | 'returned' | 'mic'>): {
-  text: string
-  trouble: boolean
-} {
+export function lineSentence(view: Told): { text: string; trouble: boolean } {
   if (view.phase === 'connecting') return { text: w('call.joining'), trouble: false }
   if (view.phase === 'reconnecting') return { text: w('net.retry'), trouble: true }
   if (view.peerLost) return { text: w('net.peer'), trouble: true }
   if (view.returned) return { text: w('net.back'), trouble: false }
   if (!view.mic) return { text: w('call.muted'), trouble: false }
+  const { sends, takes, soundOnly } = view.line
+  const rung = soundOnly ? sends : least(sends, takes)
+  if (rung === 'text') return { text: w('rung.text'), trouble: true }
+  if (soundOnly) return { text: w('rung.chosen'), trouble: false }
+  if (rung === 'audio' || rung === 'still' || rung === '180p') return { text: w(`rung.${rung}`), trouble: false }
   return { text: w('call.good'), trouble: false }
+}
+
+/** How the line is, as a light with its word: a bar, two, three. */
+export function LineLight({ light }: { light: string }) {
+  if (light !== 'good' && light !== 'fair' && light !== 'poor') return null
+  return (
+    <span class={`line-light ${light}`} data-test="light" data-light={light}>
+      <Icon name={`bars_${light}`} />
+      {w(`light.${light}`)}
+    </span>
+  )
+}
+
+const callAfter = 20_000
+
+/** The telephone is always the last rung: offered when words no longer get through, or the line is away for long. */
+export function usePhoneOffer(view: Pick<RoomView, 'phase' | 'line'>): boolean {
+  const [late, setLate] = useState(false)
+  const away = view.phase === 'reconnecting'
+  useEffect(() => {
+    setLate(false)
+    if (!away) return
+    const timer = setTimeout(() => setLate(true), callAfter)
+    return () => clearTimeout(timer)
+  }, [away])
+  return (away && late) || view.line.sends === 'text' || view.line.takes === 'text'
 }
 
 /** The others in the room, one picture each; one person fills the stage, more share it. */
@@ -39,9 +72,12 @@ export function CallScreen({
   room,
   door,
   chatKey,
+  phone,
   onHang,
 }: {
   place: string
+  /** Of the hospital; undefined where none is known. */
+  phone?: string
   alone: string
   myName: string
   nameOf?: (remote: Remote) => string
@@ -60,6 +96,7 @@ export function CallScreen({
     return () => clearInterval(tick)
   }, [])
   const sentence = lineSentence(view)
+  const offer = usePhoneOffer(view)
   return (
     <main class="call-screen" id="content" data-test="call" data-phase={view.phase}>
       <h1 class="visually-hidden">{w('state.in_consult')}</h1>
@@ -67,6 +104,7 @@ export function CallScreen({
         <Icon name="lock" />
         <span>{place}</span>
         <span class="space" />
+        <LineLight light={view.line.light} />
         <span>{w('call.lasting', { t: lasting(seconds) })}</span>
       </div>
       <div class={`call-stage${view.remotes.length > 1 ? ' many' : ''}`}>
@@ -74,8 +112,13 @@ export function CallScreen({
         {view.remotes.map((remote) => (
           <div class="call-person" key={remote.seat} data-test="person" data-role={remote.role}>
             <Picture stream={remote.stream} label={nameOf(remote)} />
-            {!remote.video && <Nobody name={nameOf(remote)} />}
-            <span class="who">{nameOf(remote)}</span>
+            {!remote.video && remote.still && (
+              <img class="still" src={remote.still} alt={nameOf(remote)} data-test="still" />
+            )}
+            {!remote.video && !remote.still && <Nobody name={nameOf(remote)} />}
+            <span class="who">
+              {nameOf(remote)} <LineLight light={remote.light} />
+            </span>
           </div>
         ))}
         {view.local && view.camera && (
@@ -91,6 +134,11 @@ export function CallScreen({
           </span>
         )}
         <span>{sentence.text}</span>
+        {offer && phone && (
+          <a class="dial" href={`tel:${phone.replace(/[^0-9+]/g, '')}`} data-test="dial">
+            {w('call.phone', { phone })}
+          </a>
+        )}
       </div>
       <div class="call-keys">
         <button type="button" aria-pressed={!view.mic} onClick={() => room.setMic(!view.mic)} data-test="mic">
@@ -127,9 +175,17 @@ export function CallScreen({
         </button>
       </div>
       {open === 'more' && door && (
-        <MoreDialog view={view} myName={myName} door={door} onClose={() => setOpen(undefined)} />
+        <MoreDialog view={view} myName={myName} door={door} onClose={() => setOpen(undefined)}>
+          <SoundOnly checked={view.line.soundOnly} onChange={(only) => room.listenOnly(only)} />
+        </MoreDialog>
       )}
     </main>
+  )
+}
+
+export function SoundOnly({ checked, onChange }: { checked: boolean; onChange: (only: boolean) => void }) {
+  return (
+    <Tick label={w('only.sound')} note={w('only.sound.note')} checked={checked} onChange={onChange} test="sound-only" />
   )
 }
 

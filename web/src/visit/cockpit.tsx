@@ -12,6 +12,7 @@ import { PrescriptionEditor } from '../prescribe/editor'
 import { Icon } from '../ui/icons'
 import { useKeys } from '../ui/keys'
 import { Button, Dialog, Field, Loading, Notice, ProblemNote, Select, Tick, useTitle } from '../ui/parts'
+import { SoundOnly } from './call'
 import { ChartPanel } from './chart_panel'
 import { Chat, useChat } from './chat'
 import { w } from './desk_words'
@@ -308,6 +309,7 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
       {bringing && (
         <Dialog title={say('more')} onClose={() => setBringing(false)}>
           <div class="stack">
+            <SoundOnly checked={view.line.soundOnly} onChange={(only) => room.listenOnly(only)} />
             {door.invite && <Invite kind="companion" invite={door.invite} />}
             {door.invite && <Invite kind="colleague" invite={door.invite} />}
             {door.invite && <Invite kind="device" invite={door.invite} />}

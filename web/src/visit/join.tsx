@@ -155,6 +155,7 @@ function Seat({ seat }: { seat: Seated }) {
         room={room}
         door={door}
         chatKey={seat.seat}
+        phone={seat.phone}
         onHang={() => {
           room.leave()
           setLeft(true)

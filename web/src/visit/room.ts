@@ -236,7 +236,7 @@ export class Room {
         still: tracks.some((track) => track.kind === 'video' && !track.stalled)
           ? undefined
           : this.stills.get(seat.seat),
-        video: tracks.some((track) => track.kind === 'video' && !track.muted),
+        video: tracks.some((track) => track.kind === 'video' && !track.muted && !track.stalled),
         lost: seat.presence === 'reconnecting' || tracks.some((track) => track.stalled && track.kind === 'audio'),
       }
     })

@@ -7,6 +7,7 @@ export const w = phrases({
   'role.interpreter': { zh: '翻译', en: 'Interpreter' },
   'role.village_doctor': { zh: '村医', en: 'Village doctor' },
   'role.colleague': { zh: '请来的医生', en: 'Invited doctor' },
+  'role.companion': { zh: '陪同', en: 'Companion' },
   'role.observer': { zh: '旁听', en: 'Observer' },
   named: { zh: '{name}（{role}）', en: '{name} ({role})' },
   'people.title': { zh: '诊室里的人', en: 'In the room' },
@@ -32,6 +33,11 @@ export const w = phrases({
   'chat.tab': { zh: '在新页看 {name}', en: 'Open {name} in a new page' },
   'chat.kept': { zh: '文字和文件会随就诊保存。', en: 'Messages and files are kept with the visit.' },
   more: { zh: '更多', en: 'More' },
+  'line.title': { zh: '线路', en: 'The line' },
+  'line.seat': {
+    zh: '{who}：往返 {rtt} ms，丢包 {loss} %，听不清 {concealed} %，断线 {gaps} 次',
+    en: '{who}: round trip {rtt} ms, loss {loss} %, words lost {concealed} %, gaps {gaps}',
+  },
   'invite.companion': { zh: '请家人或翻译进来', en: 'Bring family or an interpreter' },
   'invite.colleague': { zh: '请另一位医生', en: 'Invite another doctor' },
   'invite.device': { zh: '换到另一台设备', en: 'Move to another device' },
@@ -87,5 +93,9 @@ export function roleWord(role: string): string {
   const known = roles.find((one) => one === role)
   return known ? w(`role.${known}`) : role
 }
+
+/** Who sits in a seat, by its name alone. */
+export const roleWordOfSeat = (seat: string) =>
+  seat === 'patient' ? w('role.guest') : seat === 'doctor' ? w('role.host') : w('role.companion')
 
 export const withRole = ({ name, role }: { name: string; role: string }) => w('named', { name, role: roleWord(role) })

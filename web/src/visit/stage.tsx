@@ -1,6 +1,6 @@
 // The pictures at the top of the doctor's column, right under the camera: the patient, and who came along.
 import { Icon } from '../ui/icons'
-import { lineSentence } from './call'
+import { LineLight, lineSentence } from './call'
 import type { RoomView } from './room'
 import { withRole } from './room_words'
 import { Picture } from './waiting'
@@ -16,12 +16,17 @@ export function Stage({ view, idle }: { view: RoomView; idle: string }) {
           {view.remotes.map((remote) => (
             <div class="seat" key={remote.seat}>
               <Picture stream={remote.stream} label={withRole(remote)} />
-              {!remote.video && (
+              {!remote.video && remote.still && (
+                <img class="still" src={remote.still} alt={withRole(remote)} data-test="still" />
+              )}
+              {!remote.video && !remote.still && (
                 <div class="nobody">
                   <Icon name="person" />
                 </div>
               )}
-              <span class="who">{view.remotes.length > 1 ? withRole(remote) : remote.name}</span>
+              <span class="who">
+                {view.remotes.length > 1 ? withRole(remote) : remote.name} <LineLight light={remote.light} />
+              </span>
             </div>
           ))}
         </div>
@@ -43,7 +48,7 @@ export function Stage({ view, idle }: { view: RoomView; idle: string }) {
               <Icon name="warn" />
             </span>
           )}
-          {sentence.text}
+          {sentence.text} <LineLight light={view.line.light} />
         </span>
       )}
     </div>

@@ -107,6 +107,7 @@ function VisitByState({
         room={room}
         door={door}
         chatKey={visit.id}
+        phone={visit.phone}
         onHang={() => {
           room.leave()
           setLeft(true)
