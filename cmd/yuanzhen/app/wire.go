@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/tls"
 	"embed"
 	"encoding/hex"
 	"encoding/json"
@@ -183,8 +184,24 @@ func (a *App) openRooms(h *house) error {
 	if o.TURNURL != "" {
 		options.Relay = signaling.RelayOptions{URLs: []string{o.TURNURL}, Secret: o.TURNSecret}
 	} else {
-		relay := netip.AddrPortFrom(options.UDP.Addr(), 0)
-		options.Relay = signaling.RelayOptions{UDP: relay, TCP: relay, Secret: hex.EncodeToString(a.engines.vault.Secret("turn"))}
+		beside := func(setting, value string) netip.AddrPort { // by default at the address of the media
+			if value == "" {
+				return netip.AddrPortFrom(options.UDP.Addr(), 0)
+			}
+			return port(setting, value)
+		}
+		options.Relay = signaling.RelayOptions{UDP: beside("YUANZHEN_TURN_UDP", o.TURNUDP), TCP: beside("YUANZHEN_TURN_TCP", o.TURNTCP),
+			TLS: beside("YUANZHEN_TURN_TLS", o.TURNTLS), Host: o.TURNHost, Secret: hex.EncodeToString(a.engines.vault.Secret("turn"))}
+		if o.TURNCert != "" {
+			pair, loadErr := tls.LoadX509KeyPair(o.TURNCert, o.TURNKey)
+			if loadErr != nil {
+				return fmt.Errorf("YUANZHEN_TURN_CERT, YUANZHEN_TURN_KEY: %w", loadErr)
+			}
+			options.Relay.Certificate = &pair
+		}
+	}
+	if err != nil {
+		return err
 	}
 	if o.Public != "" {
 		options.AllowedOrigins = []string{strings.TrimSuffix(o.Public, "/")}
