@@ -212,6 +212,7 @@ func (a *App) openRooms(h *house) error {
 	}
 	h.onStop(func(context.Context) error { return h.media.Stop() })
 	h.desk = control.Desk{Key: key, Now: time.Now, ICEServers: h.media.ICEServers}
+	(&networkChecks{desk: h.desk, rooms: h.media.Rooms()}).routes(h.api)
 	socket := h.media.Handler()
 	httpapi.Raw(h.api, httpapi.Op{Method: "GET", Path: "/signal", Action: "room.enter", Status: http.StatusSwitchingProtocols,
 		Summary: "WebSocket of the rooms; the first message brings the ticket (signaling/PROTOCOL.md)"},

@@ -32,6 +32,7 @@ export type Read = [
   Known<ours.Seated, S['ConsultSeated']>,
   Known<ours.Companion, S['ConsultCompanion']>,
   Known<ours.VisitMessage, S['ConsultMessage']>,
+  Known<ours.NetworkCheck, S['AppNetworkCheck']>,
   Known<ours.CallQuality, S['ConsultCallQuality']>,
   Known<ours.Calls['hours'][number], S['ConsultCallHour']>,
   Known<ours.Calls['worst'][number], S['ConsultBadCall']>,

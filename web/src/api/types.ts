@@ -258,6 +258,12 @@ export type Calls = {
   }[]
 }
 
+export type NetworkCheck = {
+  socket: string
+  seats: Pick<Ticket, 'ticket' | 'ice_servers' | 'expires'>[]
+  expires: string
+}
+
 export type Queue = { visits: Visit[]; done: number; unsigned_records: number; returned_prescriptions: number }
 export type Judgement = 'confirmed_followup' | 'judged_first' | 'unsuitable'
 

@@ -13,6 +13,7 @@ import {
   type Source,
   VERSION,
 } from './protocol'
+import { type Counters, nothingCounted } from './quality'
 import { isStill, Pieces } from './stills'
 
 export type Ticket = { url: string; ticket: string; ice_servers: RTCIceServer[] }
@@ -169,6 +170,8 @@ export class SignalClient {
     changed: () => this.refresh(),
   })
 
+  static readonly browser: Environment = browser
+
   constructor(private readonly options: Options) {
     this.env = options.environment ?? browser
   }
@@ -274,6 +277,11 @@ export class SignalClient {
   listenOnly(soundOnly: boolean): void {
     this.line.listenOnly(soundOnly)
     this.refresh()
+  }
+
+  /** What was sent and received so far. */
+  async counters(): Promise<Counters> {
+    return this.media ? this.media.counters(this.env.now()) : nothingCounted
   }
 
   private async connect(): Promise<void> {
