@@ -104,7 +104,7 @@ export async function probe(path: PathName): Promise<PathResult> {
     sender.join()
     receiver.join()
     let first = await receiver.counters()
-    while (first.framesDecoded === 0 || first.audioEnergy === 0) {
+    while (first.framesDecoded === 0) {
       if (performance.now() - began > connectWithin) return none
       await pause(200)
       first = await receiver.counters()
