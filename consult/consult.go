@@ -33,11 +33,15 @@ type Service struct {
 	Files    Files
 	Live     Bus
 	Scripts  Prescriptions // nil where nothing prescribes
+	Vault    *keys.Vault   // seals what is said in rooms
+	Public   string        // address that people use, for links
 }
 
 // Rooms is what a visit asks of the media server (control.Rooms).
 type Rooms interface {
 	Admit(context.Context, control.Room, control.Seat) error
+	Remove(context.Context, control.Room, control.Seat) error
+	Lock(ctx context.Context, room control.Room, locked bool) error
 	Close(context.Context, control.Room) error
 	Seats(context.Context, control.Room) ([]control.SeatState, error)
 }

@@ -73,6 +73,7 @@ type Visit struct {
 	Person        Patient                `json:"person"`
 	Doctor        Doctor                 `json:"doctor"`
 	Institution   Named[ids.Institution] `json:"institution"`
+	Phone         string                 `json:"phone" doc:"Of the institution"`
 	Department    string                 `json:"department"`
 	Start         time.Time              `json:"start"`
 	End           time.Time              `json:"end"`
@@ -83,6 +84,7 @@ type Visit struct {
 	Line          *Line                  `json:"line,omitempty"`
 	Prescriptions []PrescriptionRef      `json:"prescriptions"`
 	RecordSigned  bool                   `json:"record_signed"`
+	RoomLocked    bool                   `json:"room_locked"`
 	Version       int                    `json:"version"`
 
 	account ids.Account
@@ -276,8 +278,8 @@ func (s *Service) shown(ctx context.Context, tx tx, r visitRow) (Visit, error) {
 		Person:      Patient{r.PersonID, r.PersonName, r.Sex, ageOf(r.BirthDate, now)},
 		Doctor:      Doctor{r.PractitionerID, r.DoctorName, r.Title},
 		Institution: Named[ids.Institution]{r.InstitutionID, r.InstitutionName},
-		Department:  r.Department, Start: r.Start, End: r.End, FeeFen: r.FeeFen, ICD10: r.ICD10, Complaint: r.Complaint,
-		RecordSigned: r.RecordSigned, Version: r.Version, Prescriptions: []PrescriptionRef{},
+		Phone:       r.Phone, Department: r.Department, Start: r.Start, End: r.End, FeeFen: r.FeeFen, ICD10: r.ICD10, Complaint: r.Complaint,
+		RecordSigned: r.RecordSigned, RoomLocked: r.RoomLocked, Version: r.Version, Prescriptions: []PrescriptionRef{},
 		account: r.AccountID, room: control.Room(r.Room), row: r,
 	}
 	var err error

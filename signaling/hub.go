@@ -79,6 +79,10 @@ func (h *hub) event(kind control.EventKind, r *room, s *seat, now time.Time) {
 	h.events.Put(e)
 }
 
+func (h *hub) quality(s *seat, q control.Quality, now time.Time) {
+	h.events.Put(control.Event{Kind: control.QualityReported, Room: s.room.name, Seat: s.id(), Role: s.claims.Role, Admitted: true, At: now, Quality: &q})
+}
+
 // Admit implements control.Rooms.
 func (h *hub) Admit(ctx context.Context, name control.Room, id control.Seat) error {
 	if err := ctx.Err(); err != nil {
@@ -96,6 +100,15 @@ func (h *hub) Remove(ctx context.Context, name control.Room, id control.Seat) er
 	var peers []*sfu.Peer
 	h.in(name, func(r *room) { peers = r.remove(id, h.now()) })
 	return closed(ctx, peers...)
+}
+
+// Lock implements control.Rooms.
+func (h *hub) Lock(ctx context.Context, name control.Room, locked bool) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	h.in(name, func(r *room) { r.lock(locked) })
+	return nil
 }
 
 // Close implements control.Rooms: when it returns nil, all transports of the room are closed.

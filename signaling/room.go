@@ -32,6 +32,7 @@ type room struct {
 	admitted map[control.Seat]bool      // by deed, kept for tickets sold before it
 	removed  map[control.Seat]time.Time // tickets up to then are refused
 	closed   time.Time                  // likewise, for everybody
+	locked   bool                       // nobody new may wait
 	empty    time.Time                  // since when; zero while a seat is taken
 	dead     bool                       // forgotten by the hub: look it up again
 
@@ -90,6 +91,8 @@ func (r *room) enter(c control.Claims, m fromClient, cn *conn, now time.Time) (*
 		s = newSeat(r, c, now)
 		s.since = since
 		r.seats = append(r.seats, s)
+	case r.locked && !c.Admitted && !r.admitted[c.Seat]:
+		return nil, errLocked.message()
 	case len(r.seats) >= maxSeats:
 		return nil, errFull.message()
 	default:
@@ -105,7 +108,7 @@ func (r *room) enter(c control.Claims, m fromClient, cn *conn, now time.Time) (*
 		Rights: rightsView{c.Publish, c.Subscribe}, Seats: []seatView{},
 	}
 	if s.admitted {
-		joined.Seats = r.others(s)
+		joined.Seats, joined.Locked = r.others(s), r.locked
 	}
 	s.send(joined)
 	if s.admitted {
@@ -134,9 +137,32 @@ func (r *room) startMedia(s *seat) {
 			return
 		}
 		for _, up := range other.tracks {
-			s.peer.Subscribe(up, string(other.id()))
+			if s.takes(up) {
+				s.peer.Subscribe(up, string(other.id()))
+			}
 		}
 	})
+}
+
+// describe notes what a seat says of its line. Who wants no pictures is sent none, and the others are told, so that a
+// picture nobody watches need not be sent at all.
+func (r *room) describe(s *seat, line lineView) {
+	before := s.line.Pictures
+	s.line = line
+	if before != line.Pictures {
+		r.each(func(other *seat) {
+			for _, up := range other.tracks {
+				switch {
+				case other == s || up.Kind() != "video":
+				case line.Pictures:
+					s.peer.Subscribe(up, string(other.id()))
+				default:
+					s.peer.Unsubscribe(up)
+				}
+			}
+		})
+	}
+	r.tell(s)
 }
 
 func (r *room) admit(id control.Seat) {
@@ -146,10 +172,17 @@ func (r *room) admit(id control.Seat) {
 		return
 	}
 	s.admitted = true
-	s.send(admittedMessage{Type: "admitted", Seats: r.others(s), Sequence: r.sequence})
+	s.send(admittedMessage{Type: "admitted", Seats: r.others(s), Sequence: r.sequence, Locked: r.locked})
 	r.catchUp(s, 0, false)
 	r.startMedia(s)
 	r.tell(s)
+}
+
+func (r *room) lock(locked bool) {
+	if r.locked != locked {
+		r.locked = locked
+		r.broadcast(nil, lockMessage{"lock", locked})
+	}
 }
 
 func (r *room) others(s *seat) []seatView {
@@ -276,7 +309,7 @@ func (r *room) end(now time.Time) []*sfu.Peer {
 			peers = append(peers, s.peer)
 		}
 	}
-	r.closed, r.empty = now, now
+	r.closed, r.empty, r.locked = now, now, false
 	r.kept, r.log, r.sequence = nil, nil, 0
 	clear(r.admitted)
 	r.hub.event(control.RoomClosed, r, nil, now)

@@ -11,8 +11,12 @@ import (
 	"yuanzhen/signaling/sfu/rate"
 )
 
-// maxPointerRate is how many pointer messages a second a seat may send: one a frame at 60 Hz.
-const maxPointerRate = 60
+const (
+	// maxPointerRate is how many pointer messages a second a seat may send: one a frame at 60 Hz.
+	maxPointerRate = 60
+	// qualityEvery is the shortest time between two reports of a seat that are passed on; clients report every 10 s.
+	qualityEvery = 5 * time.Second
+)
 
 // seat is a person's place in a room from the first arrival until it is given up. It is made by room.enter; all
 // fields after claims are guarded by the room's mutex.
@@ -28,7 +32,9 @@ type seat struct {
 	peer     *sfu.Peer // nil until admitted: a waiting seat has no transport at all
 	tracks   []*sfu.UpTrack
 	muted    map[sfu.Source]bool
+	line     lineView
 	pointers *bucket
+	reported time.Time // when its last quality report was passed on
 
 	// Of a seat that came by WHIP or WHEP: it has no socket, and lasts as long as its peer.
 	direct  bool
@@ -40,7 +46,7 @@ type seat struct {
 func newSeat(r *room, c control.Claims, now time.Time) *seat {
 	return &seat{
 		room: r, claims: c, session: rand.Text(), since: now,
-		muted: map[sfu.Source]bool{}, pointers: newBucket(maxPointerRate, now),
+		muted: map[sfu.Source]bool{}, line: lineView{Pictures: true}, pointers: newBucket(maxPointerRate, now),
 	}
 }
 
@@ -57,12 +63,15 @@ func (s *seat) presence() control.Presence {
 }
 
 func (s *seat) view() seatView {
-	v := seatView{Seat: s.id(), Name: s.claims.Name, Role: s.claims.Role, Presence: s.presence(), Tracks: []trackView{}}
+	v := seatView{Seat: s.id(), Name: s.claims.Name, Role: s.claims.Role, Presence: s.presence(), Tracks: []trackView{}, Line: s.line}
 	for _, up := range s.tracks {
 		v.Tracks = append(v.Tracks, trackView{ID: up.ID, Source: up.Source, Kind: up.Kind(), Muted: s.muted[up.Source]})
 	}
 	return v
 }
+
+// takes says whether the track is sent to the seat.
+func (s *seat) takes(up *sfu.UpTrack) bool { return s.line.Pictures || up.Kind() != "video" }
 
 func (s *seat) send(message any) {
 	if s.conn != nil {
@@ -84,7 +93,7 @@ func (s *seat) handle(m fromClient, now time.Time) *refusal {
 	case "leave":
 		s.room.giveUp(s, "left", now)
 		return nil
-	case "publish", "answer", "candidate", "restart", "mute", "app", "choose":
+	case "publish", "answer", "candidate", "restart", "mute", "app", "choose", "quality", "line":
 		if s.peer == nil {
 			return errNotAdmitted
 		}
@@ -113,6 +122,21 @@ func (s *seat) act(m fromClient, now time.Time) *refusal {
 	case "choose":
 		if up := s.room.track(m.Track); up != nil {
 			s.peer.Choose(up, m.choice())
+		}
+		return nil
+	case "line":
+		if m.Line == nil || !m.Line.valid() {
+			return errMalformed
+		}
+		s.room.describe(s, *m.Line)
+		return nil
+	case "quality":
+		if m.Quality == nil || !m.Quality.Valid() {
+			return errMalformed
+		}
+		if now.Sub(s.reported) >= qualityEvery {
+			s.reported = now
+			s.room.hub.quality(s, *m.Quality, now)
 		}
 		return nil
 	}
@@ -164,7 +188,7 @@ func (m media) Published(up *sfu.UpTrack) {
 	m.locked(func() {
 		m.tracks = append(m.tracks, up)
 		m.room.each(func(other *seat) {
-			if other != m.seat && other.peer != nil && !other.direct {
+			if other != m.seat && other.peer != nil && !other.direct && other.takes(up) {
 				other.peer.Subscribe(up, string(m.id()))
 			}
 		})

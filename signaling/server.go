@@ -7,6 +7,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -59,6 +60,9 @@ type Options struct {
 // RelayOptions say whether a TURN relay runs in this process or elsewhere.
 type RelayOptions struct {
 	UDP, TCP netip.AddrPort // of the relay in this process; none runs when UDP is invalid
+	TLS      netip.AddrPort // not listened on when invalid
+	// Certificate of TLS, for the name in Host; self-made when nil.
+	Certificate *tls.Certificate
 	// Host is how clients reach the relay: the first of PublicIPs or the address listened on when empty.
 	Host string
 	// URLs of an outside relay that shares Secret (coturn's use-auth-secret); nothing is started then.
@@ -134,7 +138,7 @@ func (s *Server) Start() error {
 
 func (s *Server) startRelay() error {
 	o := turn.Options{
-		UDP: s.options.Relay.UDP, TCP: s.options.Relay.TCP, Secret: s.options.Relay.Secret,
+		UDP: s.options.Relay.UDP, TCP: s.options.Relay.TCP, TLS: s.options.Relay.TLS, Certificate: s.options.Relay.Certificate, Secret: s.options.Relay.Secret,
 		Logger: s.log, Logs: s.options.Logs, Peers: s.mediaSockets(),
 	}
 	if len(s.options.PublicIPs) > 0 {

@@ -32,6 +32,8 @@ type (
 	teleconsult  struct{}
 	study        struct{}
 	grant        struct{}
+	link         struct{}
+	message      struct{}
 )
 
 type (
@@ -51,6 +53,8 @@ type (
 	Teleconsult  = ID[teleconsult]
 	Study        = ID[study]
 	Grant        = ID[grant]
+	Link         = ID[link]    // a way into a visit's room that opens once
+	Message      = ID[message] // said or shown in a visit's room
 )
 
 // New makes a fresh identifier: ids.New[ids.Visit]().

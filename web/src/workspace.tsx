@@ -9,6 +9,7 @@ import type { Me, Role } from './api/types'
 import { EvidenceDesk } from './booking/evidence_desk'
 import { lang, rememberReading } from './i18n/i18n'
 import { StaffSignIn } from './identity/staff_signin'
+import { CallsPage } from './ops/calls'
 import { Status } from './ops/status'
 import { w } from './ops/words'
 import { ReviewDesk } from './prescribe/review_desk'
@@ -27,6 +28,7 @@ const screens: readonly Screen[] = [
   { href: '/staff/review', label: () => w('nav.review'), roles: ['pharmacist'] },
   { href: '/staff/evidence', label: () => w('nav.evidence'), roles: ['coordinator'] },
   { href: '/staff/board', label: () => w('nav.board'), roles: ['coordinator'] },
+  { href: '/staff/calls', label: () => w('nav.calls'), roles: ['administrator', 'regulator'] },
   { href: '/staff/status', label: () => w('nav.status'), roles: ['administrator', 'regulator'] },
 ]
 
@@ -143,6 +145,7 @@ function Inside() {
             <Route path="/staff/review" component={ReviewDesk} />
             <Route path="/staff/evidence" component={EvidenceDesk} />
             <Route path="/staff/board" component={Board} />
+            <Route path="/staff/calls" component={CallsPage} />
             <Route path="/staff/status" component={Status} />
             <Route default component={Home} />
           </Router>

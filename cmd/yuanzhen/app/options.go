@@ -34,6 +34,12 @@ type Options struct {
 	MediaTCP   string   `name:"media-tcp" env:"YUANZHEN_MEDIA_TCP" placeholder:"HOST:PORT" help:"ICE over TCP, for networks without UDP. Default: a free port on the host of --listen."`
 	MediaIPs   []string `name:"media-ip" env:"YUANZHEN_MEDIA_IPS" sep:"," placeholder:"IP" help:"Addresses that clients reach the media ports at, behind NAT."`
 	TURNURL    string   `name:"turn-url" env:"YUANZHEN_TURN_URL" placeholder:"URL" help:"Outside TURN server (turn:host:port); needs --turn-secret. Default: the embedded one."`
+	TURNUDP    string   `name:"turn-udp" env:"YUANZHEN_TURN_UDP" placeholder:"HOST:PORT" help:"The embedded TURN server over UDP. Default: a free port."`
+	TURNTCP    string   `name:"turn-tcp" env:"YUANZHEN_TURN_TCP" placeholder:"HOST:PORT" help:"The same over TCP. Default: a free port."`
+	TURNTLS    string   `name:"turn-tls" env:"YUANZHEN_TURN_TLS" placeholder:"HOST:PORT" help:"The same over TLS, for networks that let only HTTPS through: best at port 443 of an address of its own. Default: a free port."`
+	TURNHost   string   `name:"turn-host" env:"YUANZHEN_TURN_HOST" placeholder:"NAME" help:"Name by which clients reach the embedded TURN server, as in its certificate. Default: its address."`
+	TURNCert   string   `name:"turn-cert" env:"YUANZHEN_TURN_CERT" placeholder:"FILE" help:"Certificate chain of the TURN server over TLS (PEM). Default: a self-made one, which browsers refuse."`
+	TURNKey    string   `name:"turn-key" env:"YUANZHEN_TURN_KEY" placeholder:"FILE" help:"Its private key (PEM)."`
 	TURNSecret string   `name:"turn-secret" env:"YUANZHEN_TURN_SECRET" help:"Shared secret of the outside TURN server (REST scheme, coturn's use-auth-secret)."`
 
 	MasterKey   string `env:"YUANZHEN_MASTER_KEY" help:"Master key: 32 bytes in base64. Default: a file in the data folder, made at the first run."`
@@ -50,7 +56,8 @@ type Options struct {
 // Check finds settings that can't work and names them.
 func (o *Options) Check() error {
 	for _, s := range []struct{ setting, value string }{
-		{"YUANZHEN_LISTEN", o.Listen}, {"YUANZHEN_MEDIA_UDP", o.MediaUDP}, {"YUANZHEN_MEDIA_TCP", o.MediaTCP}} {
+		{"YUANZHEN_LISTEN", o.Listen}, {"YUANZHEN_MEDIA_UDP", o.MediaUDP}, {"YUANZHEN_MEDIA_TCP", o.MediaTCP},
+		{"YUANZHEN_TURN_UDP", o.TURNUDP}, {"YUANZHEN_TURN_TCP", o.TURNTCP}, {"YUANZHEN_TURN_TLS", o.TURNTLS}} {
 		if s.value == "" {
 			continue
 		}
@@ -76,13 +83,16 @@ func (o *Options) Check() error {
 	if (o.TURNURL != "") != (o.TURNSecret != "") {
 		return fmt.Errorf("YUANZHEN_TURN_URL and YUANZHEN_TURN_SECRET belong together: give both or none")
 	}
+	if (o.TURNCert != "") != (o.TURNKey != "") {
+		return fmt.Errorf("YUANZHEN_TURN_CERT and YUANZHEN_TURN_KEY belong together: give both or none")
+	}
 	if !o.Demo {
 		if err := o.checkProduction(); err != nil {
 			return err
 		}
 	}
 	// The embedded object store changes the working folder: from here on every path is absolute.
-	for _, path := range []*string{&o.Data, &o.MinIOBin, &o.PolicyDir} {
+	for _, path := range []*string{&o.Data, &o.MinIOBin, &o.PolicyDir, &o.TURNCert, &o.TURNKey} {
 		if *path == "" {
 			continue
 		}

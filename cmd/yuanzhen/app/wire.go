@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/tls"
 	"embed"
 	"encoding/hex"
 	"encoding/json"
@@ -113,7 +114,8 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 		return nil, fmt.Errorf("YUANZHEN_POLICIES: %w", err)
 	}
 	h.consult = &consult.Service{DB: e.db, Now: time.Now, Log: a.log, Rules: rules, Policies: policies, Keys: signing,
-		Rooms: h.media.Rooms(), Desk: h.desk, Files: files{e.store}, Live: bus}
+		Rooms: h.media.Rooms(), Desk: h.desk, Files: files{e.store}, Live: bus,
+		Vault: e.vault, Public: a.Addr()}
 	images := &imaging.Service{DB: e.db, Objects: e.store, Now: time.Now, Log: a.log, Public: o.Public}
 	teleconsults := &consult.Teleconsults{Service: h.consult, Images: images}
 	knowledge, err := formulary.Default()
@@ -182,8 +184,24 @@ func (a *App) openRooms(h *house) error {
 	if o.TURNURL != "" {
 		options.Relay = signaling.RelayOptions{URLs: []string{o.TURNURL}, Secret: o.TURNSecret}
 	} else {
-		relay := netip.AddrPortFrom(options.UDP.Addr(), 0)
-		options.Relay = signaling.RelayOptions{UDP: relay, TCP: relay, Secret: hex.EncodeToString(a.engines.vault.Secret("turn"))}
+		beside := func(setting, value string) netip.AddrPort { // by default at the address of the media
+			if value == "" {
+				return netip.AddrPortFrom(options.UDP.Addr(), 0)
+			}
+			return port(setting, value)
+		}
+		options.Relay = signaling.RelayOptions{UDP: beside("YUANZHEN_TURN_UDP", o.TURNUDP), TCP: beside("YUANZHEN_TURN_TCP", o.TURNTCP),
+			TLS: beside("YUANZHEN_TURN_TLS", o.TURNTLS), Host: o.TURNHost, Secret: hex.EncodeToString(a.engines.vault.Secret("turn"))}
+		if o.TURNCert != "" {
+			pair, loadErr := tls.LoadX509KeyPair(o.TURNCert, o.TURNKey)
+			if loadErr != nil {
+				return fmt.Errorf("YUANZHEN_TURN_CERT, YUANZHEN_TURN_KEY: %w", loadErr)
+			}
+			options.Relay.Certificate = &pair
+		}
+	}
+	if err != nil {
+		return err
 	}
 	if o.Public != "" {
 		options.AllowedOrigins = []string{strings.TrimSuffix(o.Public, "/")}
@@ -194,6 +212,7 @@ func (a *App) openRooms(h *house) error {
 	}
 	h.onStop(func(context.Context) error { return h.media.Stop() })
 	h.desk = control.Desk{Key: key, Now: time.Now, ICEServers: h.media.ICEServers}
+	(&networkChecks{desk: h.desk, rooms: h.media.Rooms()}).routes(h.api)
 	socket := h.media.Handler()
 	httpapi.Raw(h.api, httpapi.Op{Method: "GET", Path: "/signal", Action: "room.enter", Status: http.StatusSwitchingProtocols,
 		Summary: "WebSocket of the rooms; the first message brings the ticket (signaling/PROTOCOL.md)"},

@@ -72,6 +72,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/calls": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The lines of the last 24 hours, without names */
+        get: operations["get-calls"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/conditions": {
         parameters: {
             query?: never;
@@ -585,6 +602,92 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/seat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Open a link: its secret for a token of the seat, once */
+        post: operations["post-seat"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/seat/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Show a photo or paper in the room, for who came by link (multipart: file) */
+        post: operations["post-seat-files"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/seat/files/{message}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A file that was shown in the room, for who came by link */
+        get: operations["get-seat-files-message"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/seat/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was said and shown in the room, for who came by link */
+        get: operations["get-seat-messages"];
+        put?: never;
+        /** Say something in the room, for who came by link */
+        post: operations["post-seat-messages"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/seat/ticket": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A ticket to the room, by the token of a seat */
+        post: operations["post-seat-ticket"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/teleconsults": {
         parameters: {
             query?: never;
@@ -1013,6 +1116,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/visits/{id}/companions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who came into the room by link */
+        get: operations["get-visits-id-companions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/visits/{id}/companions/{link}/admit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let a companion in */
+        post: operations["post-visits-id-companions-link-admit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/visits/{id}/companions/{link}/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a companion away */
+        post: operations["post-visits-id-companions-link-remove"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/visits/{id}/end": {
         parameters: {
             query?: never;
@@ -1030,6 +1184,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/visits/{id}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Show a photo or paper in the room (multipart: file) */
+        post: operations["post-visits-id-files"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/visits/{id}/files/{message}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A file that was shown in the room */
+        get: operations["get-visits-id-files-message"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/visits/{id}/judge": {
         parameters: {
             query?: never;
@@ -1041,6 +1229,75 @@ export interface paths {
         put?: never;
         /** Record the doctor's judgement; what may not go on online ends here */
         post: operations["post-visits-id-judge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/visits/{id}/links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A link into the room that opens once: for a companion, a colleague, or one's own other device */
+        post: operations["post-visits-id-links"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/visits/{id}/lock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Close the room's door, or open it */
+        post: operations["post-visits-id-lock"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/visits/{id}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was said and shown in the room */
+        get: operations["get-visits-id-messages"];
+        put?: never;
+        /** Say something in the room, in writing */
+        post: operations["post-visits-id-messages"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/visits/{id}/quality": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the line of the visit was like, with its gaps */
+        get: operations["get-visits-id-quality"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1486,6 +1743,66 @@ export interface components {
             severity: string;
             substance: string;
         };
+        ConsultArrival: {
+            name?: string;
+            relation?: string;
+            /** @enum {string} */
+            role?: "family" | "interpreter" | "village_doctor";
+            secret: string;
+        };
+        ConsultBadCall: {
+            /** Format: date-time */
+            at: string;
+            /** Format: double */
+            concealed: number;
+            /** Format: int64 */
+            gaps: number;
+            institution: string;
+            /** Format: double */
+            loss: number;
+            /** Format: double */
+            relay: number;
+            /** Format: double */
+            rtt_ms: number;
+            seat: string;
+            /** Format: double */
+            sound_only: number;
+            visit_id: string;
+        };
+        ConsultCallHour: {
+            /** Format: double */
+            concealed_p95: number;
+            /** Format: int64 */
+            gaps: number;
+            /** Format: date-time */
+            hour: string;
+            /** Format: double */
+            loss_p95: number;
+            /** Format: double */
+            relay: number;
+            /** Format: int64 */
+            reports: number;
+            /** Format: double */
+            rtt_p50_ms: number;
+            /** Format: double */
+            rtt_p95_ms: number;
+            /** Format: double */
+            sound_only: number;
+            /** Format: double */
+            tcp: number;
+            /** Format: int64 */
+            visits: number;
+        };
+        ConsultCallQuality: {
+            gaps: components["schemas"]["ConsultGap"][];
+            seats: components["schemas"]["ConsultSeatQuality"][];
+        };
+        ConsultCalls: {
+            hours: components["schemas"]["ConsultCallHour"][];
+            /** Format: date-time */
+            since: string;
+            worst: components["schemas"]["ConsultBadCall"][];
+        };
         ConsultChart: {
             allergies: components["schemas"]["ConsultAllergy"][];
             conditions: components["schemas"]["ConsultCondition"][];
@@ -1532,6 +1849,18 @@ export interface components {
         ConsultCode: {
             code: string;
             name: components["schemas"]["FaultText"];
+        };
+        ConsultCompanion: {
+            /** Format: date-time */
+            arrived_at: string;
+            id: string;
+            name: string;
+            relation?: string;
+            /** @enum {string} */
+            role: "family" | "interpreter" | "village_doctor" | "colleague";
+            seat: string;
+            /** @enum {string} */
+            state: "waiting" | "admitted" | "removed";
         };
         ConsultCondition: {
             icd10: string;
@@ -1625,6 +1954,16 @@ export interface components {
             name: components["schemas"]["FaultText"];
             online: boolean;
         };
+        ConsultGap: {
+            /** Format: date-time */
+            from: string;
+            seat: string;
+            /**
+             * Format: date-time
+             * @description Absent when it did not come back
+             */
+            to?: string;
+        };
         ConsultGivenConsent: {
             /** Format: date-time */
             at: string;
@@ -1659,6 +1998,16 @@ export interface components {
             device: components["schemas"]["LineTestDeviceStruct"];
             network: components["schemas"]["LineTestNetworkStruct"];
         };
+        ConsultLink: {
+            /** Format: date-time */
+            expires: string;
+            id: string;
+            kind: string;
+            /** @description The address as a QR code, PNG */
+            qr: string;
+            /** @description The secret is in the fragment, which browsers keep to themselves */
+            url: string;
+        };
         ConsultMedicine: {
             /** @description Decimal, in unit a day */
             daily_dose: string;
@@ -1668,6 +2017,16 @@ export interface components {
             remaining_days: number;
             source: string;
             unit: string;
+        };
+        ConsultMessage: {
+            /** Format: date-time */
+            at: string;
+            file?: components["schemas"]["ConsultSharedFile"];
+            id: string;
+            name: string;
+            role: string;
+            seat: string;
+            text?: string;
         };
         ConsultNamedIDInstitution: {
             id: string;
@@ -1774,8 +2133,11 @@ export interface components {
             kind: string;
             line?: components["schemas"]["ConsultLine"];
             person: components["schemas"]["ConsultPatient"];
+            /** @description Of the institution */
+            phone: string;
             prescriptions: components["schemas"]["ConsultPrescriptionRef"][];
             record_signed: boolean;
+            room_locked: boolean;
             /** Format: date-time */
             start: string;
             state: string;
@@ -1803,6 +2165,60 @@ export interface components {
             version: number;
             /** Format: date-time */
             written_at?: string;
+        };
+        ConsultSeatQuality: {
+            /**
+             * Format: double
+             * @description Of the sound heard
+             */
+            concealed: number;
+            /** Format: double */
+            down_kbps: number;
+            /** Format: double */
+            freezes: number;
+            /** Format: double */
+            loss: number;
+            /** @description The lowest rung of the ladder */
+            lowest: string;
+            /**
+             * Format: double
+             * @description Part of the time over the relay
+             */
+            relay: number;
+            /** Format: double */
+            rtt_ms: number;
+            seat: string;
+            /**
+             * Format: double
+             * @description Measured over
+             */
+            seconds: number;
+            /**
+             * Format: double
+             * @description Part of the time without a moving picture sent
+             */
+            sound_only: number;
+            /** Format: double */
+            up_kbps: number;
+        };
+        ConsultSeated: {
+            doctor: string;
+            /** Format: date-time */
+            expires: string;
+            institution: string;
+            kind: string;
+            name: string;
+            /** @description Of the institution, for when the line does not carry sound */
+            phone: string;
+            role: string;
+            seat: string;
+            token: string;
+        };
+        ConsultSharedFile: {
+            content_type: string;
+            name: string;
+            /** Format: int64 */
+            size: number;
         };
         ConsultSlot: {
             department: string;
@@ -1871,8 +2287,11 @@ export interface components {
             kind: string;
             line?: components["schemas"]["ConsultLine"];
             person: components["schemas"]["ConsultPatient"];
+            /** @description Of the institution */
+            phone: string;
             prescriptions: components["schemas"]["ConsultPrescriptionRef"][];
             record_signed: boolean;
+            room_locked: boolean;
             /** Format: date-time */
             start: string;
             state: string;
@@ -2017,6 +2436,10 @@ export interface components {
             study_date: string;
             study_uid: string;
         };
+        InviteInBody: {
+            /** @enum {string} */
+            kind: "companion" | "colleague" | "device";
+        };
         Item: {
             sha256: string;
             sop_uid: string;
@@ -2038,6 +2461,9 @@ export interface components {
             rtt_ms: number;
             /** Format: double */
             up_kbps?: number;
+        };
+        LockInBody: {
+            locked: boolean;
         };
         NotifyMessage: {
             /** Format: date-time */
@@ -2277,6 +2703,12 @@ export interface components {
             remedy: components["schemas"]["FaultText"];
             rule: string;
         };
+        SayInBody: {
+            text: string;
+        };
+        SeatSayInBody: {
+            text: string;
+        };
         SendCodeInBody: {
             phone: string;
         };
@@ -2479,6 +2911,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-calls": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultCalls"];
+                };
             };
             /** @description Error */
             default: {
@@ -3484,6 +3945,184 @@ export interface operations {
             };
         };
     };
+    "post-seat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConsultArrival"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultSeated"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-seat-files": {
+        parameters: {
+            query?: never;
+            header: {
+                "Yuanzhen-Seat": string;
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "get-seat-files-message": {
+        parameters: {
+            query?: never;
+            header: {
+                "Yuanzhen-Seat": string;
+            };
+            path: {
+                message: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "get-seat-messages": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The token of a seat */
+                "Yuanzhen-Seat"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultMessage"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-seat-messages": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The token of a seat */
+                "Yuanzhen-Seat"?: string;
+                /** @description The same message sent twice is one */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SeatSayInBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultMessage"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-seat-ticket": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The token of a seat */
+                "Yuanzhen-Seat"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultTicket"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "get-teleconsults": {
         parameters: {
             query?: never;
@@ -4409,6 +5048,101 @@ export interface operations {
             };
         };
     };
+    "get-visits-id-companions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultCompanion"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-visits-id-companions-link-admit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                link: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultCompanion"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-visits-id-companions-link-remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                link: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultCompanion"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "post-visits-id-end": {
         parameters: {
             query?: never;
@@ -4440,6 +5174,49 @@ export interface operations {
             };
         };
     };
+    "post-visits-id-files": {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "get-visits-id-files-message": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                message: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     "post-visits-id-judge": {
         parameters: {
             query?: never;
@@ -4462,6 +5239,176 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConsultVisit"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-visits-id-links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InviteInBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultLink"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-visits-id-lock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LockInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultVisit"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-visits-id-messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultMessage"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-visits-id-messages": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The same message sent twice is one */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SayInBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultMessage"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-visits-id-quality": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultCallQuality"];
                 };
             };
             /** @description Error */

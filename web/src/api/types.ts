@@ -131,6 +131,8 @@ export type Visit = {
   person: Pick<Person, 'id' | 'name' | 'sex' | 'age'>
   doctor: { id: string; name: string; title: string }
   institution: Place
+  /** Of the institution. */
+  phone: string
   department: string
   start: string
   end: string
@@ -141,6 +143,7 @@ export type Visit = {
   line?: { ahead: number; minutes_low: number; minutes_high: number }
   prescriptions: { id: string; state: RxState }[]
   record_signed: boolean
+  room_locked: boolean
   version: number
   waiting_s?: number
 }
@@ -169,6 +172,95 @@ export type Ticket = {
   ice_servers: { urls: string | string[]; username?: string; credential?: string }[]
   seat: { name: string; role: string }
   admitted: boolean
+  expires: string
+}
+
+/** A way into the room that opens once; qr is a PNG in base64. */
+export type RoomLink = {
+  id: string
+  kind: 'companion' | 'colleague' | 'device'
+  url: string
+  qr: string
+  expires: string
+}
+export type Seated = {
+  token: string
+  kind: RoomLink['kind']
+  seat: string
+  name: string
+  role: string
+  institution: string
+  phone: string
+  doctor: string
+  expires: string
+}
+export type Companion = {
+  id: string
+  seat: string
+  name: string
+  role: 'family' | 'interpreter' | 'village_doctor' | 'colleague'
+  relation?: string
+  state: 'waiting' | 'admitted' | 'removed'
+  arrived_at: string
+}
+export type VisitMessage = {
+  id: string
+  seat: string
+  name: string
+  role: string
+  at: string
+  text?: string
+  file?: { name: string; content_type: string; size: number }
+}
+
+export type CallQuality = {
+  seats: {
+    seat: string
+    seconds: number
+    rtt_ms: number
+    loss: number
+    concealed: number
+    freezes: number
+    up_kbps: number
+    down_kbps: number
+    relay: number
+    sound_only: number
+    lowest: string
+  }[]
+  gaps: { seat: string; from: string; to?: string }[]
+}
+export type Calls = {
+  since: string
+  hours: {
+    hour: string
+    visits: number
+    reports: number
+    rtt_p50_ms: number
+    rtt_p95_ms: number
+    loss_p95: number
+    concealed_p95: number
+    relay: number
+    tcp: number
+    sound_only: number
+    gaps: number
+  }[]
+  worst: {
+    visit_id: string
+    at: string
+    institution: string
+    seat: string
+    rtt_ms: number
+    loss: number
+    concealed: number
+    relay: number
+    sound_only: number
+    gaps: number
+  }[]
+}
+
+export type NetworkCheck = {
+  socket: string
+  seats: Pick<Ticket, 'ticket' | 'ice_servers' | 'expires'>[]
   expires: string
 }
 
@@ -418,6 +510,7 @@ export type Change = { kind: ChangeKind; id: string }
 export type ChangeKind =
   | 'visit.changed'
   | 'queue.changed'
+  | 'message.added'
   | 'evidence.changed'
   | 'prescription.changed'
   | 'teleconsult.changed'
