@@ -93,9 +93,9 @@ func (h *hub) Remove(ctx context.Context, name control.Room, id control.Seat) er
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	var peer *sfu.Peer
-	h.in(name, func(r *room) { peer = r.remove(id, h.now()) })
-	return closed(ctx, peer)
+	var peers []*sfu.Peer
+	h.in(name, func(r *room) { peers = r.remove(id, h.now()) })
+	return closed(ctx, peers...)
 }
 
 // Close implements control.Rooms: when it returns nil, all transports of the room are closed.
@@ -110,9 +110,6 @@ func (h *hub) Close(ctx context.Context, name control.Room) error {
 
 func closed(ctx context.Context, peers ...*sfu.Peer) error {
 	for _, p := range peers {
-		if p == nil {
-			continue
-		}
 		select {
 		case <-p.Done():
 		case <-ctx.Done():

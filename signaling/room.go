@@ -210,6 +210,7 @@ func (r *room) detach(s *seat) {
 		r.withdraw(s, up)
 	}
 	s.tracks = nil
+	r.abandon(s)
 	if s.peer != nil {
 		s.peer.Close()
 	}
@@ -227,25 +228,39 @@ func (r *room) track(id string) *sfu.UpTrack {
 	return nil
 }
 
+// abandon ends those who watch a seat by WHEP, which knows no other way to say that nothing comes any more.
+func (r *room) abandon(s *seat) {
+	r.each(func(other *seat) {
+		if other.viewing == s.id() && other.peer != nil {
+			other.peer.Close()
+		}
+	})
+}
+
 func (r *room) withdraw(s *seat, up *sfu.UpTrack) {
 	r.each(func(other *seat) {
-		if other != s && other.peer != nil {
+		if other != s && other.peer != nil && !other.direct {
 			other.peer.Unsubscribe(up)
 		}
 	})
 }
 
-// remove gives up a seat by deed. It returns the peer to wait for, nil if there is none.
-func (r *room) remove(id control.Seat, now time.Time) *sfu.Peer {
+// remove gives up by deed a seat and those from which its holder watches. It returns the peers to wait for.
+func (r *room) remove(id control.Seat, now time.Time) []*sfu.Peer {
 	r.removed[id] = now
 	delete(r.admitted, id)
-	s := r.find(id)
-	if s == nil {
-		return nil
+	var peers []*sfu.Peer
+	for _, s := range slices.Clone(r.seats) {
+		if s.id() != id && s.holder != id {
+			continue
+		}
+		s.send(plainMessage{"removed"})
+		r.giveUp(s, "removed", now)
+		if s.peer != nil {
+			peers = append(peers, s.peer)
+		}
 	}
-	s.send(plainMessage{"removed"})
-	r.giveUp(s, "removed", now)
-	return s.peer
+	return peers
 }
 
 // end closes the room by deed and returns the peers to wait for.
@@ -273,7 +288,7 @@ func (r *room) tidy(now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, s := range slices.Clone(r.seats) {
-		if s.conn == nil && now.Sub(s.lost) > resumeWindow {
+		if s.conn == nil && !s.direct && now.Sub(s.lost) > resumeWindow {
 			r.giveUp(s, "lost", now)
 		}
 	}

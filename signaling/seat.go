@@ -29,6 +29,12 @@ type seat struct {
 	tracks   []*sfu.UpTrack
 	muted    map[sfu.Source]bool
 	pointers *bucket
+
+	// Of a seat that came by WHIP or WHEP: it has no socket, and lasts as long as its peer.
+	direct  bool
+	holder  control.Seat  // of the ticket; the seat of a viewer has a name of its own
+	viewing control.Seat  // whom it watches; empty unless it came by WHEP
+	more    chan struct{} // closed and renewed when a track is added; nil while nobody waits for one
 }
 
 func newSeat(r *room, c control.Claims, now time.Time) *seat {
@@ -42,7 +48,7 @@ func (s *seat) id() control.Seat { return s.claims.Seat }
 
 func (s *seat) presence() control.Presence {
 	switch {
-	case s.conn == nil:
+	case s.conn == nil && !s.direct:
 		return control.Reconnecting
 	case !s.admitted:
 		return control.Waiting
@@ -158,10 +164,14 @@ func (m media) Published(up *sfu.UpTrack) {
 	m.locked(func() {
 		m.tracks = append(m.tracks, up)
 		m.room.each(func(other *seat) {
-			if other != m.seat && other.peer != nil {
+			if other != m.seat && other.peer != nil && !other.direct {
 				other.peer.Subscribe(up, string(m.id()))
 			}
 		})
+		if m.more != nil {
+			close(m.more)
+			m.more = nil
+		}
 		m.room.tell(m.seat)
 	})
 }
@@ -170,6 +180,9 @@ func (m media) Unpublished(up *sfu.UpTrack) {
 	m.locked(func() {
 		m.tracks = slices.DeleteFunc(m.tracks, func(t *sfu.UpTrack) bool { return t == up })
 		m.room.withdraw(m.seat, up)
+		if len(m.tracks) == 0 {
+			m.room.abandon(m.seat)
+		}
 		m.room.tell(m.seat)
 	})
 }
@@ -210,6 +223,7 @@ func (m media) Broken(err error) {
 			m.room.withdraw(m.seat, up)
 		}
 		m.tracks = nil
+		m.room.abandon(m.seat)
 		if m.conn != nil {
 			last := why.message()
 			last.Fatal = true

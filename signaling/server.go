@@ -27,6 +27,7 @@ import (
 	"yuanzhen/signaling/queue"
 	"yuanzhen/signaling/sfu"
 	"yuanzhen/signaling/turn"
+	"yuanzhen/signaling/whip"
 )
 
 const (
@@ -47,6 +48,8 @@ type Options struct {
 	AllowedOrigins []string
 	// SHA1Profile admits browsers from before 2022, see sfu.Options.
 	SHA1Profile bool
+	// BenchSecret, when not empty, is a bearer token for any seat in any room over WHIP and WHEP. For measuring only.
+	BenchSecret string
 	Events      control.Events // nil: nobody listens
 	Logger      *slog.Logger   // nil is silent. Neither tickets nor names nor addresses are logged.
 	Logs        logging.LoggerFactory
@@ -74,6 +77,7 @@ type Server struct {
 	hub    *hub
 	engine *sfu.Engine
 	relay  *turn.Server // nil when none runs here
+	whip   *whip.Handler
 	stop   chan struct{}
 	work   sync.WaitGroup // the sweep and the events
 
@@ -122,6 +126,7 @@ func (s *Server) Start() error {
 	s.hub = &hub{
 		engine: s.engine, now: s.options.Now, log: s.log, events: queue.New[control.Event](), rooms: map[control.Room]*room{},
 	}
+	s.whip = whip.New(direct{s}, s.log)
 	s.work.Go(s.sweep)
 	s.work.Go(s.report)
 	return nil
@@ -181,11 +186,13 @@ func (s *Server) Stop() error {
 		})
 		r.mu.Unlock()
 	}
+	s.whip.Close()
 	s.handlers.Wait()
 	close(s.stop)
 	s.hub.events.Close()
 	s.work.Wait()
 	errs := []error{s.engine.Close()}
+	s.whip.Wait()
 	if s.relay != nil {
 		errs = append(errs, s.relay.Close())
 	}

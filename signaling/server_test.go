@@ -36,6 +36,7 @@ type house struct {
 	server *signaling.Server
 	desk   control.Desk
 	url    string
+	http   *httptest.Server // WHIP and WHEP; nil until asked for
 
 	mu     sync.Mutex
 	events []control.Event

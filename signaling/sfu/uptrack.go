@@ -20,6 +20,11 @@ const (
 	Camera      Source = "camera"
 	Screen      Source = "screen"
 	ScreenAudio Source = "screen_audio"
+	// Instruments, which come by WHIP.
+	Ultrasound Source = "ultrasound"
+	Otoscope   Source = "otoscope"
+	Endoscope  Source = "endoscope"
+	RoomCamera Source = "room_camera"
 )
 
 // Kind is the media kind a source must have, or "" for an unknown source.
@@ -27,7 +32,7 @@ func (s Source) Kind() string {
 	switch s {
 	case Microphone, ScreenAudio:
 		return "audio"
-	case Camera, Screen:
+	case Camera, Screen, Ultrasound, Otoscope, Endoscope, RoomCamera:
 		return "video"
 	}
 	return ""
