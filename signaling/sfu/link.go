@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/pion/dtls/v3"
 	"github.com/pion/srtp/v3"
 	"github.com/pion/webrtc/v4"
 
@@ -98,6 +99,9 @@ func (p *Peer) newLink() (*link, *webrtc.PeerConnection, error) {
 	settings.SetICEUDPMux(linkUDP{p.shard.mux, l})
 	if e.tcpMux != nil {
 		settings.SetICETCPMux(linkTCP{e.tcpMux, l})
+	}
+	if p.rights.Device {
+		settings.SetSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AEAD_AES_256_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80)
 	}
 	if err := l.keys.tap(&settings); err != nil {
 		return nil, nil, fmt.Errorf("make connection: %w", err)
