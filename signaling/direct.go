@@ -52,7 +52,7 @@ func (d direct) Permit(token string, room control.Room, seat control.Seat) (cont
 func (d direct) Publish(c control.Claims, e whip.Ear) (place whip.Place, err error) {
 	d.hub.in(c.Room, func(r *room) {
 		var s *seat
-		if s, err = r.seatDirect(c, c.Seat, "", sfu.Rights{Publish: true}, e); err == nil {
+		if s, err = r.seatDirect(c, c.Seat, "", sfu.Rights{Publish: true, Device: true}, e); err == nil {
 			place = s.place()
 		}
 	})
@@ -77,7 +77,7 @@ func (d direct) View(ctx context.Context, c control.Claims, of control.Seat, kin
 			ups = slices.Clone(publisher.tracks)
 			if enough(ups, kinds) || late && len(ups) > 0 {
 				var s *seat
-				if s, err = r.seatDirect(c, c.Seat+"~"+of, of, sfu.Rights{}, e); err == nil {
+				if s, err = r.seatDirect(c, c.Seat+"~"+of, of, sfu.Rights{Device: true}, e); err == nil {
 					place = s.place()
 				}
 				return

@@ -1,7 +1,6 @@
 package sfu
 
 import (
-	"encoding/binary"
 	"time"
 
 	"yuanzhen/signaling/sfu/rate"
@@ -258,13 +257,14 @@ func (l *link) pad() {
 	for left := l.probeBits / 8 / int(time.Second/tickEvery); left > 0; left -= padding + 60 {
 		e := sent{timestamp: timestamp, number: l.number}
 		l.number++
-		room := d.header(s.socket.next(), d.bound.repairKind, d.repair, &e, d.bound.repairSSRC, nil)
-		room[0] |= 0x20
+		p := packet{kind: d.bound.repairKind, ssrc: d.bound.repairSSRC, number: d.repair}
 		d.repair++
+		room := d.header(s.socket.next(), p, &e, nil)
+		room[0] |= 0x20
 		at := len(room)
 		room = room[:at+padding]
 		clear(room[at:])
-		binary.BigEndian.PutUint16(room[at+padding-2:], padding)
-		d.seal(room, &e)
+		room[at+padding-1] = padding
+		d.seal(room, at, p, &e)
 	}
 }

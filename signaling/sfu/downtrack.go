@@ -35,7 +35,8 @@ type DownTrack struct {
 	on     bool     // packets go out
 	mapper *rtpmap.Mapper
 	sent   []sent // ring by sequence number
-	repair uint16 // sequence number of the next RTX packet
+	number uint64 // newest extended sequence number
+	repair uint64 // that of the next RTX packet
 
 	packets, octets uint32 // of sender reports
 	reported        time.Duration
@@ -115,8 +116,9 @@ func (d *DownTrack) Bind(t webrtc.TrackLocalContext) (webrtc.RTPCodecParameters,
 	}
 	d.bound = b
 	// In the lower half, so that a first packet that gets lost does not confuse who counts roll-overs (RFC 3711 §3.3.1).
-	d.mapper = rtpmap.New(d.up.format.codec, binary.BigEndian.Uint16(first[:])>>1)
-	d.repair = binary.BigEndian.Uint16(first[2:]) >> 1
+	d.number = firstNumber + uint64(binary.BigEndian.Uint16(first[:])>>1)
+	d.mapper = rtpmap.New(d.up.format.codec, uint16(d.number))
+	d.repair = firstNumber + uint64(binary.BigEndian.Uint16(first[2:])>>1)
 	d.link.downs = append(d.link.downs, d)
 	if d.link.estimator == nil {
 		d.link.estimator = rate.NewEstimator(firstEstimate)
@@ -213,8 +215,8 @@ func (d *DownTrack) forward(y *layer, n uint64) {
 		d.link.number++
 	}
 	kind, payload := d.payload(b, m)
-	room := d.header(d.link.shard.socket.next(), kind, e.sequence, e, d.bound.ssrc, m.extension(b))
-	if !d.send(room, payload, m, e) {
+	d.number = max(d.number, unwrap(d.number, e.sequence))
+	if !d.send(packet{kind, d.bound.ssrc, unwrap(d.number, e.sequence), false}, payload, m.extension(b), m, e) {
 		if d.up.kind == "video" {
 			d.skip() // what depends on it is of no use
 		}
@@ -251,8 +253,17 @@ func (d *DownTrack) payload(b []byte, m *meta) (kind uint8, payload []byte) {
 	return d.bound.kind, payload
 }
 
+// packet is what distinguishes the first time that something is sent from the others.
+type packet struct {
+	kind   uint8
+	ssrc   uint32
+	number uint64 // extended sequence number
+	repair bool   // RTX: the number it repeats stands before the payload
+}
+
 // header begins a packet. A dependency descriptor goes with it where it was agreed on.
-func (d *DownTrack) header(b []byte, kind uint8, sequence uint16, e *sent, ssrc uint32, descriptor []byte) []byte {
+func (d *DownTrack) header(b []byte, p packet, e *sent, descriptor []byte) []byte {
+	kind := p.kind
 	if e.marker {
 		kind |= 0x80
 	}
@@ -264,9 +275,9 @@ func (d *DownTrack) header(b []byte, kind uint8, sequence uint16, e *sent, ssrc 
 		first |= 0x10
 	}
 	b = append(b, first, kind)
-	b = binary.BigEndian.AppendUint16(b, sequence)
+	b = binary.BigEndian.AppendUint16(b, uint16(p.number))
 	b = binary.BigEndian.AppendUint32(b, e.timestamp)
-	b = binary.BigEndian.AppendUint32(b, ssrc)
+	b = binary.BigEndian.AppendUint32(b, p.ssrc)
 	switch {
 	case descriptor != nil:
 		b = d.described(b, e, descriptor)
@@ -292,21 +303,26 @@ func (d *DownTrack) described(b []byte, e *sent, descriptor []byte) []byte {
 	return b
 }
 
-// send completes a packet with a payload, and says whether it went.
-func (d *DownTrack) send(room, payload []byte, m *meta, e *sent) bool {
+// send builds a packet with a payload, and says whether it went.
+func (d *DownTrack) send(p packet, payload, descriptor []byte, m *meta, e *sent) bool {
+	room := d.header(d.link.shard.socket.next(), p, e, descriptor)
+	header := len(room)
+	if p.repair {
+		room = binary.BigEndian.AppendUint16(room, e.sequence)
+	}
 	at := len(room)
 	room = append(room, payload...)
 	if e.rewritten {
 		m.look.Rewrite(room[at:], e.picture, e.tl0)
 	}
-	return d.seal(room, e)
+	return d.seal(room, header, p, e)
 }
 
 // seal encrypts and sends.
-func (d *DownTrack) seal(room []byte, e *sent) bool {
+func (d *DownTrack) seal(room []byte, header int, p packet, e *sent) bool {
 	l := d.link
 	s := l.shard
-	out, err := l.out.EncryptRTP(room, room, &s.srtp)
+	out, err := l.out.seal(room, header, p.ssrc, p.number)
 	if err != nil || !l.transmit(out) {
 		s.counts.packetsLost++
 		return false
@@ -330,8 +346,7 @@ func (d *DownTrack) repeat(sequence uint16) {
 	if e.source == 0 || e.sequence != sequence || s.now-e.repeated < repeatPause {
 		return
 	}
-	y := d.up.layers[e.layer]
-	cached, m, ok := y.cache.Get(e.source)
+	cached, m, ok := d.up.layers[e.layer].cache.Get(e.source)
 	if !ok {
 		return
 	}
@@ -339,16 +354,14 @@ func (d *DownTrack) repeat(sequence uint16) {
 	s.counts.repeats++
 	kind, payload := d.payload(cached, m)
 	if d.bound.repairSSRC == 0 {
-		d.send(d.header(s.socket.next(), kind, e.sequence, e, d.bound.ssrc, m.extension(cached)), payload, m, e)
+		d.send(packet{kind, d.bound.ssrc, unwrap(d.number, sequence), false}, payload, m.extension(cached), m, e)
 		return
 	}
 	again := *e
 	again.number = d.link.number
 	d.link.number++
-	room := d.header(s.socket.next(), d.bound.repairKind, d.repair, &again, d.bound.repairSSRC, m.extension(cached))
+	d.send(packet{d.bound.repairKind, d.bound.repairSSRC, d.repair, true}, payload, m.extension(cached), m, &again)
 	d.repair++
-	room = binary.BigEndian.AppendUint16(room, e.sequence)
-	d.send(room, payload, m, &again)
 }
 
 // gone in sent.source marks what cannot be repeated.

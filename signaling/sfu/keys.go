@@ -22,7 +22,7 @@ const cipherSuite = dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
 // keyTap learns the SRTP keys of one DTLS 1.2 handshake in which we are the server. pion's PeerConnection has no exporter
 // (RFC 5705), so the exporter is computed here from what its hooks give: both randoms and the master secret.
 type keyTap struct {
-	mu      sync.Mutex // the hooks are called by the handshake, srtp by who started it
+	mu      sync.Mutex // the hooks are called by the handshake, crypts by who started it
 	client  []byte
 	server  [handshake.RandomLength]byte
 	master  []byte
@@ -80,9 +80,9 @@ func (k *keyTap) export(label string, length int) ([]byte, error) {
 	return prf.PHash(k.master, seed, length, sha256.New)
 }
 
-// contexts gives what decrypts the client's packets and what encrypts ours (RFC 5764 §4.2), and forgets the secret.
+// crypts gives what decrypts the client's packets and what encrypts ours (RFC 5764 §4.2), and forgets the secret.
 // It may be called once the handshake is complete.
-func (k *keyTap) contexts() (in, out *srtp.Context, err error) {
+func (k *keyTap) crypts() (in, out *crypt, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.client == nil || k.profile == 0 {
@@ -104,12 +104,11 @@ func (k *keyTap) contexts() (in, out *srtp.Context, err error) {
 	k.client, k.master = nil, nil
 	clientKey, serverKey := material[:keyLen], material[keyLen:2*keyLen]
 	clientSalt, serverSalt := material[2*keyLen:2*keyLen+saltLen], material[2*keyLen+saltLen:]
-	in, err = srtp.CreateContext(clientKey, clientSalt, k.profile, srtp.SRTPNoReplayProtection(), srtp.SRTCPReplayProtection(replayWindow)) // for RTP see replays
-	if err != nil {
-		return nil, nil, fmt.Errorf("SRTP keys: %w", err)
+	if in, err = newCrypt(clientKey, clientSalt, k.profile); err != nil {
+		return nil, nil, err
 	}
-	if out, err = srtp.CreateContext(serverKey, serverSalt, k.profile); err != nil {
-		return nil, nil, fmt.Errorf("SRTP keys: %w", err)
+	if out, err = newCrypt(serverKey, serverSalt, k.profile); err != nil {
+		return nil, nil, err
 	}
 	return in, out, nil
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/pion/dtls/v3"
 	"github.com/pion/srtp/v3"
 	"github.com/pion/webrtc/v4"
 
@@ -27,7 +28,7 @@ type link struct {
 	keys  *keyTap
 	ssrc  uint32 // under which we report
 
-	in, out *srtp.Context // nil until DTLS is up
+	in, out *crypt // nil until DTLS is up
 	closed  bool
 
 	known  []address               // from which the client may speak
@@ -99,6 +100,9 @@ func (p *Peer) newLink() (*link, *webrtc.PeerConnection, error) {
 	if e.tcpMux != nil {
 		settings.SetICETCPMux(linkTCP{e.tcpMux, l})
 	}
+	if p.rights.Device {
+		settings.SetSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AEAD_AES_256_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80)
+	}
 	if err := l.keys.tap(&settings); err != nil {
 		return nil, nil, fmt.Errorf("make connection: %w", err)
 	}
@@ -117,7 +121,7 @@ func (p *Peer) newLink() (*link, *webrtc.PeerConnection, error) {
 		if s != webrtc.DTLSTransportStateConnected {
 			return
 		}
-		in, out, err := l.keys.contexts()
+		in, out, err := l.keys.crypts()
 		if err != nil {
 			p.do(func() error { return err })
 			return
@@ -135,7 +139,7 @@ func (p *Peer) newLink() (*link, *webrtc.PeerConnection, error) {
 }
 
 // up is called once, when DTLS has agreed on keys with a client that has proved to be the one of the description.
-func (l *link) up(in, out *srtp.Context) {
+func (l *link) up(in, out *crypt) {
 	l.shard.lock()
 	defer l.shard.unlock()
 	if l.closed {
@@ -293,7 +297,7 @@ func (l *link) receiveRTP(b []byte) {
 		return
 	}
 	st := l.flows[h.ssrc]
-	room, number := s.scratch[:0], uint64(0)
+	room, number := s.scratch[:0], firstNumber+uint64(h.sequence)
 	if st != nil {
 		var fresh bool
 		if number, fresh = st.number(h.sequence); !fresh {
@@ -304,7 +308,7 @@ func (l *link) receiveRTP(b []byte) {
 			room = st.layer.cache.Reserve(len(b))[:0]
 		}
 	}
-	plain, err := l.in.DecryptRTP(room, b, &s.srtp)
+	plain, err := l.in.open(room, b, h.payload, h.ssrc, number)
 	if err != nil {
 		s.refuse(err)
 		return
@@ -323,7 +327,11 @@ func (l *link) receiveRTP(b []byte) {
 			s.counts.unclaimed++
 			return
 		}
-		number, _ = st.number(h.sequence)
+		var fresh bool
+		if number, fresh = st.number(h.sequence); !fresh {
+			s.counts.replayed++
+			return
+		}
 		if !st.repair {
 			room = st.layer.cache.Reserve(len(plain))[:len(plain)]
 			copy(room, plain)

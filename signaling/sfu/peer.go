@@ -32,7 +32,11 @@ const (
 )
 
 // Rights say what a peer may do; they come from the ticket and never change.
-type Rights struct{ Publish, Subscribe bool }
+type Rights struct {
+	Publish, Subscribe bool
+	// Device also agrees on AES128_CM_HMAC_SHA1_80, the one SRTP profile that GStreamer and most instruments know.
+	Device bool
+}
 
 // Section tells what an m-line of a publish offer carries.
 type Section struct {

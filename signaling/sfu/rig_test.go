@@ -62,26 +62,37 @@ func (r *rig) connect(profile srtp.ProtectionProfile) *end {
 		r.t.Fatal(err)
 	}
 	r.t.Cleanup(func() { _ = conn.Close() })
-	context := func() (*srtp.Context, *srtp.Context) {
+	keys := func() (key, salt []byte) {
 		r.keys++
 		keyLen, _ := profile.KeyLen()
 		saltLen, _ := profile.SaltLen()
-		key, salt := make([]byte, keyLen), make([]byte, saltLen)
-		key[0] = r.keys
-		a, err1 := srtp.CreateContext(key, salt, profile)
-		b, err2 := srtp.CreateContext(key, salt, profile, srtp.SRTPNoReplayProtection(), srtp.SRTCPReplayProtection(replayWindow))
-		if err1 != nil || err2 != nil {
-			r.t.Fatal(err1, err2)
+		key, salt = make([]byte, keyLen), make([]byte, saltLen)
+		key[0], salt[0] = r.keys, r.keys
+		return key, salt
+	}
+	theirs := func(key, salt []byte) *srtp.Context {
+		c, err := srtp.CreateContext(key, salt, profile, srtp.SRTPNoReplayProtection())
+		if err != nil {
+			r.t.Fatal(err)
 		}
-		return a, b
+		return c
+	}
+	ours := func(key, salt []byte) *crypt {
+		c, err := newCrypt(key, salt, profile)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		return c
 	}
 	e := &end{rig: r, conn: conn}
 	l := &link{
 		shard: r.shard, peer: &Peer{shard: r.shard, tasks: queue.New[func() error]()}, ssrc: 77, lines: map[string]*linkTCPConn{}, flows: map[uint32]*stream{},
 		to: addressOf(addrPort(conn.LocalAddr())), path: true, limit: rate.High,
 	}
-	e.out, l.in = context()
-	l.out, e.in = context()
+	key, salt := keys()
+	e.out, l.in = theirs(key, salt), ours(key, salt)
+	key, salt = keys()
+	e.in, l.out = theirs(key, salt), ours(key, salt)
 	e.link = l
 	r.links[l] = struct{}{}
 	r.paths[l.to] = path{l, true}
@@ -130,7 +141,7 @@ func (e *end) subscribe(u *UpTrack, ssrc uint32, repair bool) *DownTrack {
 		if u.kind == "audio" {
 			codec = rtpmap.Opus
 		}
-		d.bound, d.mapper, d.repair = b, rtpmap.New(codec, 100), 7
+		d.bound, d.mapper, d.number, d.repair = b, rtpmap.New(codec, 100), firstNumber+100, firstNumber+7
 		e.link.downs = append(e.link.downs, d)
 		d.begin()
 	})

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/pion/ice/v4"
-	"github.com/pion/rtp"
 )
 
 // shard is a UDP socket with all media of the rooms placed on it. Packets of media never reach pion: they are decrypted,
@@ -37,7 +36,6 @@ type shard struct {
 
 	// Room to work in.
 	header  rtpHeader
-	srtp    rtp.Header // what srtp parses for itself
 	scratch [maxPacket]byte
 	report  [maxPacket]byte
 }

@@ -2,17 +2,11 @@ package app
 
 import (
 	"context"
-	"crypto/ed25519"
-	"crypto/tls"
 	"embed"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
-	"net/netip"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -47,6 +41,7 @@ type house struct {
 	identity *identity.Service
 	audit    *audit.Log
 	media    *signaling.Server
+	rooms    control.Rooms
 	desk     control.Desk
 	consult  *consult.Service
 	stage    *demo.Stage // nil outside demo mode
@@ -102,6 +97,7 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 	if err := a.openRooms(h); err != nil {
 		return nil, err
 	}
+	a.mediaRoutes(h)
 	rules, err := eligibility.National()
 	if err != nil {
 		return nil, err
@@ -114,7 +110,7 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 		return nil, fmt.Errorf("YUANZHEN_POLICIES: %w", err)
 	}
 	h.consult = &consult.Service{DB: e.db, Now: time.Now, Log: a.log, Rules: rules, Policies: policies, Keys: signing,
-		Rooms: h.media.Rooms(), Desk: h.desk, Files: files{e.store}, Live: bus,
+		Rooms: h.rooms, Desk: h.desk, Files: files{e.store}, Live: bus,
 		Vault: e.vault, Public: a.Addr()}
 	images := &imaging.Service{DB: e.db, Objects: e.store, Now: time.Now, Log: a.log, Public: o.Public}
 	teleconsults := &consult.Teleconsults{Service: h.consult, Images: images}
@@ -144,87 +140,15 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 		h.stage = stage
 	}
 
-	metrics := prometheus.NewRegistry()
-	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	a.operations(mux, h, metrics)
+	metrics := newMetrics()
+	a.operations(mux, metrics)
+	pages(mux, h)
 	h.handler = h.api.Edge(metrics, mux)
 	return h, nil
 }
 
-// openRooms makes the media server and the desk that sells tickets to it.
-func (a *App) openRooms(h *house) error {
-	o, key := a.options, a.engines.vault.Signer("ticket")
-	host, _, err := net.SplitHostPort(a.listener.Addr().String())
-	if err != nil {
-		return err
-	}
-	port := func(setting, value string) netip.AddrPort {
-		if value == "" {
-			value = net.JoinHostPort(host, "0")
-		}
-		address, parseErr := netip.ParseAddrPort(value)
-		if parseErr != nil && err == nil {
-			err = fmt.Errorf("%s %q: want an IP address and a port", setting, value)
-		}
-		return address
-	}
-	options := signaling.Options{UDP: port("YUANZHEN_MEDIA_UDP", o.MediaUDP), TCP: port("YUANZHEN_MEDIA_TCP", o.MediaTCP),
-		TicketKey: key.Public().(ed25519.PublicKey), Logger: a.log,
-		Events: func(e control.Event) { h.consult.Heard(context.Background(), e) }}
-	for _, s := range o.MediaIPs {
-		ip, parseErr := netip.ParseAddr(s)
-		if parseErr != nil {
-			return fmt.Errorf("YUANZHEN_MEDIA_IPS: %w", parseErr)
-		}
-		options.PublicIPs = append(options.PublicIPs, ip)
-	}
-	if err != nil {
-		return err
-	}
-	if o.TURNURL != "" {
-		options.Relay = signaling.RelayOptions{URLs: []string{o.TURNURL}, Secret: o.TURNSecret}
-	} else {
-		beside := func(setting, value string) netip.AddrPort { // by default at the address of the media
-			if value == "" {
-				return netip.AddrPortFrom(options.UDP.Addr(), 0)
-			}
-			return port(setting, value)
-		}
-		options.Relay = signaling.RelayOptions{UDP: beside("YUANZHEN_TURN_UDP", o.TURNUDP), TCP: beside("YUANZHEN_TURN_TCP", o.TURNTCP),
-			TLS: beside("YUANZHEN_TURN_TLS", o.TURNTLS), Host: o.TURNHost, Secret: hex.EncodeToString(a.engines.vault.Secret("turn"))}
-		if o.TURNCert != "" {
-			pair, loadErr := tls.LoadX509KeyPair(o.TURNCert, o.TURNKey)
-			if loadErr != nil {
-				return fmt.Errorf("YUANZHEN_TURN_CERT, YUANZHEN_TURN_KEY: %w", loadErr)
-			}
-			options.Relay.Certificate = &pair
-		}
-	}
-	if err != nil {
-		return err
-	}
-	if o.Public != "" {
-		options.AllowedOrigins = []string{strings.TrimSuffix(o.Public, "/")}
-	}
-	h.media = signaling.New(options)
-	if err := h.media.Start(); err != nil {
-		return fmt.Errorf("YUANZHEN_MEDIA_UDP, YUANZHEN_MEDIA_TCP: %w", err)
-	}
-	h.onStop(func(context.Context) error { return h.media.Stop() })
-	h.desk = control.Desk{Key: key, Now: time.Now, ICEServers: h.media.ICEServers}
-	(&networkChecks{desk: h.desk, rooms: h.media.Rooms()}).routes(h.api)
-	socket := h.media.Handler()
-	httpapi.Raw(h.api, httpapi.Op{Method: "GET", Path: "/signal", Action: "room.enter", Status: http.StatusSwitchingProtocols,
-		Summary: "WebSocket of the rooms; the first message brings the ticket (signaling/PROTOCOL.md)"},
-		func(w http.ResponseWriter, r *http.Request) error {
-			socket.ServeHTTP(w, r)
-			return nil
-		})
-	return nil
-}
-
-// operations adds what operators and machines ask for, and the pages.
-func (a *App) operations(mux *http.ServeMux, h *house, metrics *prometheus.Registry) {
+// operations adds what operators and machines ask for.
+func (a *App) operations(mux *http.ServeMux, metrics *prometheus.Registry) {
 	answer := func(w http.ResponseWriter, status int, body any) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")
@@ -243,6 +167,10 @@ func (a *App) operations(mux *http.ServeMux, h *house, metrics *prometheus.Regis
 		answer(w, status, state)
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+}
+
+// pages adds the API's description and the pages.
+func pages(mux *http.ServeMux, h *house) {
 	mux.HandleFunc("GET /api/openapi.json", func(w http.ResponseWriter, r *http.Request) {
 		document, err := h.api.Document()
 		if err != nil {
@@ -252,9 +180,17 @@ func (a *App) operations(mux *http.ServeMux, h *house, metrics *prometheus.Regis
 		w.Header().Set("Content-Type", "application/json")
 		w.Write(document)
 	})
+	mux.Handle("/whip/", h.media.WHIP())
+	mux.Handle("/whep/", h.media.WHIP())
 	mux.HandleFunc("/api/", h.api.NoSuch)
 	mux.HandleFunc("/dicomweb/", h.api.NoSuch)
 	mux.Handle("/", web.Handler())
+}
+
+func newMetrics() *prometheus.Registry {
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return metrics
 }
 
 func (h *house) onStop(stop func(context.Context) error) { h.stops = append(h.stops, stop) }
