@@ -112,7 +112,7 @@ func TestSimulation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := Simulate(Law{set, Policies{}}, Law{set, Policies{}.With(draft.Assumed())})
+	s := Simulate(Law{set, Policies{}}, Law{set, Policies{}.Replacing(draft.Assumed())})
 	r := Simulate(Law{set, Policies{}}, Law{stricter, Policies{}})
 	palpitations := map[string]any{"visit": map[string]any{"declared_kind": "first_visit", "complaint": map[string]any{"icd10": "R00.200"}}}
 	severe := map[string]any{"visit": map[string]any{"declared_kind": "first_visit", "complaint": map[string]any{"icd10": "R00.200"}, "severity": "severe"}}

@@ -25,21 +25,27 @@ type Decision struct {
 	policy *Policy // that decided alone
 }
 
-// MarshalJSON writes verdict and reasons as rule IDs, and the rest beside them.
-func (d Decision) MarshalJSON() ([]byte, error) {
-	return json.Marshal(struct {
-		Verdict     rule.Outcome    `json:"verdict"`
-		Reasons     []string        `json:"reasons"`
-		Explained   []rule.Reason   `json:"explained,omitempty"`
-		Ways        []Way           `json:"ways,omitempty"`
-		Prospect    *Prospect       `json:"prospect,omitempty"`
-		Stage       Stage           `json:"stage,omitempty"`
-		RuleSet     string          `json:"rule_set"`
-		RulesSHA256 string          `json:"rules_sha256"`
-		Policies    []PolicyVersion `json:"policies,omitempty"`
-		FactsSHA256 string          `json:"facts_sha256"`
-	}{d.Verdict, ruleIDs(d.Reasons), d.Reasons, d.Ways, d.Prospect, d.Stage, d.RuleSet, d.RulesSHA256, d.Policies, d.FactsSHA256})
+// Answer is a decision as the command and the API print it.
+type Answer struct {
+	Verdict     rule.Outcome    `json:"verdict"`
+	Reasons     []string        `json:"reasons"` // rule IDs in the order of evaluation
+	Explained   []rule.Reason   `json:"explained,omitempty"`
+	Ways        []Way           `json:"ways,omitempty"`
+	Prospect    *Prospect       `json:"prospect,omitempty"`
+	Stage       Stage           `json:"stage,omitempty"`
+	RuleSet     string          `json:"rule_set"`
+	RulesSHA256 string          `json:"rules_sha256"`
+	Policies    []PolicyVersion `json:"policies,omitempty"`
+	FactsSHA256 string          `json:"facts_sha256"`
 }
+
+// Answer is the decision in that form.
+func (d Decision) Answer() Answer {
+	return Answer{d.Verdict, ruleIDs(d.Reasons), d.Reasons, d.Ways, d.Prospect, d.Stage, d.RuleSet, d.RulesSHA256, d.Policies, d.FactsSHA256}
+}
+
+// MarshalJSON writes verdict and reasons as rule IDs, and the rest beside them.
+func (d Decision) MarshalJSON() ([]byte, error) { return json.Marshal(d.Answer()) }
 
 // ruleIDs is never nil: no reason is written [].
 func ruleIDs(reasons []rule.Reason) []string {

@@ -331,7 +331,7 @@ var anyPolicies = rapid.Custom(func(t *rapid.T) (list []*Policy) {
 func TestTwoReadingsAgree(t *testing.T) {
 	set := law(t)
 	reached := map[string]int{}
-	check(t, 40, func(t *rapid.T) {
+	check(t, 20, func(t *rapid.T) {
 		f, policies := anyFacts.Draw(t, "facts"), anyPolicies.Draw(t, "policies")
 		doc, err := json.Marshal(f)
 		if err != nil {
@@ -383,7 +383,7 @@ func TestWhatHoldsForAllFacts(t *testing.T) {
 	for i, r := range set.Rules() {
 		place[r.ID] = i
 	}
-	check(t, 4, func(t *rapid.T) {
+	check(t, 2, func(t *rapid.T) {
 		f, p := anyFacts.Draw(t, "facts"), NewPolicies(anyPolicies.Draw(t, "policies")...)
 		d := decided(t, set, f, p)
 

@@ -166,7 +166,7 @@ func TestALocalPackNeverOpens(t *testing.T) {
 		}
 		sets = append(sets, set)
 	}
-	check(t, 4, func(t *rapid.T) {
+	check(t, 2, func(t *rapid.T) {
 		f, p := anyFacts.Draw(t, "facts"), NewPolicies(anyPolicies.Draw(t, "policies")...)
 		f.Institution.Province = "31"
 		alone := decided(t, mustLaw(), f, p)

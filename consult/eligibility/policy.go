@@ -39,6 +39,8 @@ type Policy struct {
 	MaxSeverity   string      `json:"max_severity"`   // mild, moderate, severe, any
 	RxScope       string      `json:"rx_scope"`       // all, symptomatic, none, list:<id>
 
+	Approvers []string `json:"-"` // as a policy file names them; kept with its state
+
 	always bool // in force at all times: assumed by a simulation
 }
 
@@ -138,7 +140,8 @@ func ReadPolicies(dir fs.FS) (list []*Policy, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("policies unusable: %w", err)
 	}
-	seen := map[string]string{}
+	var names []string
+	var texts [][]byte
 	for _, file := range files {
 		if file.IsDir() || !strings.HasSuffix(file.Name(), ".yaml") {
 			continue
@@ -147,14 +150,41 @@ func ReadPolicies(dir fs.FS) (list []*Policy, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("policies unusable: %w", err)
 		}
+		names, texts = append(names, file.Name()), append(texts, text)
+	}
+	return readPolicies(names, texts)
+}
+
+// PoliciesOf reads policies that came in a request: each a file's text in a JSON string, or an object of the same form.
+func PoliciesOf(sent []json.RawMessage) Policies {
+	var names []string
+	var texts [][]byte
+	for i, one := range sent {
+		text := []byte(one)
+		var file string
+		if json.Unmarshal(one, &file) == nil {
+			text = []byte(file)
+		}
+		names, texts = append(names, fmt.Sprintf("policies[%d]", i)), append(texts, text)
+	}
+	list, err := readPolicies(names, texts)
+	if err != nil {
+		return Policies{err: err}
+	}
+	return NewPolicies(list...)
+}
+
+func readPolicies(names []string, texts [][]byte) (list []*Policy, err error) {
+	seen := map[string]string{}
+	for i, text := range texts {
 		policy, err := ParsePolicy(text, "")
 		if err != nil {
-			return nil, fmt.Errorf("policy %s unusable: %w", file.Name(), err)
+			return nil, fmt.Errorf("policy %s unusable: %w", names[i], err)
 		}
 		if other, twice := seen[policy.Ref()]; twice {
-			return nil, fmt.Errorf("policies unusable: %s stands in %s and in %s", policy.Ref(), other, file.Name())
+			return nil, fmt.Errorf("policies unusable: %s stands in %s and in %s", policy.Ref(), other, names[i])
 		}
-		seen[policy.Ref()] = file.Name()
+		seen[policy.Ref()] = names[i]
 		list = append(list, policy)
 	}
 	return list, nil
@@ -180,15 +210,6 @@ func NewPolicies(list ...*Policy) (p Policies) {
 // All are the policies that are known, in the order in which one decides alone.
 func (p Policies) All() []*Policy { return p.known }
 
-// With is p with one more, or another state of one it has.
-func (p Policies) With(policy *Policy) Policies {
-	if p.err != nil {
-		return p
-	}
-	rest := slices.DeleteFunc(slices.Clone(p.known), func(o *Policy) bool { return o.Ref() == policy.Ref() })
-	return NewPolicies(append(rest, policy)...)
-}
-
 // Err is nil if the folder is usable.
 func (p Policies) Err() error { return p.err }
 
@@ -200,6 +221,15 @@ func precedence(a, b *Policy) int {
 		cmp.Compare(a.ID, b.ID),
 		cmp.Compare(b.Version, a.Version),
 	)
+}
+
+// Replacing is p with a version in the place of every other version of the same policy.
+func (p Policies) Replacing(policy *Policy) Policies {
+	if p.err != nil {
+		return p
+	}
+	rest := slices.DeleteFunc(slices.Clone(p.known), func(o *Policy) bool { return o.ID == policy.ID })
+	return NewPolicies(append(rest, policy)...)
 }
 
 // holds reports whether the policy is about this visit, dates and status aside.
@@ -301,6 +331,7 @@ func ParsePolicy(file []byte, status string) (*Policy, error) {
 		GuardianUnder: top.integer("guardian_under"),
 		MaxSeverity:   top.word("max_severity", func(s string) bool { return s == "any" || slices.Contains(severities, s) }),
 		RxScope:       top.word("rx_scope", isRxScope),
+		Approvers:     top.names("approvers"),
 	}
 	if predicate.has("age_lt") {
 		n := predicate.integer("age_lt")
@@ -420,6 +451,20 @@ func (s *section) shown(name string) string {
 		return n.Value
 	}
 	return ""
+}
+
+// names are the different texts of a list that does not affect the verdict.
+func (s *section) names(name string) (list []string) {
+	n := s.members[name]
+	if n == nil || n.Kind != yaml.SequenceNode {
+		return nil
+	}
+	for _, item := range n.Content {
+		if item.Kind == yaml.ScalarNode && item.Value != "" && !slices.Contains(list, item.Value) {
+			list = append(list, item.Value)
+		}
+	}
+	return list
 }
 
 func (s *section) word(name string, known func(string) bool) string {

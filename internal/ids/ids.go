@@ -32,6 +32,7 @@ type (
 	teleconsult  struct{}
 	study        struct{}
 	grant        struct{}
+	policy       struct{}
 )
 
 type (
@@ -51,6 +52,7 @@ type (
 	Teleconsult  = ID[teleconsult]
 	Study        = ID[study]
 	Grant        = ID[grant]
+	Policy       = ID[policy] // one version of a first-visit policy
 )
 
 // New makes a fresh identifier: ids.New[ids.Visit]().
