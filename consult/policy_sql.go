@@ -204,13 +204,13 @@ func selectVisitsUnder(ctx context.Context, tx tx, policy ids.Policy) ([]ids.Vis
 // page is how many decisions a simulation reads at a time: no statement runs long, and memory stays level.
 const page = 1000
 
-// eachDecision hands on what was decided at booking in [since, until), in order; of one place unless place is zero.
+// eachDecision hands on what was decided at booking from since to until, in order; of one place unless place is zero.
 func eachDecision(ctx context.Context, tx tx, place ids.Institution, since, until time.Time, each func(eligibility.Past)) error {
 	var after ids.Decision
 	for {
 		rows, err := tx.Query(ctx, `
 			SELECT n.id, n.at, n.facts, coalesce(n.practitioner_id::text, '') FROM decision n
-			WHERE n.stage = 'booking' AND n.at < $3 AND (n.at, n.id) > ($2, coalesce($4, '00000000-0000-0000-0000-000000000000'::uuid))
+			WHERE n.stage = 'booking' AND n.at <= $3 AND (n.at, n.id) > ($2, coalesce($4, '00000000-0000-0000-0000-000000000000'::uuid))
 			  AND ($1::uuid IS NULL OR n.institution_id = $1)
 			ORDER BY n.at, n.id LIMIT $5`, place, since, until, after, page)
 		if err != nil {
