@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"yuanzhen/consult/eligibility"
-	"yuanzhen/internal/fault"
 	"yuanzhen/internal/httpapi"
 	"yuanzhen/internal/ids"
 )
@@ -30,22 +29,16 @@ func (s *Service) decisionRoutes(api *httpapi.API) {
 const maxCheck = 1 << 20
 
 type checkFactsIn struct {
-	RawBody []byte `contentType:"application/json" doc:"{facts, policies}: the facts document; policies as files (YAML text) or objects. Without policies: those the house knows now"`
+	Body struct {
+		Facts    json.RawMessage   `json:"facts" doc:"The facts document; it is judged byte for byte"`
+		Policies []json.RawMessage `json:"policies" required:"false" doc:"Policy files: each the file's text, or an object of the same form. Without: those that the house knows now"`
+	}
 }
 
 type checkFactsOut struct{ Body eligibility.Answer }
 
-// checkFacts reads the two parts itself: the facts are judged byte for byte as they were sent.
 func (s *Service) checkFacts(ctx context.Context, in *checkFactsIn) (*checkFactsOut, error) {
-	var sent struct {
-		Facts    json.RawMessage   `json:"facts"`
-		Policies []json.RawMessage `json:"policies"`
-	}
-	if err := json.Unmarshal(in.RawBody, &sent); err != nil || len(sent.Facts) == 0 {
-		return nil, fault.New(fault.Invalid, "facts_missing", "请求里没有 facts。", "The request has no facts document.").
-			WithRemedy("请发送 {facts, policies}。", "Send {facts, policies}.")
-	}
-	d, err := s.CheckFacts(ctx, sent.Facts, sent.Policies)
+	d, err := s.CheckFacts(ctx, in.Body.Facts, in.Body.Policies)
 	return &checkFactsOut{d.Answer()}, err
 }
 

@@ -326,7 +326,8 @@ func unusable(path, what string) error {
 		path = "the document"
 	}
 	return fault.New(fault.Invalid, "facts_unusable",
-		"资格判定所需的信息不能使用："+path, "facts unusable: "+path+" "+what)
+		"资格判定所需的信息不能使用："+path, "facts unusable: "+path+" "+what).
+		WithRemedy("请改正这一项再判定。", "Correct this member and ask again.")
 }
 
 // want finds a member of the given kind. ok is false if it is absent or of another kind.
