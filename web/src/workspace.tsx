@@ -11,6 +11,10 @@ import { lang, rememberReading } from './i18n/i18n'
 import { StaffSignIn } from './identity/staff_signin'
 import { Status } from './ops/status'
 import { w } from './ops/words'
+import { DecisionList, DecisionSheet } from './policy/decisions'
+import { RuleList } from './policy/rules'
+import { w as policy } from './policy/words'
+import { Workbench } from './policy/workbench'
 import { ReviewDesk } from './prescribe/review_desk'
 import { Cases } from './teleconsult/cases'
 import { ReadingRoom } from './teleconsult/reading_room'
@@ -27,6 +31,8 @@ const screens: readonly Screen[] = [
   { href: '/staff/review', label: () => w('nav.review'), roles: ['pharmacist'] },
   { href: '/staff/evidence', label: () => w('nav.evidence'), roles: ['coordinator'] },
   { href: '/staff/board', label: () => w('nav.board'), roles: ['coordinator'] },
+  { href: '/staff/policies', label: () => policy('nav.policies'), roles: ['administrator', 'regulator'] },
+  { href: '/staff/decisions', label: () => policy('nav.decisions'), roles: ['administrator', 'regulator'] },
   { href: '/staff/status', label: () => w('nav.status'), roles: ['administrator', 'regulator'] },
 ]
 
@@ -143,6 +149,11 @@ function Inside() {
             <Route path="/staff/review" component={ReviewDesk} />
             <Route path="/staff/evidence" component={EvidenceDesk} />
             <Route path="/staff/board" component={Board} />
+            <Route path="/staff/policies" component={Workbench} />
+            <Route path="/staff/policies/:id" component={Workbench} />
+            <Route path="/staff/rules" component={RuleList} />
+            <Route path="/staff/decisions" component={DecisionList} />
+            <Route path="/staff/decisions/:id" component={DecisionSheet} />
             <Route path="/staff/status" component={Status} />
             <Route default component={Home} />
           </Router>
