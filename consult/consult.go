@@ -2,15 +2,20 @@
 // go online?" over slot, waiting room and visit to the signed record.
 //
 // Read visit.go first: a visit's states and moves. decision.go asks the eligibility check with facts
-// from Postgres; roster.go has slots and doctors, queue.go the doctor's day, evidence.go the
+// from Postgres, policy.go has the life of first-visit policies; roster.go has slots and doctors, queue.go the doctor's day, evidence.go the
 // records of earlier diagnoses, record.go the record of the visit.
 package consult
 
 import (
 	"context"
+	"crypto/ed25519"
 	"io"
 	"log/slog"
+	"sync/atomic"
 	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
 
 	"yuanzhen/consult/eligibility"
 	"yuanzhen/internal/ids"
@@ -22,19 +27,33 @@ import (
 
 // Service holds the deeds. All fields are set at construction.
 type Service struct {
-	DB       *pg.Pool
-	Now      func() time.Time
-	Log      *slog.Logger
-	Rules    *eligibility.RuleSet
-	Policies eligibility.Policies // first-visit policies that are known
-	Keys     *keys.Service
-	Rooms    Rooms
-	Desk     Desk
-	Files    Files
-	Live     Bus
-	Scripts  Prescriptions // nil where nothing prescribes
-	Vault    *keys.Vault   // seals what is said in rooms
-	Public   string        // address that people use, for links
+	DB      *pg.Pool
+	Now     func() time.Time
+	Log     *slog.Logger
+	Rules   *eligibility.RuleSet
+	Signer  ed25519.PrivateKey // of decisions
+	Keys    *keys.Service
+	Rooms   Rooms
+	Desk    Desk
+	Files   Files
+	Live    Bus
+	Scripts Prescriptions // nil where nothing prescribes
+	Vault   *keys.Vault   // seals what is said in rooms
+	Public  string        // address that people use, for links
+	Notices Notices       // nil where nobody is told
+	Jobs    Later         // nil where nothing is done later
+
+	known atomic.Pointer[knownPolicies] // read last
+}
+
+// Notices sends a message to an account's phone after the deed was committed. Texts name times and doctors, never why somebody is ill.
+type Notices interface {
+	Tell(ctx context.Context, tx pgx.Tx, account ids.Account, text string) error
+}
+
+// Later does a job at its time (jobs.Queue), after the deed was committed.
+type Later interface {
+	InsertAt(ctx context.Context, tx pgx.Tx, at time.Time, job river.JobArgs) error
 }
 
 // Rooms is what a visit asks of the media server (control.Rooms).

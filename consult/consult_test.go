@@ -3,6 +3,7 @@ package consult_test
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -63,7 +64,10 @@ func newTown(t *testing.T) *town {
 		now: time.Date(2026, 6, 15, 10, 0, 0, 0, time.FixedZone("", 8*3600))}
 	clock := func() time.Time { return w.now }
 	w.Service = &consult.Service{DB: pgtest.New(t), Now: clock, Log: slog.New(slog.DiscardHandler), Rules: rules, Keys: &keys.Service{Now: clock},
-		Rooms: w.rooms, Desk: desk{clock}, Files: w.files, Live: w.events, Vault: vault, Public: "https://visit.example"}
+		Signer: ed25519.NewKeyFromSeed(make([]byte, 32)), Rooms: w.rooms, Desk: desk{clock}, Files: w.files, Live: w.events, Vault: vault, Public: "https://visit.example"}
+	if err := w.KeepLaw(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 
 	for i := range w.hospital {
 		w.hospital[i] = ids.New[ids.Institution]()

@@ -1,6 +1,7 @@
 package consult
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -393,6 +394,11 @@ func (s *Service) CheckIn(ctx context.Context, id ids.Visit, test LineTest) (Vis
 		if s.Now().Before(v.Start.Add(-earlyCheckIn)) {
 			return fault.New(fault.Conflict, "too_early", "还没到候诊的时间。", "It is too early to wait for this visit.").
 				WithRemedy("请在就诊前 24 小时内再来。", "Please come within 24 hours of its start.")
+		}
+		if !v.Decision.Verdict.Passes() { // judged again since it was booked, and refused; perhaps it may go on now
+			if d, err := s.judgeVisit(ctx, tx, v, eligibility.Booking); err != nil || !d.Verdict.Passes() {
+				return cmp.Or(err, notEligible(d))
+			}
 		}
 		measured, err := json.Marshal(test)
 		if err != nil {

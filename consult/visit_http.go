@@ -12,6 +12,7 @@ import (
 func (s *Service) Routes(api *httpapi.API) {
 	s.rosterRoutes(api)
 	s.decisionRoutes(api)
+	s.policyRoutes(api)
 	s.evidenceRoutes(api)
 	s.queueRoutes(api)
 	s.recordRoutes(api)

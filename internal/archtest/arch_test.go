@@ -133,7 +133,7 @@ var libraries = map[string][]string{
 	"github.com/gorilla/websocket":  {"signaling"},
 	"github.com/minio/minio-go":     {"storage"},
 	"github.com/casbin/casbin":      {"internal/authz"},
-	"github.com/riverqueue/river":   {"internal/jobs", "internal/notify", "migrations", "cmd/yuanzhen/app"},
+	"github.com/riverqueue/river":   {"consult", "internal/jobs", "internal/notify", "migrations", "cmd/yuanzhen/app"},
 	"github.com/versity/":           {"storage/s3gateway"},
 	"github.com/danielgtaylor/huma": {"internal/httpapi", "internal/authz", "storage/imaging", "consult", "prescribe"},
 }

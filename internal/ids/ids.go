@@ -34,6 +34,7 @@ type (
 	grant        struct{}
 	link         struct{}
 	message      struct{}
+	policy       struct{}
 )
 
 type (
@@ -55,6 +56,7 @@ type (
 	Grant        = ID[grant]
 	Link         = ID[link]    // a way into a visit's room that opens once
 	Message      = ID[message] // said or shown in a visit's room
+	Policy       = ID[policy]  // one version of a first-visit policy
 )
 
 // New makes a fresh identifier: ids.New[ids.Visit]().

@@ -12,6 +12,10 @@ import { StaffSignIn } from './identity/staff_signin'
 import { CallsPage } from './ops/calls'
 import { Status } from './ops/status'
 import { w } from './ops/words'
+import { DecisionList, DecisionSheet } from './policy/decisions'
+import { RuleList } from './policy/rules'
+import { w as policy } from './policy/words'
+import { Workbench } from './policy/workbench'
 import { ReviewDesk } from './prescribe/review_desk'
 import { Cases } from './teleconsult/cases'
 import { ReadingRoom } from './teleconsult/reading_room'
@@ -29,6 +33,8 @@ const screens: readonly Screen[] = [
   { href: '/staff/evidence', label: () => w('nav.evidence'), roles: ['coordinator'] },
   { href: '/staff/board', label: () => w('nav.board'), roles: ['coordinator'] },
   { href: '/staff/calls', label: () => w('nav.calls'), roles: ['administrator', 'regulator'] },
+  { href: '/staff/policies', label: () => policy('nav.policies'), roles: ['administrator', 'regulator'] },
+  { href: '/staff/decisions', label: () => policy('nav.decisions'), roles: ['administrator', 'regulator'] },
   { href: '/staff/status', label: () => w('nav.status'), roles: ['administrator', 'regulator'] },
 ]
 
@@ -146,6 +152,11 @@ function Inside() {
             <Route path="/staff/evidence" component={EvidenceDesk} />
             <Route path="/staff/board" component={Board} />
             <Route path="/staff/calls" component={CallsPage} />
+            <Route path="/staff/policies" component={Workbench} />
+            <Route path="/staff/policies/:id" component={Workbench} />
+            <Route path="/staff/rules" component={RuleList} />
+            <Route path="/staff/decisions" component={DecisionList} />
+            <Route path="/staff/decisions/:id" component={DecisionSheet} />
             <Route path="/staff/status" component={Status} />
             <Route default component={Home} />
           </Router>

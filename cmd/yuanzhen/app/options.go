@@ -48,11 +48,12 @@ type Options struct {
 
 	BenchSecret string `name:"bench-secret" env:"YUANZHEN_BENCH_SECRET" help:"For measuring: this bearer token opens any seat over WHIP and WHEP. Refused unless YUANZHEN_LISTEN is a loopback address and YUANZHEN_PUBLIC_URL is empty."`
 
-	MasterKey   string `env:"YUANZHEN_MASTER_KEY" help:"Master key: 32 bytes in base64. Default: a file in the data folder, made at the first run."`
-	SMSURL      string `name:"sms-url" env:"YUANZHEN_SMS_URL" placeholder:"URL" help:"Gateway for text messages: we POST {phone, body} as JSON. Default in demo: a simulator."`
-	RealNameURL string `name:"realname-url" env:"YUANZHEN_REALNAME_URL" placeholder:"URL" help:"Gateway for real-name checks: we POST {name, id_no}, it answers {matches}. Default in demo: a simulator."`
-	PolicyDir   string `name:"policies" env:"YUANZHEN_POLICIES" placeholder:"DIR" help:"First-visit policies in force here (YAML). Default: none, so first visits stay offline."`
-	Log         string `default:"info" enum:"debug,info,warn" env:"YUANZHEN_LOG" help:"Log level (debug, info, warn)."`
+	MasterKey   string   `env:"YUANZHEN_MASTER_KEY" help:"Master key: 32 bytes in base64. Default: a file in the data folder, made at the first run."`
+	SMSURL      string   `name:"sms-url" env:"YUANZHEN_SMS_URL" placeholder:"URL" help:"Gateway for text messages: we POST {phone, body} as JSON. Default in demo: a simulator."`
+	RealNameURL string   `name:"realname-url" env:"YUANZHEN_REALNAME_URL" placeholder:"URL" help:"Gateway for real-name checks: we POST {name, id_no}, it answers {matches}. Default in demo: a simulator."`
+	PolicyDir   string   `name:"policies" env:"YUANZHEN_POLICIES" placeholder:"DIR" help:"First-visit policies to take in at the start (YAML). In force only with two approvers and all that EXC-07 asks; else they wait as drafts."`
+	RuleDirs    []string `name:"rules" env:"YUANZHEN_RULES" sep:"," placeholder:"DIR" help:"Local rule packs over the national rules, a folder each (YAML)."`
+	Log         string   `default:"info" enum:"debug,info,warn" env:"YUANZHEN_LOG" help:"Log level (debug, info, warn)."`
 
 	Demo    bool      `kong:"-"` // demo cast and simulators; never in production
 	Version string    `kong:"-"`
@@ -113,6 +114,13 @@ func (o *Options) Check() error {
 	}
 	if o.mediaAlone() {
 		return nil // it keeps nothing
+	}
+	for i, dir := range o.RuleDirs {
+		full, err := filepath.Abs(dir)
+		if err != nil {
+			return err
+		}
+		o.RuleDirs[i] = full
 	}
 	if err := os.MkdirAll(o.Data, 0o700); err != nil {
 		return fmt.Errorf("YUANZHEN_DATA: %w", err)

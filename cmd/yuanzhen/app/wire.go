@@ -2,11 +2,12 @@ package app
 
 import (
 	"context"
-	"embed"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -73,6 +74,8 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 	}
 	sms.Register(workers)
 	river.AddWorker(workers, &sealer{log: h.audit})
+	rejudger := &consult.Rejudger{}
+	river.AddWorker(workers, rejudger)
 	if h.queue, err = jobs.New(e.db, a.log, workers, jobs.Periodic{Every: sealEvery, Args: sealArgs{}}); err != nil {
 		return nil, err
 	}
@@ -98,20 +101,19 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 		return nil, err
 	}
 	a.mediaRoutes(h)
-	rules, err := eligibility.National()
+	rules, err := Rules(o.RuleDirs)
 	if err != nil {
 		return nil, err
 	}
-	policies := eligibility.LoadPolicies(embed.FS{}) // none: first visits stay offline
-	if o.PolicyDir != "" {
-		policies = eligibility.LoadPolicies(os.DirFS(o.PolicyDir))
+	h.consult = &consult.Service{DB: e.db, Now: time.Now, Log: a.log, Rules: rules, Signer: e.vault.Signer("decision"), Keys: signing,
+		Rooms: h.rooms, Desk: h.desk, Files: files{e.store}, Live: bus, Vault: e.vault, Public: a.Addr(), Notices: h.identity, Jobs: h.queue}
+	rejudger.Consult = h.consult
+	if err := h.consult.KeepLaw(ctx); err != nil {
+		return nil, err
 	}
-	if err := policies.Err(); err != nil {
+	if err := a.importPolicies(ctx, h.consult); err != nil {
 		return nil, fmt.Errorf("YUANZHEN_POLICIES: %w", err)
 	}
-	h.consult = &consult.Service{DB: e.db, Now: time.Now, Log: a.log, Rules: rules, Policies: policies, Keys: signing,
-		Rooms: h.rooms, Desk: h.desk, Files: files{e.store}, Live: bus,
-		Vault: e.vault, Public: a.Addr()}
 	images := &imaging.Service{DB: e.db, Objects: e.store, Now: time.Now, Log: a.log, Public: o.Public}
 	teleconsults := &consult.Teleconsults{Service: h.consult, Images: images}
 	knowledge, err := formulary.Default()
@@ -145,6 +147,42 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 	pages(mux, h)
 	h.handler = h.api.Edge(metrics, mux)
 	return h, nil
+}
+
+// Rules is the law of the country with local rule packs laid over it, each a folder; its name is the pack's.
+func Rules(dirs []string) (*eligibility.RuleSet, error) {
+	if len(dirs) == 0 {
+		return eligibility.National()
+	}
+	var local []eligibility.Pack
+	for _, dir := range dirs {
+		pack, err := eligibility.ReadPack(filepath.Base(filepath.Clean(dir)), os.DirFS(dir))
+		if err != nil {
+			return nil, fmt.Errorf("YUANZHEN_RULES: %w", err)
+		}
+		local = append(local, pack)
+	}
+	rules, err := eligibility.LoadRules(eligibility.NationalPack(), local...)
+	if err != nil {
+		return nil, fmt.Errorf("YUANZHEN_RULES: %w", err)
+	}
+	return rules, nil
+}
+
+// importPolicies takes the operator's folder in, if there is one.
+func (a *App) importPolicies(ctx context.Context, house *consult.Service) error {
+	if a.options.PolicyDir == "" {
+		return nil
+	}
+	list, err := eligibility.ReadPolicies(os.DirFS(a.options.PolicyDir))
+	if err != nil {
+		return err
+	}
+	drafts, err := house.ImportPolicies(ctx, list)
+	if len(drafts) > 0 {
+		a.options.say("首诊政策 first-visit policies: %s wait as drafts, an administrator has to take them up", strings.Join(drafts, ", "))
+	}
+	return err
 }
 
 // operations adds what operators and machines ask for.

@@ -21,6 +21,11 @@ export type Read = [
   Known<ours.EvidenceCase, S['ConsultQueuedEvidence']>,
   Known<ours.Decision, S['ConsultDecision']>,
   Known<ours.Way, S['ConsultWay']>,
+  Known<ours.DecisionRecord, S['ConsultDecisionRecord']>,
+  Known<ours.DecisionRow, S['ConsultListedDecision']>,
+  Known<ours.Policy, S['ConsultPolicy']>,
+  Known<ours.Simulated, S['EligibilitySimulated']>,
+  Known<ours.Rule, S['EligibilityRule']>,
   Known<ours.Slot, S['ConsultSlot']>,
   Known<ours.DoctorRow, S['ConsultDoctorOffer']>,
   Known<ours.Visit, S['ConsultQueuedVisit']>,
@@ -54,6 +59,7 @@ export type Send = [
   Sendable<ours.NewPrescription, S['PrescribeOrder']>,
   Sendable<ours.Override, S['PrescribeOverride']>,
   Sendable<ours.NewTeleconsult, S['ConsultNewTeleconsult']>,
+  Sendable<ours.PolicyTerms, S['EligibilityPolicy']>,
 ]
 
 type All<Checks extends readonly unknown[]> = Exclude<Checks[number], true>

@@ -80,10 +80,133 @@ export type Decision = {
   verdict: Verdict
   reasons: Reason[]
   ways: Way[]
+  /** What would change the answer: with all these changes the rules would say `then`. */
+  prospect?: { changes: { rule: string; do: Text }[]; then: Verdict }
   rule_set: string
   facts_sha256: string
   at: string
 }
+export type DecisionRecord = Decision & {
+  facts?: unknown
+  institution?: string
+  doctor?: string
+  visit_id?: string
+  rules_sha256: string
+  policies: { ref: string; status: string; sha256: string }[]
+  key_id: string
+  finding: {
+    signature: boolean
+    facts: boolean
+    rules: boolean
+    policies: boolean
+    verdict: boolean
+    problems: string[]
+  }
+}
+export type DecisionRow = {
+  id: string
+  at: string
+  stage: string
+  verdict: Verdict
+  rules: string[]
+  institution: string
+  department: string
+  icd10: string
+}
+
+export type PolicyState =
+  | 'draft'
+  | 'simulated'
+  | 'approved'
+  | 'active'
+  | 'suspended'
+  | 'revoked'
+  | 'rejected'
+  | 'expired'
+export type Predicate = {
+  institutions?: string[]
+  institution_provinces?: string[]
+  departments?: string[]
+  icd10_cats?: string[]
+  age_lt?: number
+  special_groups?: string[]
+  schemes?: string[]
+  regions?: string[]
+  scenarios?: string[]
+}
+export type PolicyTerms = {
+  id: string
+  version: number
+  title: string
+  authority: { level: string; name: string; doc_no: string; doc_sha256?: string; disease_only?: boolean }
+  effective_from: string
+  effective_to: string
+  predicate: Predicate
+  physician: { min_title: number; min_years: number; min_online_years: number; whitelist: boolean }
+  guardian_under: number
+  max_severity: string
+  rx_scope: string
+}
+export type Shift = { key: string; passes: number; fails: number }
+export type Simulated = {
+  judged: number
+  unusable: number
+  same: number
+  passes: number
+  fails: number
+  other: number
+  diseases: Shift[]
+  counties: Shift[]
+  doctors: Shift[]
+  examples: {
+    decision: string
+    disease: string
+    county: string
+    age: number
+    kind: string
+    before: { verdict: Verdict; reasons: string[] }
+    after: { verdict: Verdict; reasons: string[] }
+  }[]
+}
+export type Policy = {
+  id: string
+  state: PolicyState
+  ref: string
+  terms: PolicyTerms
+  sha256: string
+  institution?: string
+  drafted_by: string
+  drafted_at: string
+  mine: boolean
+  lacks: Text[]
+  approvals: { name: string; at: string; mine: boolean }[]
+  simulation?: {
+    at: string
+    by: string
+    days: number
+    rule_set: string
+    took_ms: number
+    result: Simulated
+    doctors: Record<string, string>
+  }
+  events: { deed: string; state: PolicyState; name: string; reason?: string; at: string }[]
+}
+export type Rule = {
+  id: string
+  citation: string
+  confidence: string
+  jurisdiction: string
+  in_force: { from: string; until?: string }
+  phase: number
+  applies_to: { stages: string[]; kinds?: string[] }
+  condition: string
+  outcome: Verdict
+  message: Text
+  remedy: Text
+  pack: string
+  cases: { story: string; fires: boolean }[]
+}
+export type RuleBook = { version: string; sha256: string; rules: Rule[] }
 
 export type VisitKind = 'follow_up' | 'first_visit' | 'health_consult'
 export type Severity = 'mild' | 'moderate' | 'severe'
@@ -514,3 +637,4 @@ export type ChangeKind =
   | 'evidence.changed'
   | 'prescription.changed'
   | 'teleconsult.changed'
+  | 'policy.changed'

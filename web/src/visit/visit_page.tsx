@@ -6,6 +6,7 @@ import { get, post } from '../api/client'
 import { streamOpen } from '../api/live'
 import { useDeed, useResource } from '../api/resource'
 import type { Visit, VisitRecord } from '../api/types'
+import { isStopped, StoppedVisit } from '../booking/stopped'
 import { PrescriptionSummary } from '../prescribe/patient_rx'
 import { Button, Loading, Notice, ProblemNote, useTitle } from '../ui/parts'
 import { CallScreen } from './call'
@@ -59,6 +60,7 @@ function VisitByState({
   const room = useMemo(() => new Room(door.ticket, devices), [door, devices])
   const [left, setLeft] = useState(false)
   const deed = useDeed()
+  const { route } = useLocation()
   const { state } = visit
   const waits = state === 'checked_in' || state === 'in_consult' || state === 'interrupted'
   const { phase } = room.view.value
@@ -113,6 +115,20 @@ function VisitByState({
           setLeft(true)
         }}
       />
+    )
+
+  if (visit.decision && isStopped(visit))
+    return (
+      <main class="page" id="content" data-test="visit" data-state={state}>
+        <ProblemNote problem={deed.problem} />
+        <StoppedVisit
+          visit={visit}
+          decision={visit.decision}
+          busy={deed.busy}
+          onCancel={cancel}
+          onAgain={() => route('/book/who')}
+        />
+      </main>
     )
 
   return (
