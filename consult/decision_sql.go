@@ -87,7 +87,7 @@ func slotFacts(ctx context.Context, tx tx, slot ids.Slot, now time.Time) (d elig
 		       coalesce(i.mlps3_until >= $2::date, false), i.platform_connected, i.upload_backlog_hours,
 		       EXISTS (SELECT FROM slot o WHERE o.practitioner_id = d.id AND o.id <> s.id AND o.withdrawn_at IS NULL
 		               AND CASE WHEN o.institution_id = s.institution_id THEN o.during && s.during
-		                        ELSE with_way(o.during) && with_way(s.during) END)
+		                        ELSE with_way(o.during, o.leg_s) && with_way(s.during, s.leg_s) END)
 		FROM slot s
 		JOIN practitioner d ON d.id = s.practitioner_id
 		JOIN registration r ON r.id = s.registration_id
