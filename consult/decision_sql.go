@@ -79,7 +79,7 @@ func slotFacts(ctx context.Context, tx tx, slot ids.Slot, now time.Time) (d elig
 		SELECT d.national_register_found, d.level, d.suspended, d.assessment,
 		       years(d.independent_since, $2::date), coalesce(years(d.online_since, $2::date), 0),
 		       d.title_rank, s.department = ANY (d.scope), r.institution_consent,
-		       CASE WHEN r.during @> upper(s.during)::date THEN r.kind ELSE 'none' END,
+		       CASE WHEN r.during @> ((upper(s.during) - interval '1 microsecond') AT TIME ZONE i.zone)::date THEN r.kind ELSE 'none' END,
 		       ARRAY (SELECT DISTINCT o.province FROM registration o WHERE o.practitioner_id = d.id AND o.during @> $2::date ORDER BY 1),
 		       d.paediatric_qualified, d.whitelists,
 		       i.id::text, left(i.region, 2), i.licence_until >= $2::date, i.internet_service_registered,

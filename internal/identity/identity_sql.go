@@ -241,3 +241,11 @@ func (s *Service) profile(ctx context.Context, sub *authz.Subject) (profile, []R
 	})
 	return p, roles, err
 }
+
+func (s *Service) sealedPhone(ctx context.Context, tx pgx.Tx, account ids.Account) (sealed []byte, err error) {
+	err = tx.QueryRow(ctx, `SELECT phone_sealed FROM account WHERE id = $1 AND disabled_at IS NULL`, account).Scan(&sealed)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	return sealed, err
+}

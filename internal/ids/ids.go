@@ -32,6 +32,13 @@ type (
 	teleconsult  struct{}
 	study        struct{}
 	grant        struct{}
+	filing       struct{}
+	template     struct{}
+	exception    struct{}
+	hold         struct{}
+	waitEntry    struct{}
+	series       struct{}
+	feed         struct{}
 )
 
 type (
@@ -51,6 +58,13 @@ type (
 	Teleconsult  = ID[teleconsult]
 	Study        = ID[study]
 	Grant        = ID[grant]
+	Filing       = ID[filing]    // an application for a registration
+	Template     = ID[template]  // a weekly session of a roster
+	Exception    = ID[exception] // a day off the roster
+	Hold         = ID[hold]
+	WaitEntry    = ID[waitEntry]
+	Series       = ID[series]
+	Feed         = ID[feed] // a calendar's secret address
 )
 
 // New makes a fresh identifier: ids.New[ids.Visit]().

@@ -49,6 +49,12 @@ func (q *Queue) Insert(ctx context.Context, tx pgx.Tx, args river.JobArgs) error
 	return err
 }
 
+// InsertAt adds a job that is worked at its time.
+func (q *Queue) InsertAt(ctx context.Context, tx pgx.Tx, at time.Time, args river.JobArgs) error {
+	_, err := q.client.InsertTx(ctx, tx, args, &river.InsertOpts{ScheduledAt: at})
+	return err
+}
+
 // Start begins to work jobs.
 func (q *Queue) Start(ctx context.Context) error { return q.client.Start(ctx) }
 
