@@ -14,11 +14,9 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/riverqueue/river"
-
 	"yuanzhen/consult/eligibility"
 	"yuanzhen/internal/ids"
+	"yuanzhen/internal/jobs"
 	"yuanzhen/internal/keys"
 	"yuanzhen/internal/live"
 	"yuanzhen/internal/pg"
@@ -44,12 +42,12 @@ type Service struct {
 
 // Notices sends a message to an account's phone after the deed was committed. Texts name times and doctors, never why somebody is ill.
 type Notices interface {
-	Tell(ctx context.Context, tx pgx.Tx, account ids.Account, text string) error
+	Tell(ctx context.Context, tx tx, account ids.Account, text string) error
 }
 
 // Later does a job at its time (jobs.Queue), after the deed was committed.
 type Later interface {
-	InsertAt(ctx context.Context, tx pgx.Tx, at time.Time, job river.JobArgs) error
+	InsertAt(ctx context.Context, tx tx, at time.Time, job jobs.Args) error
 }
 
 // Rooms is what a visit asks of the media server (control.Rooms).

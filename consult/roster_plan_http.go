@@ -12,13 +12,13 @@ func (s *Service) planRoutes(api *httpapi.API) {
 		Summary: "A doctor's calendar; what is at other places shows as busy"}, s.readRoster)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/rosters/{id}/templates", Action: "roster.plan", Status: 201,
 		Summary: "Add a weekly session at a place"}, s.addTemplateIn)
-	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/rosters/templates/{id}/end", Action: "roster.plan",
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/roster-templates/{id}/end", Action: "roster.plan",
 		Summary: "End a weekly session from a day on; booked slots stay"}, s.endTemplateIn)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/rosters/{id}/days-off", Action: "roster.plan", Status: 201,
 		Summary: "Take a day out of the weekly sessions"}, s.takeDayOffIn)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/rosters/{id}/publish", Action: "roster.plan",
 		Summary: "Open the slots of the weekly sessions; each that is refused says why"}, s.publishIn)
-	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/rosters/absence", Action: "roster.absence",
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/absences", Action: "roster.absence",
 		Summary: "A doctor falls ill: patients are moved to a substitute or cancelled with refund, and told"}, s.callInIn)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/rosters/{id}/late", Action: "roster.late", Status: 204,
 		Summary: "Say that the doctor is late today"}, s.sayLateIn)

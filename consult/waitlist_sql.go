@@ -57,7 +57,7 @@ func selectWaits(ctx context.Context, tx tx, scope authz.Scope, only ids.WaitEnt
 	}, `
 		SELECT e.id, e.state, e.walk_in, p.id, p.name, p.sex, p.birth_date, i.id, i.name, d.id, coalesce(d.name, ''), e.department, e.until, e.joined_at,
 		       (SELECT count(*) FROM wait_entry o WHERE o.institution_id = e.institution_id AND o.department = e.department AND o.walk_in = e.walk_in
-		         AND o.state = 'waiting' AND o.until > now() AND o.joined_at < e.joined_at
+		         AND o.state = 'waiting' AND o.until > @now AND o.joined_at < e.joined_at
 		         AND (o.practitioner_id IS NULL OR e.practitioner_id IS NULL OR o.practitioner_id = e.practitioner_id)),
 		       e.visit_id, e.account_id, e.wish, h.id, upper(h.during), s.id, lower(s.during), upper(s.during), s.fee_fen, s.mode, i.zone
 		FROM wait_entry e JOIN person p ON p.id = e.person_id JOIN institution i ON i.id = e.institution_id
@@ -68,8 +68,8 @@ func selectWaits(ctx context.Context, tx tx, scope authz.Scope, only ids.WaitEnt
 		       OR e.institution_id = ANY (@scope_places)
 		       OR EXISTS (SELECT FROM registration r JOIN practitioner q ON q.id = r.practitioner_id WHERE r.practitioner_id = @scope_practitioner
 		                  AND r.institution_id = e.institution_id AND e.department = ANY (q.scope) AND (e.practitioner_id IS NULL OR e.practitioner_id = q.id)))
-		  AND (@id::uuid IS NOT NULL OR e.state = 'waiting' AND e.until > now())
-		ORDER BY e.joined_at LIMIT 200`, scope.With(pgx.NamedArgs{"id": only}))
+		  AND (@id::uuid IS NOT NULL OR e.state = 'waiting' AND e.until > @now)
+		ORDER BY e.joined_at LIMIT 200`, scope.With(pgx.NamedArgs{"id": only, "now": now}))
 }
 
 type inLine struct {
@@ -100,7 +100,7 @@ func firstWalkIn(ctx context.Context, tx tx, doctor ids.Practitioner, now time.T
 		SELECT e.id, e.account_id, e.person_id, e.institution_id, e.department, e.wish FROM wait_entry e
 		JOIN registration r ON r.institution_id = e.institution_id AND r.practitioner_id = $1 AND r.during @> $2::timestamptz::date
 		JOIN practitioner d ON d.id = r.practitioner_id AND e.department = ANY (d.scope)
-		WHERE e.walk_in AND e.state = 'waiting' AND e.until > now() AND (e.practitioner_id IS NULL OR e.practitioner_id = $1)
+		WHERE e.walk_in AND e.state = 'waiting' AND e.until > $2 AND (e.practitioner_id IS NULL OR e.practitioner_id = $1)
 		ORDER BY e.joined_at LIMIT 1 FOR UPDATE OF e SKIP LOCKED`, doctor, now).
 		Scan(&e.ID, &e.account, &e.Person.ID, &e.Institution.ID, &e.Department, &wish)
 	if errors.Is(err, pgx.ErrNoRows) {

@@ -77,8 +77,12 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 	}
 	sms.Register(workers)
 	river.AddWorker(workers, &sealer{log: h.audit})
-	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, job *river.Job[consult.Reminder]) error { return h.consult.Remind(ctx, job.Args) }))
-	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, job *river.Job[consult.OfferLapse]) error { return h.consult.PassOn(ctx, job.Args) }))
+	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, job *river.Job[consult.Reminder]) error {
+		return h.consult.Remind(ctx, job.Args)
+	}))
+	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, job *river.Job[consult.OfferLapse]) error {
+		return h.consult.PassOn(ctx, job.Args)
+	}))
 	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, _ *river.Job[lapseArgs]) error {
 		_, err := h.consult.BlockLapsed(ctx)
 		return err
