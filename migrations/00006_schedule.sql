@@ -164,6 +164,15 @@ CREATE TABLE doctor_delay (
     PRIMARY KEY (practitioner_id, institution_id, day)
 );
 
+-- Further experts of a consult (MDT), each at a place of their own; the slot keeps their time.
+CREATE TABLE teleconsult_further (
+    teleconsult_id  uuid NOT NULL REFERENCES teleconsult,
+    practitioner_id uuid NOT NULL REFERENCES practitioner,
+    slot_id         uuid NOT NULL UNIQUE REFERENCES slot,
+    PRIMARY KEY (teleconsult_id, practitioner_id)
+);
+CREATE INDEX teleconsult_further_practitioner ON teleconsult_further (practitioner_id);
+
 -- Visits and holds meet at the slot's row: whoever is second sees the first.
 CREATE FUNCTION visit_takes_slot() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -209,7 +218,7 @@ DROP TRIGGER hold_takes_slot ON hold;
 DROP FUNCTION hold_takes_slot;
 DROP TRIGGER visit_takes_slot ON visit;
 DROP FUNCTION visit_takes_slot;
-DROP TABLE doctor_delay, token_counter;
+DROP TABLE teleconsult_further, doctor_delay, token_counter;
 DROP INDEX visit_one_a_token;
 DROP INDEX visit_one_a_slot;
 ALTER TABLE visit DROP COLUMN overbook_reason, DROP COLUMN series_id, DROP COLUMN moved_from, DROP COLUMN moved_reason, DROP COLUMN cancelled_by,

@@ -188,3 +188,26 @@ func blockers(m Meeting, parties []Party, free [][]Span) []Blocker {
 	})
 	return list
 }
+
+// Crowd is the wish that the speed of Find is measured by: six experts over four weeks with twelve engagements a day each, and a room. Their
+// last expert is free on the last day alone.
+func Crowd() (Meeting, []Party) {
+	start := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+	m := Meeting{Window: Span{start, start.AddDate(0, 0, 28)}, Length: 30 * time.Minute, Step: 10 * time.Minute, N: 6, Zone: time.UTC}
+	parties := make([]Party, 7)
+	for i := range parties {
+		p := &parties[i]
+		p.Name, p.Buffer = string(rune('a'+i)), Buffer
+		for day := range 28 {
+			at := start.AddDate(0, 0, day)
+			p.Hours = append(p.Hours, Span{at.Add(8 * time.Hour), at.Add(20 * time.Hour)})
+			for n := range 12 {
+				begin := at.Add(8*time.Hour + time.Duration(n*55+i*5)*time.Minute)
+				if day < 27 {
+					p.Busy = append(p.Busy, Span{begin, begin.Add(15 * time.Minute)})
+				}
+			}
+		}
+	}
+	return m, parties
+}
