@@ -74,6 +74,7 @@ type Visit struct {
 	Doctor        Doctor                 `json:"doctor"`
 	Institution   Named[ids.Institution] `json:"institution"`
 	Department    string                 `json:"department"`
+	SlotID        ids.Slot               `json:"slot_id"`
 	Start         time.Time              `json:"start"`
 	End           time.Time              `json:"end"`
 	FeeFen        int                    `json:"fee_fen"`
@@ -271,7 +272,7 @@ func (s *Service) shown(ctx context.Context, tx tx, r visitRow) (Visit, error) {
 		Person:      Patient{r.PersonID, r.PersonName, r.Sex, ageOf(r.BirthDate, now)},
 		Doctor:      Doctor{r.PractitionerID, r.DoctorName, r.Title},
 		Institution: Named[ids.Institution]{r.InstitutionID, r.InstitutionName},
-		Department:  r.Department, Start: r.Start, End: r.End, FeeFen: r.FeeFen, ICD10: r.ICD10, Complaint: r.Complaint,
+		Department:  r.Department, SlotID: r.SlotID, Start: r.Start, End: r.End, FeeFen: r.FeeFen, ICD10: r.ICD10, Complaint: r.Complaint,
 		RecordSigned: r.RecordSigned, Version: r.Version, Prescriptions: []PrescriptionRef{},
 		Zone: r.Zone, Token: r.Token, Called: r.CalledAt != nil, Overbooked: r.Overbooked, DelayMin: r.DelayMin, MovedFrom: r.MovedFrom, MovedReason: r.MovedReason,
 		CancelledBy: r.CancelledBy, RefundDue: r.RefundDue,

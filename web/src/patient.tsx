@@ -17,6 +17,7 @@ import { PatientSignIn } from './identity/patient_signin'
 import { PersonForm } from './identity/person_form'
 import { w as identity } from './identity/words'
 import { PrescriptionList, PrescriptionPage } from './prescribe/patient_rx'
+import { MyWaits } from './schedule/waiting_list'
 import { ConsultPage, joinable } from './teleconsult/patient_consult'
 import { Icon, Mark } from './ui/icons'
 import { Loading, ProblemNote, useTitle } from './ui/parts'
@@ -108,6 +109,7 @@ function VisitsPage() {
   return (
     <main class="page" id="content">
       <h1>{visits('list.title')}</h1>
+      <MyWaits />
       {mine.value ? (
         <VisitList visits={mine.value} />
       ) : mine.problem ? (

@@ -12,6 +12,9 @@ import { StaffSignIn } from './identity/staff_signin'
 import { Status } from './ops/status'
 import { w } from './ops/words'
 import { ReviewDesk } from './prescribe/review_desk'
+import { CallsPage, WaitsPage } from './schedule/desk'
+import { RegistrationsPage } from './schedule/registrations'
+import { RosterPage } from './schedule/roster'
 import { Cases } from './teleconsult/cases'
 import { ReadingRoom } from './teleconsult/reading_room'
 import { Mark } from './ui/icons'
@@ -27,7 +30,12 @@ const screens: readonly Screen[] = [
   { href: '/staff/review', label: () => w('nav.review'), roles: ['pharmacist'] },
   { href: '/staff/evidence', label: () => w('nav.evidence'), roles: ['coordinator'] },
   { href: '/staff/board', label: () => w('nav.board'), roles: ['coordinator'] },
+  { href: '/staff/roster', label: () => w('nav.roster'), roles: ['doctor', 'coordinator'] },
+  { href: '/staff/waits', label: () => w('nav.waits'), roles: ['doctor', 'coordinator'] },
+  { href: '/staff/calls', label: () => w('nav.calls'), roles: ['coordinator'] },
   { href: '/staff/status', label: () => w('nav.status'), roles: ['administrator', 'regulator'] },
+  { href: '/staff/roster', label: () => w('nav.roster'), roles: ['administrator'] },
+  { href: '/staff/registrations', label: () => w('nav.registrations'), roles: ['doctor', 'administrator'] },
 ]
 
 const mine = (me: Me) =>
@@ -143,6 +151,10 @@ function Inside() {
             <Route path="/staff/review" component={ReviewDesk} />
             <Route path="/staff/evidence" component={EvidenceDesk} />
             <Route path="/staff/board" component={Board} />
+            <Route path="/staff/roster" component={RosterPage} />
+            <Route path="/staff/registrations" component={RegistrationsPage} />
+            <Route path="/staff/waits" component={WaitsPage} />
+            <Route path="/staff/calls" component={CallsPage} />
             <Route path="/staff/status" component={Status} />
             <Route default component={Home} />
           </Router>

@@ -34,6 +34,20 @@ export type Read = [
   Known<ours.RxItem, S['PrescribeItem']>,
   Known<ours.RxCheck, S['PrescribeChecked']>,
   Known<ours.Alert, S['CheckAlert']>,
+  Known<ours.Filing, S['ConsultFiling']>,
+  Known<ours.Registration, S['ConsultRegistration']>,
+  Known<ours.Template, S['ConsultTemplate']>,
+  Known<ours.RosterView, S['ConsultRosterView']>,
+  Known<ours.RosterSession, S['ConsultRosterSession']>,
+  Known<ours.PublishedSession, S['ConsultPublishedSession']>,
+  Known<ours.Cleared, S['ConsultCleared']>,
+  Known<ours.ClearedVisit, S['ConsultClearedVisit']>,
+  Known<ours.RosterImport, S['ConsultImport']>,
+  Known<ours.Held, S['ConsultHeld']>,
+  Known<ours.WaitEntry, S['ConsultWaitEntry']>,
+  Known<ours.Calls, S['ConsultCalls']>,
+  Known<ours.Candidate, S['ConsultCandidate']>,
+  Known<ours.MeetingFinding, S['ConsultMeetingFinding']>,
   Known<Omit<ours.Prescription, 'waiting_s' | 'risk'>, S['PrescribePrescription']>,
 ]
 
@@ -45,6 +59,9 @@ export type Send = [
   Sendable<ours.DeviceReport, S['ConsultLineTest']>,
   Sendable<ours.NewPrescription, S['PrescribeOrder']>,
   Sendable<ours.Override, S['PrescribeOverride']>,
+  Sendable<ours.NewFiling, S['ConsultNewFiling']>,
+  Sendable<ours.NewTemplate, S['ConsultNewTemplate']>,
+  Sendable<ours.NewWait, S['ConsultNewWait']>,
   Sendable<ours.NewTeleconsult, S['ConsultNewTeleconsult']>,
 ]
 

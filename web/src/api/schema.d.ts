@@ -2586,6 +2586,7 @@ export interface components {
             prescriptions: components["schemas"]["ConsultPrescriptionRef"][];
             record_signed: boolean;
             refund_due?: boolean;
+            slot_id: string;
             /** Format: date-time */
             start: string;
             state: string;
@@ -2814,6 +2815,7 @@ export interface components {
             prescriptions: components["schemas"]["ConsultPrescriptionRef"][];
             record_signed: boolean;
             refund_due?: boolean;
+            slot_id: string;
             /** Format: date-time */
             start: string;
             state: string;

@@ -7,6 +7,7 @@ import { streamOpen } from '../api/live'
 import { useDeed, useResource } from '../api/resource'
 import type { Ticket, Visit, VisitRecord } from '../api/types'
 import { PrescriptionSummary } from '../prescribe/patient_rx'
+import { MoveVisit } from '../schedule/waiting_list'
 import { Button, Loading, Notice, ProblemNote, useTitle } from '../ui/parts'
 import { CallScreen } from './call'
 import { Devices } from './devices'
@@ -119,6 +120,7 @@ function VisitByState({
           onCancel={cancel}
         />
       )}
+      {state === 'booked' && <MoveVisit visit={visit} onMoved={onVisit} />}
       {waits && phase === 'refused' && !left && (
         <Notice tone="warn" title={w('call.refused')}>
           {room.view.value.refusal}
