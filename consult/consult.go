@@ -2,8 +2,11 @@
 // go online?" over slot, waiting room and visit to the signed record.
 //
 // Read visit.go first: a visit's states and moves. decision.go asks the eligibility check with facts
-// from Postgres, policy.go has the life of first-visit policies; roster.go has slots and doctors, queue.go the doctor's day, evidence.go the
-// records of earlier diagnoses, record.go the record of the visit.
+// from Postgres, policy.go has the life of first-visit policies; queue.go has the doctor's day, evidence.go the records of earlier
+// diagnoses, record.go the record of the visit.
+// One human's calendar: registration.go says where a doctor may work, roster_plan.go turns weekly sessions into slots, roster.go is where
+// slots come from, booking.go holds, moves and series, waitlist.go who gets what becomes free, substitute.go the day a doctor falls ill,
+// calendar.go the way out to other calendars. once.go makes each deed happen once.
 package consult
 
 import (
@@ -14,11 +17,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/riverqueue/river"
 
 	"yuanzhen/consult/eligibility"
 	"yuanzhen/internal/ids"
+	"yuanzhen/internal/jobs"
 	"yuanzhen/internal/keys"
 	"yuanzhen/internal/live"
 	"yuanzhen/internal/pg"
@@ -48,12 +50,12 @@ type Service struct {
 
 // Notices sends a message to an account's phone after the deed was committed. Texts name times and doctors, never why somebody is ill.
 type Notices interface {
-	Tell(ctx context.Context, tx pgx.Tx, account ids.Account, text string) error
+	Tell(ctx context.Context, tx tx, account ids.Account, text string) error
 }
 
 // Later does a job at its time (jobs.Queue), after the deed was committed.
 type Later interface {
-	InsertAt(ctx context.Context, tx pgx.Tx, at time.Time, job river.JobArgs) error
+	InsertAt(ctx context.Context, tx tx, at time.Time, job jobs.Args) error
 }
 
 // Rooms is what a visit asks of the media server (control.Rooms).

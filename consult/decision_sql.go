@@ -80,7 +80,7 @@ func slotFacts(ctx context.Context, tx tx, slot ids.Slot, now time.Time) (d elig
 		SELECT d.national_register_found, d.level, d.suspended, d.assessment,
 		       years(d.independent_since, $2::date), coalesce(years(d.online_since, $2::date), 0),
 		       d.title_rank, s.department = ANY (d.scope), r.institution_consent,
-		       CASE WHEN r.during @> upper(s.during)::date THEN r.kind ELSE 'none' END,
+		       CASE WHEN r.during @> ((upper(s.during) - interval '1 microsecond') AT TIME ZONE i.zone)::date THEN r.kind ELSE 'none' END,
 		       ARRAY (SELECT DISTINCT o.province FROM registration o WHERE o.practitioner_id = d.id AND o.during @> $2::date ORDER BY 1),
 		       d.paediatric_qualified, d.whitelists,
 		       i.id::text, left(i.region, 2), i.region, i.licence_until >= $2::date, i.internet_service_registered,
@@ -88,7 +88,7 @@ func slotFacts(ctx context.Context, tx tx, slot ids.Slot, now time.Time) (d elig
 		       coalesce(i.mlps3_until >= $2::date, false), i.platform_connected, i.upload_backlog_hours,
 		       EXISTS (SELECT FROM slot o WHERE o.practitioner_id = d.id AND o.id <> s.id AND o.withdrawn_at IS NULL
 		               AND CASE WHEN o.institution_id = s.institution_id THEN o.during && s.during
-		                        ELSE with_way(o.during) && with_way(s.during) END)
+		                        ELSE with_way(o.during, o.leg_s) && with_way(s.during, s.leg_s) END)
 		FROM slot s
 		JOIN practitioner d ON d.id = s.practitioner_id
 		JOIN registration r ON r.id = s.registration_id

@@ -162,7 +162,7 @@ func TestOverHTTP(t *testing.T) {
 		t.Fatalf("slot taken: %d %v", status, p)
 	}
 	first := strings.Replace(question, "follow_up", "first_visit", 1)
-	if status, p := call("wang", "POST", "/api/v1/visits", `{`+first+`, "slot_id": "`+slot.String()+`", "complaint": "x"}`); status != 422 || p["code"] != "not_eligible" || p["data"].(map[string]any)["decision"] == nil {
+	if status, p := call("wang", "POST", "/api/v1/visits", `{`+first+`, "slot_id": "`+w.slots(0, 15, 1)[0].String()+`", "complaint": "x"}`); status != 422 || p["code"] != "not_eligible" || p["data"].(map[string]any)["decision"] == nil {
 		t.Fatalf("not eligible: %d %v", status, p)
 	}
 	path := "/api/v1/visits/" + v["id"].(string)

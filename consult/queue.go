@@ -2,12 +2,15 @@ package consult
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"time"
 
 	"yuanzhen/internal/audit"
 	"yuanzhen/internal/authz"
 	"yuanzhen/internal/fault"
 	"yuanzhen/internal/ids"
+	"yuanzhen/internal/live"
 )
 
 // Queue is a doctor's day.
@@ -167,4 +170,105 @@ func (s *Service) Chart(ctx context.Context, id ids.Visit) (c Chart, err error) 
 		return err
 	})
 	return c, err
+}
+
+// turn is when the visit's turn comes: the slot, or the moment it was passed over.
+func (v Visit) turn() time.Time {
+	if v.row.SkippedAt != nil {
+		return *v.row.SkippedAt
+	}
+	return v.Start
+}
+
+// Call calls the number of a waiting patient on the display and on their screen; again if nobody came.
+func (s *Service) Call(ctx context.Context, id ids.Visit, key string) (Visit, error) {
+	return s.inLine(ctx, id, key, func(tx tx, v Visit) error { return putCalled(ctx, tx, v.ID, s.Now()) })
+}
+
+// Skip passes over somebody who does not come: behind all who wait now, with the number kept. Call calls them back.
+func (s *Service) Skip(ctx context.Context, id ids.Visit, key string) (Visit, error) {
+	return s.inLine(ctx, id, key, func(tx tx, v Visit) error { return putSkipped(ctx, tx, v, s.Now()) })
+}
+
+func (s *Service) inLine(ctx context.Context, id ids.Visit, key string, change func(tx tx, v Visit) error) (Visit, error) {
+	_, fresh, err := once(ctx, s, key, id, func(tx tx) (nothing, error) {
+		v, err := s.find(ctx, tx, id)
+		if err != nil {
+			return nothing{}, err
+		}
+		if v.State != CheckedIn {
+			return nothing{}, movedOn(v)
+		}
+		if err := change(tx, v); err != nil {
+			return nothing{}, err
+		}
+		return nothing{}, audit.Write(ctx, tx, audit.Entry{Action: authz.ScopeFrom(ctx).Action, Object: "visit/" + id.String(), Person: v.Person.ID, Place: v.Institution.ID})
+	})
+	if err != nil {
+		return Visit{}, err
+	}
+	v, err := s.Visit(ctx, id)
+	if err == nil && fresh {
+		s.tell("visit.changed", v)
+		s.tellQueue(ctx, v)
+	}
+	return v, err
+}
+
+// Delay is a doctor's word that they are late today.
+type Delay struct {
+	InstitutionID ids.Institution `json:"institution_id"`
+	Minutes       int             `json:"minutes" minimum:"0" maximum:"480" doc:"0: on time again"`
+}
+
+// SayLate tells all who have booked the doctor's rest of the day at the place.
+func (s *Service) SayLate(ctx context.Context, doctor ids.Practitioner, d Delay, key string) error {
+	var told []ids.Account
+	_, fresh, err := once(ctx, s, key, []any{doctor, d}, func(tx tx) (nothing, error) {
+		if _, err := s.mayPlan(ctx, tx, doctor, d.InstitutionID); err != nil {
+			return nothing{}, err
+		}
+		if err := putDelay(ctx, tx, doctor, d, s.Now()); err != nil {
+			return nothing{}, err
+		}
+		var err error
+		if told, err = accountsToday(ctx, tx, doctor, d.InstitutionID, s.Now()); err != nil {
+			return nothing{}, err
+		}
+		for _, account := range told {
+			if d.Minutes == 0 {
+				continue
+			}
+			if err := s.notify(ctx, tx, account, fmt.Sprintf("【远诊】医师大约晚 %d 分钟，您的号保留，页面会显示排队情况。", d.Minutes)); err != nil {
+				return nothing{}, err
+			}
+		}
+		return nothing{}, audit.Write(ctx, tx, audit.Entry{Action: "roster.late", Object: "practitioner/" + doctor.String(), Place: d.InstitutionID})
+	})
+	if err == nil && fresh {
+		s.Live.Publish(live.Event{Kind: "queue.changed", ID: doctor.String(), Accounts: told, Practitioners: []ids.Practitioner{doctor}, Places: []ids.Institution{d.InstitutionID}})
+	}
+	return err
+}
+
+// Calls is what hangs in the corridor: numbers, no names.
+type Calls struct {
+	Doctor     string `json:"doctor"`
+	Department string `json:"department"`
+	Now        []int  `json:"now"`     // with the doctor
+	Called     []int  `json:"called"`  // asked to come, the latest first
+	Waiting    []int  `json:"waiting"` // in order
+	DelayMin   int    `json:"delay_min"`
+}
+
+// Display reads the numbers of a place's day.
+func (s *Service) Display(ctx context.Context, at ids.Institution) (list []Calls, err error) {
+	err = s.inTx(ctx, func(tx tx) error {
+		if !slices.Contains(authz.ScopeFrom(ctx).Places(), at) {
+			return fault.Missing()
+		}
+		list, err = selectCalls(ctx, tx, at, s.Now())
+		return err
+	})
+	return list, err
 }

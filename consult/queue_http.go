@@ -11,6 +11,12 @@ func (s *Service) queueRoutes(api *httpapi.API) {
 		Summary: "The doctor's day"}, s.readQueue)
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/visits/{id}/chart", Action: "chart.read",
 		Summary: "The chart of the visit's patient"}, s.readChart)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/visits/{id}/call", Action: "queue.call",
+		Summary: "Call the number of a waiting patient; again to recall"}, s.callIn)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/visits/{id}/skip", Action: "queue.call",
+		Summary: "Pass over a patient who does not come; the number is kept"}, s.skipIn)
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/institutions/{id}/calls", Action: "queue.display",
+		Summary: "Numbers for the display in the corridor"}, s.readCalls)
 }
 
 type queueOut struct{ Body Queue }
@@ -18,6 +24,28 @@ type queueOut struct{ Body Queue }
 func (s *Service) readQueue(ctx context.Context, _ *struct{}) (*queueOut, error) {
 	q, err := s.Queue(ctx)
 	return &queueOut{q}, err
+}
+
+type callVisitIn struct {
+	Once
+	VisitPath
+}
+
+func (s *Service) callIn(ctx context.Context, in *callVisitIn) (*visitOut, error) {
+	v, err := s.Call(ctx, in.ID, in.Key)
+	return &visitOut{v}, err
+}
+
+func (s *Service) skipIn(ctx context.Context, in *callVisitIn) (*visitOut, error) {
+	v, err := s.Skip(ctx, in.ID, in.Key)
+	return &visitOut{v}, err
+}
+
+type callsOut struct{ Body []Calls }
+
+func (s *Service) readCalls(ctx context.Context, in *PlacePath) (*callsOut, error) {
+	list, err := s.Display(ctx, in.ID)
+	return &callsOut{list}, err
 }
 
 type chartOut struct{ Body Chart }

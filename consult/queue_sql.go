@@ -34,10 +34,10 @@ func paceAhead(ctx context.Context, tx tx, v Visit) (ahead, short, long int, err
 			WHERE practitioner_id = $1 AND state = 'concluded' ORDER BY ended_at DESC LIMIT 50)
 		SELECT (SELECT count(*) FROM visit o JOIN slot t ON t.id = o.slot_id
 		        WHERE o.practitioner_id = $1 AND o.institution_id = $2 AND o.state IN ('checked_in', 'in_consult', 'interrupted')
-		          AND (lower(t.during), o.id) < ($3, $4)),
+		          AND (coalesce(o.skipped_at, lower(t.during)), o.id) < ($3, $4)),
 		       CASE WHEN count(*) < 5 THEN 8 ELSE ceil(percentile_cont(0.25) WITHIN GROUP (ORDER BY minutes)) END::int,
 		       CASE WHEN count(*) < 5 THEN 15 ELSE ceil(percentile_cont(0.75) WITHIN GROUP (ORDER BY minutes)) END::int
-		FROM last`, v.Doctor.ID, v.Institution.ID, v.Start, v.ID).Scan(&ahead, &short, &long)
+		FROM last`, v.Doctor.ID, v.Institution.ID, v.turn(), v.ID).Scan(&ahead, &short, &long)
 	return ahead, short, long, err
 }
 
@@ -100,4 +100,62 @@ func selectDecisions(ctx context.Context, tx tx, visit ids.Visit) ([]Decision, e
 		}
 		return r.decision()
 	}, `SELECT `+decisionColumns+` FROM decision n WHERE n.visit_id = $1 ORDER BY n.at, n.id`, visit)
+}
+
+// putToken gives the visit the next number of its day at doctor and department, if it has none.
+func putToken(ctx context.Context, tx tx, v Visit, now time.Time) error {
+	if v.row.Token > 0 {
+		return nil
+	}
+	_, err := tx.Exec(ctx, `
+		WITH today AS (SELECT ($5::timestamptz AT TIME ZONE $6)::date AS day),
+		next AS (
+			INSERT INTO token_counter (institution_id, department, practitioner_id, day, last) SELECT $2, $3, $4, day, 1 FROM today
+			ON CONFLICT (institution_id, department, practitioner_id, day) DO UPDATE SET last = token_counter.last + 1 RETURNING day, last)
+		UPDATE visit SET token = next.last, token_day = next.day FROM next WHERE id = $1`,
+		v.ID, v.Institution.ID, v.Department, v.Doctor.ID, now, v.Zone)
+	return err
+}
+
+func putCalled(ctx context.Context, tx tx, id ids.Visit, now time.Time) error {
+	_, err := tx.Exec(ctx, `UPDATE visit SET called_at = $2, version = version + 1 WHERE id = $1`, id, now)
+	return err
+}
+
+// putSkipped puts the visit behind the last who waits, however late their slots are.
+func putSkipped(ctx context.Context, tx tx, v Visit, now time.Time) error {
+	_, err := tx.Exec(ctx, `
+		UPDATE visit SET called_at = NULL, version = version + 1, skipped_at = greatest($4::timestamptz, 1 * interval '1 millisecond' + (
+			SELECT max(coalesce(o.skipped_at, lower(t.during))) FROM visit o JOIN slot t ON t.id = o.slot_id
+			WHERE o.practitioner_id = $2 AND o.institution_id = $3 AND o.state = 'checked_in'))
+		WHERE id = $1`, v.ID, v.Doctor.ID, v.Institution.ID, now)
+	return err
+}
+
+func putDelay(ctx context.Context, tx tx, doctor ids.Practitioner, d Delay, now time.Time) error {
+	_, err := tx.Exec(ctx, `
+		INSERT INTO doctor_delay (practitioner_id, institution_id, day, minutes, said_at)
+		SELECT $1, i.id, ($4::timestamptz AT TIME ZONE i.zone)::date, $3, $4 FROM institution i WHERE i.id = $2
+		ON CONFLICT (practitioner_id, institution_id, day) DO UPDATE SET minutes = excluded.minutes, said_at = excluded.said_at`, doctor, d.InstitutionID, d.Minutes, now)
+	return err
+}
+
+func accountsToday(ctx context.Context, tx tx, doctor ids.Practitioner, at ids.Institution, now time.Time) ([]ids.Account, error) {
+	return collect(ctx, tx, pgx.RowTo[ids.Account], `
+		SELECT DISTINCT v.account_id FROM visit v JOIN slot s ON s.id = v.slot_id JOIN institution i ON i.id = v.institution_id
+		WHERE v.practitioner_id = $1 AND v.institution_id = $2 AND v.state IN ('booked', 'checked_in') AND upper(s.during) > $3
+		  AND (lower(s.during) AT TIME ZONE i.zone)::date = ($3::timestamptz AT TIME ZONE i.zone)::date`, doctor, at, now)
+}
+
+func selectCalls(ctx context.Context, tx tx, at ids.Institution, now time.Time) ([]Calls, error) {
+	return collect(ctx, tx, pgx.RowToStructByName[Calls], `
+		SELECT d.name AS doctor, v.department,
+		       coalesce(array_agg(v.token ORDER BY v.started_at) FILTER (WHERE v.state IN ('in_consult', 'interrupted')), '{}') AS now,
+		       coalesce(array_agg(v.token ORDER BY v.called_at DESC) FILTER (WHERE v.state = 'checked_in' AND v.called_at IS NOT NULL), '{}') AS called,
+		       coalesce(array_agg(v.token ORDER BY coalesce(v.skipped_at, lower(s.during)), v.id) FILTER (WHERE v.state = 'checked_in' AND v.called_at IS NULL), '{}') AS waiting,
+		       coalesce(max(l.minutes), 0) AS delay_min
+		FROM visit v JOIN slot s ON s.id = v.slot_id JOIN practitioner d ON d.id = v.practitioner_id JOIN institution i ON i.id = v.institution_id
+		LEFT JOIN doctor_delay l ON l.practitioner_id = d.id AND l.institution_id = i.id AND l.day = v.token_day
+		WHERE v.institution_id = $1 AND v.token_day = ($2::timestamptz AT TIME ZONE i.zone)::date AND v.state IN ('checked_in', 'in_consult', 'interrupted')
+		GROUP BY d.id, d.name, v.department ORDER BY v.department, d.name`, at, now)
 }

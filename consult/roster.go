@@ -21,6 +21,8 @@ type Slot struct {
 	Institution Named[ids.Institution] `json:"institution"`
 	Department  string                 `json:"department"`
 	FeeFen      int                    `json:"fee_fen"`
+	Mode        string                 `json:"mode" enum:"online,on_site"`
+	Zone        string                 `json:"zone" doc:"IANA zone of the place"`
 }
 
 // Offer opens a stretch of a doctor's time at a place, cut into slots of one length.
@@ -29,36 +31,71 @@ type Offer struct {
 	Place      ids.Institution
 	Department string
 	schedule.Span
-	Length  time.Duration
-	FeeFen  int
-	Purpose string // visit, or teleconsult
+	Length   time.Duration
+	FeeFen   int
+	Purpose  string       // visit, teleconsult, or duty; visit if empty
+	Mode     string       // online or on_site; online if empty
+	Template ids.Template // zero: opened by hand
 }
 
 // OfferSlots puts the slots of an offer on the roster in the caller's transaction. The doctor must be
-// registered at the place to the end of each (MPP-03) and, with the way, nowhere else at the time (MPP-05).
+// registered at the place, and the place licensed, to the end of the last (MPP-03, LIC-01); with the way between two places nothing else may
+// stand in the doctor's calendar (MPP-05), least of all the main place's own work (MPP-06). What stands there is
+// shown as busy, never as what it is.
 func (s *Service) OfferSlots(ctx context.Context, tx tx, o Offer) ([]ids.Slot, error) {
 	spans := schedule.Cut([]schedule.Span{o.Span}, o.Length)
 	if len(spans) == 0 {
 		return nil, fault.New(fault.Invalid, "offer_empty", "这段时间放不下一个号。", "No slot fits into this time.").
 			WithRemedy("请把时间放长，或把每个号放短。", "Make the time longer or the slots shorter.")
 	}
-	var slots []ids.Slot
-	for _, span := range spans {
-		id, err := insertSlot(ctx, tx, o, span)
-		if pg.Violates(err, "slot_one_at_a_time") || pg.Violates(err, "slot_time_to_travel") {
-			return nil, fault.New(fault.Conflict, "doctor_elsewhere", "医师这段时间在别处已有安排（含路上 15 分钟）。", "The doctor is elsewhere at this time, with 15 minutes for the way.").
-				WithRemedy("请选择其他时间。", "Please choose another time.").Because(err)
-		}
-		if err != nil {
-			return nil, err
-		}
-		if id.IsZero() {
-			return nil, fault.New(fault.Refused, "doctor_not_registered", "医师在本机构没有有效的注册或备案。", "The doctor has no valid registration or filing here.").
-				WithRemedy("请先办理多机构备案。", "File the doctor at this institution first.")
-		}
-		slots = append(slots, id)
+	o.Span = schedule.Span{Start: spans[0].Start, End: spans[len(spans)-1].End}
+	why, err := blockOf(ctx, tx, o)
+	if err != nil {
+		return nil, err
+	}
+	if why != nil {
+		return nil, why.fault()
+	}
+	slots, err := insertSlots(ctx, tx, o)
+	if pg.Violates(err, "slot_one_at_a_time") || pg.Violates(err, "slot_time_to_travel") {
+		return nil, (&Block{Rule: "MPP-05"}).fault().Because(err) // somebody was faster; whose time it is shows on the next look
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(slots) == 0 {
+		return nil, fault.New(fault.Refused, "doctor_not_registered", "医师在本机构没有到这一天仍有效的注册或备案，或机构许可到期（MPP-03）。",
+			"The doctor has no registration or filing here that lasts to this day, or the licence ends before (MPP-03).").
+			WithRemedy("请先办理多机构备案。", "File the doctor at this institution first.").With(Block{Rule: "MPP-03"})
 	}
 	return slots, nil
+}
+
+// Block is what stands in the way of a slot: the rule, and when the doctor is busy. Where and with what stays with the other place.
+type Block struct {
+	Rule string         `json:"rule"`
+	Busy *schedule.Span `json:"busy,omitempty"`
+
+	duty, here bool
+	zone       *time.Location
+}
+
+func (b *Block) fault() *fault.Error {
+	zh, en := "", ""
+	if b.Busy != nil {
+		zh = "：" + schedule.Moment(b.Busy.Start, b.zone) + "-" + b.Busy.End.In(b.zone).Format("15:04") + " 忙"
+		en = ": busy " + b.Busy.Start.In(b.zone).Format("Mon 2 Jan 15:04") + "-" + b.Busy.End.In(b.zone).Format("15:04")
+	}
+	if b.duty {
+		return fault.New(fault.Conflict, "primary_duty", "与主要执业机构的工作时间冲突"+zh+"（MPP-06）。", "It collides with the main place's duties"+en+" (MPP-06).").
+			WithRemedy("请换时间，或请主要执业机构放开这段时间。", "Choose another time, or ask the main place to release it.").With(b)
+	}
+	if b.here {
+		return fault.New(fault.Conflict, "doctor_elsewhere", "医师这段时间在本机构已有安排"+zh+"（MPP-05）。", "The doctor already has something here at this time"+en+" (MPP-05).").
+			WithRemedy("请选择其他时间。", "Please choose another time.").With(b)
+	}
+	return fault.New(fault.Conflict, "doctor_elsewhere", "医师这段时间在别处已有安排，含路上时间"+zh+"（MPP-05）。", "The doctor is elsewhere at this time, the way included"+en+" (MPP-05).").
+		WithRemedy("请选择其他时间。", "Please choose another time.").With(b)
 }
 
 // offer is OfferSlots for a place within the scope.

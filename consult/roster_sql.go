@@ -1,8 +1,10 @@
 package consult
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -12,19 +14,65 @@ import (
 	"yuanzhen/internal/ids"
 )
 
-// insertSlot returns the zero identifier if there is no registration that is valid to the end of the slot.
-func insertSlot(ctx context.Context, tx tx, o Offer, span schedule.Span) (id ids.Slot, err error) {
-	err = tx.QueryRow(ctx, `
-		INSERT INTO slot (id, practitioner_id, institution_id, registration_id, department, during, fee_fen, purpose)
-		SELECT $1, r.practitioner_id, r.institution_id, r.id, $4, tstzrange($5, $6), $7, coalesce(nullif($8, ''), 'visit')
-		FROM registration r
-		WHERE r.practitioner_id = $2 AND r.institution_id = $3 AND r.during @> $6::timestamptz::date
-		RETURNING id`,
-		ids.New[ids.Slot](), o.Doctor, o.Place, o.Department, span.Start, span.End, o.FeeFen, o.Purpose).Scan(&id)
-	if errors.Is(err, pgx.ErrNoRows) {
-		err = nil
+// legOf is half the way to a place (with_way), in seconds: the shortest from home and at the main place.
+const legOf = `CASE WHEN $9 = 'online' OR r.kind = 'primary' THEN 450 ELSE r.way_min * 60 - 450 END`
+
+// insertSlots returns nothing if there is no registration, or no licence, that is valid to the end of the last slot.
+func insertSlots(ctx context.Context, tx tx, o Offer) ([]ids.Slot, error) {
+	n := int(o.Span.Length() / o.Length)
+	fresh := make([]ids.Slot, n)
+	for i := range fresh {
+		fresh[i] = ids.New[ids.Slot]()
 	}
-	return id, err
+	return collect(ctx, tx, pgx.RowTo[ids.Slot], `
+		INSERT INTO slot (id, practitioner_id, institution_id, registration_id, department, during, fee_fen, purpose, mode, leg_s, template_id)
+		SELECT f.id, r.practitioner_id, r.institution_id, r.id, $4, tstzrange($5::timestamptz + (f.n - 1) * $6::interval, $5::timestamptz + f.n * $6::interval), $7, $8, $9, `+legOf+`, $10
+		FROM registration r JOIN institution i ON i.id = r.institution_id CROSS JOIN unnest($1::uuid[]) WITH ORDINALITY AS f (id, n)
+		WHERE r.practitioner_id = $2 AND r.institution_id = $3
+		  AND r.during @> (($5::timestamptz + cardinality($1::uuid[]) * $6::interval - interval '1 microsecond') AT TIME ZONE i.zone)::date
+		  AND i.licence_until >= (($5::timestamptz + cardinality($1::uuid[]) * $6::interval - interval '1 microsecond') AT TIME ZONE i.zone)::date
+		RETURNING id`,
+		texts(fresh), o.Doctor, o.Place, o.Department, o.Start, o.Length, o.FeeFen, cmp.Or(o.Purpose, "visit"), cmp.Or(o.Mode, "online"), o.Template)
+}
+
+// texts writes identifiers for a uuid[].
+func texts[T fmt.Stringer](list []T) []string {
+	out := make([]string, len(list))
+	for i, id := range list {
+		out[i] = id.String()
+	}
+	return out
+}
+
+// blockOf finds the first thing in the doctor's calendar that the offer comes too close to.
+func blockOf(ctx context.Context, tx tx, o Offer) (*Block, error) {
+	b := Block{Rule: "MPP-05", Busy: &schedule.Span{}}
+	var zone string
+	err := tx.QueryRow(ctx, `
+		SELECT lower(s.during), upper(s.during), s.purpose = 'duty', s.institution_id = $2, i.zone
+		FROM registration r JOIN institution i ON i.id = r.institution_id JOIN slot s ON s.practitioner_id = r.practitioner_id AND s.withdrawn_at IS NULL
+		WHERE r.practitioner_id = $1 AND r.institution_id = $2
+		  AND s.during && tstzrange($3::timestamptz - interval '11 hours', $4::timestamptz + interval '11 hours')
+		  AND CASE WHEN s.institution_id = $2 THEN s.during && tstzrange($3, $4)
+		           ELSE with_way(s.during, s.leg_s) && with_way(tstzrange($3, $4), CASE WHEN $5 = 'online' OR r.kind = 'primary' THEN 450 ELSE r.way_min * 60 - 450 END) END
+		ORDER BY lower(s.during) LIMIT 1`, o.Doctor, o.Place, o.Start, o.End, cmp.Or(o.Mode, "online")).
+		Scan(&b.Busy.Start, &b.Busy.End, &b.duty, &b.here, &zone)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if b.duty {
+		b.Rule = "MPP-06"
+	}
+	b.zone = place(zone)
+	return &b, err
+}
+
+// place is the zone of a place. Names come from our own column; one that this machine doesn't know is China's.
+func place(zone string) *time.Location {
+	if loc, err := time.LoadLocation(zone); err == nil {
+		return loc
+	}
+	return china
 }
 
 // slotRow is a slot as booking needs it.
@@ -33,13 +81,14 @@ type slotRow struct {
 	PractitionerID ids.Practitioner
 	InstitutionID  ids.Institution
 	Department     string
+	Start          time.Time
 	Taken          bool
 }
 
 // findSlot finds the slot asked for; without one the earliest open slot of the doctor or department, or zero.
 func findSlot(ctx context.Context, tx tx, a Ask, now time.Time) (slotRow, error) {
 	rows, err := tx.Query(ctx, `
-		SELECT s.id, s.practitioner_id, s.institution_id, s.department,
+		SELECT s.id, s.practitioner_id, s.institution_id, s.department, lower(s.during) AS start,
 		       EXISTS (SELECT FROM visit v WHERE v.slot_id = s.id AND v.state <> 'cancelled') AS taken
 		FROM slot s
 		WHERE s.purpose = 'visit'
@@ -61,21 +110,22 @@ func findSlot(ctx context.Context, tx tx, a Ask, now time.Time) (slotRow, error)
 	return slot, err
 }
 
-// open is the condition under which a slot s can be booked at @now.
+// open is the condition under which a slot s can be booked at @now. Holds go by the database's clock.
 const open = `s.purpose = 'visit' AND s.withdrawn_at IS NULL AND upper(s.during) > @now::timestamptz + interval '5 minutes'
-	AND NOT EXISTS (SELECT FROM visit v WHERE v.slot_id = s.id AND v.state <> 'cancelled')`
+	AND NOT EXISTS (SELECT FROM visit v WHERE v.slot_id = s.id AND v.state <> 'cancelled')
+	AND NOT EXISTS (SELECT FROM hold h WHERE h.slot_id = s.id AND h.during @> now())`
 
-const slotColumns = `s.id, lower(s.during), upper(s.during), i.id, i.name, s.department, s.fee_fen`
+const slotColumns = `s.id, lower(s.during), upper(s.during), i.id, i.name, s.department, s.fee_fen, s.mode, i.zone`
 
 func scanSlot(row pgx.CollectableRow) (s Slot, err error) {
-	err = row.Scan(&s.ID, &s.Start, &s.End, &s.Institution.ID, &s.Institution.Name, &s.Department, &s.FeeFen)
+	err = row.Scan(&s.ID, &s.Start, &s.End, &s.Institution.ID, &s.Institution.Name, &s.Department, &s.FeeFen, &s.Mode, &s.Zone)
 	return s, err
 }
 
 func selectSlots(ctx context.Context, tx tx, doctor ids.Practitioner, now, until time.Time) ([]Slot, error) {
 	return collect(ctx, tx, scanSlot, `
 		SELECT `+slotColumns+` FROM slot s JOIN institution i ON i.id = s.institution_id
-		WHERE s.practitioner_id = @doctor AND lower(s.during) < @until AND `+open+`
+		WHERE s.practitioner_id = @doctor AND lower(s.during) BETWEEN @now::timestamptz - interval '4 hours' AND @until::timestamptz AND `+open+`
 		ORDER BY lower(s.during) LIMIT 500`, pgx.NamedArgs{"doctor": doctor, "now": now, "until": until})
 }
 
@@ -90,7 +140,7 @@ func selectNearest(ctx context.Context, tx tx, taken ids.Slot, now time.Time) ([
 func selectDoctors(ctx context.Context, tx tx, department string, now time.Time) ([]DoctorOffer, error) {
 	return collect(ctx, tx, func(row pgx.CollectableRow) (d DoctorOffer, err error) {
 		s := &Slot{}
-		err = row.Scan(&s.ID, &s.Start, &s.End, &s.Institution.ID, &s.Institution.Name, &s.Department, &s.FeeFen, &d.PractitionerID, &d.Name, &d.Title)
+		err = row.Scan(&s.ID, &s.Start, &s.End, &s.Institution.ID, &s.Institution.Name, &s.Department, &s.FeeFen, &s.Mode, &s.Zone, &d.PractitionerID, &d.Name, &d.Title)
 		d.Institution, d.Department, d.FeeFen, d.Earliest = s.Institution, s.Department, s.FeeFen, s
 		return d, err
 	}, `

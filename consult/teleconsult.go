@@ -78,6 +78,7 @@ type Teleconsult struct {
 	Inviter    Party                  `json:"inviter"`
 	Invited    Named[ids.Institution] `json:"invited"`
 	Expert     *Party                 `json:"expert,omitempty"`
+	Further    []Doctor               `json:"further" doc:"Further experts of an MDT"`
 	Start      *time.Time             `json:"start,omitempty"`
 	End        *time.Time             `json:"end,omitempty"`
 	Studies    []imaging.Study        `json:"studies"`
@@ -322,9 +323,9 @@ func workingHours(begin, end time.Time) []schedule.Span {
 	return hours
 }
 
-// Assign sets expert and time. The slot is the proof that the expert is nowhere else; the
+// Assign sets expert and time, and the further experts of an MDT. The slots are the proof that none of them is elsewhere; the
 // images open to them until a week after the meeting.
-func (s *Teleconsults) Assign(ctx context.Context, id ids.Teleconsult, expert ids.Practitioner, start, end time.Time) (Teleconsult, error) {
+func (s *Teleconsults) Assign(ctx context.Context, id ids.Teleconsult, expert ids.Practitioner, start, end time.Time, further ...Invitee) (Teleconsult, error) {
 	return s.move(ctx, id, hospitalsDeed, "assign", func(tx tx, t Teleconsult) error {
 		if !start.Before(end) || end.Sub(start) > longestConsult || end.Before(s.Now()) || start.After(s.Now().Add(farthestConsult)) {
 			return fault.New(fault.Invalid, "time_wrong", "会诊时间不对。", "This is not a usable time.").
@@ -349,6 +350,16 @@ func (s *Teleconsults) Assign(ctx context.Context, id ids.Teleconsult, expert id
 		if err := putExpert(ctx, tx, id, expert, slots[0]); err != nil {
 			return err
 		}
+		for _, one := range further {
+			slots, err := s.OfferSlots(ctx, tx, Offer{Doctor: one.PractitionerID, Place: one.InstitutionID, Department: t.Department,
+				Span: schedule.Span{Start: start, End: end}, Length: end.Sub(start), Purpose: "teleconsult"})
+			if err != nil {
+				return err
+			}
+			if err := insertFurther(ctx, tx, id, one.PractitionerID, slots[0]); err != nil {
+				return err
+			}
+		}
 		if t, err = s.find(ctx, tx, id); err != nil {
 			return err
 		}
@@ -365,6 +376,12 @@ func (s *Teleconsults) grant(ctx context.Context, tx tx, t Teleconsult, uids []s
 	expert, patient := g, g
 	expert.Practitioner, patient.Person = t.Expert.Practitioner.ID, t.Person.ID
 	err := s.Images.GrantStudies(ctx, tx, expert)
+	for _, one := range t.Further {
+		if err == nil {
+			expert.Practitioner = one.ID
+			err = s.Images.GrantStudies(ctx, tx, expert)
+		}
+	}
 	if err == nil && t.PatientIn {
 		err = s.Images.GrantStudies(ctx, tx, patient)
 	}
@@ -437,6 +454,8 @@ func (s *Teleconsults) Enter(ctx context.Context, id ids.Teleconsult) (Ticket, e
 		s.admitPatient(ctx, t) // again at each ticket, if the room did not hear
 	case sub.Practitioner == t.Inviter.Practitioner.ID:
 		c.Seat, c.Name = "inviter", t.Inviter.Practitioner.Name
+	case t.hasFurther(sub.Practitioner):
+		c.Seat, c.Name = control.Seat("expert-"+sub.Practitioner.String()), sub.Name
 	case t.PatientIn:
 		c.Seat, c.Name, c.Role, c.Admitted = patientSeat, t.Person.Name, "guest", t.State != Scheduled
 	default:
@@ -629,6 +648,9 @@ func (s *Teleconsults) told(ctx context.Context, tx tx, r teleconsultRow) (Telec
 		t.Expert = &Party{Doctor{r.ExpertID, *r.ExpertName, *r.ExpertTitle}, t.Invited}
 	}
 	var err error
+	if t.Further, err = selectFurther(ctx, tx, r.ID); err != nil {
+		return t, err
+	}
 	if len(r.Studies) > 0 {
 		// What the request names, everybody in it may know of; the pictures themselves need a grant.
 		all, err := s.Images.Studies(ctx, tx, authz.System("teleconsult.read"), r.Studies...)
@@ -649,6 +671,11 @@ func (s *Teleconsults) told(ctx context.Context, tx tx, r teleconsultRow) (Telec
 	}
 	t.Decision, err = selectDocument(ctx, tx, r.ID, "decision")
 	return t, err
+}
+
+// hasFurther reports whether the practitioner is one of the further experts.
+func (t *Teleconsult) hasFurther(who ids.Practitioner) bool {
+	return slices.ContainsFunc(t.Further, func(d Doctor) bool { return !who.IsZero() && d.ID == who })
 }
 
 func (t *Teleconsult) mustBe(states ...State) error {

@@ -27,6 +27,10 @@ func (s *Teleconsults) Routes(api *httpapi.API) {
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: base + "/{id}/experts", Action: "teleconsult.assign", Summary: "Physicians who may be assigned (TCR-05)"}, s.experts)
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: base + "/{id}/times", Action: "teleconsult.assign",
 		Summary: "Times free for expert and asking doctor at all their places"}, s.times)
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/experts", Action: "teleconsult.assign",
+		Summary: "Physicians by the beginning of their name, with the places where they practise"}, s.findExperts)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/common-times", Action: "teleconsult.assign",
+		Summary: "Ranked times that suit all experts, the asking doctor, the county's room and the patient, or why there is none"}, s.commonTimes)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/assign", Action: "teleconsult.assign", Summary: "Set expert and time"}, s.assign)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/decline", Action: "teleconsult.assign", Summary: "Refuse with a reason"}, withReason(s.Decline))
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/invite-patient", Action: "teleconsult.invite",
@@ -154,14 +158,15 @@ func (s *Teleconsults) times(ctx context.Context, in *timesIn) (*timesOut, error
 type assignIn struct {
 	TeleconsultPath
 	Body struct {
-		Expert ids.Practitioner `json:"practitioner_id"`
-		Start  time.Time        `json:"start"`
-		End    time.Time        `json:"end"`
+		Expert  ids.Practitioner `json:"practitioner_id"`
+		Start   time.Time        `json:"start"`
+		End     time.Time        `json:"end"`
+		Further []Invitee        `json:"further" required:"false" maxItems:"11" doc:"Further experts of an MDT"`
 	}
 }
 
 func (s *Teleconsults) assign(ctx context.Context, in *assignIn) (*teleconsultOut, error) {
-	return answered(s.Assign(ctx, in.ID, in.Body.Expert, in.Body.Start, in.Body.End))
+	return answered(s.Assign(ctx, in.ID, in.Body.Expert, in.Body.Start, in.Body.End, in.Body.Further...))
 }
 
 type enterOut struct{ Body Ticket }
@@ -203,4 +208,27 @@ type decideIn struct {
 
 func (s *Teleconsults) decide(ctx context.Context, in *decideIn) (*teleconsultOut, error) {
 	return answered(s.Decide(ctx, in.ID, in.Body.Adopt, in.Body.Plan, in.Body.Passphrase))
+}
+
+type findExpertsIn struct {
+	Q string `query:"q" minLength:"1" maxLength:"50"`
+}
+
+type candidatesOut struct{ Body []Candidate }
+
+func (s *Teleconsults) findExperts(ctx context.Context, in *findExpertsIn) (*candidatesOut, error) {
+	list, err := s.Candidates(ctx, in.Q)
+	return &candidatesOut{list}, err
+}
+
+type commonTimesIn struct {
+	TeleconsultPath
+	Body MeetingWish
+}
+
+type commonTimesOut struct{ Body MeetingFinding }
+
+func (s *Teleconsults) commonTimes(ctx context.Context, in *commonTimesIn) (*commonTimesOut, error) {
+	f, err := s.CommonTimes(ctx, in.ID, in.Body)
+	return &commonTimesOut{f}, err
 }

@@ -76,6 +76,7 @@ func selectTeleconsults(ctx context.Context, tx tx, scope authz.Scope, only ids.
 		LEFT JOIN slot s ON s.id = t.slot_id
 		WHERE (@id::uuid IS NULL OR t.id = @id)
 		  AND (@scope_all OR t.inviter_practitioner_id = @scope_practitioner OR t.expert_practitioner_id = @scope_practitioner
+		       OR EXISTS (SELECT FROM teleconsult_further x WHERE x.teleconsult_id = t.id AND x.practitioner_id = @scope_practitioner)
 		       OR (t.submitted_at IS NOT NULL AND t.invited_institution_id = ANY(@scope_places))
 		       OR EXISTS (SELECT FROM proxy x WHERE x.account_id = @scope_account AND x.person_id = t.person_id))
 		ORDER BY t.state IN ('closed', 'declined', 'cancelled'), t.sla_due NULLS LAST, t.created_at DESC LIMIT 200`,
@@ -176,7 +177,7 @@ func putExpert(ctx context.Context, tx tx, id ids.Teleconsult, expert ids.Practi
 }
 
 func withdrawSlot(ctx context.Context, tx tx, id ids.Teleconsult, now time.Time) error {
-	_, err := tx.Exec(ctx, `UPDATE slot SET withdrawn_at = $2 WHERE id = (SELECT slot_id FROM teleconsult WHERE id = $1)`, id, now)
+	_, err := tx.Exec(ctx, `UPDATE slot SET withdrawn_at = $2, withdrawn_reason = 'teleconsult' WHERE id IN (SELECT slot_id FROM teleconsult WHERE id = $1 UNION SELECT slot_id FROM teleconsult_further WHERE teleconsult_id = $1)`, id, now)
 	return err
 }
 

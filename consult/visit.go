@@ -3,7 +3,6 @@ package consult
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -48,7 +47,8 @@ type Move struct {
 var VisitMoves = []Move{
 	{"book", nil, Booked, "patient, guardian", "decision at booking passes; slot free", "slot, consents, decision"},
 	{"check in", []State{Booked}, CheckedIn, "patient, guardian", "until 15 min after the start", "devices, network, guardian present"},
-	{"cancel", []State{Booked, CheckedIn}, Cancelled, "patient, coordinator", "not begun", "reason; the slot is free again"},
+	{"cancel", []State{Booked, CheckedIn}, Cancelled, "patient, coordinator", "not begun", "who, reason, refund; the slot goes to the first in line"},
+	{"move", []State{Booked, CheckedIn}, Booked, "patient, coordinator", "not begun; decision with the new slot passes", "old slot, reason; it goes to the first in line"},
 	{"admit", []State{CheckedIn, InConsult, Interrupted}, InConsult, "doctor", "decision at start passes", "decision, time of start"}, // again, if the room did not hear
 	{"lose the line", []State{InConsult}, Interrupted, "the room", "a seat did not come back", ""},
 	{"come back", []State{Interrupted}, InConsult, "the room", "both are in the room", ""},
@@ -76,6 +76,7 @@ type Visit struct {
 	Institution   Named[ids.Institution] `json:"institution"`
 	Phone         string                 `json:"phone" doc:"Of the institution"`
 	Department    string                 `json:"department"`
+	SlotID        ids.Slot               `json:"slot_id"`
 	Start         time.Time              `json:"start"`
 	End           time.Time              `json:"end"`
 	FeeFen        int                    `json:"fee_fen"`
@@ -87,6 +88,15 @@ type Visit struct {
 	RecordSigned  bool                   `json:"record_signed"`
 	RoomLocked    bool                   `json:"room_locked"`
 	Version       int                    `json:"version"`
+	Zone          string                 `json:"zone" doc:"IANA zone of the place"`
+	Token         int                    `json:"token,omitempty" doc:"Number of the day at doctor and department, from check-in on"`
+	Called        bool                   `json:"called,omitempty" doc:"The number has been called"`
+	Overbooked    bool                   `json:"overbooked,omitempty"`
+	DelayMin      int                    `json:"delay_min,omitempty" doc:"The doctor said they are late by these minutes"`
+	MovedFrom     *time.Time             `json:"moved_from,omitempty"`
+	MovedReason   string                 `json:"moved_reason,omitempty" doc:"doctor_ill, or in words"`
+	CancelledBy   string                 `json:"cancelled_by,omitempty" doc:"patient or hospital"`
+	RefundDue     bool                   `json:"refund_due,omitempty"`
 
 	account ids.Account
 	room    control.Room
@@ -120,6 +130,9 @@ type Booking struct {
 	Ask
 	Complaint  string
 	RequestKey string // UUID; the same wish sent twice is one visit
+
+	overbook string     // why it goes beside the visit that has the slot
+	series   ids.Series // one of several, all or none
 }
 
 // Book makes the visit if the slot is free and the law allows it. A refusal is stored as a decision;
@@ -139,30 +152,19 @@ func (s *Service) Book(ctx context.Context, b Booking) (Visit, error) {
 		if err := s.mayActFor(ctx, tx, b.Person); err != nil {
 			return err
 		}
-		if err := putConsents(ctx, tx, b.Ask, account, s.Now()); err != nil {
-			return err
+		if len(b.RedFlags) == 0 { // danger signs are answered whatever became of the slot
+			if gone, err := slotLost(ctx, tx, account, b.Slot); err != nil || gone {
+				return cmpErr(err, errTaken)
+			}
 		}
-		d, slot, err := s.judge(ctx, tx, b.Ask)
-		if err != nil {
-			return err
+		var place ids.Institution
+		if id, place, refused, err = s.bookOne(ctx, tx, account, b); err == nil && refused != nil {
+			err = s.keep(ctx, tx, refused, b.Person, ids.Visit{}, place)
 		}
-		if id = ids.New[ids.Visit](); !d.Verdict.Passes() {
-			refused = &d
-			return s.keep(ctx, tx, &d, b.Person, ids.Visit{}, slot.InstitutionID)
-		}
-		if slot.Taken {
-			return errTaken
-		}
-		if err := insertVisit(ctx, tx, id, account, slot, b, control.Room("v-"+rand.Text()), s.Now()); err != nil {
-			return err
-		}
-		if err := s.keep(ctx, tx, &d, b.Person, id, slot.InstitutionID); err != nil {
-			return err
-		}
-		return audit.Write(ctx, tx, audit.Entry{Action: "visit.book", Object: "visit/" + id.String(), Person: b.Person, Place: slot.InstitutionID})
+		return err
 	})
 	switch {
-	case errors.Is(err, errTaken), pg.Violates(err, "visit_one_a_slot"), pg.Violates(err, "visit_asked_once"):
+	case lost(err), pg.Violates(err, "visit_asked_once"):
 		return s.taken(ctx, account, b)
 	case err != nil:
 		return Visit{}, err
@@ -191,13 +193,7 @@ func (s *Service) taken(ctx context.Context, account ids.Account, b Booking) (Vi
 	if !first.IsZero() {
 		return s.Visit(ctx, first)
 	}
-	nearest, err := s.nearest(ctx, b.Slot)
-	if err != nil {
-		return Visit{}, err
-	}
-	return Visit{}, fault.New(fault.Conflict, "slot_taken", "这个时间刚刚被别人约走了。", "This time has just been taken.").
-		WithRemedy("请从旁边的时间里选一个，您填的都在。", "Please choose one of the times nearby; your answers are kept.").
-		With(map[string][]Slot{"nearest": nearest})
+	return Visit{}, s.slotTaken(ctx, b.Slot)
 }
 
 func notEligible(d Decision) error {
@@ -279,8 +275,10 @@ func (s *Service) shown(ctx context.Context, tx tx, r visitRow) (Visit, error) {
 		Person:      Patient{r.PersonID, r.PersonName, r.Sex, ageOf(r.BirthDate, now)},
 		Doctor:      Doctor{r.PractitionerID, r.DoctorName, r.Title},
 		Institution: Named[ids.Institution]{r.InstitutionID, r.InstitutionName},
-		Phone:       r.Phone, Department: r.Department, Start: r.Start, End: r.End, FeeFen: r.FeeFen, ICD10: r.ICD10, Complaint: r.Complaint,
+		Phone:       r.Phone, Department: r.Department, SlotID: r.SlotID, Start: r.Start, End: r.End, FeeFen: r.FeeFen, ICD10: r.ICD10, Complaint: r.Complaint,
 		RecordSigned: r.RecordSigned, RoomLocked: r.RoomLocked, Version: r.Version, Prescriptions: []PrescriptionRef{},
+		Zone: r.Zone, Token: r.Token, Called: r.CalledAt != nil, Overbooked: r.Overbooked, DelayMin: r.DelayMin, MovedFrom: r.MovedFrom, MovedReason: r.MovedReason,
+		CancelledBy: r.CancelledBy, RefundDue: r.RefundDue,
 		account: r.AccountID, room: control.Room(r.Room), row: r,
 	}
 	var err error
@@ -310,8 +308,8 @@ func ageOf(birth, now time.Time) int {
 }
 
 // act carries out one move of a visit within the scope: guard and record run in the
-// transaction of the move, screens are told after it.
-func (s *Service) act(ctx context.Context, id ids.Visit, deed string, guard func(tx tx, v Visit) error) (Visit, error) {
+// transaction of the move, and so does what follows from it; screens are told after it.
+func (s *Service) act(ctx context.Context, id ids.Visit, deed string, guard func(tx tx, v Visit) error, then ...func(tx tx, v Visit) error) (Visit, error) {
 	var v Visit
 	m := move(deed)
 	err := s.inTx(ctx, func(tx tx) (err error) {
@@ -331,8 +329,15 @@ func (s *Service) act(ctx context.Context, id ids.Visit, deed string, guard func
 		if err != nil {
 			return err
 		}
-		v, err = s.visit(ctx, tx, id)
-		return err
+		if v, err = s.visit(ctx, tx, id); err != nil {
+			return err
+		}
+		for _, follow := range then {
+			if err := follow(tx, v); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err == nil {
 		s.tell("visit.changed", v)
@@ -362,7 +367,7 @@ func (s *Service) tellQueue(ctx context.Context, v Visit) {
 	if v.ID.IsZero() {
 		return
 	}
-	e := live.Event{Kind: "queue.changed", ID: v.Doctor.ID.String(), Practitioners: []ids.Practitioner{v.Doctor.ID}}
+	e := live.Event{Kind: "queue.changed", ID: v.Doctor.ID.String(), Practitioners: []ids.Practitioner{v.Doctor.ID}, Places: []ids.Institution{v.Institution.ID}}
 	err := s.inTx(ctx, func(tx tx) (err error) {
 		e.Accounts, err = accountsInLine(ctx, tx, v.Doctor.ID)
 		return err
@@ -388,7 +393,7 @@ type LineTest struct {
 	} `json:"network"`
 }
 
-// CheckIn takes the place in line. It is kept whatever happens to the phone.
+// CheckIn takes the place in line, and a number of the day. Both are kept whatever happens to the phone.
 func (s *Service) CheckIn(ctx context.Context, id ids.Visit, test LineTest) (Visit, error) {
 	return s.act(ctx, id, "check in", func(tx tx, v Visit) error {
 		if s.Now().Before(v.Start.Add(-earlyCheckIn)) {
@@ -404,13 +409,22 @@ func (s *Service) CheckIn(ctx context.Context, id ids.Visit, test LineTest) (Vis
 		if err != nil {
 			return err
 		}
+		if err := putToken(ctx, tx, v, s.Now()); err != nil {
+			return err
+		}
 		return putLineTest(ctx, tx, id, authz.SubjectFrom(ctx).Account, measured)
 	})
 }
 
-// Cancel gives the slot back.
+// Cancel gives the slot to the first in line, or back to all. The fee is due back if the visit's time had not come, and whenever the hospital cancels.
 func (s *Service) Cancel(ctx context.Context, id ids.Visit, reason string) (Visit, error) {
-	v, err := s.act(ctx, id, "cancel", func(tx tx, v Visit) error { return putNote(ctx, tx, id, reason) })
+	v, err := s.act(ctx, id, "cancel", func(tx tx, v Visit) error {
+		by := "hospital"
+		if s.byPatient(ctx) {
+			by = "patient"
+		}
+		return putCancelled(ctx, tx, id, by, reason, v.FeeFen > 0 && (by == "hospital" || s.Now().Before(v.Start)))
+	}, func(tx tx, v Visit) error { return s.offerFreed(ctx, tx, v.row.SlotID) })
 	if err == nil {
 		s.closeRoom(ctx, v)
 	}

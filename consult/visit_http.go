@@ -11,6 +11,10 @@ import (
 // Routes adds everything between the first question and the signed record.
 func (s *Service) Routes(api *httpapi.API) {
 	s.rosterRoutes(api)
+	s.registrationRoutes(api)
+	s.planRoutes(api)
+	s.bookingRoutes(api)
+	s.calendarRoutes(api)
 	s.decisionRoutes(api)
 	s.policyRoutes(api)
 	s.evidenceRoutes(api)

@@ -45,6 +45,16 @@ type visitRow struct {
 	Version          int
 	CheckedInAt      *time.Time
 	RecordSigned     bool
+	Zone             string
+	Token            int
+	CalledAt         *time.Time
+	SkippedAt        *time.Time
+	Overbooked       bool
+	DelayMin         int
+	MovedFrom        *time.Time
+	MovedReason      string
+	CancelledBy      string
+	RefundDue        bool
 	decisionRow
 }
 
@@ -64,6 +74,11 @@ func selectVisits(ctx context.Context, tx tx, scope authz.Scope, f filter, now t
 		       v.icd10, v.complaint, v.severity, v.intends_rx, v.judgement, v.condition_changed, v.guardian_present,
 		       v.room, v.room_locked, v.version, v.checked_in_at,
 		       EXISTS (SELECT FROM record c WHERE c.visit_id = v.id AND c.signed_at IS NOT NULL) AS record_signed,
+		       i.zone, coalesce(v.token, 0) AS token, v.called_at, v.skipped_at, v.overbook_reason IS NOT NULL AS overbooked,
+		       coalesce((SELECT l.minutes FROM doctor_delay l WHERE l.practitioner_id = v.practitioner_id AND l.institution_id = v.institution_id
+		                 AND l.day = (lower(s.during) AT TIME ZONE i.zone)::date), 0) AS delay_min,
+		       (SELECT lower(m.during) FROM slot m WHERE m.id = v.moved_from) AS moved_from, coalesce(v.moved_reason, '') AS moved_reason,
+		       coalesce(v.cancelled_by, '') AS cancelled_by, v.refund_due,
 		       `+decisionColumns+`
 		FROM visit v
 		JOIN slot s ON s.id = v.slot_id
@@ -77,7 +92,7 @@ func selectVisits(ctx context.Context, tx tx, scope authz.Scope, f filter, now t
 		  AND (@person::uuid IS NULL OR v.person_id = @person)
 		  AND (NOT @today OR v.state IN ('checked_in', 'in_consult', 'interrupted')
 		       OR v.state = 'booked' AND lower(s.during) BETWEEN @now::timestamptz - interval '15 minutes' AND @now::timestamptz + interval '1 day')
-		ORDER BY CASE WHEN @today THEN lower(s.during) END, lower(s.during) DESC, v.id
+		ORDER BY CASE WHEN @today THEN coalesce(v.skipped_at, lower(s.during)) END, lower(s.during) DESC, v.id
 		LIMIT 200`,
 		scope.With(pgx.NamedArgs{"visit": f.Visit, "person": f.Person, "today": f.Today, "now": now}))
 	if err != nil {
@@ -98,10 +113,10 @@ func visitOfRequest(ctx context.Context, tx tx, account ids.Account, key string)
 func insertVisit(ctx context.Context, tx tx, id ids.Visit, account ids.Account, slot slotRow, b Booking, room control.Room, now time.Time) error {
 	_, err := tx.Exec(ctx, `
 		INSERT INTO visit (id, account_id, person_id, slot_id, practitioner_id, institution_id, kind, department, icd10, complaint,
-		                   severity, intends_rx, state, room, request_key, booked_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'booked', $13, $14, $15)`,
+		                   severity, intends_rx, state, room, request_key, booked_at, overbook_reason, series_id)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'booked', $13, $14, $15, nullif($16, ''), $17)`,
 		id, account, b.Person, slot.ID, slot.PractitionerID, slot.InstitutionID, b.Kind, slot.Department, b.ICD10, b.Complaint,
-		b.Severity, b.IntendsRx, string(room), b.RequestKey, now)
+		b.Severity, b.IntendsRx, string(room), b.RequestKey, now, b.overbook, b.series)
 	return err
 }
 
@@ -136,8 +151,8 @@ func putLineTest(ctx context.Context, tx tx, id ids.Visit, account ids.Account, 
 	return err
 }
 
-func putNote(ctx context.Context, tx tx, id ids.Visit, note string) error {
-	_, err := tx.Exec(ctx, `UPDATE visit SET note = $2 WHERE id = $1`, id, note)
+func putCancelled(ctx context.Context, tx tx, id ids.Visit, by, reason string, refund bool) error {
+	_, err := tx.Exec(ctx, `UPDATE visit SET note = $3, cancelled_by = $2, refund_due = $4 WHERE id = $1`, id, by, reason, refund)
 	return err
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"yuanzhen/consult"
@@ -277,6 +278,11 @@ func TestFromBookingToTheEnd(t *testing.T) {
 	}
 }
 
+// free is a new slot, later than all others.
+func free(w *town) ids.Slot {
+	return w.slots(0, 11+0.25*float64(one[int](w, `SELECT count(*) FROM slot`)), 1)[0]
+}
+
 // Each move is tried from each state: what the table has succeeds, the rest is a conflict.
 func TestMoves(t *testing.T) {
 	deeds := map[string]func(w *town, id ids.Visit) error{
@@ -286,6 +292,10 @@ func TestMoves(t *testing.T) {
 		},
 		"cancel": func(w *town, id ids.Visit) error {
 			_, err := w.Cancel(w.as(w.wang, "visit.cancel"), id, "好了")
+			return err
+		},
+		"move": func(w *town, id ids.Visit) error {
+			_, err := w.MoveVisit(w.as(w.wang, "visit.move"), id, free(w), "改天", uuid.NewString())
 			return err
 		},
 		"admit": func(w *town, id ids.Visit) error { _, err := w.Admit(w.as(w.doctor, "visit.admit"), id); return err },

@@ -25,19 +25,25 @@ func (s Span) Length() time.Duration { return s.End.Sub(s.Start) }
 
 // Free is the roster without what is busy, and without the buffer before and after it.
 func Free(roster, busy []Span, buffer time.Duration) []Span {
-	free := merge(roster)
+	taken := make([]Span, 0, len(busy))
 	for _, b := range busy {
-		b = Span{b.Start.Add(-buffer), b.End.Add(buffer)}
-		var left []Span
-		for _, f := range free {
-			if !f.Overlaps(b) {
-				left = append(left, f)
-				continue
-			}
-			left = appendSpan(left, Span{f.Start, b.Start})
-			left = appendSpan(left, Span{b.End, f.End})
+		taken = appendSpan(taken, Span{b.Start.Add(-buffer), b.End.Add(buffer)})
+	}
+	taken = merge(taken)
+	var free []Span
+	for _, f := range merge(roster) {
+		for len(taken) > 0 && !taken[0].End.After(f.Start) {
+			taken = taken[1:]
 		}
-		free = left
+		at := f.Start
+		for _, b := range taken {
+			if !b.Start.Before(f.End) {
+				break
+			}
+			free = appendSpan(free, Span{at, b.Start})
+			at = b.End
+		}
+		free = appendSpan(free, Span{at, f.End})
 	}
 	return free
 }
@@ -50,9 +56,12 @@ func Common(people ...[]Span) []Span {
 	common := merge(people[0])
 	for _, person := range people[1:] {
 		var both []Span
-		for _, c := range common {
-			for _, p := range merge(person) {
-				both = appendSpan(both, Span{latest(c.Start, p.Start), earliest(c.End, p.End)})
+		for a, b := common, merge(person); len(a) > 0 && len(b) > 0; {
+			both = appendSpan(both, Span{latest(a[0].Start, b[0].Start), earliest(a[0].End, b[0].End)})
+			if a[0].End.Before(b[0].End) {
+				a = a[1:]
+			} else {
+				b = b[1:]
 			}
 		}
 		common = both

@@ -35,6 +35,13 @@ type (
 	link         struct{}
 	message      struct{}
 	policy       struct{}
+	filing       struct{}
+	template     struct{}
+	exception    struct{}
+	hold         struct{}
+	waitEntry    struct{}
+	series       struct{}
+	feed         struct{}
 )
 
 type (
@@ -54,9 +61,16 @@ type (
 	Teleconsult  = ID[teleconsult]
 	Study        = ID[study]
 	Grant        = ID[grant]
-	Link         = ID[link]    // a way into a visit's room that opens once
-	Message      = ID[message] // said or shown in a visit's room
-	Policy       = ID[policy]  // one version of a first-visit policy
+	Link         = ID[link]      // a way into a visit's room that opens once
+	Message      = ID[message]   // said or shown in a visit's room
+	Policy       = ID[policy]    // one version of a first-visit policy
+	Filing       = ID[filing]    // an application for a registration
+	Template     = ID[template]  // a weekly session of a roster
+	Exception    = ID[exception] // a day off the roster
+	Hold         = ID[hold]
+	WaitEntry    = ID[waitEntry]
+	Series       = ID[series]
+	Feed         = ID[feed] // a calendar's secret address
 )
 
 // New makes a fresh identifier: ids.New[ids.Visit]().

@@ -18,6 +18,9 @@ import (
 // Queue inserts and works jobs. Start works them until Stop.
 type Queue struct{ client *river.Client[pgx.Tx] }
 
+// Args is a job as it is stored.
+type Args = river.JobArgs
+
 // Periodic is a duty of the house that comes round by itself.
 type Periodic struct {
 	Every time.Duration

@@ -67,6 +67,9 @@ func Violates(err error, constraint string) bool {
 	return errors.As(err, &e) && len(e.Code) == 5 && e.Code[:2] == "23" && e.ConstraintName == constraint
 }
 
+// Intact reports whether a transaction that met err can go on: the refusal did not come from Postgres.
+func Intact(err error) bool { return sqlState(err) == "" }
+
 // Away reports whether err means that the database can't be reached or is stopping.
 func Away(err error) bool {
 	var connect *pgconn.ConnectError

@@ -14,6 +14,8 @@ type Problem struct {
 	Code   string `json:"code"`
 	Detail text   `json:"detail"`
 	Remedy text   `json:"remedy"`
+	// RequestID is what the edge has put into X-Request-Id.
+	RequestID string `json:"request_id"`
 
 	cause error
 }
@@ -114,5 +116,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	header.Set("Content-Type", "application/problem+json")
 	header.Set("Cache-Control", "no-store")
 	w.WriteHeader(p.Status)
-	_ = json.NewEncoder(w).Encode(p)
+	told := *p
+	told.RequestID = header.Get("X-Request-Id")
+	_ = json.NewEncoder(w).Encode(told)
 }

@@ -211,6 +211,8 @@ export const patientAnswers: Answers = {
   'POST /eligibility': allowed,
   'GET /doctors': [doctor],
   'GET /doctors/d-zhang/slots': slots,
+  'POST /holds': { id: 'h-1', slot: slots[0], until: at(0, '15:10') },
+  'GET /waits': [],
   'GET /visits': [visit, { ...visit, id: 'v-0', state: 'concluded', start: at(-28, '15:20') }],
   'GET /visits/v-1': visit,
   'GET /prescriptions': [prescription],

@@ -18,6 +18,7 @@ import { PersonForm } from './identity/person_form'
 import { w as identity } from './identity/words'
 import { NetworkCheckPage } from './netcheck/page'
 import { PrescriptionList, PrescriptionPage } from './prescribe/patient_rx'
+import { MyWaits } from './schedule/waiting_list'
 import { ConsultPage, joinable } from './teleconsult/patient_consult'
 import { Icon, Mark } from './ui/icons'
 import { Loading, ProblemNote, useTitle } from './ui/parts'
@@ -110,6 +111,7 @@ function VisitsPage() {
   return (
     <main class="page" id="content">
       <h1>{visits('list.title')}</h1>
+      <MyWaits />
       {mine.value ? (
         <VisitList visits={mine.value} />
       ) : mine.problem ? (

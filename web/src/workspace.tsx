@@ -9,7 +9,7 @@ import type { Me, Role } from './api/types'
 import { EvidenceDesk } from './booking/evidence_desk'
 import { lang, rememberReading } from './i18n/i18n'
 import { StaffSignIn } from './identity/staff_signin'
-import { CallsPage } from './ops/calls'
+import { LinesPage } from './ops/lines'
 import { Status } from './ops/status'
 import { w } from './ops/words'
 import { DecisionList, DecisionSheet } from './policy/decisions'
@@ -17,6 +17,9 @@ import { RuleList } from './policy/rules'
 import { w as policy } from './policy/words'
 import { Workbench } from './policy/workbench'
 import { ReviewDesk } from './prescribe/review_desk'
+import { CallsPage, WaitsPage } from './schedule/desk'
+import { RegistrationsPage } from './schedule/registrations'
+import { RosterPage } from './schedule/roster'
 import { Cases } from './teleconsult/cases'
 import { ReadingRoom } from './teleconsult/reading_room'
 import { Mark } from './ui/icons'
@@ -32,10 +35,15 @@ const screens: readonly Screen[] = [
   { href: '/staff/review', label: () => w('nav.review'), roles: ['pharmacist'] },
   { href: '/staff/evidence', label: () => w('nav.evidence'), roles: ['coordinator'] },
   { href: '/staff/board', label: () => w('nav.board'), roles: ['coordinator'] },
-  { href: '/staff/calls', label: () => w('nav.calls'), roles: ['administrator', 'regulator'] },
+  { href: '/staff/lines', label: () => w('nav.lines'), roles: ['administrator', 'regulator'] },
   { href: '/staff/policies', label: () => policy('nav.policies'), roles: ['administrator', 'regulator'] },
   { href: '/staff/decisions', label: () => policy('nav.decisions'), roles: ['administrator', 'regulator'] },
+  { href: '/staff/roster', label: () => w('nav.roster'), roles: ['doctor', 'coordinator'] },
+  { href: '/staff/waits', label: () => w('nav.waits'), roles: ['doctor', 'coordinator'] },
+  { href: '/staff/calls', label: () => w('nav.calls'), roles: ['coordinator'] },
   { href: '/staff/status', label: () => w('nav.status'), roles: ['administrator', 'regulator'] },
+  { href: '/staff/roster', label: () => w('nav.roster'), roles: ['administrator'] },
+  { href: '/staff/registrations', label: () => w('nav.registrations'), roles: ['doctor', 'administrator'] },
 ]
 
 const mine = (me: Me) =>
@@ -151,12 +159,16 @@ function Inside() {
             <Route path="/staff/review" component={ReviewDesk} />
             <Route path="/staff/evidence" component={EvidenceDesk} />
             <Route path="/staff/board" component={Board} />
-            <Route path="/staff/calls" component={CallsPage} />
+            <Route path="/staff/lines" component={LinesPage} />
             <Route path="/staff/policies" component={Workbench} />
             <Route path="/staff/policies/:id" component={Workbench} />
             <Route path="/staff/rules" component={RuleList} />
             <Route path="/staff/decisions" component={DecisionList} />
             <Route path="/staff/decisions/:id" component={DecisionSheet} />
+            <Route path="/staff/roster" component={RosterPage} />
+            <Route path="/staff/registrations" component={RegistrationsPage} />
+            <Route path="/staff/waits" component={WaitsPage} />
+            <Route path="/staff/calls" component={CallsPage} />
             <Route path="/staff/status" component={Status} />
             <Route default component={Home} />
           </Router>

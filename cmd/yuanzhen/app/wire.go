@@ -76,7 +76,17 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 	river.AddWorker(workers, &sealer{log: h.audit})
 	rejudger := &consult.Rejudger{}
 	river.AddWorker(workers, rejudger)
-	if h.queue, err = jobs.New(e.db, a.log, workers, jobs.Periodic{Every: sealEvery, Args: sealArgs{}}); err != nil {
+	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, job *river.Job[consult.Reminder]) error {
+		return h.consult.Remind(ctx, job.Args)
+	}))
+	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, job *river.Job[consult.OfferLapse]) error {
+		return h.consult.PassOn(ctx, job.Args)
+	}))
+	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, _ *river.Job[lapseArgs]) error {
+		_, err := h.consult.BlockLapsed(ctx)
+		return err
+	}))
+	if h.queue, err = jobs.New(e.db, a.log, workers, jobs.Periodic{Every: sealEvery, Args: sealArgs{}}, jobs.Periodic{Every: lapseEvery, Args: lapseArgs{}}); err != nil {
 		return nil, err
 	}
 	h.onStop(func(ctx context.Context) error { return sealAll(ctx, h.audit) }) // nothing stays outside the log
@@ -244,6 +254,13 @@ func (h *house) stop(ctx context.Context) error {
 }
 
 // sealArgs is the duty of folding fresh audit entries into the log.
+// lapseEvery is how soon slots past the end of a registration or licence are blocked, wherever the end came from (MPP-08 says daily).
+const lapseEvery = time.Hour
+
+type lapseArgs struct{}
+
+func (lapseArgs) Kind() string { return "registration_lapse" }
+
 type sealArgs struct{}
 
 func (sealArgs) Kind() string { return "audit_seal" }

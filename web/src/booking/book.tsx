@@ -5,10 +5,12 @@ import { useLocation, useRoute } from 'preact-iso'
 import { get, type Problem, post, query } from '../api/client'
 import { type Deed, useDeed, useOnce, useResource } from '../api/resource'
 import { session } from '../api/session'
-import type { Condition, Decision, DoctorRow, Institution, Slot, Visit } from '../api/types'
-import { moment, yuan } from '../i18n/format'
+import type { Condition, Decision, DoctorRow, Held, Institution, Slot, Visit } from '../api/types'
+import { clock, moment, yuan } from '../i18n/format'
 import { pick } from '../i18n/i18n'
 import { w as who } from '../identity/words'
+import { w as schedule } from '../schedule/patient_words'
+import { JoinWait } from '../schedule/waiting_list'
 import { Icon } from '../ui/icons'
 import { Button, Loading, ProblemNote, useTitle } from '../ui/parts'
 import { DecisionPage, waitsForHospital } from './decision'
@@ -142,7 +144,12 @@ function StepView({ step, given, go, to }: StepProps & { step: Step }) {
       return <Doctors given={given} onPick={(doctor) => go({ doctor })} />
     case 'times':
       return given.doctor ? (
-        <Times doctor={given.doctor} given={given} onPick={(slot) => go({ slot })} onOther={() => to('doctor')} />
+        <Times
+          doctor={given.doctor}
+          given={given}
+          onPick={(slot, held) => go({ slot, held })}
+          onOther={() => to('doctor')}
+        />
       ) : null
     case 'confirm':
       return <Confirm given={given} to={to} />
@@ -214,17 +221,43 @@ function Times({
 }: {
   doctor: DoctorRow
   given: Draft
-  onPick: (slot: Slot) => void
+  onPick: (slot: Slot, held: string) => void
   onOther: () => void
 }) {
+  const deed = useDeed()
   const slots = useResource(`slots ${doctor.practitioner_id}`, (signal) =>
     get<Slot[]>(`/doctors/${doctor.practitioner_id}/slots?days=7`, signal),
   )
+  // A hold that was given already is given again, so each press may ask anew.
+  const pick = (slot: Slot) =>
+    void deed.run(async () => {
+      const held = await post<Held>('/holds', { slot_id: slot.id })
+      onPick(slot, held.until)
+    })
+  const near = nearest(deed)
   if (!slots.value) return <Waiting problem={slots.problem} again={slots.refresh} />
   const here = slots.value.filter(
     (slot) => slot.institution.id === doctor.institution.id && slot.department === given.condition?.department,
   )
-  return <TimesQuestion doctor={doctor} slots={here} onPick={onPick} onOther={onOther} />
+  return (
+    <>
+      {near.length > 0 ? (
+        <section class="stack" role="alert" data-test="taken">
+          <h2>{w('cfm.taken')}</h2>
+          {near.map((one) => (
+            <Button key={one.id} onPress={() => pick(one)}>
+              {moment(one.start)}
+            </Button>
+          ))}
+        </section>
+      ) : (
+        <ProblemNote problem={deed.problem} />
+      )}
+      <TimesQuestion doctor={doctor} slots={here} onPick={pick} onOther={onOther}>
+        <JoinWait doctor={doctor} given={given} />
+      </TimesQuestion>
+    </>
+  )
 }
 
 /** The server's own nearest times, when somebody else was faster. */
@@ -303,6 +336,12 @@ function Confirm({ given, to }: { given: Draft; to: (step: Step) => void }) {
         <dt>{w('cfm.time')}</dt>
         <dd>
           <b>{moment(slot.start)}</b>
+          {given.held && (
+            <small data-test="held">
+              <br />
+              {schedule('held.until', { at: clock(given.held) })}
+            </small>
+          )}
         </dd>
         <dt>{w('cfm.place')}</dt>
         <dd>{slot.institution.name}</dd>

@@ -1,4 +1,5 @@
 // Doctor, time, and the last look before booking.
+import type { ComponentChildren } from 'preact'
 import type { DoctorRow, Slot } from '../api/types'
 import { clock, isoDay, moment, nearDay, yuan } from '../i18n/format'
 import { Answer, Button } from '../ui/parts'
@@ -48,11 +49,13 @@ export function TimesQuestion({
   slots,
   onPick,
   onOther,
+  children,
 }: {
   doctor: DoctorRow
   slots: Slot[]
   onPick: (slot: Slot) => void
   onOther: () => void
+  children?: ComponentChildren
 }) {
   const days = slotsByDay(slots)
   const earliest = days[0]?.[1][0]
@@ -86,6 +89,7 @@ export function TimesQuestion({
           </div>
         </section>
       ))}
+      {children}
       <Button look="quiet" onPress={onOther}>
         {w('times.other')}
       </Button>

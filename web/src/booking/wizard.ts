@@ -32,6 +32,7 @@ export type Draft = {
   decision?: Decision
   doctor?: DoctorRow
   slot?: Slot
+  held?: string // until when the slot is kept
 }
 
 const answered: Record<Step, (draft: Draft) => boolean> = {
@@ -86,6 +87,7 @@ export function change(draft: Draft, answer: Partial<Draft>): Draft {
     delete next.decision
     delete next.doctor
     delete next.slot
+    delete next.held
   }
   if ('person' in answer && answer.person !== draft.person) delete next.proof
   if ('condition' in answer && answer.condition?.icd10 !== draft.condition?.icd10) delete next.proof

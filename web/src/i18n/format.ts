@@ -1,16 +1,17 @@
-// One formatter for dates, money and names. Hospitals keep Chinese time, so screens do too, wherever the device is.
+// One formatter for dates, money and names. Hospitals keep the time of their place, so screens do too, wherever the device is. Messages
+// say the same words (consult/schedule.Moment): both are held to consult/schedule/testdata/moments.json.
 import { lang, type Phrase } from './i18n'
 
-const zone = 'Asia/Shanghai'
+const china = 'Asia/Shanghai'
 const locale = () => (lang.value === 'zh' ? 'zh-CN' : 'en-GB')
 
 /** 09:20 */
-export function clock(at: string | Date): string {
+export function clock(at: string | Date, zone = china): string {
   return new Intl.DateTimeFormat('en-GB', { timeZone: zone, hour: '2-digit', minute: '2-digit' }).format(new Date(at))
 }
 
 /** 11月22日 星期日; a weekday stands with every date. */
-export function day(at: string | Date): string {
+export function day(at: string | Date, zone = china): string {
   const parts = {
     timeZone: zone,
     month: lang.value === 'zh' ? 'long' : 'short',
@@ -21,7 +22,7 @@ export function day(at: string | Date): string {
 }
 
 /** 2026-11-22, also the key that groups times by day. */
-export function isoDay(at: string | Date): string {
+export function isoDay(at: string | Date, zone = china): string {
   return new Intl.DateTimeFormat('en-CA', { timeZone: zone, year: 'numeric', month: '2-digit', day: '2-digit' }).format(
     new Date(at),
   )

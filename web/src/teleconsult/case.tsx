@@ -9,6 +9,7 @@ import { clock, moment } from '../i18n/format'
 import { w as identity } from '../identity/words'
 import { UploadBox } from '../imaging/upload_box'
 import { w as imaging } from '../imaging/words'
+import { MeetingFinder } from '../schedule/finder'
 import { Button, Dialog, Field, Loading, Notice, ProblemNote, Select } from '../ui/parts'
 import { w as sign } from '../visit/desk_words'
 import { missing, partIn, roomOpen, stateTone } from './states'
@@ -361,6 +362,16 @@ function Assigning({ one, act, busy }: { one: Teleconsult; act: Act; busy: boole
           ))}
         </section>
       )}
+      <MeetingFinder
+        consult={one.id}
+        busy={busy}
+        onTake={(experts, start, end) => {
+          const lead = experts.find((each) => each.institution_id === one.invited.id) ?? experts[0]
+          if (!lead) return
+          const further = experts.filter((each) => each !== lead)
+          act('assign', { practitioner_id: lead.practitioner_id, start, end, further })
+        }}
+      />
       <div class="row">
         <Button look="quiet" onPress={() => setDeclining(true)}>
           {w('b.decline')}

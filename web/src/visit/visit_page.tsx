@@ -8,6 +8,7 @@ import { useDeed, useResource } from '../api/resource'
 import type { Visit, VisitRecord } from '../api/types'
 import { isStopped, StoppedVisit } from '../booking/stopped'
 import { PrescriptionSummary } from '../prescribe/patient_rx'
+import { MoveVisit } from '../schedule/waiting_list'
 import { Button, Loading, Notice, ProblemNote, useTitle } from '../ui/parts'
 import { CallScreen } from './call'
 import { Devices } from './devices'
@@ -145,6 +146,7 @@ function VisitByState({
           onCancel={cancel}
         />
       )}
+      {state === 'booked' && <MoveVisit visit={visit} onMoved={onVisit} />}
       {waits && phase === 'refused' && !left && (
         <Notice tone="warn" title={w('call.refused')}>
           {room.view.value.refusal}

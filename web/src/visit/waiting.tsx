@@ -2,6 +2,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { Visit } from '../api/types'
 import { moment } from '../i18n/format'
+import { VisitNews } from '../schedule/news'
 import { Icon } from '../ui/icons'
 import { Button, Dialog, Notice, Tick } from '../ui/parts'
 import type { Devices } from './devices'
@@ -119,6 +120,7 @@ export function VisitHead({ visit }: { visit: Visit }) {
       <span class="meta">
         {visit.person.name} · {w(`kind.${visit.kind}`)} · {visit.institution.name}
       </span>
+      <VisitNews visit={visit} />
     </div>
   )
 }
