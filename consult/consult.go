@@ -45,9 +45,9 @@ type Notices interface {
 	Tell(ctx context.Context, tx tx, account ids.Account, text string) error
 }
 
-// Later does a job at its time (jobs.Queue), after the deed was committed.
+// Later does a job at each of the times (jobs.Queue), after the deed was committed.
 type Later interface {
-	InsertAt(ctx context.Context, tx tx, at time.Time, job jobs.Args) error
+	InsertAt(ctx context.Context, tx tx, job jobs.Args, at ...time.Time) error
 }
 
 // Rooms is what a visit asks of the media server (control.Rooms).

@@ -17,7 +17,7 @@ var Places = []Place{
 	{"12420116MB1C7YN02A", "永宁县人民医院", "county_hospital", "420116", "永宁县人民路 6 号", "027-5550 6600",
 		[]string{"内科", "全科", "心血管内科", "放射科"}},
 	{"12420000MB1D3JC03B", "江城大学附属医院", "internet_hospital", "420106", "江城市珞珈路 99 号", "027-5550 8800",
-		[]string{"呼吸内科", "放射科", "胸外科"}},
+		[]string{"呼吸内科", "放射科", "胸外科", "全科"}},
 }
 
 // Catalogue are the diseases the Internet hospitals follow up online.
