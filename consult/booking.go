@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"golang.org/x/sync/singleflight"
 
 	"yuanzhen/consult/eligibility"
 	"yuanzhen/consult/schedule"
@@ -105,13 +104,10 @@ func (s *Service) HoldSlot(ctx context.Context, slot ids.Slot, key string) (Held
 	return h, err
 }
 
-// losing are those who have just lost a slot, by its identifier.
-var losing singleflight.Group
-
 // slotTaken is the refusal with the nearest times. Of many who lose one slot at the same moment one asks for all: what is open is the
 // same for everybody.
 func (s *Service) slotTaken(ctx context.Context, slot ids.Slot) error {
-	list, err, _ := losing.Do(slot.String(), func() (any, error) { return s.nearest(context.WithoutCancel(ctx), slot) })
+	list, err, _ := s.losing.Do(slot.String(), func() (any, error) { return s.nearest(context.WithoutCancel(ctx), slot) })
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,8 @@ package consult_test
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"log/slog"
@@ -54,11 +56,18 @@ func newTown(t *testing.T) *town {
 	if err != nil {
 		t.Fatal(err)
 	}
+	vault, err := keys.NewVault(base64.StdEncoding.EncodeToString(make([]byte, 32)))
+	if err != nil {
+		t.Fatal(err)
+	}
 	w := &town{t: t, policy: policy, rooms: &fakeRooms{}, files: &memory{kept: map[string][]byte{}}, events: &events{},
 		now: time.Date(2026, 6, 15, 10, 0, 0, 0, time.FixedZone("", 8*3600))}
 	clock := func() time.Time { return w.now }
 	w.Service = &consult.Service{DB: pgtest.New(t), Now: clock, Log: slog.New(slog.DiscardHandler), Rules: rules, Keys: &keys.Service{Now: clock},
-		Rooms: w.rooms, Desk: desk{clock}, Files: w.files, Live: w.events}
+		Signer: ed25519.NewKeyFromSeed(make([]byte, 32)), Rooms: w.rooms, Desk: desk{clock}, Files: w.files, Live: w.events, Vault: vault, Public: "https://visit.example"}
+	if err := w.KeepLaw(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 
 	for i := range w.hospital {
 		w.hospital[i] = ids.New[ids.Institution]()
@@ -209,6 +218,14 @@ func (r *fakeRooms) Admit(_ context.Context, room control.Room, seat control.Sea
 }
 
 func (r *fakeRooms) Close(_ context.Context, room control.Room) error { return r.say("close") }
+
+func (r *fakeRooms) Remove(_ context.Context, _ control.Room, seat control.Seat) error {
+	return r.say("remove " + string(seat))
+}
+
+func (r *fakeRooms) Lock(_ context.Context, _ control.Room, locked bool) error {
+	return r.say(fmt.Sprint("lock ", locked))
+}
 
 func (r *fakeRooms) say(s string) error {
 	r.mu.Lock()

@@ -3,8 +3,10 @@ package consult
 import (
 	"cmp"
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"yuanzhen/consult/eligibility"
@@ -53,12 +55,20 @@ type Decision struct {
 	Verdict     rule.Outcome    `json:"verdict"`
 	Reasons     []rule.Reason   `json:"reasons"`
 	Ways        []Way           `json:"ways"`
+	Prospect    *Prospect       `json:"prospect,omitempty" doc:"What would change the answer"`
 	RuleSet     string          `json:"rule_set"`
 	FactsSHA256 string          `json:"facts_sha256"`
 	At          time.Time       `json:"at"`
 	Facts       json.RawMessage `json:"facts,omitempty"`
 
-	policies []string
+	answer eligibility.Decision
+	doctor ids.Practitioner
+}
+
+// Prospect is what would change the answer: with all these changes the check would say Then.
+type Prospect struct {
+	Changes []eligibility.Change `json:"changes"`
+	Then    rule.Outcome         `json:"then"`
 }
 
 // Way is a way out of a refusal, with the place to go to.
@@ -86,20 +96,151 @@ func (s *Service) Eligibility(ctx context.Context, a Ask) (d Decision, err error
 	return d, err
 }
 
-// Decision reads a stored answer with the facts it rests on.
-func (s *Service) Decision(ctx context.Context, id ids.Decision) (d Decision, err error) {
+// DecisionRecord is a stored answer with all it rests on, and what a check of it has shown just now.
+type DecisionRecord struct {
+	Decision
+	Institution string      `json:"institution,omitempty"`
+	Doctor      string      `json:"doctor,omitempty"`
+	VisitID     ids.Visit   `json:"visit_id,omitzero"`
+	RulesSHA256 string      `json:"rules_sha256"`
+	Policies    []PolicyRef `json:"policies" doc:"Every policy that was known, in order of precedence"`
+	KeyID       string      `json:"key_id"`
+	Finding     Finding     `json:"finding"`
+	dossier     eligibility.Dossier
+}
+
+// PolicyRef names a policy as the decision found it.
+type PolicyRef struct {
+	Ref    string `json:"ref"`
+	Status string `json:"status"`
+	SHA256 string `json:"sha256"`
+}
+
+// Finding is what the check of a dossier has shown; what could not be checked is false.
+type Finding struct {
+	Signature bool     `json:"signature"`
+	Facts     bool     `json:"facts"`
+	Rules     bool     `json:"rules"`
+	Policies  bool     `json:"policies"`
+	Verdict   bool     `json:"verdict" doc:"Judged again: the same verdict, the same reasons in the same order"`
+	Problems  []string `json:"problems"`
+}
+
+// Decision reads a stored answer with all it rests on, proves it and judges again.
+func (s *Service) Decision(ctx context.Context, id ids.Decision) (r DecisionRecord, err error) {
 	err = s.inTx(ctx, func(tx tx) error {
 		row, err := selectDecision(ctx, tx, authz.ScopeFrom(ctx), id)
 		if err != nil {
 			return err
 		}
-		if d, err = row.decision(); err != nil {
+		if r, err = s.record(ctx, tx, row); err != nil {
 			return err
 		}
-		d.Facts = row.Facts
 		return audit.Write(ctx, tx, audit.Entry{Action: "decision.read", Object: "decision/" + id.String(), Person: row.PersonID})
 	})
+	if err == nil {
+		f := r.dossier.Check(s.Rules)
+		r.Finding = Finding{f.Signature, f.Facts, f.Rules, f.Policies, f.Verdict, f.Problems}
+	}
+	return r, err
+}
+
+// Dossier is the decision as a file that `yuanzhen eligibility verify` proves without asking anybody.
+func (s *Service) Dossier(ctx context.Context, id ids.Decision) (eligibility.Dossier, error) {
+	r, err := s.Decision(ctx, id)
+	if err == nil && r.KeyID == "" {
+		err = fault.New(fault.Gone, "decision_unsigned", "这份判定早于签名功能，不能导出。", "This decision is older than signing; it can't be exported.").
+			WithRemedy("请在页面上查看。", "Please read it on screen.")
+	}
+	return r.dossier, err
+}
+
+// record puts a stored decision and what it rests on together.
+func (s *Service) record(ctx context.Context, tx tx, row storedDecision) (r DecisionRecord, err error) {
+	if r.Decision, err = row.decision(); err != nil {
+		return r, err
+	}
+	r.Facts, r.Institution, r.Doctor, r.VisitID = row.Facts, row.Institution, row.Doctor, row.VisitID
+	r.KeyID, r.RulesSHA256, r.Policies = row.KeyID, row.RulesSHA256, []PolicyRef{}
+	if row.KeyID == "" {
+		return r, nil
+	}
+	r.dossier = eligibility.Dossier{Ruling: row.Ruling, Facts: row.Facts, Policies: []json.RawMessage{},
+		Signature: eligibility.Signature{KeyID: row.KeyID, Alg: "Ed25519", Sig: row.Signature, PublicKey: row.PublicKey}}
+	if err := json.Unmarshal(row.Packs, &r.dossier.Rules); err != nil {
+		return r, err
+	}
+	var ruling eligibility.Ruling
+	if err := json.Unmarshal(row.Ruling, &ruling); err != nil {
+		return r, err
+	}
+	hashes := []string{}
+	for _, p := range ruling.Policies {
+		r.Policies, hashes = append(r.Policies, PolicyRef(p)), append(hashes, p.SHA256)
+	}
+	r.dossier.Policies, err = selectPolicyDocuments(ctx, tx, hashes)
+	return r, err
+}
+
+// DecisionKeys lists every key that decisions were signed with, so that old ones still verify.
+func (s *Service) DecisionKeys(ctx context.Context) (list []DecisionKey, err error) {
+	err = s.inTx(ctx, func(tx tx) error {
+		list, err = selectDecisionKeys(ctx, tx)
+		return err
+	})
+	return list, err
+}
+
+// CheckFacts judges a document that concerns nobody here. policies are files, as text in a JSON string or as an object; nil
+// means those that the house knows now. Nothing is kept.
+func (s *Service) CheckFacts(ctx context.Context, facts []byte, policies []json.RawMessage) (eligibility.Decision, error) {
+	var known eligibility.Policies
+	if policies == nil {
+		if err := s.inTx(ctx, func(tx tx) (err error) {
+			known, err = s.policies(ctx, tx)
+			return err
+		}); err != nil {
+			return eligibility.Decision{}, err
+		}
+	} else {
+		known = eligibility.PoliciesOf(policies)
+	}
+	d, err := s.Rules.Judge(facts, known)
+	if err != nil && fault.KindOf(err) == fault.Internal {
+		err = fault.New(fault.Invalid, "check_unusable", "资料或政策不能使用："+err.Error(), "Facts or policies can't be used: "+err.Error()).
+			WithRemedy("请改正后再试。", "Please correct them and try again.")
+	}
 	return d, err
+}
+
+// ListedDecision is a decision as the regulator's list shows it: no name, no facts.
+type ListedDecision struct {
+	ID          ids.Decision `json:"id"`
+	At          time.Time    `json:"at"`
+	Stage       string       `json:"stage"`
+	Verdict     string       `json:"verdict"`
+	Rules       []string     `json:"rules" doc:"That fired, in order"`
+	Institution string       `json:"institution"`
+	Department  string       `json:"department"`
+	ICD10       string       `json:"icd10" db:"icd10"`
+}
+
+// DecisionFilter narrows the list; zero members don't.
+type DecisionFilter struct {
+	Verdict string
+	Rule    string
+	Before  time.Time
+}
+
+// Decisions lists what was decided within the scope, the newest first.
+func (s *Service) Decisions(ctx context.Context, f DecisionFilter) (list []ListedDecision, err error) {
+	err = s.inTx(ctx, func(tx tx) error {
+		if list, err = listDecisions(ctx, tx, authz.ScopeFrom(ctx), f); err != nil {
+			return err
+		}
+		return audit.Write(ctx, tx, audit.Entry{Action: "decision.read", Object: "decision", Reason: "list"})
+	})
+	return list, err
 }
 
 // JudgeForSigning asks whether a prescription may be signed in the visit now (RXE-01): the visit is
@@ -147,12 +288,12 @@ func (s *Service) judge(ctx context.Context, tx tx, a Ask) (Decision, slotRow, e
 	if err != nil {
 		return Decision{}, slotRow{}, err
 	}
-	answer, err := s.Rules.Decide(doc, s.Policies)
+	answer, err := s.answer(ctx, tx, doc)
 	if err != nil {
 		return Decision{}, slotRow{}, err
 	}
 	d := Decision{ID: ids.New[ids.Decision](), Stage: a.Stage, Verdict: answer.Verdict, Reasons: answer.Reasons, RuleSet: answer.RuleSet,
-		FactsSHA256: answer.FactsSHA256, At: s.Now(), Facts: doc, policies: answer.Policies}
+		FactsSHA256: answer.FactsSHA256, At: s.Now(), Facts: doc, Prospect: (*Prospect)(answer.Prospect), answer: answer, doctor: slot.PractitionerID}
 	if d.Reasons == nil {
 		d.Reasons = []rule.Reason{}
 	}
@@ -160,9 +301,57 @@ func (s *Service) judge(ctx context.Context, tx tx, a Ask) (Decision, slotRow, e
 	return d, slot, err
 }
 
-// keep stores the decision with its audit entry. The facts stay out of the answer.
+// answer asks the check under the policies known at this moment. A policy that gives leave is held until the deed is
+// committed, so that its suspension either comes first or finds the visit that rests on it.
+func (s *Service) answer(ctx context.Context, tx tx, facts []byte) (eligibility.Decision, error) {
+	for {
+		policies, err := s.policies(ctx, tx)
+		if err != nil {
+			return eligibility.Decision{}, err
+		}
+		d, err := s.Rules.Judge(facts, policies)
+		if err != nil {
+			return d, err
+		}
+		leave, found := leaveOf(d.Reasons)
+		if !found {
+			return d, nil
+		}
+		if held, err := holdPolicy(ctx, tx, leave); err != nil || held {
+			return d, err
+		}
+	}
+}
+
+// leaveOf finds the policy that gives leave: FX-PILOT@1 of EXC-05:FX-PILOT@1.
+func leaveOf(reasons []rule.Reason) (ref string, found bool) {
+	for _, r := range reasons {
+		if ref, found = strings.CutPrefix(r.Rule, "EXC-05:"); found {
+			return ref, true
+		}
+	}
+	return "", false
+}
+
+// KeepLaw stores the rule set and the public key of decisions, by which they can be proved later. It comes
+// before the first decision.
+func (s *Service) KeepLaw(ctx context.Context) error {
+	return s.inTx(ctx, func(tx tx) error {
+		if err := putRuleSet(ctx, tx, s.Rules, s.Now()); err != nil {
+			return err
+		}
+		return putDecisionKey(ctx, tx, s.Signer.Public().(ed25519.PublicKey), s.Now())
+	})
+}
+
+// keep stores the decision, signed, with its audit entry. The facts stay out of the answer.
 func (s *Service) keep(ctx context.Context, tx tx, d *Decision, person ids.Person, visit ids.Visit, place ids.Institution) error {
-	if err := insertDecision(ctx, tx, *d, person, visit, place); err != nil {
+	ruling, err := d.answer.Ruling(d.ID.String(), d.At)
+	if err != nil {
+		return err
+	}
+	signed := signedRuling{ruling, ed25519.Sign(s.Signer, ruling), eligibility.KeyID(s.Signer.Public().(ed25519.PublicKey))}
+	if err := insertDecision(ctx, tx, *d, signed, person, visit, place); err != nil {
 		return err
 	}
 	return audit.Write(ctx, tx, audit.Entry{Action: "decision." + d.Stage, Object: "decision/" + d.ID.String(), Person: person, Place: place, Reason: d.Verdict.String()})
@@ -232,6 +421,8 @@ func (s *Service) gather(ctx context.Context, tx tx, a Ask) (eligibility.Facts, 
 	f.Consent.SensitivePI.Valid = a.SensitivePI || slices.Contains(consents, "sensitive_pi")
 	f.Region.ActiveScenarios, err = selectScenarios(ctx, tx, slot.InstitutionID, now)
 	f.Guardian.Present = f.Guardian.Verified && a.Guardian
-	f.Physician.Session.RealnameVerified = authz.SubjectFrom(ctx).Practitioner == slot.PractitionerID && authz.SubjectFrom(ctx).SecondFactor
+	if asking := authz.SubjectFrom(ctx); asking != nil { // else the house itself asks
+		f.Physician.Session.RealnameVerified = asking.Practitioner == slot.PractitionerID && asking.SecondFactor
+	}
 	return f, slot, err
 }

@@ -2,6 +2,7 @@ package consult
 
 import (
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"time"
@@ -84,7 +85,7 @@ func slotFacts(ctx context.Context, tx tx, slot ids.Slot, now time.Time) (d elig
 		       CASE WHEN r.during @> ((upper(s.during) - interval '1 microsecond') AT TIME ZONE i.zone)::date THEN r.kind ELSE 'none' END,
 		       ARRAY (SELECT DISTINCT o.province FROM registration o WHERE o.practitioner_id = d.id AND o.during @> $2::date ORDER BY 1),
 		       d.paediatric_qualified, d.whitelists,
-		       i.id::text, left(i.region, 2), i.licence_until >= $2::date, i.internet_service_registered,
+		       i.id::text, left(i.region, 2), i.region, i.licence_until >= $2::date, i.internet_service_registered,
 		       ARRAY (SELECT name FROM institution_department WHERE institution_id = i.id ORDER BY name),
 		       coalesce(i.mlps3_until >= $2::date, false), i.platform_connected, i.upload_backlog_hours,
 		       EXISTS (SELECT FROM slot o WHERE o.practitioner_id = d.id AND o.id <> s.id AND o.withdrawn_at IS NULL
@@ -97,7 +98,7 @@ func slotFacts(ctx context.Context, tx tx, slot ids.Slot, now time.Time) (d elig
 		WHERE s.id = $1`, slot, now).
 		Scan(&d.NationalRegisterFound, &d.Level, &d.Suspended, &d.Assessment, &d.IndependentYears, &d.OnlineFollowUpYears,
 			&d.TitleRank, &d.ScopeOK, &d.InstitutionConsent, &d.RegistrationHere, &d.RegisteredProvinces, &d.PaediatricQualified, &d.Whitelists,
-			&i.ID, &i.Province, &i.LicenceValid, &i.InternetServiceRegistered, &i.LicensedDepartments, &i.MLPS3Valid, &i.PlatformConnected,
+			&i.ID, &i.Province, &i.Region, &i.LicenceValid, &i.InternetServiceRegistered, &i.LicensedDepartments, &i.MLPS3Valid, &i.PlatformConnected,
 			&i.UploadBacklogHours, &overlap)
 	return d, i, overlap, err
 }
@@ -153,7 +154,14 @@ func selectSites(ctx context.Context, tx tx, region, department string) ([]site,
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[site])
 }
 
-func insertDecision(ctx context.Context, tx tx, d Decision, person ids.Person, visit ids.Visit, place ids.Institution) error {
+// signedRuling is the exact text of a decision with the house's signature.
+type signedRuling struct {
+	text      []byte
+	signature []byte
+	keyID     string
+}
+
+func insertDecision(ctx context.Context, tx tx, d Decision, signed signedRuling, person ids.Person, visit ids.Visit, place ids.Institution) error {
 	reasons, err := json.Marshal(d.Reasons)
 	if err != nil {
 		return err
@@ -162,14 +170,52 @@ func insertDecision(ctx context.Context, tx tx, d Decision, person ids.Person, v
 	if err != nil {
 		return err
 	}
-	if d.policies == nil {
-		d.policies = []string{}
+	var prospect []byte
+	if d.Prospect != nil {
+		if prospect, err = json.Marshal(d.Prospect); err != nil {
+			return err
+		}
+	}
+	policies := []string{}
+	for _, p := range d.answer.Policies {
+		policies = append(policies, p.Ref)
 	}
 	_, err = tx.Exec(ctx, `
-		INSERT INTO decision (id, person_id, visit_id, institution_id, stage, verdict, reasons, ways, facts, facts_sha256, rule_set, policies, at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
-		d.ID, person, visit, place, d.Stage, d.Verdict.String(), reasons, ways, d.Facts, d.FactsSHA256, d.RuleSet, d.policies, d.At)
+		INSERT INTO decision (id, person_id, visit_id, institution_id, practitioner_id, stage, verdict, reasons, ways, prospect, facts, facts_sha256,
+		                      rule_set, rules_sha256, policies, ruling, signature, key_id, at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
+		d.ID, person, visit, place, d.doctor, d.Stage, d.Verdict.String(), reasons, ways, prospect, d.Facts, d.FactsSHA256,
+		d.RuleSet, d.answer.RulesSHA256, policies, signed.text, signed.signature, signed.keyID, d.At)
 	return err
+}
+
+func putRuleSet(ctx context.Context, tx tx, rules *eligibility.RuleSet, now time.Time) error {
+	packs, err := json.Marshal(rules.Packs())
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO rule_set (sha256, version, packs, kept_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
+		rules.Hash(), rules.Version(), packs, now)
+	return err
+}
+
+func putDecisionKey(ctx context.Context, tx tx, public ed25519.PublicKey, now time.Time) error {
+	_, err := tx.Exec(ctx, `INSERT INTO decision_key (id, public, kept_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
+		eligibility.KeyID(public), []byte(public), now)
+	return err
+}
+
+// DecisionKey is a public key that decisions are or were signed with.
+type DecisionKey struct {
+	KeyID  string    `json:"key_id"`
+	Alg    string    `json:"alg" doc:"Ed25519 (RFC 8032)"`
+	Public []byte    `json:"public_key"`
+	Since  time.Time `json:"since"`
+}
+
+func selectDecisionKeys(ctx context.Context, tx tx) ([]DecisionKey, error) {
+	return collect(ctx, tx, pgx.RowToStructByName[DecisionKey], `
+		SELECT id AS key_id, 'Ed25519' AS alg, public, kept_at AS since FROM decision_key ORDER BY kept_at, id`)
 }
 
 // decisionRow is a decision as a visit's row carries it.
@@ -179,6 +225,7 @@ type decisionRow struct {
 	Verdict     string
 	Reasons     []byte
 	Ways        []byte
+	Prospect    []byte
 	RuleSet     string
 	FactsSHA256 string `db:"facts_sha256"`
 	DecidedAt   time.Time
@@ -186,23 +233,45 @@ type decisionRow struct {
 
 func (r decisionRow) decision() (d Decision, err error) {
 	d = Decision{ID: r.DecisionID, Stage: r.Stage, RuleSet: r.RuleSet, FactsSHA256: r.FactsSHA256, At: r.DecidedAt, Reasons: []rule.Reason{}}
-	return d, errors.Join(d.Verdict.UnmarshalText([]byte(r.Verdict)), json.Unmarshal(r.Reasons, &d.Reasons), json.Unmarshal(r.Ways, &d.Ways))
+	err = errors.Join(d.Verdict.UnmarshalText([]byte(r.Verdict)), json.Unmarshal(r.Reasons, &d.Reasons), json.Unmarshal(r.Ways, &d.Ways))
+	if r.Prospect != nil {
+		err = errors.Join(err, json.Unmarshal(r.Prospect, &d.Prospect))
+	}
+	return d, err
 }
 
-const decisionColumns = `n.id AS decision_id, n.stage, n.verdict, n.reasons, n.ways, n.rule_set, n.facts_sha256, n.at AS decided_at`
+const decisionColumns = `n.id AS decision_id, n.stage, n.verdict, n.reasons, n.ways, n.prospect, n.rule_set, n.facts_sha256, n.at AS decided_at`
 
 type storedDecision struct {
 	decisionRow
-	PersonID ids.Person
-	Facts    []byte
+	PersonID    ids.Person
+	VisitID     ids.Visit
+	Institution string
+	Doctor      string
+	Facts       []byte
+	RulesSHA256 string `db:"rules_sha256"`
+	Packs       []byte
+	Ruling      []byte
+	Signature   []byte
+	KeyID       string
+	PublicKey   []byte
 }
+
+// decisionInScope: own persons', the doctor's patients', those of the place.
+const decisionInScope = `(@scope_all OR n.institution_id = ANY (@scope_places)
+	OR EXISTS (SELECT FROM visit v WHERE v.id = n.visit_id AND v.practitioner_id = @scope_practitioner)
+	OR EXISTS (SELECT FROM proxy x WHERE x.account_id = @scope_account AND x.person_id = n.person_id))`
 
 func selectDecision(ctx context.Context, tx tx, scope authz.Scope, id ids.Decision) (storedDecision, error) {
 	rows, err := tx.Query(ctx, `
-		SELECT `+decisionColumns+`, n.person_id, n.facts FROM decision n
-		WHERE n.id = @id AND (@scope_all OR n.institution_id = ANY (@scope_places)
-			OR EXISTS (SELECT FROM visit v WHERE v.id = n.visit_id AND v.practitioner_id = @scope_practitioner)
-			OR EXISTS (SELECT FROM proxy x WHERE x.account_id = @scope_account AND x.person_id = n.person_id))`,
+		SELECT `+decisionColumns+`, n.person_id, n.visit_id, coalesce(i.name, '') AS institution, coalesce(d.name, '') AS doctor, n.facts,
+		       coalesce(n.rules_sha256, '') AS rules_sha256, r.packs, n.ruling, n.signature, coalesce(n.key_id, '') AS key_id, k.public AS public_key
+		FROM decision n
+		LEFT JOIN institution i ON i.id = n.institution_id
+		LEFT JOIN practitioner d ON d.id = n.practitioner_id
+		LEFT JOIN rule_set r ON r.sha256 = n.rules_sha256
+		LEFT JOIN decision_key k ON k.id = n.key_id
+		WHERE n.id = @id AND `+decisionInScope,
 		scope.With(pgx.NamedArgs{"id": id}))
 	if err != nil {
 		return storedDecision{}, err
@@ -212,4 +281,20 @@ func selectDecision(ctx context.Context, tx tx, scope authz.Scope, id ids.Decisi
 		err = fault.Missing()
 	}
 	return d, err
+}
+
+func listDecisions(ctx context.Context, tx tx, scope authz.Scope, f DecisionFilter) ([]ListedDecision, error) {
+	var before *time.Time
+	if !f.Before.IsZero() {
+		before = &f.Before
+	}
+	return collect(ctx, tx, pgx.RowToStructByName[ListedDecision], `
+		SELECT n.id, n.at, n.stage, n.verdict, coalesce(i.name, '') AS institution,
+		       ARRAY (SELECT e ->> 'rule' FROM jsonb_array_elements(n.reasons) e) AS rules,
+		       coalesce(n.facts #>> '{visit,department}', '') AS department, coalesce(n.facts #>> '{visit,complaint,icd10}', '') AS icd10
+		FROM decision n LEFT JOIN institution i ON i.id = n.institution_id
+		WHERE `+decisionInScope+` AND (@verdict = '' OR n.verdict = @verdict) AND (@before::timestamptz IS NULL OR n.at < @before)
+		  AND (@rule = '' OR EXISTS (SELECT FROM jsonb_array_elements(n.reasons) e WHERE e ->> 'rule' LIKE @rule || '%'))
+		ORDER BY n.at DESC, n.id LIMIT 100`,
+		scope.With(pgx.NamedArgs{"verdict": f.Verdict, "rule": f.Rule, "before": before}))
 }

@@ -2,12 +2,10 @@ package consult
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"time"
 
 	"yuanzhen/internal/authz"
-	"yuanzhen/internal/fault"
 	"yuanzhen/internal/ids"
 	"yuanzhen/signaling/control"
 )
@@ -42,24 +40,23 @@ func (s *Service) Ticket(ctx context.Context, id ids.Visit) (Ticket, error) {
 	if err != nil {
 		return Ticket{}, err
 	}
-	if !slices.Contains([]State{CheckedIn, InConsult, Interrupted}, v.State) {
-		kind := fault.Gone
-		if v.State == Booked {
-			kind = fault.Conflict
-		}
-		return Ticket{}, fault.New(kind, "room_not_open", "诊室现在没有开。", "The room isn't open.").
-			WithRemedy("请先候诊；已结束的就诊不能再进入。", "Please check in first; an ended visit can't be entered.")
+	if err := v.roomOpen(); err != nil {
+		return Ticket{}, err
 	}
 	begun := v.State != CheckedIn
 	c := control.Claims{Room: v.room, Seat: patientSeat, Name: v.Person.Name, Role: "guest", Admitted: begun, Publish: true, Subscribe: true}
 	if authz.SubjectFrom(ctx).Practitioner == v.Doctor.ID {
 		c.Seat, c.Name, c.Role, c.Admitted = doctorSeat, v.Doctor.Name, "host", true
 	}
+	return s.sell(c)
+}
+
+func (s *Service) sell(c control.Claims) (Ticket, error) {
 	pass, err := s.Desk.Issue(c)
 	if err != nil {
 		return Ticket{}, err
 	}
-	return Ticket{URL: "/signal", Room: v.room, Ticket: pass.Ticket, ICEServers: pass.ICEServers,
+	return Ticket{URL: "/signal", Room: c.Room, Ticket: pass.Ticket, ICEServers: pass.ICEServers,
 		Seat: TicketSeat{c.Name, c.Role}, Admitted: c.Admitted, Expires: pass.Expires}, nil
 }
 
@@ -74,6 +71,7 @@ func (s *Service) closeRoom(ctx context.Context, v Visit) {
 // Heard follows what happens in rooms: a begun visit is interrupted while a seat is gone
 // for good, and goes on when it is back. The media server calls it, one event at a time.
 func (s *Service) Heard(ctx context.Context, e control.Event) {
+	s.noteCall(ctx, e)
 	deed := map[control.EventKind]string{control.SeatLeft: "lose the line", control.SeatJoined: "come back"}[e.Kind]
 	if deed == "" || !strings.HasPrefix(string(e.Room), "v-") {
 		return

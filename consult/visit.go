@@ -1,6 +1,7 @@
 package consult
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -73,6 +74,7 @@ type Visit struct {
 	Person        Patient                `json:"person"`
 	Doctor        Doctor                 `json:"doctor"`
 	Institution   Named[ids.Institution] `json:"institution"`
+	Phone         string                 `json:"phone" doc:"Of the institution"`
 	Department    string                 `json:"department"`
 	SlotID        ids.Slot               `json:"slot_id"`
 	Start         time.Time              `json:"start"`
@@ -84,6 +86,7 @@ type Visit struct {
 	Line          *Line                  `json:"line,omitempty"`
 	Prescriptions []PrescriptionRef      `json:"prescriptions"`
 	RecordSigned  bool                   `json:"record_signed"`
+	RoomLocked    bool                   `json:"room_locked"`
 	Version       int                    `json:"version"`
 	Zone          string                 `json:"zone" doc:"IANA zone of the place"`
 	Token         int                    `json:"token,omitempty" doc:"Number of the day at doctor and department, from check-in on"`
@@ -283,8 +286,8 @@ func (s *Service) shown(ctx context.Context, tx tx, r visitRow) (Visit, error) {
 		Person:      Patient{r.PersonID, r.PersonName, r.Sex, ageOf(r.BirthDate, now)},
 		Doctor:      Doctor{r.PractitionerID, r.DoctorName, r.Title},
 		Institution: Named[ids.Institution]{r.InstitutionID, r.InstitutionName},
-		Department:  r.Department, SlotID: r.SlotID, Start: r.Start, End: r.End, FeeFen: r.FeeFen, ICD10: r.ICD10, Complaint: r.Complaint,
-		RecordSigned: r.RecordSigned, Version: r.Version, Prescriptions: []PrescriptionRef{},
+		Phone:       r.Phone, Department: r.Department, SlotID: r.SlotID, Start: r.Start, End: r.End, FeeFen: r.FeeFen, ICD10: r.ICD10, Complaint: r.Complaint,
+		RecordSigned: r.RecordSigned, RoomLocked: r.RoomLocked, Version: r.Version, Prescriptions: []PrescriptionRef{},
 		Zone: r.Zone, Token: r.Token, Called: r.CalledAt != nil, Overbooked: r.Overbooked, DelayMin: r.DelayMin, MovedFrom: r.MovedFrom, MovedReason: r.MovedReason,
 		CancelledBy: r.CancelledBy, RefundDue: r.RefundDue,
 		account: r.AccountID, room: control.Room(r.Room), row: r,
@@ -407,6 +410,11 @@ func (s *Service) CheckIn(ctx context.Context, id ids.Visit, test LineTest) (Vis
 		if s.Now().Before(v.Start.Add(-earlyCheckIn)) {
 			return fault.New(fault.Conflict, "too_early", "还没到候诊的时间。", "It is too early to wait for this visit.").
 				WithRemedy("请在就诊前 24 小时内再来。", "Please come within 24 hours of its start.")
+		}
+		if !v.Decision.Verdict.Passes() { // judged again since it was booked, and refused; perhaps it may go on now
+			if d, err := s.judgeVisit(ctx, tx, v, eligibility.Booking); err != nil || !d.Verdict.Passes() {
+				return cmp.Or(err, notEligible(d))
+			}
 		}
 		measured, err := json.Marshal(test)
 		if err != nil {

@@ -16,9 +16,13 @@ func (s *Service) Routes(api *httpapi.API) {
 	s.bookingRoutes(api)
 	s.calendarRoutes(api)
 	s.decisionRoutes(api)
+	s.policyRoutes(api)
 	s.evidenceRoutes(api)
 	s.queueRoutes(api)
 	s.recordRoutes(api)
+	s.companionRoutes(api)
+	s.chatRoutes(api)
+	s.callRoutes(api)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/visits", Action: "visit.book", Status: 201,
 		Summary: "Book a visit in a slot"}, s.book)
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/visits", Action: "visit.read",

@@ -27,6 +27,7 @@ type visitRow struct {
 	Title            string
 	InstitutionID    ids.Institution
 	InstitutionName  string
+	Phone            string
 	SlotID           ids.Slot
 	Department       string
 	Start            time.Time
@@ -40,6 +41,7 @@ type visitRow struct {
 	ConditionChanged bool
 	GuardianPresent  bool
 	Room             string
+	RoomLocked       bool
 	Version          int
 	CheckedInAt      *time.Time
 	RecordSigned     bool
@@ -71,10 +73,10 @@ func selectVisits(ctx context.Context, tx tx, scope authz.Scope, f filter, now t
 	}
 	rows, err := tx.Query(ctx, `
 		SELECT v.id, v.state, v.kind, v.account_id, v.person_id, p.name AS person_name, p.sex, p.birth_date,
-		       v.practitioner_id, d.name AS doctor_name, d.title, v.institution_id, i.name AS institution_name,
+		       v.practitioner_id, d.name AS doctor_name, d.title, v.institution_id, i.name AS institution_name, i.phone,
 		       v.slot_id, v.department, lower(s.during) AS start, upper(s.during) AS "end", s.fee_fen,
 		       v.icd10, v.complaint, v.severity, v.intends_rx, v.judgement, v.condition_changed, v.guardian_present,
-		       v.room, v.version, v.checked_in_at,
+		       v.room, v.room_locked, v.version, v.checked_in_at,
 		       EXISTS (SELECT FROM record c WHERE c.visit_id = v.id AND c.signed_at IS NOT NULL) AS record_signed,
 		       i.zone, coalesce(v.token, 0) AS token, v.called_at, v.skipped_at, v.overbook_reason IS NOT NULL AS overbooked,
 		       coalesce((SELECT l.minutes FROM doctor_delay l WHERE l.practitioner_id = v.practitioner_id AND l.institution_id = v.institution_id

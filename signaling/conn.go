@@ -13,7 +13,7 @@ const (
 	writeTime    = 5 * time.Second
 	pingEvery    = 5 * time.Second
 	readTime     = 15 * time.Second // three pings: a dead line is noticed
-	closingGrace = time.Second      // for the last messages to leave
+	closingGrace = time.Second      // for the last messages to leave, and for the other side to hear them
 )
 
 // conn is one WebSocket after its ticket was accepted. The handler's goroutine reads; write is the only
@@ -45,6 +45,11 @@ func (c *conn) send(message any) {
 func (c *conn) sendRaw(raw []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.put(raw)
+}
+
+// put appends to the queue. Its caller holds mu.
+func (c *conn) put(raw []byte) {
 	if c.ending {
 		return
 	}
@@ -57,13 +62,14 @@ func (c *conn) sendRaw(raw []byte) {
 	c.notify()
 }
 
-// end sends what is queued and a last message, then closes the socket. last may be nil.
+// end sends what is queued and a last message, after which nothing comes, then closes the socket. last may be nil.
 func (c *conn) end(last any) {
-	if last != nil {
-		c.send(last)
-	}
+	raw, err := json.Marshal(last)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if last != nil && err == nil {
+		c.put(raw)
+	}
 	c.ending = true
 	c.notify()
 }
@@ -75,10 +81,35 @@ func (c *conn) notify() {
 	}
 }
 
-// write sends the queue and pings until the connection ends; then it closes the socket, which ends the reader.
+// listen gives the reader until the next pong or message, unless the connection ends.
+func (c *conn) listen() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ending {
+		return websocket.ErrCloseSent
+	}
+	return c.socket.SetReadDeadline(time.Now().Add(readTime))
+}
+
+// linger waits until the last message is out and the other side has closed. A socket closed while something unread lies in it
+// is reset, and with it goes what the other side has not read yet: the reason why it was closed.
+func (c *conn) linger() {
+	<-c.gone
+	linger(c.socket)
+}
+
+func linger(ws *websocket.Conn) {
+	_ = ws.SetReadDeadline(time.Now().Add(closingGrace))
+	for {
+		if _, _, err := ws.NextReader(); err != nil {
+			return
+		}
+	}
+}
+
+// write sends the queue and pings until the connection ends; then it says goodbye, which ends the reader.
 func (c *conn) write() {
 	defer close(c.gone)
-	defer c.socket.Close()
 	ping := time.NewTicker(pingEvery)
 	defer ping.Stop()
 	for {
@@ -86,6 +117,7 @@ func (c *conn) write() {
 		case <-c.wake:
 		case <-ping.C:
 			if err := c.socket.WriteControl(websocket.PingMessage, nil, time.Now().Add(writeTime)); err != nil {
+				_ = c.socket.Close()
 				return
 			}
 			continue
@@ -95,7 +127,8 @@ func (c *conn) write() {
 		c.queue, c.bytes = nil, 0
 		c.mu.Unlock()
 		for _, raw := range queue {
-			if c.put(raw) != nil {
+			if c.emit(raw) != nil {
+				_ = c.socket.Close()
 				return
 			}
 		}
@@ -106,17 +139,20 @@ func (c *conn) write() {
 	}
 }
 
-func (c *conn) put(raw []byte) error {
+func (c *conn) emit(raw []byte) error {
 	if err := c.socket.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
 		return err
 	}
 	return c.socket.WriteMessage(websocket.TextMessage, raw)
 }
 
-// close says goodbye; whether the other side still hears it does not matter.
+// close says goodbye and leaves the reader a moment to hear the other side's.
 func (c *conn) close() {
 	bye := websocket.FormatCloseMessage(websocket.CloseNormalClosure, "")
 	_ = c.socket.WriteControl(websocket.CloseMessage, bye, time.Now().Add(closingGrace))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_ = c.socket.SetReadDeadline(time.Now().Add(closingGrace))
 }
 
 // bucket allows rate messages a second and as many at once. It is owned by the reading goroutine.

@@ -79,6 +79,10 @@ func (h *hub) event(kind control.EventKind, r *room, s *seat, now time.Time) {
 	h.events.Put(e)
 }
 
+func (h *hub) quality(s *seat, q control.Quality, now time.Time) {
+	h.events.Put(control.Event{Kind: control.QualityReported, Room: s.room.name, Seat: s.id(), Role: s.claims.Role, Admitted: true, At: now, Quality: &q})
+}
+
 // Admit implements control.Rooms.
 func (h *hub) Admit(ctx context.Context, name control.Room, id control.Seat) error {
 	if err := ctx.Err(); err != nil {
@@ -93,9 +97,18 @@ func (h *hub) Remove(ctx context.Context, name control.Room, id control.Seat) er
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	var peer *sfu.Peer
-	h.in(name, func(r *room) { peer = r.remove(id, h.now()) })
-	return closed(ctx, peer)
+	var peers []*sfu.Peer
+	h.in(name, func(r *room) { peers = r.remove(id, h.now()) })
+	return closed(ctx, peers...)
+}
+
+// Lock implements control.Rooms.
+func (h *hub) Lock(ctx context.Context, name control.Room, locked bool) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	h.in(name, func(r *room) { r.lock(locked) })
+	return nil
 }
 
 // Close implements control.Rooms: when it returns nil, all transports of the room are closed.
@@ -110,9 +123,6 @@ func (h *hub) Close(ctx context.Context, name control.Room) error {
 
 func closed(ctx context.Context, peers ...*sfu.Peer) error {
 	for _, p := range peers {
-		if p == nil {
-			continue
-		}
 		select {
 		case <-p.Done():
 		case <-ctx.Done():

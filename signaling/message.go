@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/pion/webrtc/v4"
 
 	"yuanzhen/signaling/control"
 	"yuanzhen/signaling/sfu"
+	"yuanzhen/signaling/sfu/rtpmap"
 )
 
 // Version of the protocol, see PROTOCOL.md.
@@ -21,6 +23,7 @@ const (
 	maxRate    = 100      // messages a second, and as many at once
 	maxAppData = 16 << 10 // bytes of an app message's data
 	maxTopic   = 128      // bytes of a topic
+	maxWord    = 16       // bytes of a word between clients
 )
 
 // fromClient is any message a client may send; Type says which fields count.
@@ -41,9 +44,16 @@ type fromClient struct {
 	Source sfu.Source `json:"source"` // mute
 	Muted  bool       `json:"muted"`
 
+	Track  string `json:"track"` // choose
+	Paused bool   `json:"paused"`
+	Layer  *uint8 `json:"layer"` // the highest of simulcast or SVC; all when left out
+
 	Topic string          `json:"topic"` // app
 	Data  json.RawMessage `json:"data"`
 	Keep  bool            `json:"keep"`
+
+	Quality *control.Quality `json:"quality"` // quality
+	Line    *lineView        `json:"line"`    // line
 }
 
 // Messages to the client. Each carries its own type word.
@@ -57,11 +67,17 @@ type (
 		Rights   rightsView `json:"rights"`
 		Seats    []seatView `json:"seats"`
 		Sequence uint64     `json:"seq"`
+		Locked   bool       `json:"locked"` // false while waiting, whatever the room is
 	}
 	admittedMessage struct {
 		Type     string     `json:"type"` // "admitted"
 		Seats    []seatView `json:"seats"`
 		Sequence uint64     `json:"seq"`
+		Locked   bool       `json:"locked"`
+	}
+	lockMessage struct {
+		Type   string `json:"type"` // "lock": the door was closed or opened
+		Locked bool   `json:"locked"`
 	}
 	seatMessage struct {
 		Type string   `json:"type"` // "seat": new or changed
@@ -92,6 +108,21 @@ type (
 		Data     json.RawMessage `json:"data"`
 		Keep     bool            `json:"keep,omitempty"`
 	}
+	speakingMessage struct {
+		Type string       `json:"type"` // "speaking": somebody has begun or ended to speak
+		Seat control.Seat `json:"seat"`
+		On   bool         `json:"on"`
+	}
+	wantedMessage struct {
+		Type   string     `json:"type"` // "wanted": what the others take of an own track
+		Source sfu.Source `json:"source"`
+		Layers []bool     `json:"layers"`
+		Rung   string     `json:"rung"`
+	}
+	rungMessage struct {
+		Type string `json:"type"` // "rung": what the line to the client carries
+		Rung string `json:"rung"`
+	}
 	plainMessage struct {
 		Type string `json:"type"` // "pong", "removed", "closed"
 	}
@@ -114,6 +145,18 @@ type seatView struct {
 	Role     string           `json:"role"`
 	Presence control.Presence `json:"presence"`
 	Tracks   []trackView      `json:"tracks"`
+	Line     lineView         `json:"line"`
+}
+
+// lineView is what a seat says of its line, for the others to show and to send by.
+type lineView struct {
+	Pictures bool   `json:"pictures"` // false: it is sent no video
+	Limit    string `json:"limit"`    // the most it can receive now; a word between clients, "" nothing known
+	Light    string `json:"light"`    // "good", "fair", "poor"; "" nothing known
+}
+
+func (l lineView) valid() bool {
+	return len(l.Limit) <= maxWord && slices.Contains([]string{"", "good", "fair", "poor"}, l.Light)
 }
 
 type trackView struct {
@@ -153,6 +196,7 @@ var (
 	errBadMedia    = &refusal{"bad_description", "浏览器的音视频协商无法使用，正在重新连接。", "The media set-up could not be used. Reconnecting.", true}
 	errMedia       = &refusal{"media_failed", "音视频连接中断，正在重新连接。", "The media connection failed. Reconnecting.", true}
 	errFull        = &refusal{"room_full", "房间人数已满。", "The room is full.", true}
+	errLocked      = &refusal{"room_locked", "诊室已锁上，不再让人进来。请联系医生。", "The room is locked: nobody new is let in. Please ask the doctor.", true}
 	errNotAdmitted = &refusal{"not_admitted", "请等待接入后再开始。", "Please wait until you are let in.", false}
 	errNoRight     = &refusal{"no_right", "您在这个房间只能观看。", "You may only watch in this room.", false}
 	errBadApp      = &refusal{"bad_app", "消息过长或主题无效，没有发送。", "The message is too long or its topic is not valid. It was not sent.", false}
@@ -192,4 +236,13 @@ func checkDepth(raw []byte) error {
 		}
 	}
 	return nil
+}
+
+// choice is what a client chooses to get of a track.
+func (m fromClient) choice() sfu.Choice {
+	top := uint8(rtpmap.Top)
+	if m.Layer != nil {
+		top = min(*m.Layer, top)
+	}
+	return sfu.Choice{Paused: m.Paused, Layer: rtpmap.Layer{Stream: top, Spatial: top, Temporal: rtpmap.Top}}
 }

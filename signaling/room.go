@@ -32,6 +32,7 @@ type room struct {
 	admitted map[control.Seat]bool      // by deed, kept for tickets sold before it
 	removed  map[control.Seat]time.Time // tickets up to then are refused
 	closed   time.Time                  // likewise, for everybody
+	locked   bool                       // nobody new may wait
 	empty    time.Time                  // since when; zero while a seat is taken
 	dead     bool                       // forgotten by the hub: look it up again
 
@@ -90,6 +91,8 @@ func (r *room) enter(c control.Claims, m fromClient, cn *conn, now time.Time) (*
 		s = newSeat(r, c, now)
 		s.since = since
 		r.seats = append(r.seats, s)
+	case r.locked && !c.Admitted && !r.admitted[c.Seat]:
+		return nil, errLocked.message()
 	case len(r.seats) >= maxSeats:
 		return nil, errFull.message()
 	default:
@@ -105,7 +108,7 @@ func (r *room) enter(c control.Claims, m fromClient, cn *conn, now time.Time) (*
 		Rights: rightsView{c.Publish, c.Subscribe}, Seats: []seatView{},
 	}
 	if s.admitted {
-		joined.Seats = r.others(s)
+		joined.Seats, joined.Locked = r.others(s), r.locked
 	}
 	s.send(joined)
 	if s.admitted {
@@ -128,15 +131,38 @@ func (r *room) enter(c control.Claims, m fromClient, cn *conn, now time.Time) (*
 
 // startMedia gives an admitted seat its transports and the tracks of the others.
 func (r *room) startMedia(s *seat) {
-	s.peer = r.hub.engine.NewPeer(sfu.Rights{Publish: s.claims.Publish, Subscribe: s.claims.Subscribe}, media{s})
+	s.peer = r.hub.engine.NewPeer(string(r.name), sfu.Rights{Publish: s.claims.Publish, Subscribe: s.claims.Subscribe}, media{s})
 	r.each(func(other *seat) {
 		if other == s {
 			return
 		}
 		for _, up := range other.tracks {
-			s.peer.Subscribe(up, string(other.id()))
+			if s.takes(up) {
+				s.peer.Subscribe(up, string(other.id()))
+			}
 		}
 	})
+}
+
+// describe notes what a seat says of its line. Who wants no pictures is sent none, and the others are told, so that a
+// picture nobody watches need not be sent at all.
+func (r *room) describe(s *seat, line lineView) {
+	before := s.line.Pictures
+	s.line = line
+	if before != line.Pictures {
+		r.each(func(other *seat) {
+			for _, up := range other.tracks {
+				switch {
+				case other == s || up.Kind() != "video":
+				case line.Pictures:
+					s.peer.Subscribe(up, string(other.id()))
+				default:
+					s.peer.Unsubscribe(up)
+				}
+			}
+		})
+	}
+	r.tell(s)
 }
 
 func (r *room) admit(id control.Seat) {
@@ -146,10 +172,17 @@ func (r *room) admit(id control.Seat) {
 		return
 	}
 	s.admitted = true
-	s.send(admittedMessage{Type: "admitted", Seats: r.others(s), Sequence: r.sequence})
+	s.send(admittedMessage{Type: "admitted", Seats: r.others(s), Sequence: r.sequence, Locked: r.locked})
 	r.catchUp(s, 0, false)
 	r.startMedia(s)
 	r.tell(s)
+}
+
+func (r *room) lock(locked bool) {
+	if r.locked != locked {
+		r.locked = locked
+		r.broadcast(nil, lockMessage{"lock", locked})
+	}
 }
 
 func (r *room) others(s *seat) []seatView {
@@ -210,30 +243,57 @@ func (r *room) detach(s *seat) {
 		r.withdraw(s, up)
 	}
 	s.tracks = nil
+	r.abandon(s)
 	if s.peer != nil {
 		s.peer.Close()
 	}
 }
 
+// track finds a track by its id, nil when it is gone.
+func (r *room) track(id string) *sfu.UpTrack {
+	for _, s := range r.seats {
+		for _, up := range s.tracks {
+			if up.ID == id {
+				return up
+			}
+		}
+	}
+	return nil
+}
+
+// abandon ends those who watch a seat by WHEP, which knows no other way to say that nothing comes any more.
+func (r *room) abandon(s *seat) {
+	r.each(func(other *seat) {
+		if other.viewing == s.id() && other.peer != nil {
+			other.peer.Close()
+		}
+	})
+}
+
 func (r *room) withdraw(s *seat, up *sfu.UpTrack) {
 	r.each(func(other *seat) {
-		if other != s && other.peer != nil {
+		if other != s && other.peer != nil && !other.direct {
 			other.peer.Unsubscribe(up)
 		}
 	})
 }
 
-// remove gives up a seat by deed. It returns the peer to wait for, nil if there is none.
-func (r *room) remove(id control.Seat, now time.Time) *sfu.Peer {
+// remove gives up by deed a seat and those from which its holder watches. It returns the peers to wait for.
+func (r *room) remove(id control.Seat, now time.Time) []*sfu.Peer {
 	r.removed[id] = now
 	delete(r.admitted, id)
-	s := r.find(id)
-	if s == nil {
-		return nil
+	var peers []*sfu.Peer
+	for _, s := range slices.Clone(r.seats) {
+		if s.id() != id && s.holder != id {
+			continue
+		}
+		s.send(plainMessage{"removed"})
+		r.giveUp(s, "removed", now)
+		if s.peer != nil {
+			peers = append(peers, s.peer)
+		}
 	}
-	s.send(plainMessage{"removed"})
-	r.giveUp(s, "removed", now)
-	return s.peer
+	return peers
 }
 
 // end closes the room by deed and returns the peers to wait for.
@@ -249,7 +309,7 @@ func (r *room) end(now time.Time) []*sfu.Peer {
 			peers = append(peers, s.peer)
 		}
 	}
-	r.closed, r.empty = now, now
+	r.closed, r.empty, r.locked = now, now, false
 	r.kept, r.log, r.sequence = nil, nil, 0
 	clear(r.admitted)
 	r.hub.event(control.RoomClosed, r, nil, now)
@@ -261,7 +321,7 @@ func (r *room) tidy(now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, s := range slices.Clone(r.seats) {
-		if s.conn == nil && now.Sub(s.lost) > resumeWindow {
+		if s.conn == nil && !s.direct && now.Sub(s.lost) > resumeWindow {
 			r.giveUp(s, "lost", now)
 		}
 	}

@@ -8,10 +8,15 @@ import (
 
 	"yuanzhen/signaling/control"
 	"yuanzhen/signaling/sfu"
+	"yuanzhen/signaling/sfu/rate"
 )
 
-// maxPointerRate is how many pointer messages a second a seat may send: one a frame at 60 Hz.
-const maxPointerRate = 60
+const (
+	// maxPointerRate is how many pointer messages a second a seat may send: one a frame at 60 Hz.
+	maxPointerRate = 60
+	// qualityEvery is the shortest time between two reports of a seat that are passed on; clients report every 10 s.
+	qualityEvery = 5 * time.Second
+)
 
 // seat is a person's place in a room from the first arrival until it is given up. It is made by room.enter; all
 // fields after claims are guarded by the room's mutex.
@@ -27,13 +32,21 @@ type seat struct {
 	peer     *sfu.Peer // nil until admitted: a waiting seat has no transport at all
 	tracks   []*sfu.UpTrack
 	muted    map[sfu.Source]bool
+	line     lineView
 	pointers *bucket
+	reported time.Time // when its last quality report was passed on
+
+	// Of a seat that came by WHIP or WHEP: it has no socket, and lasts as long as its peer.
+	direct  bool
+	holder  control.Seat  // of the ticket; the seat of a viewer has a name of its own
+	viewing control.Seat  // whom it watches; empty unless it came by WHEP
+	more    chan struct{} // closed and renewed when a track is added; nil while nobody waits for one
 }
 
 func newSeat(r *room, c control.Claims, now time.Time) *seat {
 	return &seat{
 		room: r, claims: c, session: rand.Text(), since: now,
-		muted: map[sfu.Source]bool{}, pointers: newBucket(maxPointerRate, now),
+		muted: map[sfu.Source]bool{}, line: lineView{Pictures: true}, pointers: newBucket(maxPointerRate, now),
 	}
 }
 
@@ -41,7 +54,7 @@ func (s *seat) id() control.Seat { return s.claims.Seat }
 
 func (s *seat) presence() control.Presence {
 	switch {
-	case s.conn == nil:
+	case s.conn == nil && !s.direct:
 		return control.Reconnecting
 	case !s.admitted:
 		return control.Waiting
@@ -50,12 +63,15 @@ func (s *seat) presence() control.Presence {
 }
 
 func (s *seat) view() seatView {
-	v := seatView{Seat: s.id(), Name: s.claims.Name, Role: s.claims.Role, Presence: s.presence(), Tracks: []trackView{}}
+	v := seatView{Seat: s.id(), Name: s.claims.Name, Role: s.claims.Role, Presence: s.presence(), Tracks: []trackView{}, Line: s.line}
 	for _, up := range s.tracks {
 		v.Tracks = append(v.Tracks, trackView{ID: up.ID, Source: up.Source, Kind: up.Kind(), Muted: s.muted[up.Source]})
 	}
 	return v
 }
+
+// takes says whether the track is sent to the seat.
+func (s *seat) takes(up *sfu.UpTrack) bool { return s.line.Pictures || up.Kind() != "video" }
 
 func (s *seat) send(message any) {
 	if s.conn != nil {
@@ -77,7 +93,7 @@ func (s *seat) handle(m fromClient, now time.Time) *refusal {
 	case "leave":
 		s.room.giveUp(s, "left", now)
 		return nil
-	case "publish", "answer", "candidate", "restart", "mute", "app":
+	case "publish", "answer", "candidate", "restart", "mute", "app", "choose", "quality", "line":
 		if s.peer == nil {
 			return errNotAdmitted
 		}
@@ -102,6 +118,26 @@ func (s *seat) act(m fromClient, now time.Time) *refusal {
 		return nil
 	case "restart":
 		s.peer.RestartICE()
+		return nil
+	case "choose":
+		if up := s.room.track(m.Track); up != nil {
+			s.peer.Choose(up, m.choice())
+		}
+		return nil
+	case "line":
+		if m.Line == nil || !m.Line.valid() {
+			return errMalformed
+		}
+		s.room.describe(s, *m.Line)
+		return nil
+	case "quality":
+		if m.Quality == nil || !m.Quality.Valid() {
+			return errMalformed
+		}
+		if now.Sub(s.reported) >= qualityEvery {
+			s.reported = now
+			s.room.hub.quality(s, *m.Quality, now)
+		}
 		return nil
 	}
 	if !s.claims.Publish {
@@ -152,10 +188,14 @@ func (m media) Published(up *sfu.UpTrack) {
 	m.locked(func() {
 		m.tracks = append(m.tracks, up)
 		m.room.each(func(other *seat) {
-			if other != m.seat && other.peer != nil {
+			if other != m.seat && other.peer != nil && !other.direct && other.takes(up) {
 				other.peer.Subscribe(up, string(m.id()))
 			}
 		})
+		if m.more != nil {
+			close(m.more)
+			m.more = nil
+		}
 		m.room.tell(m.seat)
 	})
 }
@@ -164,6 +204,9 @@ func (m media) Unpublished(up *sfu.UpTrack) {
 	m.locked(func() {
 		m.tracks = slices.DeleteFunc(m.tracks, func(t *sfu.UpTrack) bool { return t == up })
 		m.room.withdraw(m.seat, up)
+		if len(m.tracks) == 0 {
+			m.room.abandon(m.seat)
+		}
 		m.room.tell(m.seat)
 	})
 }
@@ -174,6 +217,18 @@ func (m media) Pointer(data []byte) {
 			m.room.point(m.seat, data)
 		}
 	})
+}
+
+func (m media) Speaking(on bool) {
+	m.locked(func() { m.room.broadcast(nil, speakingMessage{"speaking", m.id(), on}) })
+}
+
+func (m media) Wanted(up *sfu.UpTrack, d sfu.Demand) {
+	m.locked(func() { m.send(wantedMessage{"wanted", up.Source, d.Layers, d.Rung.String()}) })
+}
+
+func (m media) Rung(r rate.Rung) {
+	m.locked(func() { m.send(rungMessage{"rung", r.String()}) })
 }
 
 // Broken ends the socket; the client comes back and begins anew.
@@ -192,6 +247,7 @@ func (m media) Broken(err error) {
 			m.room.withdraw(m.seat, up)
 		}
 		m.tracks = nil
+		m.room.abandon(m.seat)
 		if m.conn != nil {
 			last := why.message()
 			last.Fatal = true

@@ -7,6 +7,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -27,6 +28,7 @@ import (
 	"yuanzhen/signaling/queue"
 	"yuanzhen/signaling/sfu"
 	"yuanzhen/signaling/turn"
+	"yuanzhen/signaling/whip"
 )
 
 const (
@@ -47,6 +49,8 @@ type Options struct {
 	AllowedOrigins []string
 	// SHA1Profile admits browsers from before 2022, see sfu.Options.
 	SHA1Profile bool
+	// BenchSecret, when not empty, is a bearer token for any seat in any room over WHIP and WHEP. For measuring only.
+	BenchSecret string
 	Events      control.Events // nil: nobody listens
 	Logger      *slog.Logger   // nil is silent. Neither tickets nor names nor addresses are logged.
 	Logs        logging.LoggerFactory
@@ -56,6 +60,9 @@ type Options struct {
 // RelayOptions say whether a TURN relay runs in this process or elsewhere.
 type RelayOptions struct {
 	UDP, TCP netip.AddrPort // of the relay in this process; none runs when UDP is invalid
+	TLS      netip.AddrPort // not listened on when invalid
+	// Certificate of TLS, for the name in Host; self-made when nil.
+	Certificate *tls.Certificate
 	// Host is how clients reach the relay: the first of PublicIPs or the address listened on when empty.
 	Host string
 	// URLs of an outside relay that shares Secret (coturn's use-auth-secret); nothing is started then.
@@ -74,6 +81,7 @@ type Server struct {
 	hub    *hub
 	engine *sfu.Engine
 	relay  *turn.Server // nil when none runs here
+	whip   *whip.Handler
 	stop   chan struct{}
 	work   sync.WaitGroup // the sweep and the events
 
@@ -122,6 +130,7 @@ func (s *Server) Start() error {
 	s.hub = &hub{
 		engine: s.engine, now: s.options.Now, log: s.log, events: queue.New[control.Event](), rooms: map[control.Room]*room{},
 	}
+	s.whip = whip.New(direct{s}, s.log)
 	s.work.Go(s.sweep)
 	s.work.Go(s.report)
 	return nil
@@ -129,7 +138,7 @@ func (s *Server) Start() error {
 
 func (s *Server) startRelay() error {
 	o := turn.Options{
-		UDP: s.options.Relay.UDP, TCP: s.options.Relay.TCP, Secret: s.options.Relay.Secret,
+		UDP: s.options.Relay.UDP, TCP: s.options.Relay.TCP, TLS: s.options.Relay.TLS, Certificate: s.options.Relay.Certificate, Secret: s.options.Relay.Secret,
 		Logger: s.log, Logs: s.options.Logs, Peers: s.mediaSockets(),
 	}
 	if len(s.options.PublicIPs) > 0 {
@@ -181,11 +190,13 @@ func (s *Server) Stop() error {
 		})
 		r.mu.Unlock()
 	}
+	s.whip.Close()
 	s.handlers.Wait()
 	close(s.stop)
 	s.hub.events.Close()
 	s.work.Wait()
 	errs := []error{s.engine.Close()}
+	s.whip.Wait()
 	if s.relay != nil {
 		errs = append(errs, s.relay.Close())
 	}
@@ -336,6 +347,8 @@ func (s *Server) serve(ws *websocket.Conn) {
 		}
 		_ = ws.SetWriteDeadline(time.Now().Add(writeTime))
 		_ = ws.WriteJSON(refusal.message())
+		_ = ws.WriteMessage(websocket.CloseMessage, websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""))
+		linger(ws)
 		return
 	}
 	s.sit(ws, m, claims)
@@ -368,7 +381,7 @@ func (s *Server) readJoin(ws *websocket.Conn) (fromClient, control.Claims, *refu
 func (s *Server) sit(ws *websocket.Conn, m fromClient, claims control.Claims) {
 	cn := newConn(ws)
 	go cn.write()
-	defer func() { <-cn.gone }()
+	defer cn.linger()
 	s.joined(ws)
 	var seat *seat
 	s.hub.in(claims.Room, func(r *room) {
@@ -388,10 +401,9 @@ func (s *Server) sit(ws *websocket.Conn, m fromClient, claims control.Claims) {
 		cn.end(errGoingAway.message())
 		return
 	}
-	alive := func(string) error { return ws.SetReadDeadline(time.Now().Add(readTime)) }
-	ws.SetPongHandler(alive)
+	ws.SetPongHandler(func(string) error { return cn.listen() })
 	rate := newBucket(maxRate, time.Now())
-	for alive("") == nil {
+	for cn.listen() == nil {
 		kind, raw, err := ws.ReadMessage()
 		if err != nil {
 			return

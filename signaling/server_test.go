@@ -36,6 +36,7 @@ type house struct {
 	server *signaling.Server
 	desk   control.Desk
 	url    string
+	http   *httptest.Server // WHIP and WHEP; nil until asked for
 
 	mu     sync.Mutex
 	events []control.Event
@@ -262,6 +263,37 @@ func TestRemovalEndsMediaAtOnceAndOldTickets(t *testing.T) {
 	await(t, ctx, h.dial(ctx, host("b")), "joined", nil) // a ticket sold since lets in again
 }
 
+func TestBehindALockedDoorNobodyNewWaits(t *testing.T) {
+	h, ctx := open(t), soon(t)
+	rooms := h.server.Rooms()
+	doctor := h.dial(ctx, host("doctor"))
+	known := h.dial(ctx, waiting("known"))
+	await(t, ctx, known, "joined", nil)
+	must(t, rooms.Lock(ctx, "room", true))
+	await(t, ctx, doctor, "lock", func(m signaltest.Message) bool { return m.Locked })
+
+	stranger := h.dial(ctx, waiting("stranger"))
+	if m := await(t, ctx, stranger, "error", nil); m.Code != "room_locked" || !m.Fatal {
+		t.Fatalf("got %+v", m)
+	}
+	must(t, stranger.AwaitEnd(ctx))
+	for _, m := range doctor.Messages() {
+		if m.Type == "seat" && m.View().Seat == "stranger" {
+			t.Fatal("a stranger at the locked door was shown")
+		}
+	}
+
+	// Who waited before stays, and who was admitted comes back.
+	must(t, rooms.Admit(ctx, "room", "known"))
+	await(t, ctx, known, "admitted", func(m signaltest.Message) bool { return m.Locked })
+	again := h.dial(ctx, waiting("known"))
+	await(t, ctx, again, "joined", func(m signaltest.Message) bool { return m.Locked })
+
+	must(t, rooms.Lock(ctx, "room", false))
+	await(t, ctx, doctor, "lock", func(m signaltest.Message) bool { return !m.Locked })
+	await(t, ctx, h.dial(ctx, waiting("stranger")), "joined", nil)
+}
+
 func TestCloseEndsEverybody(t *testing.T) {
 	h, ctx := open(t), soon(t)
 	a, w := h.dial(ctx, host("a")), h.dial(ctx, waiting("w"))
@@ -410,6 +442,84 @@ func TestMuteIsShown(t *testing.T) {
 		v := m.View()
 		return v.Seat == "a" && len(v.Tracks) == 1 && v.Tracks[0].Muted
 	})
+}
+
+func TestWhoWantsNoPicturesIsSentNone(t *testing.T) {
+	h, ctx := open(t), soon(t)
+	doctor, patient := h.dial(ctx, host("doctor")), h.dial(ctx, host("patient"))
+	must(t, doctor.Publish(ctx, "microphone", "camera"))
+	must(t, patient.AwaitPackets(ctx, "doctor", "camera", 5), patient.AwaitPackets(ctx, "doctor", "microphone", 5))
+	line := func(pictures bool) {
+		must(t, patient.Send(map[string]any{"type": "line", "line": map[string]any{"pictures": pictures, "limit": "audio", "light": "poor"}}))
+		await(t, ctx, doctor, "seat", func(m signaltest.Message) bool {
+			v := m.View()
+			return v.Seat == "patient" && v.Line.Light == "poor" && v.Line.Limit == "audio" && v.Line.Pictures == pictures
+		})
+	}
+	var offer uint64
+	for _, m := range patient.Messages() {
+		offer = max(offer, m.Offer)
+	}
+	line(false)
+	await(t, ctx, patient, "subscribe", func(m signaltest.Message) bool {
+		return m.Offer > offer && len(m.Tracks) == 1 && m.Tracks[0].Source == "microphone"
+	})
+	// A picture that begins later is not sent either; the sound is.
+	must(t, doctor.Publish(ctx, "screen"))
+	heard := patient.Received("doctor", "microphone")
+	must(t, patient.AwaitPackets(ctx, "doctor", "microphone", heard+20))
+	if n := patient.Received("doctor", "screen"); n != 0 {
+		t.Fatalf("%d packets of a picture nobody asked for", n)
+	}
+	line(true)
+	must(t, patient.AwaitPackets(ctx, "doctor", "screen", 5))
+	seen := patient.Received("doctor", "camera")
+	must(t, patient.AwaitPackets(ctx, "doctor", "camera", seen+5))
+
+	must(t, patient.Send(map[string]any{"type": "line", "line": map[string]any{"light": "purple"}}))
+	if m := await(t, ctx, patient, "error", nil); m.Code != "malformed" {
+		t.Fatalf("got %+v", m)
+	}
+}
+
+func TestQualityGoesToTheHouseAndNotToOtherSeats(t *testing.T) {
+	h, ctx := open(t), soon(t)
+	doctor, patient := h.dial(ctx, host("doctor")), h.dial(ctx, host("patient"))
+	report := map[string]any{"seconds": 10, "mode": "audio", "path": "relay", "rtt_ms": 400, "loss": 0.1, "concealed": 0.02}
+	must(t, patient.Send(map[string]any{"type": "quality", "quality": report}))
+	must(t, patient.Send(map[string]any{"type": "quality", "quality": report})) // too soon after the first
+	must(t, patient.Send(map[string]any{"type": "app", "topic": "after", "data": 1}))
+	await(t, ctx, doctor, "app", nil)
+	heard := func() (found []control.Quality) {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		for _, e := range h.events {
+			if e.Kind == control.QualityReported && e.Seat == "patient" {
+				found = append(found, *e.Quality)
+			}
+		}
+		return found
+	}
+	for len(heard()) == 0 {
+		select {
+		case <-ctx.Done():
+			t.Fatal("no report was heard")
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	if got := heard(); len(got) != 1 || got[0].Mode != "audio" || got[0].RTTms != 400 || got[0].Path != "relay" {
+		t.Fatalf("heard %+v", got)
+	}
+	for _, m := range doctor.Messages() {
+		if m.Type == "quality" {
+			t.Fatal("another seat was told")
+		}
+	}
+	report["loss"] = 1.5
+	must(t, patient.Send(map[string]any{"type": "quality", "quality": report}))
+	if m := await(t, ctx, patient, "error", nil); m.Code != "malformed" {
+		t.Fatalf("got %+v", m)
+	}
 }
 
 func TestAWatcherMayOnlyWatch(t *testing.T) {

@@ -7,46 +7,9 @@ import (
 	"io"
 	"os"
 
-	"yuanzhen/consult/eligibility"
 	"yuanzhen/prescribe/check"
 	"yuanzhen/prescribe/formulary"
 )
-
-type eligibilityCmd struct {
-	Check eligibilityCheckCmd `cmd:"" help:"Judge one facts document. Exit 0 with a verdict, non-zero when facts or policies are unusable."`
-}
-
-type eligibilityCheckCmd struct {
-	Facts    string `required:"" placeholder:"FILE" help:"Facts document (JSON), or - for standard input."`
-	Policies string `required:"" placeholder:"DIR" help:"Folder of first-visit policies (YAML)."`
-	JSON     bool   `name:"json" help:"Print the decision as JSON."`
-}
-
-func (c *eligibilityCheckCmd) Run(context.Context) error {
-	facts, err := readFile(c.Facts)
-	if err != nil {
-		return err
-	}
-	rules, err := eligibility.National()
-	if err != nil {
-		return err
-	}
-	decision, err := rules.Decide(facts, eligibility.LoadPolicies(os.DirFS(c.Policies)))
-	if err != nil {
-		return err
-	}
-	if c.JSON {
-		return json.NewEncoder(os.Stdout).Encode(decision)
-	}
-	fmt.Println(decision.Verdict)
-	for _, r := range decision.Reasons {
-		fmt.Printf("  %-16s %s / %s\n  %16s %s\n", r.Rule, r.Message.ZH, r.Message.EN, "", r.Citation)
-	}
-	for _, w := range decision.Ways {
-		fmt.Printf("  → %s / %s\n", w.Title.ZH, w.Title.EN)
-	}
-	return nil
-}
 
 type prescribeCmd struct {
 	Check  prescribeCheckCmd  `cmd:"" help:"Check a draft prescription against the formulary."`

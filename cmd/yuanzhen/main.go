@@ -26,6 +26,7 @@ type commands struct {
 	Eligibility eligibilityCmd `cmd:"" help:"May this visit go online? Example: yuanzhen eligibility check --facts f.json --policies dir --json"`
 	Prescribe   prescribeCmd   `cmd:"" help:"Check a prescription, verify its code. Example: yuanzhen prescribe check --case case.yaml --json"`
 	Audit       auditCmd       `cmd:"" help:"Prove that the audit log is whole. Example: yuanzhen audit verify --data var"`
+	Netcheck    netcheckCmd    `cmd:"" help:"Does this network carry visits? Paths, loss, jitter, throughput, remedies. Example: yuanzhen netcheck https://visit.example.org"`
 	Demo        demoCmd        `cmd:"" help:"Ask a running demo for its people and rooms. Example: yuanzhen demo cast --addr http://127.0.0.1:8080 --json"`
 	Bench       bench.Cmd      `cmd:"" help:"Measure this machine. Example: yuanzhen bench booking"`
 	Version     versionCmd     `cmd:"" help:"Print the version."`

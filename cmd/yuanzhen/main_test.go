@@ -1,12 +1,18 @@
 package main
 
 import (
+	"crypto/ed25519"
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"yuanzhen/consult/eligibility"
 )
 
 // TestMain lets the test binary be the program itself.
@@ -60,6 +66,151 @@ func TestEligibilityCheck(t *testing.T) {
 	_, complaint, code = yuanzhen(t, string(baseline), "eligibility", "check", "--facts", "-", "--policies", t.TempDir()+"/none", "--json")
 	if code == 0 || complaint == "" {
 		t.Fatal("a folder of policies that is not there must be said")
+	}
+}
+
+// Every visible case through the command: verdict and order of reasons.
+func TestEligibilityCases(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(cases, "cases", "*.json"))
+	if err != nil || len(files) != 50 {
+		t.Fatalf("%d cases, %v", len(files), err)
+	}
+	baseline, _ := eligibility.Baseline()
+	for _, file := range files {
+		var c struct {
+			ID, Verdict string
+			Patch       any
+			Reasons     []string
+		}
+		text, err := os.ReadFile(file)
+		if err == nil {
+			err = json.Unmarshal(text, &c)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		facts, err := eligibility.Patched(baseline, c.Patch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, complaint, code := yuanzhen(t, string(facts), "eligibility", "check", "--facts", "-", "--policies", filepath.Join(cases, "policies"), "--json")
+		var got struct {
+			Verdict string
+			Reasons []string
+		}
+		if err := json.Unmarshal([]byte(out), &got); err != nil || code != 0 || got.Verdict != c.Verdict || !slices.Equal(got.Reasons, c.Reasons) || got.Reasons == nil {
+			t.Errorf("%s: exit %d, %s %s, want %s %v", c.ID, code, out, complaint, c.Verdict, c.Reasons)
+		}
+	}
+}
+
+func TestEligibilityRules(t *testing.T) {
+	out, complaint, code := yuanzhen(t, "", "eligibility", "rules", "lint")
+	if code != 0 || !strings.Contains(out, "37 rules") {
+		t.Fatalf("lint: exit %d: %s %s", code, out, complaint)
+	}
+	if out, _, code = yuanzhen(t, "", "eligibility", "rules", "show", "vis-11"); code != 0 || !strings.Contains(out, "第十六条") {
+		t.Fatalf("show: exit %d: %s", code, out)
+	}
+	if _, complaint, code = yuanzhen(t, "", "eligibility", "rules", "show", "VIS-99"); code == 0 || !strings.Contains(complaint, "VIS-99") {
+		t.Fatalf("show of nothing: exit %d: %s", code, complaint)
+	}
+	pack := filepath.Join(t.TempDir(), "31")
+	rule, err := os.ReadFile(filepath.Join(cases, "..", "rules", "cn", "DOC-02.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	local := strings.NewReplacer("id: DOC-02", "id: SH-DOC-01", `"00"`, `"31"`, "independent_years < 3", "independent_years < 20").Replace(string(rule))
+	if err := errors.Join(os.Mkdir(pack, 0o755), os.WriteFile(filepath.Join(pack, "SH-DOC-01.yaml"), []byte(local), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	if out, _, code = yuanzhen(t, "", "eligibility", "rules", "list", "--rules", pack); code != 0 || !strings.Contains(out, "SH-DOC-01") {
+		t.Fatalf("list: exit %d: %s", code, out)
+	}
+	if _, complaint, code = yuanzhen(t, "", "eligibility", "rules", "lint", "--rules", pack); code == 0 || !strings.Contains(complaint, "stories do not hold") {
+		t.Fatalf("lint of a pack whose story is wrong: exit %d: %s", code, complaint)
+	}
+	baseline, _ := eligibility.Baseline()
+	out, _, code = yuanzhen(t, string(baseline), "eligibility", "check", "--facts", "-", "--policies", filepath.Join(cases, "policies"), "--rules", pack, "--json")
+	if code != 0 || !strings.Contains(out, `"reasons":["SH-DOC-01"]`) {
+		t.Fatalf("check with a pack: exit %d: %s", code, out)
+	}
+
+	facts, err := eligibility.Patched(baseline, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Repeat(`{"id": "a", "facts": `+string(facts)+"}\n", 3)
+	out, complaint, code = yuanzhen(t, lines, "eligibility", "simulate", "--decisions", "-", "--draft-rules", pack)
+	if code != 0 || !strings.Contains(out, "3 judged: 0 newly pass, 3 newly fail") {
+		t.Fatalf("simulate rules: exit %d: %s %s", code, out, complaint)
+	}
+	if out, complaint, code = yuanzhen(t, lines, "eligibility", "simulate", "--decisions", "-", "--draft", filepath.Join(cases, "policies", "fx-epi.yaml")); code != 0 || !strings.Contains(out, "3 unchanged") {
+		t.Fatalf("simulate a policy: exit %d: %s %s", code, out, complaint)
+	}
+	if _, complaint, code = yuanzhen(t, "{}\n", "eligibility", "simulate", "--decisions", "-", "--draft-rules", pack); code == 0 || !strings.Contains(complaint, "line 1") {
+		t.Fatalf("simulate nothing: exit %d: %s", code, complaint)
+	}
+	if _, complaint, code = yuanzhen(t, lines, "eligibility", "simulate", "--decisions", "-"); code == 0 || !strings.Contains(complaint, "--draft") {
+		t.Fatalf("simulate without a draft: exit %d: %s", code, complaint)
+	}
+}
+
+func TestEligibilityVerify(t *testing.T) {
+	set, err := eligibility.National()
+	if err != nil {
+		t.Fatal(err)
+	}
+	facts, policies := eligibility.Baseline()
+	d, err := set.Decide(facts, policies)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ruling, err := d.Ruling("0190aaaa-0000-7000-8000-00000000beef", time.Date(2026, 6, 15, 2, 0, 0, 0, time.UTC))
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dossier := eligibility.Dossier{Ruling: ruling, Facts: facts, Rules: set.Packs(), Signature: eligibility.Signature{
+		KeyID: eligibility.KeyID(public), Alg: "Ed25519", Sig: ed25519.Sign(private, ruling), PublicKey: public}}
+	for _, p := range policies.All() {
+		dossier.Policies = append(dossier.Policies, p.Document())
+	}
+	text, err := json.Marshal(dossier)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, complaint, code := yuanzhen(t, string(text), "eligibility", "verify", "-", "--json")
+	if code != 0 || !strings.Contains(out, `"good":true,"key":"unconfirmed"`) {
+		t.Fatalf("exit %d: %s %s", code, out, complaint)
+	}
+	keys := filepath.Join(t.TempDir(), "keys.json")
+	list, err := json.Marshal([]map[string]any{{"key_id": eligibility.KeyID(public), "public_key": []byte(public)}})
+	if err == nil {
+		err = os.WriteFile(keys, list, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, complaint, code = yuanzhen(t, string(text), "eligibility", "verify", "-", "--keys", keys); code != 0 || !strings.Contains(out, "in the house's list") {
+		t.Fatalf("exit %d: %s %s", code, out, complaint)
+	}
+	if err := os.WriteFile(keys, []byte("[]"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if out, _, code = yuanzhen(t, string(text), "eligibility", "verify", "-", "--keys", keys); code == 0 || !strings.Contains(out, "NOT in the house's list") {
+		t.Fatalf("a key nobody published: exit %d: %s", code, out)
+	}
+	altered := strings.Replace(string(text), `"severity": "mild"`, `"severity": "severe"`, 1)
+	altered = strings.Replace(altered, `"severity":"mild"`, `"severity":"severe"`, 1)
+	if out, _, code = yuanzhen(t, altered, "eligibility", "verify", "-"); code == 0 || altered == string(text) || !strings.Contains(out, "facts: NOT PROVED") {
+		t.Fatalf("altered facts: exit %d: %s", code, out)
+	}
+	if _, complaint, code = yuanzhen(t, "{", "eligibility", "verify", "-"); code == 0 || !strings.Contains(complaint, "not a decision") {
+		t.Fatalf("half a file: exit %d: %s", code, complaint)
 	}
 }
 

@@ -36,8 +36,8 @@ var phases = [...][]string{
 	{"VIS-11", "EXC-01", "EXC-02", "EXC-03", "EXC-04", "EXC-05", "EXC-06"},
 }
 
-// kinds is phase 6: for each declared kind the rules in order, of which the first that fires
-// decides and the others are not asked.
+// In phase 6 the first line that matches decides; the lines below it are not looked at. The rules say for which
+// declared kind they are asked.
 //
 //	#   if                                                          report   phase 7?
 //	1   condition changed, or judged unsuitable                     VIS-09   no
@@ -52,12 +52,6 @@ var phases = [...][]string{
 //	10  the category is not in the online catalogue                 VIS-10   no
 //	11  the newest record of the category is beyond its window      VIS-06   no
 //	12  otherwise                                                   –        no
-var kinds = map[string][]string{
-	HealthConsult: {"VIS-09", "VIS-12"},
-	Accompanied:   {"VIS-09", "VIS-07"},
-	FirstVisit:    {"VIS-09"},
-	FollowUp:      {"VIS-09", "VIS-08", "VIS-04", "VIS-03", "VIS-05", "VIS-10", "VIS-06"},
-}
 
 // Decide answers for a facts document. An error means no verdict: the facts or the policies are
 // unusable. Danger signs come before everything, also when the rest is missing or unusable.
@@ -67,6 +61,13 @@ func (s *RuleSet) Decide(facts []byte, policies Policies) (Decision, error) {
 		return Decision{}, err
 	}
 	defer doc.release()
+	d, err := s.decide(doc, policies)
+	d.FactsSHA256 = doc.hash()
+	return d, err
+}
+
+// decide is Decide for a document that has been read, without its hash.
+func (s *RuleSet) decide(doc *document, policies Policies) (Decision, error) {
 	run := run{set: s, evaluation: &evaluation{Facts: &Facts{Visit: Visit{RedFlags: redFlags(doc.node)}}}}
 	if !run.asks("VIS-01") {
 		f, err := decode(doc.node)
@@ -75,9 +76,7 @@ func (s *RuleSet) Decide(facts []byte, policies Policies) (Decision, error) {
 		}
 		run.evaluation = newEvaluation(f)
 		run.gates()
-		if run.kind() {
-			run.firstVisit(policies)
-		}
+		run.visit(policies)
 	}
 	if run.err != nil {
 		return Decision{}, run.err
@@ -88,8 +87,10 @@ func (s *RuleSet) Decide(facts []byte, policies Policies) (Decision, error) {
 		Reasons:     run.reasons,
 		Ways:        run.ways(),
 		RuleSet:     s.version,
+		RulesSHA256: s.hash,
 		Policies:    policies.versions,
-		FactsSHA256: doc.hash(),
+		fired:       run.fired,
+		policy:      run.exception.policy,
 	}, nil
 }
 
@@ -97,50 +98,105 @@ func (s *RuleSet) Decide(facts []byte, policies Policies) (Decision, error) {
 type run struct {
 	*evaluation
 	set     *RuleSet
+	wide    bool // ask only who would be asked without the local additions
 	reasons []rule.Reason
 	fired   []*Rule
 	err     error // of a condition; there is no verdict then
 }
 
-// asks evaluates a rule and reports whether it fired.
+// asks evaluates the rules of an id, the national one and those of the place, and reports whether one fired. Of
+// several that fire the strictest is told.
 func (r *run) asks(id string) bool {
-	asked := r.set.rules[id]
-	if !asked.asksAt(r.evaluation) {
+	variants := r.set.rules[id]
+	first := 0
+	for i, v := range variants { // a document of a higher authority puts the wider rules aside
+		if v.Instead != nil && v.asksAt(r.evaluation) && strings.HasPrefix(r.place(), v.Jurisdiction) {
+			first = i
+		}
+	}
+	var strictest *Rule
+	for i, v := range variants[first:] {
+		if i > 0 && (r.wide || v.Instead != nil) || !v.asksAt(r.evaluation) {
+			continue
+		}
+		fires, _, err := v.fires.Eval(r.evaluation)
+		if err != nil {
+			r.err = errors.Join(r.err, fmt.Errorf("rule %s: %w", id, err))
+			return false
+		}
+		if fires != types.True {
+			continue
+		}
+		r.fired = append(r.fired, v)
+		if strictest == nil || v.Outcome > strictest.Outcome {
+			strictest = v
+		}
+	}
+	if strictest == nil {
 		return false
 	}
-	fires, _, err := asked.fires.Eval(r.evaluation)
-	if err != nil {
-		r.err = errors.Join(r.err, fmt.Errorf("rule %s: %w", id, err))
-		return false
-	}
-	if fires != types.True {
-		return false
-	}
-	r.fired = append(r.fired, asked)
-	r.reasons = append(r.reasons, asked.reason(r.exception.policy))
+	r.reasons = append(r.reasons, strictest.reason(r.exception.policy))
 	return true
 }
 
-// asksAt: the stage restricts the rules that name it; an emergency is asked before the stage is known.
+// asksAt: the stage restricts the rules that name it; an emergency is asked before the stage is known. A local
+// rule is asked unless the visit is known to take place elsewhere.
 func (r *Rule) asksAt(e *evaluation) bool {
-	return (r.Phase == 0 || slices.Contains(r.Stages, e.Stage)) &&
-		(r.InForce.Until == nil || e.today < *r.InForce.Until)
+	switch {
+	case r.Phase == 0:
+		return true
+	case !slices.Contains(r.AppliesTo.Stages, e.Stage),
+		len(r.AppliesTo.Kinds) > 0 && !slices.Contains(r.AppliesTo.Kinds, e.Visit.DeclaredKind),
+		r.InForce.Until != nil && e.today >= *r.InForce.Until:
+		return false
+	case r.Jurisdiction == "00":
+		return true
+	}
+	place := e.place()
+	return e.today >= r.InForce.From && (strings.HasPrefix(place, r.Jurisdiction) || strings.HasPrefix(r.Jurisdiction, place))
 }
 
 // gates is phases 1 to 5.
 func (r *run) gates() {
-	for _, phase := range phases[1:6] {
+	for _, phase := range r.set.order[1:6] {
 		for _, id := range phase {
 			r.asks(id)
 		}
 	}
 }
 
+// visit is phases 6 and 7. Where the first that fires decides, a local rule that fires early could spare the
+// visit a stricter one below: both ways are gone, and the stricter wins.
+func (r *run) visit(policies Policies) {
+	if !r.set.bends {
+		r.branch(policies)
+		return
+	}
+	wide, local := *r, *r
+	wide.evaluation, local.evaluation = new(*r.evaluation), new(*r.evaluation)
+	wide.reasons, wide.fired = slices.Clone(r.reasons), slices.Clone(r.fired)
+	wide.wide = true
+	wide.branch(policies)
+	local.branch(policies)
+	if rule.Worst(wide.reasons) > rule.Worst(local.reasons) {
+		local = wide
+	}
+	err := errors.Join(wide.err, local.err)
+	*r = local
+	r.err = err
+}
+
+func (r *run) branch(policies Policies) {
+	if r.kind() {
+		r.firstVisit(policies)
+	}
+}
+
 // kind is phase 6. It reports whether the visit is a first visit, for which phase 7 decides.
 func (r *run) kind() (first bool) {
-	for _, id := range kinds[r.Visit.DeclaredKind] {
+	for _, id := range r.set.order[6] {
 		if r.asks(id) {
-			return r.set.rules[id].Reclassifies
+			return r.set.rules[id][0].Reclassifies
 		}
 	}
 	return r.Visit.DeclaredKind == FirstVisit

@@ -336,6 +336,16 @@ func (n *node) hash() string {
 	return hex.EncodeToString(sum[:])
 }
 
+// Canonical is a JSON text in canonical form (RFC 8785). One that I-JSON forbids is refused.
+func Canonical(text []byte) ([]byte, error) {
+	doc, err := parse(text)
+	if err != nil {
+		return nil, err
+	}
+	defer doc.release()
+	return doc.canonical(nil), doc.flaw
+}
+
 // canonical appends the document as RFC 8785 writes it.
 func (n *node) canonical(b []byte) []byte {
 	switch n.kind {

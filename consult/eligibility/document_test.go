@@ -85,7 +85,7 @@ func FuzzPolicy(f *testing.F) {
 		f.Add(read(f, file))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		p, err := parsePolicy(text)
+		p, err := ParsePolicy(text, "")
 		if err == nil && (p.ID == "" || !p.From.Before(p.To)) {
 			t.Fatalf("accepted %+v", p)
 		}

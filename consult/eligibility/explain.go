@@ -2,6 +2,8 @@ package eligibility
 
 import (
 	"encoding/json"
+	"maps"
+	"strings"
 
 	"yuanzhen/internal/fault"
 	"yuanzhen/internal/rule"
@@ -12,28 +14,178 @@ type Decision struct {
 	Stage       Stage
 	Verdict     rule.Outcome
 	Reasons     []rule.Reason
-	Ways        []Way    // out, for the person
-	RuleSet     string   // version of the rules
-	Policies    []string // <id>@<version> of every known policy, in order of precedence
-	FactsSHA256 string   // of the facts document in canonical form (RFC 8785)
+	Ways        []Way // out, for the person
+	Prospect    *Prospect
+	RuleSet     string // version of the rules
+	RulesSHA256 string
+	Policies    []PolicyVersion // every known policy, in order of precedence
+	FactsSHA256 string          // of the facts document in canonical form (RFC 8785)
+
+	fired  []*Rule
+	policy *Policy // that decided alone
+}
+
+// Answer is a decision as the command and the API print it.
+type Answer struct {
+	Verdict     rule.Outcome    `json:"verdict"`
+	Reasons     []string        `json:"reasons"` // rule IDs in the order of evaluation
+	Explained   []rule.Reason   `json:"explained,omitempty"`
+	Ways        []Way           `json:"ways,omitempty"`
+	Prospect    *Prospect       `json:"prospect,omitempty"`
+	Stage       Stage           `json:"stage,omitempty"`
+	RuleSet     string          `json:"rule_set"`
+	RulesSHA256 string          `json:"rules_sha256"`
+	Policies    []PolicyVersion `json:"policies,omitempty"`
+	FactsSHA256 string          `json:"facts_sha256"`
+}
+
+// Answer is the decision in that form.
+func (d Decision) Answer() Answer {
+	return Answer{d.Verdict, ruleIDs(d.Reasons), d.Reasons, d.Ways, d.Prospect, d.Stage, d.RuleSet, d.RulesSHA256, d.Policies, d.FactsSHA256}
 }
 
 // MarshalJSON writes verdict and reasons as rule IDs, and the rest beside them.
-func (d Decision) MarshalJSON() ([]byte, error) {
-	ids := make([]string, len(d.Reasons))
-	for i, r := range d.Reasons {
+func (d Decision) MarshalJSON() ([]byte, error) { return json.Marshal(d.Answer()) }
+
+// ruleIDs is never nil: no reason is written [].
+func ruleIDs(reasons []rule.Reason) []string {
+	ids := make([]string, len(reasons))
+	for i, r := range reasons {
 		ids[i] = r.Rule
 	}
-	return json.Marshal(struct {
-		Verdict     rule.Outcome  `json:"verdict"`
-		Reasons     []string      `json:"reasons"`
-		Explained   []rule.Reason `json:"explained,omitempty"`
-		Ways        []Way         `json:"ways,omitempty"`
-		Stage       Stage         `json:"stage,omitempty"`
-		RuleSet     string        `json:"rule_set"`
-		Policies    []string      `json:"policies,omitempty"`
-		FactsSHA256 string        `json:"facts_sha256"`
-	}{d.Verdict, ids, d.Reasons, d.Ways, d.Stage, d.RuleSet, d.Policies, d.FactsSHA256})
+	return ids
+}
+
+// Prospect is what would change the answer: with all these changes the check would say Then.
+type Prospect struct {
+	Changes []Change     `json:"changes"`
+	Then    rule.Outcome `json:"then"`
+}
+
+// Change is what one rule waits for.
+type Change struct {
+	Rule string     `json:"rule"`
+	Do   fault.Text `json:"do"`
+}
+
+// Judge is Decide with the prospect of a refusal that something can cure.
+func (s *RuleSet) Judge(facts []byte, policies Policies) (Decision, error) {
+	d, err := s.Decide(facts, policies)
+	if err != nil || d.Verdict.Passes() || d.Verdict == rule.Emergency {
+		return d, err
+	}
+	d.Prospect, err = s.prospect(facts, policies, d)
+	return d, err
+}
+
+// rounds of curing: a cured rule may let another one speak, three times at most (identity, record, policy).
+const rounds = 4
+
+func (s *RuleSet) prospect(facts []byte, policies Policies, now Decision) (*Prospect, error) {
+	var doc any
+	if err := json.Unmarshal(facts, &doc); err != nil {
+		return nil, err
+	}
+	p := &Prospect{Then: now.Verdict}
+	cured := map[*Rule]bool{}
+	for range rounds {
+		before := len(p.Changes)
+		for _, r := range now.fired {
+			if r.Outcome <= rule.AllowCond && !r.Reclassifies || len(r.Cure) == 0 || cured[r] {
+				continue
+			}
+			cured[r] = true
+			changed, err := r.cure(doc, now.policy)
+			if err != nil {
+				return nil, err
+			}
+			doc = changed
+			p.Changes = append(p.Changes, Change{r.ID, r.Remedy})
+		}
+		if len(p.Changes) == before {
+			break
+		}
+		text, err := json.Marshal(doc)
+		if err != nil {
+			return nil, err
+		}
+		if now, err = s.Decide(text, policies); err != nil {
+			return nil, err
+		}
+		if p.Then = now.Verdict; p.Then.Passes() {
+			break
+		}
+	}
+	if len(p.Changes) == 0 {
+		return nil, nil
+	}
+	return p, nil
+}
+
+// cure applies the rule's cure to a facts document.
+func (r *Rule) cure(doc any, policy *Policy) (any, error) {
+	text, err := json.Marshal(doc)
+	if err != nil {
+		return nil, err
+	}
+	read, err := parse(text)
+	if err != nil {
+		return nil, err
+	}
+	defer read.release()
+	f, err := decode(read.node)
+	if err != nil {
+		return nil, err
+	}
+	ref := ""
+	if policy != nil {
+		ref = policy.Ref()
+	}
+	words := strings.NewReplacer("{complaint}", f.Visit.Complaint.ICD10, "{today}", localDay(f.Now).String(),
+		"{department}", f.Visit.Department, "{province}", f.Institution.Province, "{policy}", ref)
+	return merge(doc, filled(r.Cure, words)), nil
+}
+
+// filled puts the words into the strings of a value.
+func filled(value any, words *strings.Replacer) any {
+	switch v := value.(type) {
+	case string:
+		return words.Replace(v)
+	case []any:
+		list := make([]any, len(v))
+		for i, item := range v {
+			list[i] = filled(item, words)
+		}
+		return list
+	case map[string]any:
+		members := map[string]any{}
+		for name, member := range v {
+			members[name] = filled(member, words)
+		}
+		return members
+	}
+	return value
+}
+
+// merge applies a JSON merge patch (RFC 7386). The target is not changed.
+func merge(target, patch any) any {
+	changes, ok := patch.(map[string]any)
+	if !ok {
+		return patch
+	}
+	old, _ := target.(map[string]any)
+	merged := maps.Clone(old)
+	if merged == nil {
+		merged = map[string]any{}
+	}
+	for k, v := range changes {
+		if v == nil {
+			delete(merged, k)
+		} else {
+			merged[k] = merge(merged[k], v)
+		}
+	}
+	return merged
 }
 
 // WayKind names a way out of a refusal.

@@ -92,6 +92,7 @@ type PhysicianSession struct {
 type Institution struct {
 	ID                        string      `json:"id"`
 	Province                  string      `json:"province"` // GB/T 2260, first 2 digits
+	Region                    string      `json:"region"`   // GB/T 2260, 6 digits: whose local rules apply; "" = known by the province only
 	LicenceValid              bool        `json:"licence_valid"`
 	InternetServiceRegistered bool        `json:"internet_service_registered"`
 	LicensedDepartments       []string    `json:"licensed_departments"`
@@ -203,6 +204,7 @@ func decode(root *node) (*Facts, error) {
 		Institution: Institution{
 			ID:                        institution.string("id", ""),
 			Province:                  institution.string("province", ""),
+			Region:                    institution.string("region", ""),
 			LicenceValid:              institution.bool("licence_valid", false),
 			InternetServiceRegistered: institution.bool("internet_service_registered", false),
 			LicensedDepartments:       institution.strings("licensed_departments"),
@@ -324,7 +326,8 @@ func unusable(path, what string) error {
 		path = "the document"
 	}
 	return fault.New(fault.Invalid, "facts_unusable",
-		"资格判定所需的信息不能使用："+path, "facts unusable: "+path+" "+what)
+		"资格判定所需的信息不能使用："+path, "facts unusable: "+path+" "+what).
+		WithRemedy("请改正这一项再判定。", "Correct this member and ask again.")
 }
 
 // want finds a member of the given kind. ok is false if it is absent or of another kind.

@@ -3,6 +3,9 @@ package eligibility
 import (
 	"bytes"
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -20,36 +23,89 @@ import (
 
 // Policy is one version of a first-visit policy: an authority's leave to see some patients
 // online for the first time. A policy that is read wrongly could open what it should keep
-// closed, so reading is strict.
+// closed, so reading is strict. Its JSON is the policy file, status aside: what is in it
+// never changes once it is made, its status does.
 type Policy struct {
-	ID            string
-	Version       int
-	Status        string
-	Level         string // of the authority
-	From, To      time.Time
-	Predicate     Predicate
-	MinTitle      float64
-	MinYears      float64
-	MinOnline     float64
-	Whitelist     bool
-	GuardianUnder int    // years, 0 = never
-	MaxSeverity   string // mild, moderate, severe, any
-	RxScope       string // all, symptomatic, none, list:<id>
-	DocNo         string // of the authority; shown only
+	ID            string      `json:"id"`
+	Version       int         `json:"version"`
+	Status        string      `json:"-"`
+	Title         string      `json:"title"`
+	Authority     Authority   `json:"authority"`
+	From          time.Time   `json:"effective_from"`
+	To            time.Time   `json:"effective_to"` // exclusive
+	Predicate     Predicate   `json:"predicate"`
+	Physician     DoctorTerms `json:"physician"`
+	GuardianUnder int         `json:"guardian_under"` // years, 0 = never
+	MaxSeverity   string      `json:"max_severity"`   // mild, moderate, severe, any
+	RxScope       string      `json:"rx_scope"`       // all, symptomatic, none, list:<id>
+
+	Approvers []string `json:"-"` // as a policy file names them; kept with its state
+
+	always bool // in force at all times: assumed by a simulation
+}
+
+// Authority is who gives leave, and by which document.
+type Authority struct {
+	Level       string `json:"level"` // national, province, city
+	Name        string `json:"name"`
+	DocNo       string `json:"doc_no"`
+	DocSHA256   string `json:"doc_sha256,omitempty"`   // of the document's file, hex
+	DiseaseOnly bool   `json:"disease_only,omitempty"` // the document itself names diseases and no other limit (EXC-07)
+}
+
+// DoctorTerms are what the policy asks of the doctor.
+type DoctorTerms struct {
+	MinTitle       float64 `json:"min_title"`
+	MinYears       float64 `json:"min_years"`
+	MinOnlineYears float64 `json:"min_online_years"`
+	Whitelist      bool    `json:"whitelist"`
 }
 
 // Ref names the version: FX-PILOT@1.
 func (p *Policy) Ref() string { return p.ID + "@" + strconv.Itoa(p.Version) }
 
 // Name is the number of the document that gives leave, or the reference if the file has none.
-func (p *Policy) Name() string { return cmp.Or(p.DocNo, p.Ref()) }
+func (p *Policy) Name() string { return cmp.Or(p.Authority.DocNo, p.Ref()) }
+
+// Document is the policy in canonical form (RFC 8785), without its status. It is a policy file in JSON,
+// which is YAML too.
+func (p *Policy) Document() []byte {
+	text, err := json.Marshal(p)
+	if err != nil {
+		panic(err) // strings, numbers and times of years that were parsed
+	}
+	doc, err := Canonical(text)
+	if err != nil {
+		panic(err) // it has just been written
+	}
+	return doc
+}
+
+// Hash is the SHA-256 of the document in hex: the address of the version.
+func (p *Policy) Hash() string {
+	sum := sha256.Sum256(p.Document())
+	return hex.EncodeToString(sum[:])
+}
+
+// PolicyVersion names a policy as a decision found it.
+type PolicyVersion struct {
+	Ref    string `json:"ref"`
+	Status string `json:"status"`
+	SHA256 string `json:"sha256"`
+}
 
 // Predicate says whom a policy is about. Every member present must hold; an empty list and an
 // absent AgeLT match everyone.
 type Predicate struct {
-	Institutions, Provinces, Departments, Categories []string
-	AgeLT                                            *int
-	SpecialGroups, Schemes, Regions, Scenarios       []string
+	Institutions  []string `json:"institutions,omitempty"`
+	Provinces     []string `json:"institution_provinces,omitempty"`
+	Departments   []string `json:"departments,omitempty"`
+	Categories    []string `json:"icd10_cats,omitempty"`
+	AgeLT         *int     `json:"age_lt,omitempty"`
+	SpecialGroups []string `json:"special_groups,omitempty"`
+	Schemes       []string `json:"schemes,omitempty"`
+	Regions       []string `json:"regions,omitempty"`
+	Scenarios     []string `json:"scenarios,omitempty"`
 }
 
 // statuses says which policies are known; the others are invisible to the check.
@@ -61,48 +117,98 @@ var statuses = map[string]bool{
 // levels of authority, the highest first.
 var levels = []string{"national", "province", "city"}
 
-// Policies is a folder of policies. The zero value is an empty folder.
+// Policies are the policies a decision knows. The zero value is none.
 type Policies struct {
 	known    []*Policy // in the order in which one decides alone
-	versions []string
+	versions []PolicyVersion
 	err      error
 }
 
 // LoadPolicies reads every *.yaml directly in dir. If one of them is unusable no policy is:
 // Err says why, and a decision with these Policies is refused, but for an emergency.
 func LoadPolicies(dir fs.FS) Policies {
+	list, err := ReadPolicies(dir)
+	if err != nil {
+		return Policies{err: err}
+	}
+	return NewPolicies(list...)
+}
+
+// ReadPolicies reads every *.yaml directly in dir, whatever its status.
+func ReadPolicies(dir fs.FS) (list []*Policy, err error) {
 	files, err := fs.ReadDir(dir, ".")
 	if err != nil {
-		return Policies{err: fmt.Errorf("policies unusable: %w", err)}
+		return nil, fmt.Errorf("policies unusable: %w", err)
 	}
-	var p Policies
-	seen := map[string]string{}
+	var names []string
+	var texts [][]byte
 	for _, file := range files {
 		if file.IsDir() || !strings.HasSuffix(file.Name(), ".yaml") {
 			continue
 		}
 		text, err := fs.ReadFile(dir, file.Name())
 		if err != nil {
-			return Policies{err: fmt.Errorf("policies unusable: %w", err)}
+			return nil, fmt.Errorf("policies unusable: %w", err)
 		}
-		policy, err := parsePolicy(text)
+		names, texts = append(names, file.Name()), append(texts, text)
+	}
+	return readPolicies(names, texts)
+}
+
+// PoliciesOf reads policies that came in a request: each a file's text in a JSON string, or an object of the same form.
+func PoliciesOf(sent []json.RawMessage) Policies {
+	var names []string
+	var texts [][]byte
+	for i, one := range sent {
+		text := []byte(one)
+		var file string
+		if json.Unmarshal(one, &file) == nil {
+			text = []byte(file)
+		}
+		names, texts = append(names, fmt.Sprintf("policies[%d]", i)), append(texts, text)
+	}
+	list, err := readPolicies(names, texts)
+	if err != nil {
+		return Policies{err: err}
+	}
+	return NewPolicies(list...)
+}
+
+func readPolicies(names []string, texts [][]byte) (list []*Policy, err error) {
+	seen := map[string]string{}
+	for i, text := range texts {
+		policy, err := ParsePolicy(text, "")
 		if err != nil {
-			return Policies{err: fmt.Errorf("policy %s unusable: %w", file.Name(), err)}
+			return nil, fmt.Errorf("policy %s unusable: %w", names[i], err)
 		}
 		if other, twice := seen[policy.Ref()]; twice {
-			return Policies{err: fmt.Errorf("policies unusable: %s stands in %s and in %s", policy.Ref(), other, file.Name())}
+			return nil, fmt.Errorf("policies unusable: %s stands in %s and in %s", policy.Ref(), other, names[i])
 		}
-		seen[policy.Ref()] = file.Name()
+		seen[policy.Ref()] = names[i]
+		list = append(list, policy)
+	}
+	return list, nil
+}
+
+// NewPolicies takes those that are known by their status.
+func NewPolicies(list ...*Policy) (p Policies) {
+	for _, policy := range list {
 		if statuses[policy.Status] {
 			p.known = append(p.known, policy)
 		}
 	}
 	slices.SortFunc(p.known, precedence)
-	for _, policy := range p.known {
-		p.versions = append(p.versions, policy.Ref())
+	for i, policy := range p.known {
+		if i > 0 && policy.Ref() == p.known[i-1].Ref() {
+			return Policies{err: fmt.Errorf("policies unusable: %s stands twice", policy.Ref())}
+		}
+		p.versions = append(p.versions, PolicyVersion{policy.Ref(), policy.Status, policy.Hash()})
 	}
 	return p
 }
+
+// All are the policies that are known, in the order in which one decides alone.
+func (p Policies) All() []*Policy { return p.known }
 
 // Err is nil if the folder is usable.
 func (p Policies) Err() error { return p.err }
@@ -110,11 +216,20 @@ func (p Policies) Err() error { return p.err }
 // precedence: highest authority, then latest beginning, smallest id, highest version.
 func precedence(a, b *Policy) int {
 	return cmp.Or(
-		cmp.Compare(slices.Index(levels, a.Level), slices.Index(levels, b.Level)),
+		cmp.Compare(slices.Index(levels, a.Authority.Level), slices.Index(levels, b.Authority.Level)),
 		b.From.Compare(a.From),
 		cmp.Compare(a.ID, b.ID),
 		cmp.Compare(b.Version, a.Version),
 	)
+}
+
+// Replacing is p with a version in the place of every other version of the same policy.
+func (p Policies) Replacing(policy *Policy) Policies {
+	if p.err != nil {
+		return p
+	}
+	rest := slices.DeleteFunc(slices.Clone(p.known), func(o *Policy) bool { return o.ID == policy.ID })
+	return NewPolicies(append(rest, policy)...)
 }
 
 // holds reports whether the policy is about this visit, dates and status aside.
@@ -135,7 +250,7 @@ func (p *Predicate) holds(f *Facts, age int, category string) bool {
 }
 
 func (p *Policy) inForce(now time.Time) bool {
-	return p.Status == "active" && !now.Before(p.From) && now.Before(p.To)
+	return p.Status == "active" && (p.always || !now.Before(p.From) && now.Before(p.To))
 }
 
 // exception is what phase 7 is told about the policies.
@@ -160,8 +275,8 @@ func (p Policies) exception(f *Facts, age int, category string) (e exception) {
 	return e
 }
 
-// parsePolicy reads one policy file.
-func parsePolicy(file []byte) (*Policy, error) {
+// ParsePolicy reads one policy file. status, if given, is told apart from the file, which then need not have one.
+func ParsePolicy(file []byte, status string) (*Policy, error) {
 	if !utf8.Valid(file) {
 		return nil, errors.New("not UTF-8")
 	}
@@ -177,13 +292,26 @@ func parsePolicy(file []byte) (*Policy, error) {
 	top := section{err: &err}
 	top.open(doc.Content[0])
 	authority, predicate, physician := top.section("authority"), top.section("predicate"), top.section("physician")
+	known := func(s string) bool { _, ok := statuses[s]; return ok }
+	if status == "" {
+		status = top.word("status", known)
+	} else if !known(status) {
+		top.fail("status", fmt.Sprintf("has no word %q", status))
+	}
 	p := &Policy{
 		ID:      top.string("id"),
 		Version: top.integer("version"),
-		Status:  top.word("status", func(s string) bool { _, ok := statuses[s]; return ok }),
-		Level:   authority.word("level", func(s string) bool { return slices.Contains(levels, s) }),
-		From:    top.time("effective_from"),
-		To:      top.time("effective_to"),
+		Status:  status,
+		Title:   top.shown("title"),
+		Authority: Authority{
+			Level:       authority.word("level", func(s string) bool { return slices.Contains(levels, s) }),
+			Name:        authority.shown("name"),
+			DocNo:       authority.shown("doc_no"),
+			DocSHA256:   authority.shown("doc_sha256"),
+			DiseaseOnly: authority.shown("disease_only") == "true",
+		},
+		From: top.time("effective_from"),
+		To:   top.time("effective_to"),
 		Predicate: Predicate{
 			Institutions:  predicate.strings("institutions"),
 			Provinces:     predicate.strings("institution_provinces"),
@@ -194,20 +322,20 @@ func parsePolicy(file []byte) (*Policy, error) {
 			Regions:       predicate.strings("regions"),
 			Scenarios:     predicate.strings("scenarios"),
 		},
-		MinTitle:      physician.number("min_title"),
-		MinYears:      physician.number("min_years"),
-		MinOnline:     physician.number("min_online_years"),
-		Whitelist:     physician.bool("whitelist"),
+		Physician: DoctorTerms{
+			MinTitle:       physician.number("min_title"),
+			MinYears:       physician.number("min_years"),
+			MinOnlineYears: physician.number("min_online_years"),
+			Whitelist:      physician.bool("whitelist"),
+		},
 		GuardianUnder: top.integer("guardian_under"),
 		MaxSeverity:   top.word("max_severity", func(s string) bool { return s == "any" || slices.Contains(severities, s) }),
 		RxScope:       top.word("rx_scope", isRxScope),
+		Approvers:     top.names("approvers"),
 	}
 	if predicate.has("age_lt") {
 		n := predicate.integer("age_lt")
 		p.Predicate.AgeLT = &n
-	}
-	if n := authority.members["doc_no"]; n != nil {
-		p.DocNo = n.Value
 	}
 	for _, region := range p.Predicate.Regions {
 		if !regionPrefix.MatchString(region) {
@@ -315,6 +443,28 @@ func (s *section) string(name string) string {
 		s.fail(name, "is empty")
 	}
 	return v
+}
+
+// shown is the text of a member that does not affect the verdict, "" if there is none.
+func (s *section) shown(name string) string {
+	if n := s.members[name]; n != nil && n.Kind == yaml.ScalarNode {
+		return n.Value
+	}
+	return ""
+}
+
+// names are the different texts of a list that does not affect the verdict.
+func (s *section) names(name string) (list []string) {
+	n := s.members[name]
+	if n == nil || n.Kind != yaml.SequenceNode {
+		return nil
+	}
+	for _, item := range n.Content {
+		if item.Kind == yaml.ScalarNode && item.Value != "" && !slices.Contains(list, item.Value) {
+			list = append(list, item.Value)
+		}
+	}
+	return list
 }
 
 func (s *section) word(name string, known func(string) bool) string {

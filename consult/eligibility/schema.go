@@ -1,6 +1,7 @@
 package eligibility
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -32,6 +33,9 @@ func newEvaluation(f *Facts) *evaluation {
 	}
 	return e
 }
+
+// place is where the visit takes place, as far as it is known: a GB/T 2260 code or its province.
+func (e *evaluation) place() string { return cmp.Or(e.Institution.Region, e.Institution.Province) }
 
 // ResolveName and Parent make an evaluation a cel.Activation.
 func (e *evaluation) ResolveName(name string) (any, bool) {
@@ -111,6 +115,7 @@ var schema = map[string]variable{
 	"physician.whitelists":                  words(func(e *evaluation) []string { return e.Physician.Whitelists }),
 	"physician.session.realname_verified":   is(func(e *evaluation) bool { return e.Physician.Session.RealnameVerified }),
 	"institution.id":                        word(func(e *evaluation) string { return e.Institution.ID }),
+	"institution.region":                    word(func(e *evaluation) string { return e.Institution.Region }),
 	"institution.province":                  word(func(e *evaluation) string { return e.Institution.Province }),
 	"institution.licence_valid":             is(func(e *evaluation) bool { return e.Institution.LicenceValid }),
 	"institution.licensed_departments":      words(func(e *evaluation) []string { return e.Institution.LicensedDepartments }),
@@ -161,10 +166,10 @@ var schema = map[string]variable{
 	"policy.in_force":         whole(func(e *evaluation) int { return e.exception.inForce }),
 	"policy.met":              is(func(e *evaluation) bool { return e.exception.met }),
 	"policy.ref":              word(func(e *evaluation) string { return e.policy().Ref() }),
-	"policy.whitelist":        is(func(e *evaluation) bool { return e.policy().Whitelist }),
-	"policy.min_title":        num(func(e *evaluation) float64 { return e.policy().MinTitle }),
-	"policy.min_years":        num(func(e *evaluation) float64 { return e.policy().MinYears }),
-	"policy.min_online_years": num(func(e *evaluation) float64 { return e.policy().MinOnline }),
+	"policy.whitelist":        is(func(e *evaluation) bool { return e.policy().Physician.Whitelist }),
+	"policy.min_title":        num(func(e *evaluation) float64 { return e.policy().Physician.MinTitle }),
+	"policy.min_years":        num(func(e *evaluation) float64 { return e.policy().Physician.MinYears }),
+	"policy.min_online_years": num(func(e *evaluation) float64 { return e.policy().Physician.MinOnlineYears }),
 	"policy.guardian_under":   whole(func(e *evaluation) int { return e.policy().GuardianUnder }),
 	"policy.rx_scope":         word(func(e *evaluation) string { return e.policy().RxScope }),
 	"policy.severities":       words(func(e *evaluation) []string { return e.policy().severities() }),
@@ -173,7 +178,7 @@ var schema = map[string]variable{
 // policy is the one that decides, a policy that admits nobody if there is none.
 func (e *evaluation) policy() *Policy {
 	if e.exception.policy == nil {
-		return &Policy{Whitelist: true, RxScope: "none"}
+		return &Policy{Physician: DoctorTerms{Whitelist: true}, RxScope: "none"}
 	}
 	return e.exception.policy
 }

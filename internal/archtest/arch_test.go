@@ -60,15 +60,18 @@ func under(p string, folders ...string) bool {
 
 // pure packages: no SQL, no HTTP, no clock, no goroutine; only these may they know of ours.
 var pure = map[string][]string{
-	"internal/ids":          {},
-	"internal/fault":        {},
-	"internal/rule":         {"internal/fault"},
-	"consult/eligibility":   {"internal/rule", "internal/fault", "internal/ids"},
-	"consult/schedule":      {"internal/rule", "internal/fault", "internal/ids"},
-	"prescribe/formulary":   {"internal/rule", "internal/fault", "internal/ids"},
-	"prescribe/check":       {"internal/rule", "internal/fault", "internal/ids", "prescribe/formulary"},
-	"prescribe/qr":          {"internal/rule", "internal/fault", "internal/ids"},
-	"storage/imaging/dicom": {"internal/rule", "internal/fault", "internal/ids"},
+	"internal/ids":           {},
+	"internal/fault":         {},
+	"internal/rule":          {"internal/fault"},
+	"consult/eligibility":    {"internal/rule", "internal/fault", "internal/ids"},
+	"consult/schedule":       {"internal/rule", "internal/fault", "internal/ids"},
+	"prescribe/formulary":    {"internal/rule", "internal/fault", "internal/ids"},
+	"prescribe/check":        {"internal/rule", "internal/fault", "internal/ids", "prescribe/formulary"},
+	"prescribe/qr":           {"internal/rule", "internal/fault", "internal/ids"},
+	"storage/imaging/dicom":  {"internal/rule", "internal/fault", "internal/ids"},
+	"signaling/sfu/rtpmap":   {},
+	"signaling/sfu/rate":     {},
+	"signaling/sfu/rtpcache": {},
 }
 
 // rooms may know these of ours; a room may always know its own parts.
@@ -130,7 +133,7 @@ var libraries = map[string][]string{
 	"github.com/gorilla/websocket":  {"signaling"},
 	"github.com/minio/minio-go":     {"storage"},
 	"github.com/casbin/casbin":      {"internal/authz"},
-	"github.com/riverqueue/river":   {"internal/jobs", "internal/notify", "migrations", "cmd/yuanzhen/app"},
+	"github.com/riverqueue/river":   {"consult", "internal/jobs", "internal/notify", "migrations", "cmd/yuanzhen/app"},
 	"github.com/versity/":           {"storage/s3gateway"},
 	"github.com/danielgtaylor/huma": {"internal/httpapi", "internal/authz", "storage/imaging", "consult", "prescribe"},
 }

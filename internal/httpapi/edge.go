@@ -71,9 +71,13 @@ func (a *API) Edge(metrics prometheus.Registerer, next http.Handler) http.Handle
 			if route == "" {
 				route = "none"
 			}
-			seconds.WithLabelValues(route, strconv.Itoa(out.status/100)+"xx").Observe(time.Since(start).Seconds())
-			level := slog.LevelDebug
-			if out.status >= 500 {
+			class, level := strconv.Itoa(out.status/100)+"xx", slog.LevelDebug
+			gone := r.Context().Err() != nil // the client hung up; nobody reads the answer
+			if gone {
+				class = "gone"
+			}
+			seconds.WithLabelValues(route, class).Observe(time.Since(start).Seconds())
+			if out.status >= 500 && !gone {
 				level = slog.LevelWarn
 			}
 			a.log.Log(ctx, level, "request", "route", route, "status", out.status, "ms", time.Since(start).Milliseconds(), "request", id)

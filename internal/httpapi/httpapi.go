@@ -207,7 +207,7 @@ func (a *API) refuse(ctx context.Context, op Op, err error) error {
 		a.denied(ctx, op, urlPath, "scope")
 	}
 	p := problemOf(ctx, err)
-	if p.Status >= 500 {
+	if p.Status >= 500 && ctx.Err() == nil { // who hung up in the middle is no failure of ours
 		a.log.ErrorContext(ctx, "operation failed", "action", op.Action, "error", err.Error(), "request", p.RequestID)
 	}
 	return p

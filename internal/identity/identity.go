@@ -250,3 +250,12 @@ func (s *Service) AddPerson(ctx context.Context, in NewPerson) (Person, error) {
 func (s *Service) Persons(ctx context.Context, account ids.Account) ([]Person, error) {
 	return s.persons(ctx, s.DB, account, ids.Person{})
 }
+
+// Tell sends a message to the account's phone after the deed was committed. Who has no phone is not told.
+func (s *Service) Tell(ctx context.Context, tx pgx.Tx, account ids.Account, text string) error {
+	phone, err := s.phoneOf(ctx, tx, account)
+	if err != nil || phone == "" {
+		return err
+	}
+	return s.SMS.Queue(ctx, tx, s.Queue, phone, text)
+}

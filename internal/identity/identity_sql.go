@@ -43,6 +43,16 @@ func (s *Service) accountByPhone(ctx context.Context, tx pgx.Tx, lookup []byte, 
 	return id, err
 }
 
+// phoneOf is "" for an account without a phone.
+func (s *Service) phoneOf(ctx context.Context, tx pgx.Tx, account ids.Account) (string, error) {
+	var sealed []byte
+	if err := tx.QueryRow(ctx, `SELECT phone_sealed FROM account WHERE id = $1`, account).Scan(&sealed); err != nil || sealed == nil {
+		return "", err
+	}
+	phone, err := s.Vault.Open("house", "account.phone", sealed)
+	return string(phone), err
+}
+
 type staffAccount struct {
 	ID           ids.Account
 	PasswordHash string
@@ -240,12 +250,4 @@ func (s *Service) profile(ctx context.Context, sub *authz.Subject) (profile, []R
 		return r, err
 	})
 	return p, roles, err
-}
-
-func (s *Service) sealedPhone(ctx context.Context, tx pgx.Tx, account ids.Account) (sealed []byte, err error) {
-	err = tx.QueryRow(ctx, `SELECT phone_sealed FROM account WHERE id = $1 AND disabled_at IS NULL`, account).Scan(&sealed)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, nil
-	}
-	return sealed, err
 }

@@ -39,6 +39,9 @@ type (
 	waitEntry    struct{}
 	series       struct{}
 	feed         struct{}
+	link         struct{}
+	message      struct{}
+	policy       struct{}
 )
 
 type (
@@ -64,7 +67,10 @@ type (
 	Hold         = ID[hold]
 	WaitEntry    = ID[waitEntry]
 	Series       = ID[series]
-	Feed         = ID[feed] // a calendar's secret address
+	Feed         = ID[feed]    // a calendar's secret address
+	Link         = ID[link]    // a way into a visit's room that opens once
+	Message      = ID[message] // said or shown in a visit's room
+	Policy       = ID[policy]  // one version of a first-visit policy
 )
 
 // New makes a fresh identifier: ids.New[ids.Visit]().

@@ -9,6 +9,7 @@ package control
 import (
 	"context"
 	"crypto/ed25519"
+	"slices"
 	"time"
 )
 
@@ -26,6 +27,8 @@ type Rooms interface {
 	Admit(ctx context.Context, room Room, seat Seat) error
 	// Remove closes the seat's socket and transports; tickets issued before this moment are refused.
 	Remove(ctx context.Context, room Room, seat Seat) error
+	// Lock closes the door or opens it. Behind a closed door nobody new may wait; seats that are admitted come back as before.
+	Lock(ctx context.Context, room Room, locked bool) error
 	// Close ends the room for everybody; tickets issued before this moment are refused.
 	Close(ctx context.Context, room Room) error
 	// Seats lists the seats taken now, in order of arrival.
@@ -59,6 +62,35 @@ type Event struct {
 	At   time.Time
 	// Admitted says whether the seat took part at that moment.
 	Admitted bool
+	Quality  *Quality // of QualityReported only
+}
+
+// Quality is what a client measured since its last report. It is the client's word: fit for statistics and for finding a
+// bad line, for nothing that must be true.
+type Quality struct {
+	Seconds   float64 `json:"seconds"`   // measured over; above 0, at most 60
+	Mode      string  `json:"mode"`      // what the client sends and receives, a word of its own of up to 16 bytes
+	Path      string  `json:"path"`      // "udp", "tcp", "relay" or "none"
+	RTTms     float64 `json:"rtt_ms"`    // round trip
+	JitterMs  float64 `json:"jitter_ms"` // of the sound received
+	Loss      float64 `json:"loss"`      // of packets received, 0 to 1
+	Concealed float64 `json:"concealed"` // of the sound heard, 0 to 1: made up for what did not come
+	Freezes   float64 `json:"freezes"`   // times the picture stood still
+	FrozenMs  float64 `json:"frozen_ms"` // for how long
+	UpKbps    float64 `json:"up_kbps"`   // sent
+	DownKbps  float64 `json:"down_kbps"` // received
+	Available float64 `json:"available"` // what the browser thinks it could send, kbit/s; 0 unknown
+}
+
+// Valid reports whether the figures can be figures of a call.
+func (q Quality) Valid() bool {
+	for _, x := range []struct{ value, max float64 }{{q.Seconds, 60}, {q.RTTms, 60_000}, {q.JitterMs, 60_000}, {q.Loss, 1}, {q.Concealed, 1},
+		{q.Freezes, 1000}, {q.FrozenMs, 60_000}, {q.UpKbps, 1e6}, {q.DownKbps, 1e6}, {q.Available, 1e7}} {
+		if !(x.value >= 0 && x.value <= x.max) { // NaN is neither
+			return false
+		}
+	}
+	return q.Seconds > 0 && q.Mode != "" && len(q.Mode) <= 16 && slices.Contains([]string{"udp", "tcp", "relay", "none"}, q.Path)
 }
 
 // EventKind is the word for what happened.
@@ -69,6 +101,7 @@ const (
 	SeatReconnecting EventKind = "reconnecting" // its socket was lost; it is expected back
 	SeatLeft         EventKind = "left"         // it left, was removed, or did not come back in time
 	RoomClosed       EventKind = "closed"
+	QualityReported  EventKind = "quality"
 )
 
 // Events hears what happens, one call at a time and in order, outside all locks of the rooms.

@@ -38,12 +38,13 @@ var (
 type Claims struct {
 	Room      Room      `json:"room"`
 	Seat      Seat      `json:"seat"`
-	Name      string    `json:"name"`            // shown to the others in the room
-	Role      string    `json:"role"`            // "host", "guest", "observer" or any other word; only a label
-	Admitted  bool      `json:"admitted"`        // false: the seat waits until Rooms.Admit
-	Publish   bool      `json:"publish"`         // may send tracks, pointer and app messages
-	Subscribe bool      `json:"subscribe"`       // may receive them
-	Issued    time.Time `json:"issued,omitzero"` // millisecond precision
+	Name      string    `json:"name"`             // shown to the others in the room
+	Role      string    `json:"role"`             // "host", "guest", "observer" or any other word; only a label
+	Admitted  bool      `json:"admitted"`         // false: the seat waits until Rooms.Admit
+	Publish   bool      `json:"publish"`          // may send tracks, pointer and app messages
+	Subscribe bool      `json:"subscribe"`        // may receive them
+	Direct    bool      `json:"direct,omitempty"` // may come by WHIP or WHEP, without a socket
+	Issued    time.Time `json:"issued,omitzero"`  // millisecond precision
 	Expires   time.Time `json:"expires,omitzero"`
 	ID        string    `json:"jti"` // random, for the log
 }

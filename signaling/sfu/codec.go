@@ -4,18 +4,16 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"fmt"
 	"time"
 
-	"github.com/pion/interceptor"
 	"github.com/pion/logging"
 	"github.com/pion/webrtc/v4"
 )
 
 const (
-	// maxPacket is the largest datagram read: Ethernet's MTU, which browsers stay well under.
-	maxPacket = 1500
-	// handshake bounds ICE-TCP and DTLS handshakes that never finish.
-	handshake = 10 * time.Second
+	// handshakeTime bounds ICE-TCP and DTLS handshakes that never finish.
+	handshakeTime = 10 * time.Second
 
 	// A lost path is noticed within 4 s and given up after 15 s; checks keep NAT bindings open (RFC 7675 asks
 	// for consent every 5 s at least).
@@ -24,63 +22,84 @@ const (
 	iceKeepalive    = 2 * time.Second
 )
 
-// registerCodecs lists what is relayed. Every browser has Opus, VP8 and constrained baseline H264; nothing is
-// transcoded, so a codec that one seat lacks must not be offered to another. VP8 is first: decoding it in
-// software is cheap on old phones.
-func registerCodecs(m *webrtc.MediaEngine) error {
-	opus := webrtc.RTPCodecParameters{
-		RTPCodecCapability: webrtc.RTPCodecCapability{
-			MimeType: webrtc.MimeTypeOpus, ClockRate: 48000, Channels: 2,
-			// In-band FEC rebuilds a lost frame from the next one (RFC 7587 §7).
-			SDPFmtpLine:  "minptime=10;useinbandfec=1",
-			RTCPFeedback: []webrtc.RTCPFeedback{{Type: "transport-cc"}},
-		},
-		PayloadType: 111,
-	}
-	if err := m.RegisterCodec(opus, webrtc.RTPCodecTypeAudio); err != nil {
-		return err
+// register lists what is relayed. Every browser has Opus, VP8 and constrained baseline H264; nothing is transcoded, so who
+// sends what another seat lacks is not seen there. VP8 is first: decoding it in software is cheap on old phones.
+func register(m *webrtc.MediaEngine) error {
+	sound := []webrtc.RTCPFeedback{{Type: "transport-cc"}}
+	picture := []webrtc.RTCPFeedback{
+		{Type: "transport-cc"}, {Type: "ccm", Parameter: "fir"}, {Type: "nack"}, {Type: "nack", Parameter: "pli"},
 	}
 	for _, c := range []struct {
-		mime, fmtp string
-		pt, rtx    webrtc.PayloadType
-		apt        string
+		mime     string
+		fmtp     string
+		kind     webrtc.PayloadType
+		repair   webrtc.PayloadType // of RTX for it
+		rate     uint32
+		channels uint16
 	}{
-		{webrtc.MimeTypeVP8, "", 96, 97, "apt=96"},
-		{webrtc.MimeTypeH264, "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f", 98, 99, "apt=98"},
-		{webrtc.MimeTypeH264, "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42001f", 100, 101, "apt=100"},
+		// In-band FEC rebuilds a lost frame from the next one (RFC 7587 §7); RED repeats it whole, for who prefers it.
+		{webrtc.MimeTypeOpus, "minptime=10;useinbandfec=1", 111, 0, 48000, 2},
+		{mimeRED, "111/111", 63, 0, 48000, 2},
+		{webrtc.MimeTypeVP8, "", 96, 97, 90000, 0},
+		{webrtc.MimeTypeH264, "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f", 98, 99, 90000, 0},
+		{webrtc.MimeTypeH264, "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42001f", 100, 101, 90000, 0},
+		{webrtc.MimeTypeVP9, "profile-id=0", 102, 103, 90000, 0},
+		{webrtc.MimeTypeAV1, "level-idx=5;profile=0;tier=0", 104, 105, 90000, 0},
 	} {
-		feedback := []webrtc.RTCPFeedback{
-			{Type: "transport-cc"}, {Type: "ccm", Parameter: "fir"}, {Type: "nack"}, {Type: "nack", Parameter: "pli"},
+		kind, feedback := webrtc.RTPCodecTypeVideo, picture
+		if c.channels > 0 {
+			kind, feedback = webrtc.RTPCodecTypeAudio, sound
 		}
 		if err := m.RegisterCodec(webrtc.RTPCodecParameters{
 			RTPCodecCapability: webrtc.RTPCodecCapability{
-				MimeType: c.mime, ClockRate: 90000, SDPFmtpLine: c.fmtp, RTCPFeedback: feedback,
+				MimeType: c.mime, ClockRate: c.rate, Channels: c.channels, SDPFmtpLine: c.fmtp, RTCPFeedback: feedback,
 			},
-			PayloadType: c.pt,
-		}, webrtc.RTPCodecTypeVideo); err != nil {
+			PayloadType: c.kind,
+		}, kind); err != nil {
 			return err
 		}
+		if c.repair == 0 {
+			continue
+		}
 		if err := m.RegisterCodec(webrtc.RTPCodecParameters{
-			RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeRTX, ClockRate: 90000, SDPFmtpLine: c.apt},
-			PayloadType:        c.rtx,
-		}, webrtc.RTPCodecTypeVideo); err != nil {
+			RTPCodecCapability: webrtc.RTPCodecCapability{
+				MimeType: webrtc.MimeTypeRTX, ClockRate: c.rate, SDPFmtpLine: fmt.Sprintf("apt=%d", c.kind),
+			},
+			PayloadType: c.repair,
+		}, kind); err != nil {
 			return err
+		}
+	}
+	return registerExtensions(m)
+}
+
+// registerExtensions lists the header extensions. The names of m-lines and layers are only received: our own streams are known
+// by the SSRCs of the offer.
+func registerExtensions(m *webrtc.MediaEngine) error {
+	const receive, send = webrtc.RTPTransceiverDirectionRecvonly, webrtc.RTPTransceiverDirectionSendonly
+	for _, x := range []struct {
+		uri        string
+		kinds      []webrtc.RTPCodecType
+		directions []webrtc.RTPTransceiverDirection
+	}{
+		{uriMID, []webrtc.RTPCodecType{webrtc.RTPCodecTypeAudio, webrtc.RTPCodecTypeVideo}, []webrtc.RTPTransceiverDirection{receive}},
+		{uriTWCC, []webrtc.RTPCodecType{webrtc.RTPCodecTypeAudio, webrtc.RTPCodecTypeVideo}, []webrtc.RTPTransceiverDirection{receive, send}},
+		{uriAudioLevel, []webrtc.RTPCodecType{webrtc.RTPCodecTypeAudio}, []webrtc.RTPTransceiverDirection{receive}},
+		{uriRID, []webrtc.RTPCodecType{webrtc.RTPCodecTypeVideo}, []webrtc.RTPTransceiverDirection{receive}},
+		{uriDescriptor, []webrtc.RTPCodecType{webrtc.RTPCodecTypeVideo}, []webrtc.RTPTransceiverDirection{receive, send}},
+		{uriRepairRID, []webrtc.RTPCodecType{webrtc.RTPCodecTypeVideo}, []webrtc.RTPTransceiverDirection{receive}},
+	} {
+		for _, kind := range x.kinds {
+			if err := m.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: x.uri}, kind, x.directions...); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// registerInterceptors sets what answers and asks for lost packets, and reports to publishers how their
-// packets arrive, so that they find their own bit rate.
-func registerInterceptors(m *webrtc.MediaEngine, chain *interceptor.Registry) error {
-	if err := webrtc.ConfigureNack(m, chain); err != nil {
-		return err
-	}
-	if err := webrtc.ConfigureRTCPReports(chain); err != nil {
-		return err
-	}
-	return webrtc.ConfigureTWCCSender(m, chain)
-}
+// mimeRED is redundant audio (RFC 2198).
+const mimeRED = "audio/red"
 
 // newCertificate makes the one DTLS certificate of this process.
 func newCertificate() (webrtc.Certificate, error) {

@@ -1,57 +1,146 @@
 package sfu
 
 import (
+	"crypto/rand"
+	"encoding/binary"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
-	"sync/atomic"
+	"time"
 
-	"github.com/pion/rtcp"
-	"github.com/pion/rtp"
 	"github.com/pion/webrtc/v4"
+
+	"yuanzhen/signaling/sfu/rate"
+	"yuanzhen/signaling/sfu/rtpmap"
 )
 
-// DownTrack is one subscriber's copy of an UpTrack: the same packets with this connection's SSRC and payload type.
-// The subscriber's peer makes it; pion binds and unbinds it as the connection negotiates (webrtc.TrackLocal).
+// DownTrack is one subscriber's copy of an UpTrack: the same packets with this connection's SSRC and payload type. The
+// subscriber's peer makes it; pion binds and unbinds it as the connection negotiates (webrtc.TrackLocal), and writes nothing.
 type DownTrack struct {
 	// Set at construction.
 	up     *UpTrack
 	seat   string // who publishes
-	counts *counts
+	link   *link
 	sender *webrtc.RTPSender // set by the peer before it is bound
 
-	bound atomic.Pointer[binding]
+	// Owned by the shard.
+	choice Choice
+	paused bool          // nothing is wanted now
+	going  bool          // the mapper was told what is
+	wanted uint8         // the layer that would be best
+	left   time.Duration // when the last packet was sent
+
+	bound  *binding // nil until negotiated
+	on     bool     // packets go out
+	mapper *rtpmap.Mapper
+	sent   []sent // ring by sequence number
+	number uint64 // newest extended sequence number
+	repair uint64 // that of the next RTX packet
+
+	packets, octets uint32 // of sender reports
+	reported        time.Duration
+	reportNTP       uint32 // middle of the NTP time of the last one
 }
 
 // binding is what was negotiated; it is replaced, never changed.
 type binding struct {
-	ssrc        uint32
-	payloadType uint8
-	out         webrtc.TrackLocalWriter
+	ssrc, repairSSRC uint32 // repairSSRC is 0 without RTX
+	kind, repairKind uint8  // payload types
+	redKind          uint8  // of RED around kind, 0 without
+	twcc, descriptor uint8  // extension ids, 0 without
 }
 
+// sent is a packet as it went out. One number goes out once: what repeats it is the same to the bit, or RTX. So no key is ever
+// used twice on one nonce (RFC 7714 §8.4).
+type sent struct {
+	source    uint64 // number in the layer's cache; 0 is nothing
+	repeated  time.Duration
+	timestamp uint32
+	sequence  uint16
+	number    uint16 // transport-wide
+	picture   uint16
+	tl0       uint8
+	layer     uint8
+	marker    bool
+	rewritten bool
+}
+
+const (
+	// sentKept packets can be repeated: 1 s at 5 Mbit/s.
+	sentKept = 512
+	// repeatPause keeps two requests for the same packet, sent before the first answer arrived, from costing twice.
+	repeatPause = 15 * time.Millisecond
+	// maxReplay packets are sent at once to a newcomer: since the last key frame, if that is not longer ago.
+	maxReplay = 256
+	// senderReportEvery is how often clocks are told (RFC 3550 §6.2 for sessions of two).
+	senderReportEvery = time.Second
+)
+
 var errNoCodec = errors.New("the subscriber cannot play this codec")
+
+// newDownTrack makes one that takes everything there is.
+func newDownTrack(up *UpTrack, seat string, l *link) *DownTrack {
+	return &DownTrack{up: up, seat: seat, link: l, choice: everything}
+}
 
 // Bind is called by pion when the subscriber has answered.
 func (d *DownTrack) Bind(t webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, error) {
 	codec, ok := match(d.up.codec(), t.CodecParameters())
 	if !ok {
-		return webrtc.RTPCodecParameters{}, errNoCodec
+		if len(t.CodecParameters()) == 0 {
+			return webrtc.RTPCodecParameters{}, errNoCodec
+		}
+		return t.CodecParameters()[0], nil // it cannot be played; an error would end the connection's other tracks too
 	}
-	d.bound.Store(&binding{ssrc: uint32(t.SSRC()), payloadType: uint8(codec.PayloadType), out: t.WriteStream()})
-	d.up.RequestKeyFrame()
+	b := &binding{ssrc: uint32(t.SSRC()), kind: uint8(codec.PayloadType)}
+	for _, c := range t.CodecParameters() {
+		if strings.EqualFold(c.MimeType, webrtc.MimeTypeRTX) && c.SDPFmtpLine == fmt.Sprintf("apt=%d", codec.PayloadType) {
+			b.repairSSRC, b.repairKind = uint32(t.SSRCRetransmission()), uint8(c.PayloadType)
+		}
+		if strings.EqualFold(c.MimeType, mimeRED) && strings.HasPrefix(c.SDPFmtpLine, fmt.Sprintf("%d/", codec.PayloadType)) {
+			b.redKind = uint8(c.PayloadType)
+		}
+	}
+	var x rtpExtensions
+	for _, e := range t.HeaderExtensions() {
+		x.set(e.URI, e.ID)
+	}
+	b.twcc, b.descriptor = x.twcc, x.descriptor
+	var first [4]byte
+	_, _ = rand.Read(first[:]) // never fails
+	d.link.shard.lock()
+	defer d.link.shard.unlock()
+	if d.link.closed {
+		return codec, nil
+	}
+	d.bound = b
+	// In the lower half, so that a first packet that gets lost does not confuse who counts roll-overs (RFC 3711 §3.3.1).
+	d.number = firstNumber + uint64(binary.BigEndian.Uint16(first[:])>>1)
+	d.mapper = rtpmap.New(d.up.format.codec, uint16(d.number))
+	d.repair = firstNumber + uint64(binary.BigEndian.Uint16(first[2:])>>1)
+	d.link.downs = append(d.link.downs, d)
+	if d.link.estimator == nil {
+		d.link.estimator = rate.NewEstimator(firstEstimate)
+		d.link.ladder = rate.NewLadder(rate.Alone, rate.Low, d.link.shard.now)
+		d.link.rung = rate.Low
+	}
+	d.begin()
 	return codec, nil
 }
 
 // Unbind is called by pion when the track ends.
 func (d *DownTrack) Unbind(webrtc.TrackLocalContext) error {
-	d.bound.Store(nil)
+	d.link.shard.lock()
+	defer d.link.shard.unlock()
+	d.stop()
 	return nil
 }
 
 // ID is unique in the subscriber's connection.
 func (d *DownTrack) ID() string { return d.up.ID }
 
-// RID is empty: there are no layers.
+// RID is empty: the subscriber sees one stream, whichever layer it comes from.
 func (d *DownTrack) RID() string { return "" }
 
 // StreamID groups the tracks a browser plays in step: those of one seat, but a screen apart from a face.
@@ -63,40 +152,241 @@ func (d *DownTrack) StreamID() string {
 }
 
 // Kind is audio or video.
-func (d *DownTrack) Kind() webrtc.RTPCodecType { return d.up.remote.Kind() }
+func (d *DownTrack) Kind() webrtc.RTPCodecType { return webrtc.NewRTPCodecType(d.up.kind) }
 
-// write sends one packet. Sequence numbers and timestamps are the publisher's, so that a gap stays a gap
-// and the subscriber asks for it.
-func (d *DownTrack) write(header rtp.Header, payload []byte) {
-	b := d.bound.Load()
-	if b == nil {
+// begin starts to send when all is there for it: first what a decoder needs to begin, if the publisher sent that a
+// moment ago.
+func (d *DownTrack) begin() {
+	if d.on || d.bound == nil || !d.link.ready() || d.up.ended {
 		return
 	}
-	header.SSRC, header.PayloadType = b.ssrc, b.payloadType
-	n, err := b.out.WriteRTP(&header, payload)
-	if err != nil {
-		d.counts.packetsLost.Add(1)
-		return
+	d.on = true
+	d.sent = make([]sent, sentKept)
+	d.choose()
+	y := d.up.layers[d.mapper.Wanted().Stream]
+	if y.key != 0 && d.up.kind == "video" && y.newest-y.key < maxReplay && y.cache.Holds(y.key, y.newest) {
+		for n := y.key; n <= y.newest; n++ {
+			d.forward(y, n)
+		}
 	}
-	d.counts.packetsOut.Add(1)
-	d.counts.bytesOut.Add(uint64(n))
+	d.decide()
 }
 
-// readRTCP serves the subscriber's reports until the track is removed: NACK is answered by the interceptor
-// that this reading drives, requests for a key frame go on to the publisher.
-func (d *DownTrack) readRTCP() {
-	for {
-		packets, _, err := d.sender.ReadRTCP()
-		if err != nil {
-			return
+// stop ends it for good.
+func (d *DownTrack) stop() {
+	d.on = false
+	d.link.downs = slices.DeleteFunc(d.link.downs, func(x *DownTrack) bool { return x == d })
+}
+
+// tick tells the clocks.
+func (d *DownTrack) tick() {
+	if s := d.link.shard; d.on && s.now-d.reported >= senderReportEvery {
+		d.report()
+	}
+}
+
+// forward sends packet n of a layer on, if the subscriber gets that layer.
+func (d *DownTrack) forward(y *layer, n uint64) {
+	if !d.on || d.paused {
+		return
+	}
+	b, m, ok := y.cache.Get(n)
+	if !ok {
+		return
+	}
+	p := rtpmap.Packet{Stream: y.index, Sequence: uint16(n), Timestamp: m.timestamp, Look: &m.look}
+	if m.look.Key && d.up.kind == "video" {
+		p.At = d.at(y, m)
+	}
+	out, verdict := d.mapper.Map(p)
+	if verdict != rtpmap.Forward {
+		return
+	}
+	e := &d.sent[out.Sequence%sentKept]
+	if e.source != 0 && int16(out.Sequence-e.sequence) <= 0 {
+		return // it went out before, or is too old to know
+	}
+	*e = sent{
+		source: n, timestamp: out.Timestamp, sequence: out.Sequence, picture: out.Picture, tl0: out.TL0,
+		layer: y.index, marker: out.Marker, rewritten: out.Rewritten,
+	}
+	if d.bound.twcc != 0 {
+		e.number = d.link.number
+		d.link.number++
+	}
+	kind, payload := d.payload(b, m)
+	d.number = max(d.number, unwrap(d.number, e.sequence))
+	if !d.send(packet{kind, d.bound.ssrc, unwrap(d.number, e.sequence), false}, payload, m.extension(b), m, e) {
+		if d.up.kind == "video" {
+			d.skip() // what depends on it is of no use
 		}
-		for _, p := range packets {
-			switch p.(type) {
-			case *rtcp.PictureLossIndication, *rtcp.FullIntraRequest:
-				d.up.RequestKeyFrame()
-			}
+		return
+	}
+	d.packets++
+	d.octets += uint32(len(payload))
+	d.left = d.link.shard.now
+}
+
+// at is where a key frame of a layer lies on the subscriber's timeline: by the clocks of the publisher's reports, else by ours.
+func (d *DownTrack) at(y *layer, m *meta) uint32 {
+	now, on := d.mapper.Now()
+	if delta, ok := d.mapper.TimestampDelta(); ok && on && now.Stream != y.index {
+		if x := d.up.layers[now.Stream]; x.sender.NTP != 0 && y.sender.NTP != 0 {
+			return m.timestamp + rtpmap.Offset(x.sender, y.sender, d.up.format.ClockRate) - delta
 		}
 	}
+	return d.mapper.Elapsed(y.clock(d.link.shard.now - d.left))
+}
+
+// payload gives what the subscriber gets of a cached packet: without redundancy when it takes none.
+func (d *DownTrack) payload(b []byte, m *meta) (kind uint8, payload []byte) {
+	payload = b[m.payload:]
+	switch {
+	case m.red == 0:
+		return d.bound.kind, payload
+	case d.bound.redKind != 0 && m.red == d.bound.kind: // the same number stands within
+		return d.bound.redKind, payload
+	}
+	if block, _, ok := rtpmap.Primary(payload); ok {
+		payload = block
+	}
+	return d.bound.kind, payload
+}
+
+// packet is what distinguishes the first time that something is sent from the others.
+type packet struct {
+	kind   uint8
+	ssrc   uint32
+	number uint64 // extended sequence number
+	repair bool   // RTX: the number it repeats stands before the payload
+}
+
+// header begins a packet. A dependency descriptor goes with it where it was agreed on.
+func (d *DownTrack) header(b []byte, p packet, e *sent, descriptor []byte) []byte {
+	kind := p.kind
+	if e.marker {
+		kind |= 0x80
+	}
+	if d.bound.descriptor == 0 {
+		descriptor = nil
+	}
+	first := byte(0x80)
+	if d.bound.twcc != 0 || descriptor != nil {
+		first |= 0x10
+	}
+	b = append(b, first, kind)
+	b = binary.BigEndian.AppendUint16(b, uint16(p.number))
+	b = binary.BigEndian.AppendUint32(b, e.timestamp)
+	b = binary.BigEndian.AppendUint32(b, p.ssrc)
+	switch {
+	case descriptor != nil:
+		b = d.described(b, e, descriptor)
+	case d.bound.twcc != 0:
+		b = append(b, 0xbe, 0xde, 0, 1, d.bound.twcc<<4|1, byte(e.number>>8), byte(e.number), 0)
+	}
+	return b
+}
+
+// described writes extensions in the two-byte form (RFC 8285 §4.3), for a descriptor may have more than 16 bytes.
+func (d *DownTrack) described(b []byte, e *sent, descriptor []byte) []byte {
+	start := len(b)
+	b = append(b, 0x10, 0, 0, 0)
+	if d.bound.twcc != 0 {
+		b = append(b, d.bound.twcc, 2, byte(e.number>>8), byte(e.number))
+	}
+	b = append(b, d.bound.descriptor, byte(len(descriptor)))
+	b = append(b, descriptor...)
+	for (len(b)-start)%4 != 0 {
+		b = append(b, 0)
+	}
+	binary.BigEndian.PutUint16(b[start+2:], uint16((len(b)-start)/4-1))
+	return b
+}
+
+// send builds a packet with a payload, and says whether it went.
+func (d *DownTrack) send(p packet, payload, descriptor []byte, m *meta, e *sent) bool {
+	room := d.header(d.link.shard.socket.next(), p, e, descriptor)
+	header := len(room)
+	if p.repair {
+		room = binary.BigEndian.AppendUint16(room, e.sequence)
+	}
+	at := len(room)
+	room = append(room, payload...)
+	if e.rewritten {
+		m.look.Rewrite(room[at:], e.picture, e.tl0)
+	}
+	return d.seal(room, header, p, e)
+}
+
+// seal encrypts and sends.
+func (d *DownTrack) seal(room []byte, header int, p packet, e *sent) bool {
+	l := d.link
+	s := l.shard
+	out, err := l.out.seal(room, header, p.ssrc, p.number)
+	if err != nil || !l.transmit(out) {
+		s.counts.packetsLost++
+		return false
+	}
+	if d.bound.twcc != 0 && l.estimator != nil {
+		l.estimator.Sent(e.number, len(out), s.now)
+	}
+	s.counts.packetsOut++
+	s.counts.bytesOut += uint64(len(out))
+	return true
+}
+
+// repeat sends a packet again that the subscriber misses.
+func (d *DownTrack) repeat(sequence uint16) {
+	s := d.link.shard
+	s.counts.nacksReceived++
+	if !d.on {
+		return
+	}
+	e := &d.sent[sequence%sentKept]
+	if e.source == 0 || e.sequence != sequence || s.now-e.repeated < repeatPause {
+		return
+	}
+	cached, m, ok := d.up.layers[e.layer].cache.Get(e.source)
+	if !ok {
+		return
+	}
+	e.repeated = s.now
+	s.counts.repeats++
+	kind, payload := d.payload(cached, m)
+	if d.bound.repairSSRC == 0 {
+		d.send(packet{kind, d.bound.ssrc, unwrap(d.number, sequence), false}, payload, m.extension(cached), m, e)
+		return
+	}
+	again := *e
+	again.number = d.link.number
+	d.link.number++
+	d.send(packet{d.bound.repairKind, d.bound.repairSSRC, d.repair, true}, payload, m.extension(cached), m, &again)
+	d.repair++
+}
+
+// gone in sent.source marks what cannot be repeated.
+const gone = ^uint64(0)
+
+// forget is called when a layer begins anew.
+func (d *DownTrack) forget(layer uint8) {
+	if !d.on {
+		return
+	}
+	for i := range d.sent {
+		if e := &d.sent[i]; e.source != 0 && e.layer == layer {
+			e.source = gone
+		}
+	}
+	if now, on := d.mapper.Now(); on && now.Stream == layer {
+		d.skip()
+	}
+}
+
+// skip goes on with the next key frame.
+func (d *DownTrack) skip() {
+	d.mapper.Pause()
+	d.going = false
+	d.decide()
 }
 
 // match finds the codec in what the subscriber accepts: the same fmtp if there is, else the same name (H264 profiles

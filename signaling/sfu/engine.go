@@ -1,20 +1,21 @@
 // Package sfu forwards media between the seats of a room. It knows transports and tracks; who may sit in
 // which room, and who waits, is decided by its caller, who makes a Peer only for an admitted seat.
 //
-// A published track has one goroutine that reads it and writes to the subscribers' down tracks through an
-// immutable slice: no room, no lock and no queue lies between, so audio never waits for video.
+// The transport is pion's: session descriptions, ICE, DTLS, data channels. Media do not pass through it: see shard.
 package sfu
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"maps"
 	"net"
 	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/pion/dtls/v3"
 	"github.com/pion/ice/v4"
@@ -25,8 +26,11 @@ import (
 
 // Options say where media is received. Ports may be 0.
 type Options struct {
-	UDP netip.AddrPort // the one UDP socket of all media
-	TCP netip.AddrPort // ICE over TCP (RFC 6544), for networks without UDP; not listened on when invalid
+	UDP netip.AddrPort // where media arrive over UDP
+	// Shards is how many UDP sockets there are, each with a core's worth of work, on ports that follow one another; 0 is one. All
+	// of a room are on the same.
+	Shards int
+	TCP    netip.AddrPort // ICE over TCP (RFC 6544), for networks without UDP; not listened on when invalid
 	// PublicIPs are announced instead of the addresses listened on (at most one a family).
 	PublicIPs []netip.Addr
 	// SHA1Profile also offers AES128_CM_HMAC_SHA1_80, for browsers from before 2022. Off, media is AEAD only.
@@ -37,13 +41,17 @@ type Options struct {
 
 // Engine owns the sockets and makes peers.
 type Engine struct {
-	api    *webrtc.API
-	cert   webrtc.Certificate
-	udp    net.PacketConn
-	tcp    net.Listener // nil when not listened on
-	udpMux ice.UDPMux
-	tcpMux ice.TCPMux
-	counts counts
+	media        *webrtc.MediaEngine
+	interceptors *interceptor.Registry // empty: packets do not pass there
+	settings     webrtc.SettingEngine  // of each connection, but for its keys and muxes
+	cert         webrtc.Certificate
+	shards       []*shard
+	tcp          net.Listener // nil when not listened on
+	tcpMux       *ice.TCPMuxDefault
+	logs         logging.LoggerFactory
+	start        time.Time
+
+	peerCount, upCount, downCount, pointers, pointersDropped atomic.Int64
 
 	mu     sync.Mutex
 	peers  map[*Peer]struct{} // guarded by mu: those that run
@@ -56,59 +64,73 @@ const tcpBuffer = 256 << 10
 
 // New opens the sockets.
 func New(o Options) (*Engine, error) {
-	e := &Engine{peers: map[*Peer]struct{}{}}
-	media := &webrtc.MediaEngine{}
-	if err := registerCodecs(media); err != nil {
+	e := &Engine{
+		peers: map[*Peer]struct{}{}, media: &webrtc.MediaEngine{}, interceptors: &interceptor.Registry{}, logs: o.Logs, start: time.Now(),
+	}
+	if err := register(e.media); err != nil {
 		return nil, fmt.Errorf("register codecs: %w", err)
 	}
-	chain := &interceptor.Registry{}
-	if err := registerInterceptors(media, chain); err != nil {
-		return nil, fmt.Errorf("register interceptors: %w", err)
+	var err error
+	if e.cert, err = newCertificate(); err != nil {
+		return nil, fmt.Errorf("make DTLS certificate: %w", err)
 	}
 	if err := e.listen(o); err != nil {
 		return nil, errors.Join(err, e.closeSockets())
 	}
-	settings, err := e.settings(o)
-	if err != nil {
+	if e.settings, err = e.newSettings(o); err != nil {
 		return nil, errors.Join(err, e.closeSockets())
 	}
-	if e.cert, err = newCertificate(); err != nil {
-		return nil, errors.Join(fmt.Errorf("make DTLS certificate: %w", err), e.closeSockets())
-	}
-	e.api = webrtc.NewAPI(webrtc.WithMediaEngine(media), webrtc.WithInterceptorRegistry(chain),
-		webrtc.WithSettingEngine(settings))
 	return e, nil
 }
 
+// since is the monotonic time that media work by.
+func (e *Engine) since() time.Duration { return time.Since(e.start) }
+
 func (e *Engine) listen(o Options) error {
-	var err error
-	var lc net.ListenConfig
-	if e.udp, err = lc.ListenPacket(context.Background(), "udp", o.UDP.String()); err != nil {
-		return fmt.Errorf("listen for media on UDP %s: %w", o.UDP, err)
+	for i := range max(o.Shards, 1) {
+		at := o.UDP
+		if at.Port() != 0 {
+			at = netip.AddrPortFrom(at.Addr(), at.Port()+uint16(i))
+		}
+		conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
+		if err != nil {
+			return fmt.Errorf("listen for media on UDP %s: %w", at, err)
+		}
+		s, err := e.newShard(conn)
+		if err != nil {
+			return errors.Join(fmt.Errorf("listen for media on UDP %s: %w", at, err), conn.Close())
+		}
+		e.shards = append(e.shards, s)
 	}
-	e.udpMux = ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: e.udp, Logger: logger(o.Logs, "udpmux")})
 	if !o.TCP.IsValid() {
 		return nil
 	}
+	var lc net.ListenConfig
+	var err error
 	if e.tcp, err = lc.Listen(context.Background(), "tcp", o.TCP.String()); err != nil {
 		return fmt.Errorf("listen for media on TCP %s: %w", o.TCP, err)
 	}
 	e.tcpMux = ice.NewTCPMuxDefault(ice.TCPMuxParams{
 		Listener: e.tcp, Logger: logger(o.Logs, "tcpmux"), ReadBufferSize: 32, WriteBufferSize: tcpBuffer,
-		FirstStunBindTimeout: handshake, AliveDurationForConnFromStun: handshake,
+		FirstStunBindTimeout: handshakeTime, AliveDurationForConnFromStun: handshakeTime,
 	})
 	return nil
 }
 
-func (e *Engine) settings(o Options) (webrtc.SettingEngine, error) {
+// shard is where a room's media are.
+func (e *Engine) shard(room string) *shard {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(room))
+	return e.shards[int(h.Sum32()%uint32(len(e.shards)))]
+}
+
+func (e *Engine) newSettings(o Options) (webrtc.SettingEngine, error) {
 	s := webrtc.SettingEngine{LoggerFactory: silent{}}
 	if o.Logs != nil {
 		s.LoggerFactory = o.Logs
 	}
-	s.SetICEUDPMux(e.udpMux)
 	networks := []webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6}
 	if e.tcpMux != nil {
-		s.SetICETCPMux(e.tcpMux)
 		networks = append(networks, webrtc.NetworkTypeTCP4, webrtc.NetworkTypeTCP6)
 	}
 	s.SetNetworkTypes(networks)
@@ -124,7 +146,7 @@ func (e *Engine) settings(o Options) (webrtc.SettingEngine, error) {
 	s.SetReceiveMTU(maxPacket)
 	s.SetSCTPMaxMessageSize(maxPointer)
 	s.SetDTLSConnectContextMaker(func() (context.Context, func()) {
-		return context.WithTimeout(context.Background(), handshake)
+		return context.WithTimeout(context.Background(), handshakeTime)
 	})
 	if len(o.PublicIPs) > 0 {
 		external := make([]string, len(o.PublicIPs))
@@ -140,8 +162,8 @@ func (e *Engine) settings(o Options) (webrtc.SettingEngine, error) {
 	return s, nil
 }
 
-// UDPAddr is where media arrives.
-func (e *Engine) UDPAddr() netip.AddrPort { return addrPort(e.udp.LocalAddr()) }
+// UDPAddr is where media arrive; of several shards, at the first.
+func (e *Engine) UDPAddr() netip.AddrPort { return addrPort(e.shards[0].conn.LocalAddr()) }
 
 // TCPAddr is where media arrives over TCP; invalid when not listened on.
 func (e *Engine) TCPAddr() netip.AddrPort {
@@ -171,7 +193,7 @@ func (e *Engine) adopt(p *Peer) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.peers[p] = struct{}{}
-	e.counts.peers.Add(1)
+	e.peerCount.Add(1)
 	return !e.closed
 }
 
@@ -179,21 +201,16 @@ func (e *Engine) disown(p *Peer) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.peers, p)
-	e.counts.peers.Add(-1)
+	e.peerCount.Add(-1)
 }
 
 func (e *Engine) closeSockets() error {
 	var errs []error
-	if e.udpMux != nil {
-		errs = append(errs, e.udpMux.Close())
+	for _, s := range e.shards {
+		errs = append(errs, s.close())
 	}
 	if e.tcpMux != nil {
 		errs = append(errs, e.tcpMux.Close())
-	}
-	if e.udp != nil {
-		if err := e.udp.Close(); !errors.Is(err, net.ErrClosed) {
-			errs = append(errs, err)
-		}
 	}
 	return errors.Join(errs...)
 }
@@ -208,31 +225,52 @@ func addrPort(a net.Addr) netip.AddrPort {
 
 // Snapshot counts what the engine carries. Gauges first, then totals since the start.
 type Snapshot struct {
-	Peers, UpTracks, DownTracks   int64
-	PacketsIn, BytesIn            uint64
-	PacketsOut, BytesOut          uint64
-	PacketsLost                   uint64 // could not be written to a subscriber
-	KeyFrameRequests              uint64 // sent to publishers
-	PointerMessages, PointerDrops uint64
+	Peers, UpTracks, DownTracks int64
+	PacketsIn, BytesIn          uint64
+	PacketsOut, BytesOut        uint64
+	PacketsLost                 uint64 // could not be written to a subscriber
+	KeyFrameRequests            uint64 // sent to publishers
+	Repeats                     uint64 // packets sent again to who missed them
+	NACKsSent, NACKsReceived    uint64 // packets asked for, of publishers and by subscribers
+	// Packets that were thrown away: of nobody we know; not what they say to be; decrypted to nonsense; seen before or too old;
+	// of no track; beyond what one connection may send.
+	Stray, Malformed, Forged, Replayed, Unclaimed, Flooded uint64
+	PointerMessages, PointerDrops                          uint64
 }
 
+// counts are a shard's part of the totals.
 type counts struct {
-	peers, ups, downs         atomic.Int64
-	packetsIn, bytesIn        atomic.Uint64
-	packetsOut, bytesOut      atomic.Uint64
-	packetsLost               atomic.Uint64
-	keyFrames                 atomic.Uint64
-	pointers, pointersDropped atomic.Uint64
+	packetsIn, bytesIn, packetsOut, bytesOut, packetsLost  uint64
+	keyFrames, repeats, nacksSent, nacksReceived           uint64
+	stray, malformed, forged, replayed, unclaimed, flooded uint64
 }
 
 // Snapshot reads the counters.
 func (e *Engine) Snapshot() Snapshot {
-	c := &e.counts
-	return Snapshot{
-		Peers: c.peers.Load(), UpTracks: c.ups.Load(), DownTracks: c.downs.Load(),
-		PacketsIn: c.packetsIn.Load(), BytesIn: c.bytesIn.Load(),
-		PacketsOut: c.packetsOut.Load(), BytesOut: c.bytesOut.Load(), PacketsLost: c.packetsLost.Load(),
-		KeyFrameRequests: c.keyFrames.Load(),
-		PointerMessages:  c.pointers.Load(), PointerDrops: c.pointersDropped.Load(),
+	t := Snapshot{
+		Peers: e.peerCount.Load(), UpTracks: e.upCount.Load(), DownTracks: e.downCount.Load(),
+		PointerMessages: uint64(e.pointers.Load()), PointerDrops: uint64(e.pointersDropped.Load()),
 	}
+	for _, s := range e.shards {
+		s.mu.Lock()
+		c := s.counts
+		c.packetsLost += s.socket.failed
+		s.mu.Unlock()
+		t.PacketsIn += c.packetsIn
+		t.BytesIn += c.bytesIn
+		t.PacketsOut += c.packetsOut
+		t.BytesOut += c.bytesOut
+		t.PacketsLost += c.packetsLost
+		t.KeyFrameRequests += c.keyFrames
+		t.Repeats += c.repeats
+		t.NACKsSent += c.nacksSent
+		t.NACKsReceived += c.nacksReceived
+		t.Stray += c.stray
+		t.Malformed += c.malformed
+		t.Forged += c.forged
+		t.Replayed += c.replayed
+		t.Unclaimed += c.unclaimed
+		t.Flooded += c.flooded
+	}
+	return t
 }

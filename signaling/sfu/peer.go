@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/pion/webrtc/v4"
 
 	"yuanzhen/signaling/queue"
+	"yuanzhen/signaling/sfu/rate"
 )
 
 // Limits of what a client may say (counted before pion parses it).
@@ -32,7 +32,11 @@ const (
 )
 
 // Rights say what a peer may do; they come from the ticket and never change.
-type Rights struct{ Publish, Subscribe bool }
+type Rights struct {
+	Publish, Subscribe bool
+	// Device also agrees on AES128_CM_HMAC_SHA1_80, the one SRTP profile that GStreamer and most instruments know.
+	Device bool
+}
 
 // Section tells what an m-line of a publish offer carries.
 type Section struct {
@@ -57,6 +61,12 @@ type Handler interface {
 	Published(*UpTrack)
 	Unpublished(*UpTrack)
 	Pointer(data []byte)
+	// Speaking: somebody has begun or ended to speak into the peer's microphone.
+	Speaking(on bool)
+	// Wanted: of a track the peer publishes, other layers are wanted than before.
+	Wanted(*UpTrack, Demand)
+	// Rung: the line to the peer carries more or less than before.
+	Rung(rate.Rung)
 	// Broken: the client said what no client says, or its connection can't go on. The peer is of no more use.
 	Broken(error)
 }
@@ -74,6 +84,7 @@ var errFlood = errors.New("more signalling than can be worked off")
 type Peer struct {
 	// Set at construction.
 	engine  *Engine
+	shard   *shard
 	rights  Rights
 	handler Handler
 	tasks   *queue.Queue[func() error]
@@ -82,15 +93,14 @@ type Peer struct {
 	pending atomic.Int64 // tasks in the queue
 	closed  atomic.Bool  // run stops before the next task
 
-	readers sync.WaitGroup // one per published and per subscribed track
-
 	pub publisher  // owned by run
 	sub subscriber // owned by run
 }
 
-// NewPeer starts a peer. Without the right to publish or subscribe it does not even make that connection.
-func (e *Engine) NewPeer(r Rights, h Handler) *Peer {
-	p := &Peer{engine: e, rights: r, handler: h, tasks: queue.New[func() error](), done: make(chan struct{})}
+// NewPeer starts a peer in a room; only tracks of the same room can be subscribed to. Without the right to publish or subscribe it
+// does not even make that connection.
+func (e *Engine) NewPeer(room string, r Rights, h Handler) *Peer {
+	p := &Peer{engine: e, shard: e.shard(room), rights: r, handler: h, tasks: queue.New[func() error](), done: make(chan struct{})}
 	if r.Subscribe {
 		p.do(p.startSubscriber)
 	}
@@ -105,7 +115,6 @@ func (e *Engine) NewPeer(r Rights, h Handler) *Peer {
 func (p *Peer) run() {
 	defer func() {
 		p.closeConnections()
-		p.readers.Wait()
 		p.engine.disown(p)
 		close(p.done)
 	}()
@@ -152,6 +161,12 @@ func (p *Peer) closeConnections() {
 	for _, d := range p.sub.downs {
 		p.drop(d)
 	}
+	for _, l := range []*link{p.pub.link, p.sub.link} {
+		if l != nil {
+			l.close()
+		}
+	}
+	p.engine.upCount.Add(-int64(len(p.pub.ups)))
 }
 
 // Candidate adds a remote ICE candidate. Those that make no sense are passed over: a browser may know kinds
@@ -211,18 +226,6 @@ func CheckDescription(sdp string) error {
 		return fmt.Errorf("%w: more than %d candidates", ErrBadDescription, MaxCandidates)
 	}
 	return nil
-}
-
-// connection makes one of the two; it closes with the peer.
-func (p *Peer) connection() (*webrtc.PeerConnection, error) {
-	pc, err := p.engine.api.NewPeerConnection(webrtc.Configuration{
-		Certificates: []webrtc.Certificate{p.engine.cert}, BundlePolicy: webrtc.BundlePolicyMaxBundle,
-		RTCPMuxPolicy: webrtc.RTCPMuxPolicyRequire,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("make connection: %w", err)
-	}
-	return pc, nil
 }
 
 // describe sets the local description and waits for its candidates: with fixed ports they are known at once, so the

@@ -1,17 +1,15 @@
 package sfu
 
 import (
-	"crypto/rand"
 	"fmt"
 
-	"github.com/pion/rtcp"
 	"github.com/pion/webrtc/v4"
 )
 
 // publisher is the connection on which the client sends. The client offers.
 type publisher struct {
 	pc         *webrtc.PeerConnection // nil until the first offer
-	sources    map[string]Source      // by m-line, from the last offer
+	link       *link
 	ups        map[Source]*UpTrack
 	candidates candidates
 }
@@ -32,8 +30,13 @@ func (p *Peer) Offer(number uint64, sdp string, sections []Section) {
 				return err
 			}
 		}
-		p.pub.sources = sources
-		if err := p.pub.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: sdp}); err != nil {
+		offered := webrtc.SessionDescription{Type: webrtc.SDPTypeOffer, SDP: sdp}
+		theirs, err := offered.Unmarshal()
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrBadDescription, err)
+		}
+		offered.SDP = withoutStreams(sdp)
+		if err := p.pub.pc.SetRemoteDescription(offered); err != nil {
 			return fmt.Errorf("%w: %w", ErrBadDescription, err)
 		}
 		p.pub.candidates.described(p.pub.pc)
@@ -45,7 +48,20 @@ func (p *Peer) Offer(number uint64, sdp string, sections []Section) {
 		if err != nil {
 			return err
 		}
-		p.handler.Answered(number, local)
+		answered := webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: local}
+		ours, err := answered.Unmarshal()
+		if err != nil {
+			return fmt.Errorf("read own answer: %w", err)
+		}
+		askForSilence(ours, sources)
+		told, err := ours.Marshal()
+		if err != nil {
+			return fmt.Errorf("write own answer: %w", err)
+		}
+		for _, u := range p.pub.link.agree(agree(theirs, ours, sources)) {
+			p.unpublish(u)
+		}
+		p.handler.Answered(number, string(told))
 		return nil
 	})
 }
@@ -68,66 +84,29 @@ func (p *Peer) checkSections(sections []Section) (map[string]Source, error) {
 }
 
 func (p *Peer) startPublisher() error {
-	pc, err := p.connection()
+	l, pc, err := p.newLink()
 	if err != nil {
 		return err
 	}
-	p.pub.pc = pc
+	p.pub.link, p.pub.pc = l, pc
 	p.pub.ups = map[Source]*UpTrack{}
-	// Called with the first packet of a track.
-	pc.OnTrack(func(remote *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
-		p.do(func() error { p.publish(remote, receiver); return nil })
-	})
 	return nil
 }
 
-// publish announces a track and starts to forward it. A track that the offer did not name is not read.
-func (p *Peer) publish(remote *webrtc.TrackRemote, receiver *webrtc.RTPReceiver) {
-	source := p.sourceOf(receiver)
-	if source.Kind() != remote.Kind().String() {
-		return
-	}
-	pc := p.pub.pc
-	up := &UpTrack{
-		ID: rand.Text(), Source: source, remote: remote, counts: &p.engine.counts,
-		ask: func(ssrc uint32) {
-			// Fails only while the connection ends.
-			_ = pc.WriteRTCP([]rtcp.Packet{&rtcp.PictureLossIndication{MediaSSRC: ssrc}})
-		},
-	}
-	if old := p.pub.ups[source]; old != nil {
+// publish announces a track, whose first packet has come.
+func (p *Peer) publish(up *UpTrack) {
+	if old := p.pub.ups[up.Source]; old != nil {
 		p.unpublish(old)
 	}
-	p.pub.ups[source] = up
-	p.engine.counts.ups.Add(1)
-	p.readers.Go(func() {
-		up.run()
-		p.engine.counts.ups.Add(-1)
-		p.do(func() error { p.unpublish(up); return nil })
-	})
-	p.readers.Go(func() { // drives the interceptors that count and report what arrives
-		buf := make([]byte, maxPacket)
-		for {
-			if _, _, err := receiver.Read(buf); err != nil {
-				return
-			}
-		}
-	})
+	p.pub.ups[up.Source] = up
+	p.engine.upCount.Add(1)
 	p.handler.Published(up)
 }
 
 func (p *Peer) unpublish(up *UpTrack) {
 	if p.pub.ups[up.Source] == up {
 		delete(p.pub.ups, up.Source)
+		p.engine.upCount.Add(-1)
 		p.handler.Unpublished(up)
 	}
-}
-
-func (p *Peer) sourceOf(r *webrtc.RTPReceiver) Source {
-	for _, t := range p.pub.pc.GetTransceivers() {
-		if t.Receiver() == r {
-			return p.pub.sources[t.Mid()]
-		}
-	}
-	return ""
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/pion/rtp"
 	"github.com/pion/webrtc/v4"
 	"go.uber.org/goleak"
+
+	"yuanzhen/signaling/sfu/rate"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -85,7 +87,7 @@ func sit(t *testing.T, e *Engine, r Rights) *seat {
 			}
 		}
 	})
-	s.peer = e.NewPeer(r, s)
+	s.peer = e.NewPeer("room", r, s)
 	close(s.seated)
 	t.Cleanup(func() {
 		s.peer.Close()
@@ -124,10 +126,13 @@ func (s *seat) Offered(n uint64, sdp string, _ []OfferedTrack) {
 	s.peer.Answer(n, s.sub.LocalDescription().SDP)
 }
 
-func (s *seat) Published(u *UpTrack)   { s.ups <- u }
-func (s *seat) Unpublished(u *UpTrack) { s.gone <- u }
-func (s *seat) Pointer([]byte)         {}
-func (s *seat) Broken(err error)       { s.broken <- err }
+func (s *seat) Published(u *UpTrack)    { s.ups <- u }
+func (s *seat) Unpublished(u *UpTrack)  { s.gone <- u }
+func (s *seat) Pointer([]byte)          {}
+func (s *seat) Speaking(bool)           {}
+func (s *seat) Wanted(*UpTrack, Demand) {}
+func (s *seat) Rung(rate.Rung)          {}
+func (s *seat) Broken(err error)        { s.broken <- err }
 
 // publish offers one track of a codec and returns it for writing.
 func (s *seat) publish(source Source, mime string, clock uint32) *webrtc.TrackLocalStaticRTP {
@@ -174,15 +179,18 @@ func TestPacketsArriveAsTheyWereSent(t *testing.T) {
 		source Source
 		mime   string
 		clock  uint32
+		frame  byte // a whole key frame begins with it
 	}{
-		{Microphone, webrtc.MimeTypeOpus, 48000},
-		{Camera, webrtc.MimeTypeVP8, 90000},
-		{Screen, webrtc.MimeTypeH264, 90000},
+		{Microphone, webrtc.MimeTypeOpus, 48000, 0x78},
+		{Camera, webrtc.MimeTypeVP8, 90000, 0x10},
+		{Screen, webrtc.MimeTypeH264, 90000, 0x65},
+		{Camera, webrtc.MimeTypeVP9, 90000, 0x0c},
+		{Camera, webrtc.MimeTypeAV1, 90000, 0x18},
 	} {
 		t.Run(c.mime, func(t *testing.T) {
 			a, b := sit(t, e, both), sit(t, e, both)
 			track := a.publish(c.source, c.mime, c.clock)
-			p := &rtp.Packet{Header: rtp.Header{Version: 2, SequenceNumber: 65500}, Payload: []byte{0x10, 2, 3, 4}}
+			p := &rtp.Packet{Header: rtp.Header{Version: 2, SequenceNumber: 65500}, Payload: []byte{c.frame, 2, 3, 4}}
 			var up *UpTrack
 			a.until(track, p, func() bool {
 				select {
@@ -346,7 +354,7 @@ func TestMediaIsEncryptedWithAEADOnly(t *testing.T) {
 func TestPublicAddressesAreAnnouncedInstead(t *testing.T) {
 	e := engine(t, Options{PublicIPs: []netip.Addr{netip.MustParseAddr("203.0.113.7")}})
 	offered := make(chan string, 1)
-	p := e.NewPeer(Rights{Subscribe: true}, offers{offered})
+	p := e.NewPeer("room", Rights{Subscribe: true}, offers{offered})
 	defer func() { p.Close(); <-p.Done() }()
 	sdp := <-offered
 	if !strings.Contains(sdp, " 203.0.113.7 ") || strings.Contains(sdp, " 127.0.0.1 ") {
@@ -361,6 +369,9 @@ func (o offers) Offered(_ uint64, s string, _ []OfferedTrack) { o.sdp <- s }
 func (offers) Published(*UpTrack)                             {}
 func (offers) Unpublished(*UpTrack)                           {}
 func (offers) Pointer([]byte)                                 {}
+func (offers) Speaking(bool)                                  {}
+func (offers) Wanted(*UpTrack, Demand)                        {}
+func (offers) Rung(rate.Rung)                                 {}
 func (offers) Broken(error)                                   {}
 
 func FuzzOffer(f *testing.F) {
@@ -374,7 +385,7 @@ func FuzzOffer(f *testing.F) {
 	}
 	f.Cleanup(func() { _ = e.Close() })
 	f.Fuzz(func(t *testing.T, sdp string) {
-		p := e.NewPeer(Rights{Publish: true}, offers{})
+		p := e.NewPeer("room", Rights{Publish: true}, offers{})
 		p.Offer(1, sdp, []Section{{MID: "0", Source: Camera}})
 		answered := make(chan struct{})
 		if !p.tasks.Put(func() error { close(answered); return nil }) {

@@ -20,6 +20,7 @@ const (
 // before there is something to hear, and again whenever tracks change. At most one offer is unanswered.
 type subscriber struct {
 	pc         *webrtc.PeerConnection // nil without the right to subscribe
+	link       *link
 	pointer    *webrtc.DataChannel
 	downs      []*DownTrack
 	offer      uint64 // number of the last offer
@@ -33,16 +34,11 @@ type subscriber struct {
 }
 
 func (p *Peer) startSubscriber() error {
-	pc, err := p.connection()
+	l, pc, err := p.newLink()
 	if err != nil {
 		return err
 	}
-	p.sub.pc = pc
-	pc.OnConnectionStateChange(func(s webrtc.PeerConnectionState) {
-		if s == webrtc.PeerConnectionStateConnected {
-			p.do(p.refresh)
-		}
-	})
+	p.sub.link, p.sub.pc = l, pc
 	ordered, repeats := false, uint16(0)
 	p.sub.pointer, err = pc.CreateDataChannel(PointerChannel, &webrtc.DataChannelInit{Ordered: &ordered, MaxRetransmits: &repeats})
 	if err != nil {
@@ -56,29 +52,22 @@ func (p *Peer) startSubscriber() error {
 	return p.negotiate()
 }
 
-// refresh asks for key frames: those sent before the connection was up have been lost.
-func (p *Peer) refresh() error {
-	for _, d := range p.sub.downs {
-		d.up.RequestKeyFrame()
-	}
-	return nil
-}
-
 // Subscribe adds a track of another seat.
 func (p *Peer) Subscribe(up *UpTrack, seat string) {
 	p.do(func() error {
 		if p.sub.pc == nil {
 			return nil
 		}
-		d := &DownTrack{up: up, seat: seat, counts: &p.engine.counts}
+		if up.link.shard != p.shard {
+			return fmt.Errorf("subscribe: %w: the track is of another room", ErrRefused)
+		}
+		d := newDownTrack(up, seat, p.sub.link)
 		if err := p.attach(d); err != nil {
 			return fmt.Errorf("subscribe: %w", err)
 		}
 		p.sub.downs = append(p.sub.downs, d)
-		p.engine.counts.downs.Add(1)
+		p.engine.downCount.Add(1)
 		up.add(d)
-		p.readers.Go(d.readRTCP)
-		up.RequestKeyFrame() // now rather than when the answer is here: it needs a round trip too
 		return p.negotiate()
 	})
 }
@@ -89,7 +78,7 @@ func (p *Peer) attach(d *DownTrack) error {
 		if t.Kind() != d.Kind() {
 			continue
 		}
-		sender, err := p.engine.api.NewRTPSender(d, p.sub.pc.SCTP().Transport())
+		sender, err := p.sub.link.api.NewRTPSender(d, p.sub.pc.SCTP().Transport())
 		if err != nil {
 			return err
 		}
@@ -129,7 +118,7 @@ func (p *Peer) Unsubscribe(up *UpTrack) {
 
 func (p *Peer) drop(d *DownTrack) {
 	d.up.remove(d)
-	p.engine.counts.downs.Add(-1)
+	p.engine.downCount.Add(-1)
 }
 
 func (p *Peer) negotiate() error {
@@ -218,14 +207,14 @@ func (p *Peer) SendPointer(text string) {
 	p.do(func() error {
 		ch := p.sub.pointer
 		if ch == nil || ch.ReadyState() != webrtc.DataChannelStateOpen || ch.BufferedAmount() > pointerLag {
-			p.engine.counts.pointersDropped.Add(1)
+			p.engine.pointersDropped.Add(1)
 			return nil
 		}
 		if err := ch.SendText(text); err != nil {
-			p.engine.counts.pointersDropped.Add(1)
+			p.engine.pointersDropped.Add(1)
 			return nil
 		}
-		p.engine.counts.pointers.Add(1)
+		p.engine.pointers.Add(1)
 		return nil
 	})
 }

@@ -40,6 +40,7 @@ type Message struct {
 	ZH       string             `json:"zh"`
 	EN       string             `json:"en"`
 	Fatal    bool               `json:"fatal"`
+	Locked   bool               `json:"locked"`
 }
 
 // Seat is a seat as the protocol shows it.
@@ -48,7 +49,12 @@ type Seat struct {
 	Name     string           `json:"name"`
 	Role     string           `json:"role"`
 	Presence control.Presence `json:"presence"`
-	Tracks   []struct {
+	Line     struct {
+		Pictures bool   `json:"pictures"`
+		Limit    string `json:"limit"`
+		Light    string `json:"light"`
+	} `json:"line"`
+	Tracks []struct {
 		ID     string     `json:"id"`
 		Source sfu.Source `json:"source"`
 		Kind   string     `json:"kind"`
@@ -97,6 +103,7 @@ type Client struct {
 	seen     uint64
 	tracks   map[string]sfu.OfferedTrack // by m-line
 	packets  map[string]*atomic.Int64    // received, by seat/source
+	flows    map[string]*flow            // likewise
 	pointers []string
 }
 
@@ -108,7 +115,7 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 	}
 	c := &Client{
 		options: o, api: api, changed: make(chan struct{}),
-		tracks: map[string]sfu.OfferedTrack{}, packets: map[string]*atomic.Int64{},
+		tracks: map[string]sfu.OfferedTrack{}, packets: map[string]*atomic.Int64{}, flows: map[string]*flow{},
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	if err := c.connect(ctx, o.Ticket); err != nil {
@@ -334,6 +341,36 @@ func (c *Client) open(ch *webrtc.DataChannel) {
 	})
 }
 
+// Flow is what came of a track: by sequence numbers how much, by times of arrival how evenly (RFC 3550 §6.4.1).
+type Flow struct {
+	Packets, Lost int64
+	Jitter        time.Duration
+}
+
+// flow counts one track. It is guarded by the client's mu.
+type flow struct {
+	Flow
+	first, last uint16 // sequence numbers; cycles are beyond a test's length
+	timestamp   uint32
+	at          time.Time
+	begun       bool
+}
+
+func (f *flow) add(h *rtp.Header, clock uint32, now time.Time) {
+	f.Packets++
+	if !f.begun {
+		f.begun, f.first, f.last = true, h.SequenceNumber, h.SequenceNumber
+	} else {
+		if int16(h.SequenceNumber-f.last) > 0 {
+			f.last = h.SequenceNumber
+		}
+		apart := time.Duration(int64(int32(h.Timestamp-f.timestamp)) * int64(time.Second) / int64(clock))
+		f.Jitter += ((now.Sub(f.at) - apart).Abs() - f.Jitter) / 16
+	}
+	f.timestamp, f.at = h.Timestamp, now
+	f.Lost = max(0, int64(f.last-f.first)+1-f.Packets)
+}
+
 // count reads a track to its end.
 func (c *Client) count(pc *webrtc.PeerConnection, t *webrtc.TrackRemote, r *webrtc.RTPReceiver) {
 	var key string
@@ -349,16 +386,51 @@ func (c *Client) count(pc *webrtc.PeerConnection, t *webrtc.TrackRemote, r *webr
 		n = &atomic.Int64{}
 		c.packets[key] = n
 	}
+	flow := &flow{}
+	c.flows[key] = flow
 	c.mu.Unlock()
 	c.work.Go(func() {
 		buf := make([]byte, 1500)
 		for {
-			if _, _, err := t.Read(buf); err != nil {
+			size, _, err := t.Read(buf)
+			if err != nil {
 				return
 			}
 			n.Add(1)
+			var h rtp.Header
+			if _, err := h.Unmarshal(buf[:size]); err == nil {
+				c.mu.Lock()
+				flow.add(&h, t.Codec().ClockRate, time.Now())
+				c.mu.Unlock()
+			}
 		}
 	})
+}
+
+// FlowOf is what came of a seat's source so far.
+func (c *Client) FlowOf(seat control.Seat, source sfu.Source) Flow {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f := c.flows[string(seat)+"/"+string(source)]; f != nil {
+		return f.Flow
+	}
+	return Flow{}
+}
+
+// RoundTrip is the newest measured by ICE on the receiving connection; 0 when there is none yet.
+func (c *Client) RoundTrip() time.Duration {
+	c.mu.Lock()
+	pc := c.sub
+	c.mu.Unlock()
+	if pc == nil {
+		return 0
+	}
+	for _, s := range pc.GetStats() {
+		if pair, ok := s.(webrtc.ICECandidatePairStats); ok && pair.Nominated && pair.State == webrtc.StatsICECandidatePairStateSucceeded {
+			return time.Duration(pair.CurrentRoundTripTime * float64(time.Second))
+		}
+	}
+	return 0
 }
 
 // Received counts packets of a seat's source.

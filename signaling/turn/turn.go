@@ -5,13 +5,19 @@ package turn
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha1"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/big"
 	"net"
 	"net/netip"
 	"slices"
@@ -38,6 +44,10 @@ const (
 type Options struct {
 	UDP netip.AddrPort
 	TCP netip.AddrPort // not listened on when invalid
+	// TLS is for networks that let nothing through but what looks like HTTPS; best at port 443. Not listened on when invalid.
+	TLS netip.AddrPort
+	// Certificate is what TLS shows; one of our own making when nil, which browsers trust in a trial only.
+	Certificate *tls.Certificate
 	// Relay is the address that relayed packets leave from and that clients are told; that of UDP when invalid.
 	Relay netip.Addr
 	// PublicIP is told to clients as the relay's address; Relay when invalid.
@@ -62,6 +72,7 @@ type Server struct {
 	log    *slog.Logger
 	udp    net.PacketConn
 	tcp    net.Listener // nil when not listened on
+	tls    net.Listener // likewise
 	public netip.Addr
 	server *pion.Server
 
@@ -109,8 +120,10 @@ func Start(o Options) (*Server, error) {
 	if o.Logs == nil {
 		config.LoggerFactory = &logging.DefaultLoggerFactory{DefaultLogLevel: logging.LogLevelDisabled}
 	}
-	if s.tcp != nil {
-		config.ListenerConfigs = []pion.ListenerConfig{{Listener: s.tcp, RelayAddressGenerator: gen, PermissionHandler: s.permit}}
+	for _, l := range []net.Listener{s.tcp, s.tls} {
+		if l != nil {
+			config.ListenerConfigs = append(config.ListenerConfigs, pion.ListenerConfig{Listener: l, RelayAddressGenerator: gen, PermissionHandler: s.permit})
+		}
 	}
 	var err error
 	if s.server, err = pion.NewServer(config); err != nil {
@@ -130,7 +143,40 @@ func (s *Server) listen(o Options) error {
 			return fmt.Errorf("listen for TURN on TCP %s: %w", o.TCP, err)
 		}
 	}
+	if !o.TLS.IsValid() {
+		return nil
+	}
+	certificate := o.Certificate
+	if certificate == nil {
+		if certificate, err = selfMade(s.public); err != nil {
+			return fmt.Errorf("certificate for TURN: %w", err)
+		}
+	}
+	plain, err := lc.Listen(context.Background(), "tcp", o.TLS.String())
+	if err != nil {
+		return fmt.Errorf("listen for TURN on TLS %s: %w", o.TLS, err)
+	}
+	s.tls = tls.NewListener(plain, &tls.Config{Certificates: []tls.Certificate{*certificate}, MinVersion: tls.VersionTLS12})
 	return nil
+}
+
+// selfMade is a certificate for a trial, good for the address that clients are told.
+func selfMade(ip netip.Addr) (*tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(now.UnixNano()), Subject: pkix.Name{CommonName: realm},
+		NotBefore: now.Add(-time.Hour), NotAfter: now.AddDate(1, 0, 0), DNSNames: []string{"localhost"}, IPAddresses: []net.IP{ip.AsSlice()},
+		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
 }
 
 // Close ends all allocations and the sockets.
@@ -141,8 +187,10 @@ func (s *Server) closeSockets() error {
 	if s.udp != nil {
 		errs = append(errs, s.udp.Close())
 	}
-	if s.tcp != nil {
-		errs = append(errs, s.tcp.Close())
+	for _, l := range []net.Listener{s.tcp, s.tls} {
+		if l != nil {
+			errs = append(errs, l.Close())
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -158,15 +206,26 @@ func (s *Server) TCPAddr() netip.AddrPort {
 	return addrPort(s.tcp.Addr())
 }
 
+// TLSAddr is the same over TLS; invalid when not listened on.
+func (s *Server) TLSAddr() netip.AddrPort {
+	if s.tls == nil {
+		return netip.AddrPort{}
+	}
+	return addrPort(s.tls.Addr())
+}
+
 // Allocations counts those in force.
 func (s *Server) Allocations() int { return s.server.AllocationCount() }
 
-// URLs are the stun: and turn: URLs of this server, for a host that clients can reach.
+// URLs are the stun:, turn: and turns: URLs of this server, for a host that clients can reach.
 func (s *Server) URLs(host string) (stun, turn []string) {
 	udp := net.JoinHostPort(host, strconv.Itoa(int(s.UDPAddr().Port())))
 	stun, turn = []string{"stun:" + udp}, []string{"turn:" + udp + "?transport=udp"}
 	if tcp := s.TCPAddr(); tcp.IsValid() {
 		turn = append(turn, "turn:"+net.JoinHostPort(host, strconv.Itoa(int(tcp.Port())))+"?transport=tcp")
+	}
+	if tls := s.TLSAddr(); tls.IsValid() {
+		turn = append(turn, "turns:"+net.JoinHostPort(host, strconv.Itoa(int(tls.Port())))+"?transport=tcp")
 	}
 	return stun, turn
 }

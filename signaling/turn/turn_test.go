@@ -3,6 +3,7 @@ package turn_test
 import (
 	"crypto/hmac"
 	"crypto/sha1"
+	"crypto/tls"
 	"encoding/base64"
 	"net"
 	"net/netip"
@@ -35,7 +36,7 @@ func udp(t *testing.T) (net.PacketConn, netip.AddrPort) {
 
 func start(t *testing.T, media netip.AddrPort) *turn.Server {
 	t.Helper()
-	s, err := turn.Start(turn.Options{UDP: loopback, TCP: loopback, Peers: []turn.Peer{{Announced: media, Actual: media}}})
+	s, err := turn.Start(turn.Options{UDP: loopback, TCP: loopback, TLS: loopback, Peers: []turn.Peer{{Announced: media, Actual: media}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,11 +48,15 @@ func start(t *testing.T, media netip.AddrPort) *turn.Server {
 	return s
 }
 
-// client is pion's own TURN client with a credential.
+// client is pion's own TURN client with a credential, over UDP.
 func client(t *testing.T, s *turn.Server, user, password string) *pion.Client {
 	t.Helper()
 	conn, _ := udp(t)
-	at := s.UDPAddr().String()
+	return clientOver(t, conn, s.UDPAddr().String(), user, password)
+}
+
+func clientOver(t *testing.T, conn net.PacketConn, at, user, password string) *pion.Client {
+	t.Helper()
 	c, err := pion.NewClient(&pion.ClientConfig{
 		STUNServerAddr: at, TURNServerAddr: at, Conn: conn, Username: user, Password: password, Realm: "yuanzhen",
 		RTO: 50 * time.Millisecond, LoggerFactory: &logging.DefaultLoggerFactory{DefaultLogLevel: logging.LogLevelDisabled},
@@ -76,33 +81,82 @@ func credential(t *testing.T, s *turn.Server) (user, password string) {
 }
 
 func TestMediaIsRelayedBothWays(t *testing.T) {
-	media, at := udp(t)
-	s := start(t, at)
-	user, password := credential(t, s)
-	relay, err := client(t, s, user, password).Allocate()
+	for _, over := range []string{"UDP", "TCP", "TLS"} {
+		t.Run("over "+over, func(t *testing.T) {
+			media, at := udp(t)
+			s := start(t, at)
+			user, password := credential(t, s)
+			relay, err := reached(t, s, over, user, password).Allocate()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer relay.Close()
+			if _, err := relay.WriteTo([]byte("up"), net.UDPAddrFromAddrPort(at)); err != nil {
+				t.Fatal(err)
+			}
+			buf := make([]byte, 16)
+			if err := media.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			n, from, err := media.ReadFrom(buf)
+			if err != nil || string(buf[:n]) != "up" {
+				t.Fatalf("got %q, %v", buf[:n], err)
+			}
+			got := ""
+			for range 50 { // a datagram may be lost, such as one that meets the client's own change to a channel
+				if _, err := media.WriteTo([]byte("down"), from); err != nil {
+					t.Fatal(err)
+				}
+				if err := relay.SetReadDeadline(time.Now().Add(200 * time.Millisecond)); err != nil {
+					t.Fatal(err)
+				}
+				if n, _, err = relay.ReadFrom(buf); err == nil {
+					got = string(buf[:n])
+					break
+				}
+			}
+			if got != "down" {
+				t.Fatalf("got %q, %v", got, err)
+			}
+		})
+	}
+}
+
+// reached is a client over one of the server's transports.
+func reached(t *testing.T, s *turn.Server, over, user, password string) *pion.Client {
+	t.Helper()
+	if over == "UDP" {
+		return client(t, s, user, password)
+	}
+	at := s.TCPAddr().String()
+	dial := func() (net.Conn, error) { return net.Dial("tcp", at) }
+	if over == "TLS" {
+		at = s.TLSAddr().String()
+		// The certificate is the server's own; that nobody vouches for it is what a trial is.
+		dial = func() (net.Conn, error) { return tls.Dial("tcp", at, &tls.Config{InsecureSkipVerify: true}) }
+	}
+	conn, err := dial()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer relay.Close()
-	if _, err := relay.WriteTo([]byte("up"), net.UDPAddrFromAddrPort(at)); err != nil {
+	stream := pion.NewSTUNConn(conn)
+	t.Cleanup(func() { _ = stream.Close() })
+	return clientOver(t, stream, at, user, password)
+}
+
+func TestTheSelfMadeCertificateIsForTheAddressTold(t *testing.T) {
+	_, media := udp(t)
+	s := start(t, media)
+	conn, err := tls.Dial("tcp", s.TLSAddr().String(), &tls.Config{InsecureSkipVerify: true})
+	if err != nil {
 		t.Fatal(err)
 	}
-	buf := make([]byte, 16)
-	if err := media.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+	defer conn.Close()
+	if err := conn.ConnectionState().PeerCertificates[0].VerifyHostname("127.0.0.1"); err != nil {
 		t.Fatal(err)
 	}
-	n, from, err := media.ReadFrom(buf)
-	if err != nil || string(buf[:n]) != "up" {
-		t.Fatalf("got %q, %v", buf[:n], err)
-	}
-	if _, err := media.WriteTo([]byte("down"), from); err != nil {
-		t.Fatal(err)
-	}
-	if err := relay.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	if n, _, err = relay.ReadFrom(buf); err != nil || string(buf[:n]) != "down" {
-		t.Fatalf("got %q, %v", buf[:n], err)
+	if _, urls := s.URLs("turn.example"); len(urls) != 3 || !strings.HasPrefix(urls[2], "turns:turn.example:") {
+		t.Fatalf("URLs %v", urls)
 	}
 }
 

@@ -14,23 +14,27 @@ export function executable(): string {
   return found
 }
 
+export const args = [
+  '--no-sandbox',
+  '--use-fake-device-for-media-stream=fps=15',
+  '--use-fake-ui-for-media-stream',
+  '--autoplay-policy=no-user-gesture-required',
+  '--allow-loopback-in-peer-connection',
+  '--disable-features=WebRtcHideLocalIpsWithMdns',
+  '--disable-quic',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  // The trial's own certificate of the relay; pages of the house come over loopback without any.
+  '--ignore-certificate-errors',
+  '--no-first-run',
+  '--disable-dev-shm-usage',
+]
+
 export function launch(): Promise<Browser> {
   return chromium.launch({
     executablePath: executable(),
-    args: [
-      '--no-sandbox',
-      '--use-fake-device-for-media-stream=fps=15',
-      '--use-fake-ui-for-media-stream',
-      '--autoplay-policy=no-user-gesture-required',
-      '--allow-loopback-in-peer-connection',
-      '--disable-features=WebRtcHideLocalIpsWithMdns',
-      '--disable-quic',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-      '--no-first-run',
-      '--disable-dev-shm-usage',
-    ],
+    args,
   })
 }
 

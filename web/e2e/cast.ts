@@ -125,6 +125,7 @@ export const visit: Visit = {
   person: wang,
   doctor: { id: 'd-zhang', name: '张建国', title: '副主任医师' },
   institution: qinghe,
+  phone: '0319-5550100',
   department: '心血管内科',
   start: slots[0]?.start ?? '',
   end: slots[0]?.end ?? '',
@@ -135,6 +136,7 @@ export const visit: Visit = {
   line: { ahead: 2, minutes_low: 10, minutes_high: 15 },
   prescriptions: [],
   record_signed: false,
+  room_locked: false,
   version: 1,
 }
 export const prescription: Prescription = {

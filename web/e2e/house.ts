@@ -7,6 +7,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 
+const host = process.env.HOUSE_HOST ?? '127.0.0.1'
 const startTime = 120_000 // ms; the first start makes a database cluster
 
 export async function until<T>(what: string, ask: () => Promise<T | undefined | false>, ms = 30_000): Promise<T> {
@@ -22,7 +23,7 @@ export async function until<T>(what: string, ask: () => Promise<T | undefined | 
 const freeUdp = () =>
   new Promise<number>((done, fail) => {
     const socket = createSocket('udp4').once('error', fail)
-    socket.bind(0, '127.0.0.1', () => {
+    socket.bind(0, host, () => {
       const { port } = socket.address()
       socket.close(() => done(port))
     })
@@ -31,7 +32,7 @@ const freeUdp = () =>
 const freeTcp = () =>
   new Promise<number>((done, fail) => {
     const server = createServer().once('error', fail)
-    server.listen(0, '127.0.0.1', () => {
+    server.listen(0, host, () => {
       const { port } = server.address() as { port: number }
       server.close(() => done(port))
     })
@@ -64,10 +65,10 @@ export class House {
     const log = openSync(join(this.folder, 'log'), 'a')
     const flags = {
       data: join(this.folder, 'data'),
-      listen: this.address ? new URL(this.address).host : '127.0.0.1:0',
+      listen: this.address ? new URL(this.address).host : `${host}:0`,
       store: process.env.STORE ?? 'gateway',
-      'media-udp': `127.0.0.1:${this.udp}`,
-      'media-tcp': `127.0.0.1:${this.tcp}`,
+      'media-udp': `${host}:${this.udp}`,
+      'media-tcp': `${host}:${this.tcp}`,
       'ready-file': ready,
     }
     const child = spawn(

@@ -85,15 +85,20 @@ export async function flowing(page: Page, others: number, ms = 40_000): Promise<
   const enough = (now: Counts, before?: Counts) =>
     now.frames.filter((n, i) => n > 30 + (before?.frames[i] ?? 0)).length >= others &&
     now.energy.filter((n, i) => n > (before?.energy[i] ?? 0)).length >= others
-  const ask = (before?: Counts) =>
-    until(
+  let now: Counts | undefined
+  const ask = async (before?: Counts) => {
+    const found = until(
       `pictures and sound of ${others}`,
       async () => {
-        const now = await counts(page)
+        now = await counts(page)
         return enough(now, before) && now
       },
       ms,
     )
+    return found.catch((error: Error) => {
+      throw new Error(`${error.message}; before ${JSON.stringify(before)}, now ${JSON.stringify(now)}`)
+    })
+  }
   return ask(await ask())
 }
 

@@ -16,7 +16,7 @@ export default defineConfig({
     emptyOutDir: true,
     rollupOptions: {
       input: readdirSync(here)
-        .filter((name) => name.endsWith('.test.ts'))
+        .filter((name) => name.endsWith('.test.ts') || name === 'line.ts')
         .map((name) => here + name),
       output: { entryFileNames: '[name].js' },
     },

@@ -16,6 +16,7 @@ import { elder, lang, rememberReading } from './i18n/i18n'
 import { PatientSignIn } from './identity/patient_signin'
 import { PersonForm } from './identity/person_form'
 import { w as identity } from './identity/words'
+import { NetworkCheckPage } from './netcheck/page'
 import { PrescriptionList, PrescriptionPage } from './prescribe/patient_rx'
 import { MyWaits } from './schedule/waiting_list'
 import { ConsultPage, joinable } from './teleconsult/patient_consult'
@@ -23,6 +24,7 @@ import { Icon, Mark } from './ui/icons'
 import { Loading, ProblemNote, useTitle } from './ui/parts'
 import { w } from './ui/words'
 import { VisitList } from './visit/cards'
+import { Join } from './visit/join'
 import { VisitPage } from './visit/visit_page'
 import { w as visits } from './visit/words'
 
@@ -163,6 +165,8 @@ function NewPerson() {
 function Inside() {
   const { path, route } = useLocation()
   if (path === '/emergency') return <Emergency />
+  if (path === '/netcheck') return <NetworkCheckPage />
+  if (path === '/join') return <Join />
   switch (session.value.state) {
     case 'asking':
       return (

@@ -44,7 +44,11 @@ func New(ctx context.Context, o *Options) (*App, error) {
 	}
 	a.listener = listener
 	if a.engines, err = startEngines(ctx, o); err == nil {
-		a.house, err = a.wire(ctx)
+		if o.mediaAlone() {
+			a.house, err = a.wireMedia(ctx)
+		} else {
+			a.house, err = a.wire(ctx)
+		}
 	}
 	if err != nil {
 		a.hangUp()
@@ -59,8 +63,10 @@ func New(ctx context.Context, o *Options) (*App, error) {
 
 // Start serves until Stop.
 func (a *App) Start(ctx context.Context) error {
-	if err := a.house.queue.Start(ctx); err != nil {
-		return err
+	if a.options.has("worker") {
+		if err := a.house.queue.Start(ctx); err != nil {
+			return err
+		}
 	}
 	base := context.WithoutCancel(ctx)
 	a.server = &http.Server{
@@ -120,18 +126,21 @@ func (a *App) ready(ctx context.Context) (map[string]any, bool) {
 		return state
 	}
 	e := a.engines
-	state := map[string]any{
-		"version":  a.options.Version,
-		"draining": a.draining.Load(),
-		"database": probe(e.databaseKind, func() error { return e.db.Ping(ctx) }),
-		"store":    probe(e.storeKind, func() error { return e.store.Ready(ctx) }),
-		"bus": probe(e.busKind, func() error {
+	state := map[string]any{"version": a.options.Version, "draining": a.draining.Load()}
+	if e.db != nil {
+		state["database"] = probe(e.databaseKind, func() error { return e.db.Ping(ctx) })
+		state["store"] = probe(e.storeKind, func() error { return e.store.Ready(ctx) })
+	}
+	if e.bus != nil {
+		state["bus"] = probe(e.busKind, func() error {
 			if !e.bus.IsConnected() {
 				return errors.New("not connected")
 			}
 			return nil
-		}),
-		"media": a.house.media.Snapshot(),
+		})
+	}
+	if a.house.media != nil {
+		state["media"] = a.house.media.Snapshot()
 	}
 	state["ready"] = good
 	return state, good

@@ -11,6 +11,7 @@ func TestHouse(t *testing.T) {
 	}{
 		{"access", b.testAccess},
 		{"journeys", b.testJourneys},
+		{"eligibility", b.testEligibility},
 		{"bad input", b.testBadInput},
 		{"corrupt images", b.testCorruptImages},
 		{"bad tickets", b.testBadTickets},

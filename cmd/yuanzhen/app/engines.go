@@ -48,6 +48,12 @@ func startEngines(ctx context.Context, o *Options) (e *engines, err error) {
 			e.stop()
 		}
 	}()
+	if o.mediaAlone() {
+		if o.NATSURL != "" {
+			err = e.startBus(o)
+		}
+		return e, err
+	}
 	if e.vault, err = openVault(o); err != nil {
 		return e, err
 	}

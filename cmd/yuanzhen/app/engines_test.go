@@ -191,6 +191,7 @@ func TestEnginesAway(t *testing.T) {
 		toDatabase.lead(host)
 		b.back(t, me, 200)
 		ready(200)
+		b.db.Reset() // the test's own connections are those of before
 		if n := b.count(`SELECT (SELECT count(*) FROM evidence) + (SELECT count(*) FROM instance)`); n != 2 {
 			t.Errorf("%d rows, want those of before", n)
 		}

@@ -2,15 +2,11 @@ package app
 
 import (
 	"context"
-	"crypto/ed25519"
-	"embed"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
-	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -46,6 +42,7 @@ type house struct {
 	identity *identity.Service
 	audit    *audit.Log
 	media    *signaling.Server
+	rooms    control.Rooms
 	desk     control.Desk
 	consult  *consult.Service
 	stage    *demo.Stage // nil outside demo mode
@@ -87,6 +84,8 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 		_, err := h.consult.BlockLapsed(ctx)
 		return err
 	}))
+	rejudger := &consult.Rejudger{}
+	river.AddWorker(workers, rejudger)
 	if h.queue, err = jobs.New(e.db, a.log, workers, jobs.Periodic{Every: sealEvery, Args: sealArgs{}}, jobs.Periodic{Every: lapseEvery, Args: lapseArgs{}}); err != nil {
 		return nil, err
 	}
@@ -111,20 +110,20 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 	if err := a.openRooms(h); err != nil {
 		return nil, err
 	}
-	rules, err := eligibility.National()
+	a.mediaRoutes(h)
+	rules, err := Rules(o.RuleDirs)
 	if err != nil {
 		return nil, err
 	}
-	policies := eligibility.LoadPolicies(embed.FS{}) // none: first visits stay offline
-	if o.PolicyDir != "" {
-		policies = eligibility.LoadPolicies(os.DirFS(o.PolicyDir))
+	h.consult = &consult.Service{DB: e.db, Now: time.Now, Log: a.log, Rules: rules, Signer: e.vault.Signer("decision"), Keys: signing,
+		Rooms: h.rooms, Desk: h.desk, Files: files{e.store}, Live: bus, Vault: e.vault, Public: a.Addr(), Notices: h.identity, Jobs: h.queue}
+	rejudger.Consult = h.consult
+	if err := h.consult.KeepLaw(ctx); err != nil {
+		return nil, err
 	}
-	if err := policies.Err(); err != nil {
+	if err := a.importPolicies(ctx, h.consult); err != nil {
 		return nil, fmt.Errorf("YUANZHEN_POLICIES: %w", err)
 	}
-	h.consult = &consult.Service{DB: e.db, Now: time.Now, Log: a.log, Rules: rules, Policies: policies, Keys: signing,
-		Rooms: h.media.Rooms(), Desk: h.desk, Files: files{e.store}, Live: bus,
-		Notices: h.identity, Jobs: h.queue}
 	images := &imaging.Service{DB: e.db, Objects: e.store, Now: time.Now, Log: a.log, Public: o.Public}
 	teleconsults := &consult.Teleconsults{Service: h.consult, Images: images}
 	knowledge, err := formulary.Default()
@@ -153,70 +152,51 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 		h.stage = stage
 	}
 
-	metrics := prometheus.NewRegistry()
-	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	a.operations(mux, h, metrics)
+	metrics := newMetrics()
+	a.operations(mux, metrics)
+	pages(mux, h)
 	h.handler = h.api.Edge(metrics, mux)
 	return h, nil
 }
 
-// openRooms makes the media server and the desk that sells tickets to it.
-func (a *App) openRooms(h *house) error {
-	o, key := a.options, a.engines.vault.Signer("ticket")
-	host, _, err := net.SplitHostPort(a.listener.Addr().String())
+// Rules is the law of the country with local rule packs laid over it, each a folder; its name is the pack's.
+func Rules(dirs []string) (*eligibility.RuleSet, error) {
+	if len(dirs) == 0 {
+		return eligibility.National()
+	}
+	var local []eligibility.Pack
+	for _, dir := range dirs {
+		pack, err := eligibility.ReadPack(filepath.Base(filepath.Clean(dir)), os.DirFS(dir))
+		if err != nil {
+			return nil, fmt.Errorf("YUANZHEN_RULES: %w", err)
+		}
+		local = append(local, pack)
+	}
+	rules, err := eligibility.LoadRules(eligibility.NationalPack(), local...)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("YUANZHEN_RULES: %w", err)
 	}
-	port := func(setting, value string) netip.AddrPort {
-		if value == "" {
-			value = net.JoinHostPort(host, "0")
-		}
-		address, parseErr := netip.ParseAddrPort(value)
-		if parseErr != nil && err == nil {
-			err = fmt.Errorf("%s %q: want an IP address and a port", setting, value)
-		}
-		return address
-	}
-	options := signaling.Options{UDP: port("YUANZHEN_MEDIA_UDP", o.MediaUDP), TCP: port("YUANZHEN_MEDIA_TCP", o.MediaTCP),
-		TicketKey: key.Public().(ed25519.PublicKey), Logger: a.log,
-		Events: func(e control.Event) { h.consult.Heard(context.Background(), e) }}
-	for _, s := range o.MediaIPs {
-		ip, parseErr := netip.ParseAddr(s)
-		if parseErr != nil {
-			return fmt.Errorf("YUANZHEN_MEDIA_IPS: %w", parseErr)
-		}
-		options.PublicIPs = append(options.PublicIPs, ip)
-	}
-	if err != nil {
-		return err
-	}
-	if o.TURNURL != "" {
-		options.Relay = signaling.RelayOptions{URLs: []string{o.TURNURL}, Secret: o.TURNSecret}
-	} else {
-		relay := netip.AddrPortFrom(options.UDP.Addr(), 0)
-		options.Relay = signaling.RelayOptions{UDP: relay, TCP: relay, Secret: hex.EncodeToString(a.engines.vault.Secret("turn"))}
-	}
-	if o.Public != "" {
-		options.AllowedOrigins = []string{strings.TrimSuffix(o.Public, "/")}
-	}
-	h.media = signaling.New(options)
-	if err := h.media.Start(); err != nil {
-		return fmt.Errorf("YUANZHEN_MEDIA_UDP, YUANZHEN_MEDIA_TCP: %w", err)
-	}
-	h.onStop(func(context.Context) error { return h.media.Stop() })
-	h.desk = control.Desk{Key: key, Now: time.Now, ICEServers: h.media.ICEServers}
-	socket := h.media.Handler()
-	httpapi.Raw(h.api, httpapi.Op{Method: "GET", Path: "/signal", Action: "room.enter", Status: http.StatusSwitchingProtocols,
-		Summary: "WebSocket of the rooms; the first message brings the ticket (signaling/PROTOCOL.md)"},
-		func(w http.ResponseWriter, r *http.Request) error {
-			socket.ServeHTTP(w, r)
-			return nil
-		})
-	return nil
+	return rules, nil
 }
 
-// operations adds what operators and machines ask for, and the pages.
-func (a *App) operations(mux *http.ServeMux, h *house, metrics *prometheus.Registry) {
+// importPolicies takes the operator's folder in, if there is one.
+func (a *App) importPolicies(ctx context.Context, house *consult.Service) error {
+	if a.options.PolicyDir == "" {
+		return nil
+	}
+	list, err := eligibility.ReadPolicies(os.DirFS(a.options.PolicyDir))
+	if err != nil {
+		return err
+	}
+	drafts, err := house.ImportPolicies(ctx, list)
+	if len(drafts) > 0 {
+		a.options.say("首诊政策 first-visit policies: %s wait as drafts, an administrator has to take them up", strings.Join(drafts, ", "))
+	}
+	return err
+}
+
+// operations adds what operators and machines ask for.
+func (a *App) operations(mux *http.ServeMux, metrics *prometheus.Registry) {
 	answer := func(w http.ResponseWriter, status int, body any) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")
@@ -235,6 +215,10 @@ func (a *App) operations(mux *http.ServeMux, h *house, metrics *prometheus.Regis
 		answer(w, status, state)
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+}
+
+// pages adds the API's description and the pages.
+func pages(mux *http.ServeMux, h *house) {
 	mux.HandleFunc("GET /api/openapi.json", func(w http.ResponseWriter, r *http.Request) {
 		document, err := h.api.Document()
 		if err != nil {
@@ -244,9 +228,17 @@ func (a *App) operations(mux *http.ServeMux, h *house, metrics *prometheus.Regis
 		w.Header().Set("Content-Type", "application/json")
 		w.Write(document)
 	})
+	mux.Handle("/whip/", h.media.WHIP())
+	mux.Handle("/whep/", h.media.WHIP())
 	mux.HandleFunc("/api/", h.api.NoSuch)
 	mux.HandleFunc("/dicomweb/", h.api.NoSuch)
 	mux.Handle("/", web.Handler())
+}
+
+func newMetrics() *prometheus.Registry {
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return metrics
 }
 
 func (h *house) onStop(stop func(context.Context) error) { h.stops = append(h.stops, stop) }

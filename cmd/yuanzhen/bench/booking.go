@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -170,7 +171,11 @@ func (c *BookingCmd) prepare(ctx context.Context, db *pg.Pool) (*bed, error) {
 		return nil, err
 	}
 	b := &bed{policy: policy, now: time.Now().Truncate(time.Hour)}
-	b.Service = &consult.Service{DB: db, Now: time.Now, Log: log, Rules: rules, Live: silent{}, Jobs: queue}
+	_, signer, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		return nil, err
+	}
+	b.Service = &consult.Service{DB: db, Now: time.Now, Log: log, Rules: rules, Signer: signer, Live: silent{}, Jobs: queue}
 	var taken bool
 	if err := db.QueryRow(ctx, `SELECT EXISTS (SELECT FROM institution)`).Scan(&taken); err != nil || taken {
 		return nil, errors.Join(err, fmt.Errorf("the database is not empty: the measurement fills it, so give it one of its own"))

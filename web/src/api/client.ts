@@ -55,14 +55,20 @@ export async function problemOf(response: Response): Promise<Problem> {
 }
 
 type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
-export type Ask = { body?: unknown; form?: FormData; signal?: AbortSignal; once?: string }
+export type Ask = {
+  body?: unknown
+  form?: FormData
+  signal?: AbortSignal
+  once?: string
+  headers?: Record<string, string>
+}
 
 /**
  * Sends one request and reads one answer. `once` is the idempotency key of a deed: keep it while the same deed is
  * repeated, so that a lost answer never does it twice.
  */
 export async function call<T>(method: Method, path: string, ask: Ask = {}): Promise<T> {
-  const headers: Record<string, string> = { Accept: 'application/json' }
+  const headers: Record<string, string> = { ...ask.headers, Accept: 'application/json' }
   if (ask.body !== undefined) headers['Content-Type'] = 'application/json'
   if (method !== 'GET') headers['Idempotency-Key'] = ask.once ?? crypto.randomUUID()
   const init: RequestInit = { method, headers, credentials: 'same-origin' }
@@ -79,6 +85,18 @@ export async function call<T>(method: Method, path: string, ask: Ask = {}): Prom
   if (!response.ok) throw await problemOf(response)
   if (response.status === 204) return undefined as T
   return (await response.json().catch(() => undefined)) as T
+}
+
+/** A file of the server, whole. */
+export async function file(path: string, headers: Record<string, string> = {}): Promise<Blob> {
+  let response: Response
+  try {
+    response = await fetch(`/api/v1${path}`, { headers, credentials: 'same-origin' })
+  } catch {
+    throw noLine()
+  }
+  if (!response.ok) throw await problemOf(response)
+  return response.blob()
 }
 
 export const get = <T>(path: string, signal?: AbortSignal) => call<T>('GET', path, signal ? { signal } : {})

@@ -4,23 +4,6 @@
  */
 
 export interface paths {
-    "/api/v1/absences": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** A doctor falls ill: patients are moved to a substitute or cancelled with refund, and told */
-        post: operations["post-absences"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/auth/otp": {
         parameters: {
             query?: never;
@@ -89,33 +72,15 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/calendar-feed": {
+    "/api/v1/calls": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get?: never;
-        put?: never;
-        /** A new secret address of the doctor's calendar; the old one ends */
-        post: operations["post-calendar-feed"];
-        /** End the secret address */
-        delete: operations["delete-calendar-feed"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/calendars/{token}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The calendar behind a secret address (RFC 5545) */
-        get: operations["get-calendars-token"];
+        /** The lines of the last 24 hours, without names */
+        get: operations["get-calls"];
         put?: never;
         post?: never;
         delete?: never;
@@ -141,6 +106,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/decisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Decisions within reach, the newest first; without names */
+        get: operations["get-decisions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/decisions/{id}": {
         parameters: {
             query?: never;
@@ -148,8 +130,25 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A decision with the facts it rests on (PIPL Art. 24) */
+        /** A decision with all it rests on, proved and judged again (PIPL Art. 24) */
         get: operations["get-decisions-id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/decisions/{id}/dossier": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The decision as a file that 'yuanzhen eligibility verify' proves offline */
+        get: operations["get-decisions-id-dossier"];
         put?: never;
         post?: never;
         delete?: never;
@@ -260,6 +259,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/eligibility/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Judge a facts document with policies, as 'yuanzhen eligibility check' does; nothing is kept */
+        post: operations["post-eligibility-check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/eligibility/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Public keys that decisions are or were signed with */
+        get: operations["get-eligibility-keys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/eligibility/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The rules in force here, in the order of evaluation, with citations and stories */
+        get: operations["get-eligibility-rules"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -346,92 +396,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/experts": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Physicians by the beginning of their name, with the places where they practise */
-        get: operations["get-experts"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/filings": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Applications within reach, the open ones first */
-        get: operations["get-filings"];
-        put?: never;
-        /** Apply to practise at an institution */
-        post: operations["post-filings"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/filings/{id}/document": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The paper of an application */
-        get: operations["get-filings-id-document"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/filings/{id}/settle": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Confirm or refuse an application to the own institution */
-        post: operations["post-filings-id-settle"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/filings/{id}/withdraw": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Take an own application back */
-        post: operations["post-filings-id-withdraw"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/formulary": {
         parameters: {
             query?: never;
@@ -443,40 +407,6 @@ export interface paths {
         get: operations["get-formulary"];
         put?: never;
         post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/holds": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Keep an open slot for ten minutes */
-        post: operations["post-holds"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/holds/{id}/release": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Give a kept slot back; one that was offered goes to the next in line */
-        post: operations["post-holds-id-release"];
         delete?: never;
         options?: never;
         head?: never;
@@ -551,41 +481,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/institutions/{id}/calendar": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Holidays and make-up working days of a year at a place */
-        get: operations["get-institutions-id-calendar"];
-        /** Change a day of the place's calendar */
-        put: operations["put-institutions-id-calendar"];
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/institutions/{id}/calls": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Numbers for the display in the corridor */
-        get: operations["get-institutions-id-calls"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/me": {
         parameters: {
             query?: never;
@@ -632,6 +527,143 @@ export interface paths {
         put?: never;
         /** Register a person under the real name (GB 11643) and act for them */
         post: operations["post-persons"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** First-visit policies, every version, the newest first */
+        get: operations["get-policies"];
+        put?: never;
+        /** Draft a policy, or the next version of one */
+        post: operations["post-policies"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One version of a policy with its life */
+        get: operations["get-policies-id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/{id}/activate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Bring an approved version into force */
+        post: operations["post-policies-id-activate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/{id}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** One of two approvals, by others than the author */
+        post: operations["post-policies-id-approve"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/{id}/reject": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Drop a version that is not in force */
+        post: operations["post-policies-id-reject"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/{id}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End a version for good */
+        post: operations["post-policies-id-revoke"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/{id}/simulate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Replay the stored decisions of the last days under this version */
+        post: operations["post-policies-id-simulate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/{id}/suspend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The kill switch: no new visits from now on, booked ones are judged again */
+        post: operations["post-policies-id-suspend"];
         delete?: never;
         options?: never;
         head?: never;
@@ -758,40 +790,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/registrations": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Where doctors may work, until when */
-        get: operations["get-registrations"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/registrations/{id}/end": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** End a registration early; what was opened past its end is blocked, patients are told */
-        post: operations["post-registrations-id-end"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/review/queue": {
         parameters: {
             query?: never;
@@ -826,7 +824,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/roster-templates/{id}/end": {
+    "/api/v1/seat": {
         parameters: {
             query?: never;
             header?: never;
@@ -835,23 +833,40 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** End a weekly session from a day on; booked slots stay */
-        post: operations["post-roster-templates-id-end"];
+        /** Open a link: its secret for a token of the seat, once */
+        post: operations["post-seat"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/rosters/{id}": {
+    "/api/v1/seat/files": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** A doctor's calendar; what is at other places shows as busy */
-        get: operations["get-rosters-id"];
+        get?: never;
+        put?: never;
+        /** Show a photo or paper in the room, for who came by link (multipart: file) */
+        post: operations["post-seat-files"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/seat/files/{message}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A file that was shown in the room, for who came by link */
+        get: operations["get-seat-files-message"];
         put?: never;
         post?: never;
         delete?: never;
@@ -860,25 +875,25 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/rosters/{id}/csv/{place}": {
+    "/api/v1/seat/messages": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** The weekly sessions at a place as CSV */
-        get: operations["get-rosters-id-csv-place"];
+        /** What was said and shown in the room, for who came by link */
+        get: operations["get-seat-messages"];
         put?: never;
-        /** Add the weekly sessions of a CSV file, all or none; dry_run says what would happen */
-        post: operations["post-rosters-id-csv-place"];
+        /** Say something in the room, for who came by link */
+        post: operations["post-seat-messages"];
         delete?: never;
         options?: never;
         head?: never;
         patch?: never;
         trace?: never;
     };
-    "/api/v1/rosters/{id}/days-off": {
+    "/api/v1/seat/ticket": {
         parameters: {
             query?: never;
             header?: never;
@@ -887,59 +902,8 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Take a day out of the weekly sessions */
-        post: operations["post-rosters-id-days-off"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/rosters/{id}/late": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Say that the doctor is late today */
-        post: operations["post-rosters-id-late"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/rosters/{id}/publish": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Open the slots of the weekly sessions; each that is refused says why */
-        post: operations["post-rosters-id-publish"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/rosters/{id}/templates": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Add a weekly session at a place */
-        post: operations["post-rosters-id-templates"];
+        /** A ticket to the room, by the token of a seat */
+        post: operations["post-seat-ticket"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1027,23 +991,6 @@ export interface paths {
         put?: never;
         /** Close; the expert's right to the images ends */
         post: operations["post-teleconsults-id-close"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/teleconsults/{id}/common-times": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Ranked times that suit all experts, the asking doctor, the county's room and the patient, or why there is none */
-        post: operations["post-teleconsults-id-common-times"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1289,23 +1236,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/visits/series": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Book several visits, all or none */
-        post: operations["post-visits-series"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/visits/{id}": {
         parameters: {
             query?: never;
@@ -1351,23 +1281,6 @@ export interface paths {
         put?: never;
         /** End the visit as an emergency */
         post: operations["post-visits-id-alarm"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/visits/{id}/call": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Call the number of a waiting patient; again to recall */
-        post: operations["post-visits-id-call"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1425,6 +1338,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/visits/{id}/companions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who came into the room by link */
+        get: operations["get-visits-id-companions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/visits/{id}/companions/{link}/admit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let a companion in */
+        post: operations["post-visits-id-companions-link-admit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/visits/{id}/companions/{link}/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a companion away */
+        post: operations["post-visits-id-companions-link-remove"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/visits/{id}/end": {
         parameters: {
             query?: never;
@@ -1436,6 +1400,40 @@ export interface paths {
         put?: never;
         /** Conclude the visit; the record has to be signed */
         post: operations["post-visits-id-end"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/visits/{id}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Show a photo or paper in the room (multipart: file) */
+        post: operations["post-visits-id-files"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/visits/{id}/files/{message}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A file that was shown in the room */
+        get: operations["get-visits-id-files-message"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1459,7 +1457,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/visits/{id}/move": {
+    "/api/v1/visits/{id}/links": {
         parameters: {
             query?: never;
             header?: never;
@@ -1468,8 +1466,60 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Change the time of a visit that has not begun */
-        post: operations["post-visits-id-move"];
+        /** A link into the room that opens once: for a companion, a colleague, or one's own other device */
+        post: operations["post-visits-id-links"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/visits/{id}/lock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Close the room's door, or open it */
+        post: operations["post-visits-id-lock"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/visits/{id}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was said and shown in the room */
+        get: operations["get-visits-id-messages"];
+        put?: never;
+        /** Say something in the room, in writing */
+        post: operations["post-visits-id-messages"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/visits/{id}/quality": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the line of the visit was like, with its gaps */
+        get: operations["get-visits-id-quality"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1511,23 +1561,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/visits/{id}/skip": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Pass over a patient who does not come; the number is kept */
-        post: operations["post-visits-id-skip"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/visits/{id}/ticket": {
         parameters: {
             query?: never;
@@ -1556,92 +1589,6 @@ export interface paths {
         put?: never;
         /** Write a draft, checked at once */
         post: operations["post-visits-visit_id-prescriptions"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/waits": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The waiting list within reach, in order */
-        get: operations["get-waits"];
-        put?: never;
-        /** Wait for a slot that becomes free, or (walk-in) for any doctor now */
-        post: operations["post-waits"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/waits/next-walk-in": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Take the first of the walk-in pool, from now */
-        post: operations["post-waits-next-walk-in"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/waits/{id}/leave": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Leave the waiting list */
-        post: operations["post-waits-id-leave"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/waits/{id}/squeeze-in": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Book a waiting patient beside the visit that has the slot, for a reason */
-        post: operations["post-waits-id-squeeze-in"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/waits/{id}/take": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Book the slot that is offered */
-        post: operations["post-waits-id-take"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1947,6 +1894,10 @@ export interface components {
             /** @description Danger signs; any word counts */
             red_flags: string[];
         };
+        ApprovePolicyInBody: {
+            /** @description Of the words that were read */
+            sha256: string;
+        };
         AskInBody: {
             consents: components["schemas"]["ConsultConsents"];
             department: string;
@@ -1964,8 +1915,6 @@ export interface components {
         AssignInBody: {
             /** Format: date-time */
             end: string;
-            /** @description Further experts of an MDT */
-            further?: components["schemas"]["ConsultInvitee"][];
             practitioner_id: string;
             /** Format: date-time */
             start: string;
@@ -1989,19 +1938,6 @@ export interface components {
             severity: "mild" | "moderate" | "severe";
             slot_id: string;
         };
-        BookSeriesInBody: {
-            complaint: string;
-            consents: components["schemas"]["ConsultConsents"];
-            icd10: string;
-            intends_rx: boolean;
-            /** @enum {string} */
-            kind: "follow_up" | "first_visit" | "health_consult" | "accompanied";
-            person_id: string;
-            red_flags?: string[];
-            /** @enum {string} */
-            severity: "mild" | "moderate" | "severe";
-            slot_ids: string[];
-        };
         CancelInBody: {
             reason: string;
         };
@@ -2020,6 +1956,12 @@ export interface components {
             tier: "passive" | "interruptive" | "hard_stop";
             type: string;
         };
+        CheckFactsInBody: {
+            /** @description The facts document; it is judged byte for byte */
+            facts: unknown;
+            /** @description Policy files: each the file's text, or an object of the same form. Without: those that the house knows now */
+            policies?: unknown[];
+        };
         ConsentInBody: {
             /** @enum {string} */
             method: "paper" | "patient_device";
@@ -2027,50 +1969,71 @@ export interface components {
             relation: string;
             signed_by: string;
         };
-        ConsultAbsence: {
-            /** @description Say what would happen, and do nothing */
-            dry_run: boolean;
-            /** Format: date-time */
-            from: string;
-            institution_id: string;
-            practitioner_id: string;
-            /** @description Whose open times the patients are moved to; none: cancelled and refunded */
-            substitute_id?: string;
-            /** Format: date-time */
-            until: string;
-        };
         ConsultAllergy: {
             name: components["schemas"]["FaultText"];
             reaction: string;
             severity: string;
             substance: string;
         };
-        ConsultCalendarDay: {
-            /** Format: date */
-            day: string;
-            /**
-             * Format: int64
-             * @description Of a workday: the weekday whose sessions it has; 0: none
-             */
-            follows: number;
+        ConsultArrival: {
+            name?: string;
+            relation?: string;
             /** @enum {string} */
-            kind: "holiday" | "workday" | "ordinary";
-            name: string;
+            role?: "family" | "interpreter" | "village_doctor";
+            secret: string;
+        };
+        ConsultBadCall: {
+            /** Format: date-time */
+            at: string;
+            /** Format: double */
+            concealed: number;
+            /** Format: int64 */
+            gaps: number;
+            institution: string;
+            /** Format: double */
+            loss: number;
+            /** Format: double */
+            relay: number;
+            /** Format: double */
+            rtt_ms: number;
+            seat: string;
+            /** Format: double */
+            sound_only: number;
+            visit_id: string;
+        };
+        ConsultCallHour: {
+            /** Format: double */
+            concealed_p95: number;
+            /** Format: int64 */
+            gaps: number;
+            /** Format: date-time */
+            hour: string;
+            /** Format: double */
+            loss_p95: number;
+            /** Format: double */
+            relay: number;
+            /** Format: int64 */
+            reports: number;
+            /** Format: double */
+            rtt_p50_ms: number;
+            /** Format: double */
+            rtt_p95_ms: number;
+            /** Format: double */
+            sound_only: number;
+            /** Format: double */
+            tcp: number;
+            /** Format: int64 */
+            visits: number;
+        };
+        ConsultCallQuality: {
+            gaps: components["schemas"]["ConsultGap"][];
+            seats: components["schemas"]["ConsultSeatQuality"][];
         };
         ConsultCalls: {
-            called: number[];
-            /** Format: int64 */
-            delay_min: number;
-            department: string;
-            doctor: string;
-            now: number[];
-            waiting: number[];
-        };
-        ConsultCandidate: {
-            name: string;
-            places: components["schemas"]["ConsultNamedIDInstitution"][];
-            practitioner_id: string;
-            title: string;
+            hours: components["schemas"]["ConsultCallHour"][];
+            /** Format: date-time */
+            since: string;
+            worst: components["schemas"]["ConsultBadCall"][];
         };
         ConsultChart: {
             allergies: components["schemas"]["ConsultAllergy"][];
@@ -2115,29 +2078,21 @@ export interface components {
             start: string;
             state: string;
         };
-        ConsultCleared: {
-            /** Format: int64 */
-            slots: number;
-            /**
-             * Format: int64
-             * @description Scheduled in that time; the coordinator sets them anew by hand
-             */
-            teleconsults: number;
-            visits: components["schemas"]["ConsultClearedVisit"][];
-        };
-        ConsultClearedVisit: {
-            /** @description Whose time it is now */
-            doctor?: string;
-            id: string;
-            moved_to?: components["schemas"]["ConsultSlot"];
-            person: string;
-            refund_due: boolean;
-            /** Format: date-time */
-            was: string;
-        };
         ConsultCode: {
             code: string;
             name: components["schemas"]["FaultText"];
+        };
+        ConsultCompanion: {
+            /** Format: date-time */
+            arrived_at: string;
+            id: string;
+            name: string;
+            relation?: string;
+            /** @enum {string} */
+            role: "family" | "interpreter" | "village_doctor" | "colleague";
+            seat: string;
+            /** @enum {string} */
+            state: "waiting" | "admitted" | "removed";
         };
         ConsultCondition: {
             icd10: string;
@@ -2147,33 +2102,49 @@ export interface components {
             internet_care: boolean;
             sensitive_pi: boolean;
         };
-        ConsultDayOff: {
-            /** Format: date */
-            day: string;
-            id: string;
-            /** @description Without id: at all places */
-            institution: components["schemas"]["ConsultNamedIDInstitution"];
-            reason: string;
-        };
         ConsultDecision: {
             /** Format: date-time */
             at: string;
             facts?: unknown;
             facts_sha256: string;
             id: string;
+            /** @description What would change the answer */
+            prospect?: components["schemas"]["ConsultProspect"];
             reasons: components["schemas"]["RuleReason"][];
             rule_set: string;
             stage: string;
             verdict: string;
             ways: components["schemas"]["ConsultWay"][];
         };
-        ConsultDelay: {
-            institution_id: string;
-            /**
-             * Format: int64
-             * @description 0: on time again
-             */
-            minutes: number;
+        ConsultDecisionKey: {
+            /** @description Ed25519 (RFC 8032) */
+            alg: string;
+            key_id: string;
+            public_key: string;
+            /** Format: date-time */
+            since: string;
+        };
+        ConsultDecisionRecord: {
+            /** Format: date-time */
+            at: string;
+            doctor?: string;
+            facts?: unknown;
+            facts_sha256: string;
+            finding: components["schemas"]["ConsultFinding"];
+            id: string;
+            institution?: string;
+            key_id: string;
+            /** @description Every policy that was known, in order of precedence */
+            policies: components["schemas"]["ConsultPolicyRef"][];
+            /** @description What would change the answer */
+            prospect?: components["schemas"]["ConsultProspect"];
+            reasons: components["schemas"]["RuleReason"][];
+            rule_set: string;
+            rules_sha256: string;
+            stage: string;
+            verdict: string;
+            visit_id?: string;
+            ways: components["schemas"]["ConsultWay"][];
         };
         ConsultDiagnosis: {
             icd10: string;
@@ -2205,11 +2176,6 @@ export interface components {
             signed_at?: string;
             /** Format: int64 */
             version: number;
-        };
-        ConsultEndingRegistration: {
-            /** Format: date */
-            last_day: string;
-            reason: string;
         };
         ConsultEvidence: {
             content_type: string;
@@ -2246,41 +2212,14 @@ export interface components {
             practitioner_id: string;
             title: string;
         };
-        ConsultFeed: {
-            /** Format: date-time */
-            created_at: string;
-            /** @description Shown once; only its hash is kept */
-            path: string;
-        };
-        ConsultFiling: {
-            content_type: string;
-            /** Format: date-time */
-            decided_at?: string;
-            doctor: components["schemas"]["ConsultNamedIDPractitioner"];
-            file_name: string;
-            /** Format: date */
-            from: string;
-            id: string;
-            institution: components["schemas"]["ConsultNamedIDInstitution"];
-            /** @enum {string} */
-            kind: "primary" | "filed" | "registered";
-            level: string;
-            note?: string;
-            /** @enum {string} */
-            state: "submitted" | "confirmed" | "refused" | "withdrawn";
-            /** Format: date-time */
-            submitted_at: string;
-            title: string;
-            /**
-             * Format: date
-             * @description The last day
-             */
-            until: string;
-            /**
-             * Format: int64
-             * @description Minutes between this place and the main one
-             */
-            way_min: number;
+        ConsultFinding: {
+            facts: boolean;
+            policies: boolean;
+            problems: string[];
+            rules: boolean;
+            signature: boolean;
+            /** @description Judged again: the same verdict, the same reasons in the same order */
+            verdict: boolean;
         };
         ConsultFollowUpCondition: {
             department: string;
@@ -2288,25 +2227,22 @@ export interface components {
             name: components["schemas"]["FaultText"];
             online: boolean;
         };
+        ConsultGap: {
+            /** Format: date-time */
+            from: string;
+            seat: string;
+            /**
+             * Format: date-time
+             * @description Absent when it did not come back
+             */
+            to?: string;
+        };
         ConsultGivenConsent: {
             /** Format: date-time */
             at: string;
             method: string;
             relation: string;
             signed_by: string;
-        };
-        ConsultHeld: {
-            id: string;
-            slot: components["schemas"]["ConsultSlot"];
-            /** Format: date-time */
-            until: string;
-        };
-        ConsultImport: {
-            /** Format: int64 */
-            added: number;
-            errors: components["schemas"]["ConsultRowError"][];
-            /** Format: int64 */
-            rows: number;
         };
         ConsultInstitutionCard: {
             address: string;
@@ -2316,10 +2252,6 @@ export interface components {
             name: string;
             phone: string;
             region: string;
-        };
-        ConsultInvitee: {
-            institution_id: string;
-            practitioner_id: string;
         };
         ConsultJudgement: {
             condition_changed: boolean;
@@ -2339,6 +2271,28 @@ export interface components {
             device: components["schemas"]["LineTestDeviceStruct"];
             network: components["schemas"]["LineTestNetworkStruct"];
         };
+        ConsultLink: {
+            /** Format: date-time */
+            expires: string;
+            id: string;
+            kind: string;
+            /** @description The address as a QR code, PNG */
+            qr: string;
+            /** @description The secret is in the fragment, which browsers keep to themselves */
+            url: string;
+        };
+        ConsultListedDecision: {
+            /** Format: date-time */
+            at: string;
+            department: string;
+            icd10: string;
+            id: string;
+            institution: string;
+            /** @description That fired, in order */
+            rules: string[];
+            stage: string;
+            verdict: string;
+        };
         ConsultMedicine: {
             /** @description Decimal, in unit a day */
             daily_dose: string;
@@ -2349,62 +2303,19 @@ export interface components {
             source: string;
             unit: string;
         };
-        ConsultMeetingBlocker: {
-            names: string[];
-            say: components["schemas"]["FaultText"];
-            without?: components["schemas"]["ScheduleSpan"];
-        };
-        ConsultMeetingFinding: {
-            times: components["schemas"]["ConsultMeetingTime"][];
-            why: components["schemas"]["ConsultMeetingBlocker"][];
-        };
-        ConsultMeetingTime: {
+        ConsultMessage: {
             /** Format: date-time */
-            end: string;
-            /** Format: date-time */
-            start: string;
-            tight: string[];
-        };
-        ConsultMeetingWish: {
-            experts: components["schemas"]["ConsultInvitee"][];
-            /** Format: date-time */
-            from: string;
-            /** Format: int64 */
-            minutes: number;
-            /** @description The patient takes part */
-            patient: boolean;
-            /** @description The county hospital's consulting room, one consult at a time */
-            room: boolean;
-            /** Format: date-time */
-            until: string;
+            at: string;
+            file?: components["schemas"]["ConsultSharedFile"];
+            id: string;
+            name: string;
+            role: string;
+            seat: string;
+            text?: string;
         };
         ConsultNamedIDInstitution: {
             id: string;
             name: string;
-        };
-        ConsultNamedIDPractitioner: {
-            id: string;
-            name: string;
-        };
-        ConsultNewDayOff: {
-            /** Format: date */
-            day: string;
-            institution_id?: string;
-            reason?: string;
-        };
-        ConsultNewFiling: {
-            /** @description Photo or PDF, at most 10 MB */
-            document: string;
-            file_name: string;
-            /** Format: date */
-            from: string;
-            institution_id: string;
-            /** @enum {string} */
-            kind: "primary" | "filed" | "registered";
-            /** Format: date */
-            until: string;
-            /** Format: int64 */
-            way_min: number;
         };
         ConsultNewTeleconsult: {
             department: string;
@@ -2415,38 +2326,6 @@ export interface components {
             summary: string;
             /** @enum {string} */
             urgency: "routine" | "urgent" | "emergency";
-        };
-        ConsultNewTemplate: {
-            /** Format: int64 */
-            begins: number;
-            department: string;
-            /** Format: int64 */
-            ends: number;
-            /** Format: int64 */
-            fee_fen: number;
-            institution_id: string;
-            /** Format: int64 */
-            minutes: number;
-            /** @enum {string} */
-            mode: "online" | "on_site";
-            /** @enum {string} */
-            purpose: "visit" | "duty";
-            /** Format: date */
-            since: string;
-            /** Format: int64 */
-            weekday: number;
-        };
-        ConsultNewWait: {
-            consents: components["schemas"]["ConsultConsents"];
-            department: string;
-            institution_id: string;
-            person_id: string;
-            /** @description None: any doctor of the department */
-            practitioner_id?: string;
-            /** Format: date-time */
-            until: string;
-            walk_in: boolean;
-            wish: components["schemas"]["ConsultWish"];
         };
         ConsultObservation: {
             /** Format: date-time */
@@ -2476,6 +2355,62 @@ export interface components {
             name: string;
             sex: string;
         };
+        ConsultPolicy: {
+            approvals: components["schemas"]["ConsultPolicyApproval"][];
+            /** Format: date-time */
+            drafted_at: string;
+            /** @description Empty: imported from the operator's folder */
+            drafted_by: string;
+            events: components["schemas"]["ConsultPolicyEvent"][];
+            id: string;
+            /** @description That answers for it; empty: the whole house */
+            institution?: string;
+            /** @description What EXC-07 still asks for */
+            lacks: components["schemas"]["FaultText"][];
+            /** @description Drafted by who asks: somebody else has to approve */
+            mine: boolean;
+            ref: string;
+            sha256: string;
+            /** @description The newest of these words */
+            simulation?: components["schemas"]["ConsultPolicySimulation"];
+            state: string;
+            terms: components["schemas"]["EligibilityPolicy"];
+        };
+        ConsultPolicyApproval: {
+            /** Format: date-time */
+            at: string;
+            mine: boolean;
+            name: string;
+        };
+        ConsultPolicyEvent: {
+            /** Format: date-time */
+            at: string;
+            deed: string;
+            /** @description Empty: the operator's folder */
+            name: string;
+            reason?: string;
+            state: string;
+        };
+        ConsultPolicyRef: {
+            ref: string;
+            sha256: string;
+            status: string;
+        };
+        ConsultPolicySimulation: {
+            /** Format: date-time */
+            at: string;
+            by: string;
+            /** Format: int64 */
+            days: number;
+            /** @description Names of the doctors in the result */
+            doctors: {
+                [key: string]: string;
+            };
+            result: components["schemas"]["EligibilitySimulated"];
+            rule_set: string;
+            /** Format: int64 */
+            took_ms: number;
+        };
         ConsultPrescriptionRef: {
             /** Format: date-time */
             at: string;
@@ -2492,35 +2427,9 @@ export interface components {
             /** Format: date-time */
             start: string;
         };
-        ConsultPublication: {
-            /** Format: int64 */
-            days: number;
-            dry_run: boolean;
-            /** Format: date */
-            from: string;
-        };
-        ConsultPublished: {
-            sessions: components["schemas"]["ConsultPublishedSession"][];
-            /** Format: int64 */
-            slots: number;
-        };
-        ConsultPublishedSession: {
-            /** @description What is in the way: when, and nothing more */
-            busy?: components["schemas"]["ScheduleSpan"];
-            /** Format: date */
-            day: string;
-            /** Format: date-time */
-            end: string;
-            institution: components["schemas"]["ConsultNamedIDInstitution"];
-            /** @enum {string} */
-            outcome: "opened" | "already" | "past" | "off" | "refused";
-            reason?: components["schemas"]["FaultText"];
-            rule?: string;
-            /** Format: int64 */
-            slots: number;
-            /** Format: date-time */
-            start: string;
-            template_id: string;
+        ConsultProspect: {
+            changes: components["schemas"]["EligibilityChange"][];
+            then: string;
         };
         ConsultQueue: {
             /** Format: int64 */
@@ -2555,17 +2464,8 @@ export interface components {
             waiting_s: number;
         };
         ConsultQueuedVisit: {
-            /** @description The number has been called */
-            called?: boolean;
-            /** @description patient or hospital */
-            cancelled_by?: string;
             complaint: string;
             decision: components["schemas"]["ConsultDecision"];
-            /**
-             * Format: int64
-             * @description The doctor said they are late by these minutes
-             */
-            delay_min?: number;
             department: string;
             doctor: components["schemas"]["ConsultDoctor"];
             /** Format: date-time */
@@ -2577,30 +2477,19 @@ export interface components {
             institution: components["schemas"]["ConsultNamedIDInstitution"];
             kind: string;
             line?: components["schemas"]["ConsultLine"];
-            /** Format: date-time */
-            moved_from?: string;
-            /** @description doctor_ill, or in words */
-            moved_reason?: string;
-            overbooked?: boolean;
             person: components["schemas"]["ConsultPatient"];
+            /** @description Of the institution */
+            phone: string;
             prescriptions: components["schemas"]["ConsultPrescriptionRef"][];
             record_signed: boolean;
-            refund_due?: boolean;
-            slot_id: string;
+            room_locked: boolean;
             /** Format: date-time */
             start: string;
             state: string;
-            /**
-             * Format: int64
-             * @description Number of the day at doctor and department, from check-in on
-             */
-            token?: number;
             /** Format: int64 */
             version: number;
             /** Format: int64 */
             waiting_s: number;
-            /** @description IANA zone of the place */
-            zone: string;
         };
         ConsultRecord: {
             assessment: string;
@@ -2622,70 +2511,64 @@ export interface components {
             /** Format: date-time */
             written_at?: string;
         };
-        ConsultRegistration: {
+        ConsultSeatQuality: {
             /**
-             * Format: int64
-             * @description Negative once it has ended
+             * Format: double
+             * @description Of the sound heard
              */
-            days_left: number;
-            /** @description Of the institution, within the doctor's scope */
-            departments: string[];
-            doctor: components["schemas"]["ConsultNamedIDPractitioner"];
-            /** Format: date */
-            from: string;
-            id: string;
-            institution: components["schemas"]["ConsultNamedIDInstitution"];
-            /** @enum {string} */
-            kind: "primary" | "filed" | "registered";
-            title: string;
+            concealed: number;
+            /** Format: double */
+            down_kbps: number;
+            /** Format: double */
+            freezes: number;
+            /** Format: double */
+            loss: number;
+            /** @description The lowest rung of the ladder */
+            lowest: string;
             /**
-             * Format: date
-             * @description The last day
+             * Format: double
+             * @description Part of the time over the relay
              */
-            until: string;
-            /** Format: int64 */
-            way_min: number;
-            /** @description IANA zone of the place */
-            zone: string;
+            relay: number;
+            /** Format: double */
+            rtt_ms: number;
+            seat: string;
+            /**
+             * Format: double
+             * @description Measured over
+             */
+            seconds: number;
+            /**
+             * Format: double
+             * @description Part of the time without a moving picture sent
+             */
+            sound_only: number;
+            /** Format: double */
+            up_kbps: number;
         };
-        ConsultRosterDay: {
-            /** Format: date */
-            day: string;
-            /** @enum {string} */
-            kind: "ordinary" | "holiday" | "workday";
-            name?: string;
-        };
-        ConsultRosterSession: {
-            /** Format: int64 */
-            booked?: number;
-            /** @description Elsewhere: all that is told */
-            busy: boolean;
-            department?: string;
+        ConsultSeated: {
+            doctor: string;
             /** Format: date-time */
-            end: string;
-            institution?: components["schemas"]["ConsultNamedIDInstitution"];
-            mode?: string;
-            purpose?: string;
+            expires: string;
+            institution: string;
+            kind: string;
+            name: string;
+            /** @description Of the institution, for when the line does not carry sound */
+            phone: string;
+            role: string;
+            seat: string;
+            token: string;
+        };
+        ConsultSharedFile: {
+            content_type: string;
+            name: string;
             /** Format: int64 */
-            slots?: number;
-            /** Format: date-time */
-            start: string;
+            size: number;
         };
-        ConsultRosterView: {
-            days: components["schemas"]["ConsultRosterDay"][];
-            doctor: components["schemas"]["ConsultNamedIDPractitioner"];
-            exceptions: components["schemas"]["ConsultDayOff"][];
-            places: components["schemas"]["ConsultRegistration"][];
-            sessions: components["schemas"]["ConsultRosterSession"][];
-            templates: components["schemas"]["ConsultTemplate"][];
-        };
-        ConsultRowError: {
-            /**
-             * Format: int64
-             * @description Of the file, the heading is 1
-             */
-            line: number;
-            reason: components["schemas"]["FaultText"];
+        ConsultRuleBook: {
+            rules: components["schemas"]["EligibilityRule"][];
+            sha256: string;
+            version: string;
         };
         ConsultSlot: {
             department: string;
@@ -2695,12 +2578,8 @@ export interface components {
             fee_fen: number;
             id: string;
             institution: components["schemas"]["ConsultNamedIDInstitution"];
-            /** @enum {string} */
-            mode: "online" | "on_site";
             /** Format: date-time */
             start: string;
-            /** @description IANA zone of the place */
-            zone: string;
         };
         ConsultTeleconsult: {
             consent?: components["schemas"]["ConsultGivenConsent"];
@@ -2711,8 +2590,6 @@ export interface components {
             /** Format: date-time */
             end?: string;
             expert?: components["schemas"]["ConsultParty"];
-            /** @description Further experts of an MDT */
-            further: components["schemas"]["ConsultDoctor"][];
             id: string;
             invited: components["schemas"]["ConsultNamedIDInstitution"];
             inviter: components["schemas"]["ConsultParty"];
@@ -2731,44 +2608,6 @@ export interface components {
             summary: string;
             urgency: string;
         };
-        ConsultTemplate: {
-            /**
-             * Format: int64
-             * @description Minutes after midnight at the place
-             */
-            begins: number;
-            department: string;
-            /** Format: int64 */
-            ends: number;
-            /** Format: int64 */
-            fee_fen: number;
-            id: string;
-            institution: components["schemas"]["ConsultNamedIDInstitution"];
-            /**
-             * Format: int64
-             * @description Length of one slot
-             */
-            minutes: number;
-            /** @enum {string} */
-            mode: "online" | "on_site";
-            /**
-             * @description duty: the main place's own work; nothing else may be opened over it (MPP-06)
-             * @enum {string}
-             */
-            purpose: "visit" | "duty";
-            /** Format: date */
-            since: string;
-            /**
-             * Format: date
-             * @description The first day it no longer holds
-             */
-            until?: string;
-            /**
-             * Format: int64
-             * @description Monday is 1
-             */
-            weekday: number;
-        };
         ConsultTicket: {
             admitted: boolean;
             /** Format: date-time */
@@ -2784,17 +2623,8 @@ export interface components {
             role: string;
         };
         ConsultVisit: {
-            /** @description The number has been called */
-            called?: boolean;
-            /** @description patient or hospital */
-            cancelled_by?: string;
             complaint: string;
             decision: components["schemas"]["ConsultDecision"];
-            /**
-             * Format: int64
-             * @description The doctor said they are late by these minutes
-             */
-            delay_min?: number;
             department: string;
             doctor: components["schemas"]["ConsultDoctor"];
             /** Format: date-time */
@@ -2806,50 +2636,17 @@ export interface components {
             institution: components["schemas"]["ConsultNamedIDInstitution"];
             kind: string;
             line?: components["schemas"]["ConsultLine"];
-            /** Format: date-time */
-            moved_from?: string;
-            /** @description doctor_ill, or in words */
-            moved_reason?: string;
-            overbooked?: boolean;
             person: components["schemas"]["ConsultPatient"];
+            /** @description Of the institution */
+            phone: string;
             prescriptions: components["schemas"]["ConsultPrescriptionRef"][];
             record_signed: boolean;
-            refund_due?: boolean;
-            slot_id: string;
+            room_locked: boolean;
             /** Format: date-time */
             start: string;
             state: string;
-            /**
-             * Format: int64
-             * @description Number of the day at doctor and department, from check-in on
-             */
-            token?: number;
             /** Format: int64 */
             version: number;
-            /** @description IANA zone of the place */
-            zone: string;
-        };
-        ConsultWaitEntry: {
-            /**
-             * Format: int64
-             * @description How many joined the same line before
-             */
-            ahead: number;
-            department: string;
-            /** @description Without id: any of the department */
-            doctor: components["schemas"]["ConsultNamedIDPractitioner"];
-            id: string;
-            institution: components["schemas"]["ConsultNamedIDInstitution"];
-            /** Format: date-time */
-            joined_at: string;
-            offer?: components["schemas"]["ConsultHeld"];
-            person: components["schemas"]["ConsultPatient"];
-            /** @enum {string} */
-            state: "waiting" | "booked" | "left";
-            /** Format: date-time */
-            until: string;
-            visit_id?: string;
-            walk_in: boolean;
         };
         ConsultWay: {
             address?: string;
@@ -2857,15 +2654,6 @@ export interface components {
             kind: string;
             phone?: string;
             title: components["schemas"]["FaultText"];
-        };
-        ConsultWish: {
-            complaint: string;
-            icd10: string;
-            intends_rx: boolean;
-            /** @enum {string} */
-            kind: "follow_up" | "first_visit" | "health_consult" | "accompanied";
-            /** @enum {string} */
-            severity: "mild" | "moderate" | "severe";
         };
         ControlICEServer: {
             credential?: string;
@@ -2911,12 +2699,182 @@ export interface components {
             totp_now?: string;
             totp_secret?: string;
         };
-        EndTemplateInBody: {
-            /**
-             * Format: date
-             * @description The first day without
-             */
+        EligibilityAnswer: {
+            explained?: components["schemas"]["RuleReason"][];
+            facts_sha256: string;
+            policies?: components["schemas"]["EligibilityPolicyVersion"][];
+            prospect?: components["schemas"]["EligibilityProspect"];
+            reasons: string[];
+            rule_set: string;
+            rules_sha256: string;
+            stage?: string;
+            verdict: string;
+            ways?: components["schemas"]["EligibilityWay"][];
+        };
+        EligibilityApplies: {
+            kinds?: string[];
+            stages: string[];
+        };
+        EligibilityAuthority: {
+            disease_only?: boolean;
+            doc_no: string;
+            doc_sha256?: string;
+            level: string;
+            name: string;
+        };
+        EligibilityCase: {
+            fires: boolean;
+            patch?: {
+                [key: string]: unknown;
+            };
+            story: string;
+        };
+        EligibilityChange: {
+            do: components["schemas"]["FaultText"];
+            rule: string;
+        };
+        EligibilityDoctorTerms: {
+            /** Format: double */
+            min_online_years: number;
+            /** Format: double */
+            min_title: number;
+            /** Format: double */
+            min_years: number;
+            whitelist: boolean;
+        };
+        EligibilityDossier: {
+            facts: unknown;
+            policies: unknown[];
+            rules: components["schemas"]["EligibilityPack"][];
+            ruling: unknown;
+            signature: components["schemas"]["EligibilitySignature"];
+        };
+        EligibilityExample: {
+            after: components["schemas"]["EligibilityOutcome"];
+            /** Format: int64 */
+            age: number;
+            before: components["schemas"]["EligibilityOutcome"];
+            county: string;
+            decision: string;
+            disease: string;
+            kind: string;
+        };
+        EligibilityInForce: {
             from: string;
+            until?: string;
+        };
+        EligibilityInstead: {
+            authority: string;
+            document: string;
+        };
+        EligibilityOutcome: {
+            reasons: string[];
+            verdict: string;
+        };
+        EligibilityPack: {
+            files: {
+                [key: string]: string;
+            };
+            name: string;
+        };
+        EligibilityPolicy: {
+            authority: components["schemas"]["EligibilityAuthority"];
+            /** Format: date-time */
+            effective_from: string;
+            /** Format: date-time */
+            effective_to: string;
+            /** Format: int64 */
+            guardian_under: number;
+            id: string;
+            max_severity: string;
+            physician: components["schemas"]["EligibilityDoctorTerms"];
+            predicate: components["schemas"]["EligibilityPredicate"];
+            rx_scope: string;
+            title: string;
+            /** Format: int64 */
+            version: number;
+        };
+        EligibilityPolicyVersion: {
+            ref: string;
+            sha256: string;
+            status: string;
+        };
+        EligibilityPredicate: {
+            /** Format: int64 */
+            age_lt?: number;
+            departments?: string[];
+            icd10_cats?: string[];
+            institution_provinces?: string[];
+            institutions?: string[];
+            regions?: string[];
+            scenarios?: string[];
+            schemes?: string[];
+            special_groups?: string[];
+        };
+        EligibilityProspect: {
+            changes: components["schemas"]["EligibilityChange"][];
+            then: string;
+        };
+        EligibilityRule: {
+            applies_to: components["schemas"]["EligibilityApplies"];
+            cases: components["schemas"]["EligibilityCase"][];
+            citation: string;
+            condition: string;
+            confidence: string;
+            cure?: {
+                [key: string]: unknown;
+            };
+            id: string;
+            in_force: components["schemas"]["EligibilityInForce"];
+            instead?: components["schemas"]["EligibilityInstead"];
+            jurisdiction: string;
+            message: components["schemas"]["FaultText"];
+            outcome: string;
+            pack: string;
+            /** Format: int64 */
+            phase: number;
+            reclassifies?: boolean;
+            remedy: components["schemas"]["FaultText"];
+            ways?: string[];
+        };
+        EligibilityShift: {
+            /** Format: int64 */
+            fails: number;
+            key: string;
+            /** Format: int64 */
+            passes: number;
+        };
+        EligibilitySignature: {
+            alg: string;
+            key_id: string;
+            public_key: string;
+            sig: string;
+        };
+        EligibilitySimulated: {
+            counties: components["schemas"]["EligibilityShift"][];
+            diseases: components["schemas"]["EligibilityShift"][];
+            doctors: components["schemas"]["EligibilityShift"][];
+            examples: components["schemas"]["EligibilityExample"][];
+            /** Format: int64 */
+            fails: number;
+            /** Format: int64 */
+            judged: number;
+            /** Format: int64 */
+            other: number;
+            /** Format: int64 */
+            passes: number;
+            /** Format: int64 */
+            same: number;
+            /** Format: int64 */
+            unusable: number;
+        };
+        EligibilityWay: {
+            detail: components["schemas"]["FaultText"];
+            kind: string;
+            title: components["schemas"]["FaultText"];
+        };
+        EndPolicyInBody: {
+            reason: string;
         };
         FaultText: {
             en: string;
@@ -2927,9 +2885,6 @@ export interface components {
         };
         HaveOutBody: {
             missing: string[];
-        };
-        HoldInBody: {
-            slot_id: string;
         };
         IdentityMe: {
             account_id: string;
@@ -3008,10 +2963,9 @@ export interface components {
             study_date: string;
             study_uid: string;
         };
-        ImportCSVInBody: {
-            dry_run: boolean;
-            /** @description UTF-8, with or without byte order mark, or GB 18030 */
-            file: string;
+        InviteInBody: {
+            /** @enum {string} */
+            kind: "companion" | "colleague" | "device";
         };
         Item: {
             sha256: string;
@@ -3035,9 +2989,8 @@ export interface components {
             /** Format: double */
             up_kbps?: number;
         };
-        MoveVisitInBody: {
-            reason?: string;
-            slot_id: string;
+        LockInBody: {
+            locked: boolean;
         };
         NotifyMessage: {
             /** Format: date-time */
@@ -3277,11 +3230,11 @@ export interface components {
             remedy: components["schemas"]["FaultText"];
             rule: string;
         };
-        ScheduleSpan: {
-            /** Format: date-time */
-            end: string;
-            /** Format: date-time */
-            start: string;
+        SayInBody: {
+            text: string;
+        };
+        SeatSayInBody: {
+            text: string;
         };
         SendCodeInBody: {
             phone: string;
@@ -3291,11 +3244,6 @@ export interface components {
             expires_in_s: number;
             /** @description The provider of text messages is a simulator */
             simulated: boolean;
-        };
-        SettleFilingInBody: {
-            note?: string;
-            /** @enum {string} */
-            result: "confirmed" | "refused";
         };
         SignOpinionInBody: {
             passphrase: string;
@@ -3307,9 +3255,12 @@ export interface components {
             /** @description Of the bytes that were shown */
             sha256: string;
         };
-        SqueezeInInBody: {
-            reason: string;
-            slot_id: string;
+        SimulatePolicyInBody: {
+            /**
+             * Format: int64
+             * @description How far back
+             */
+            days: number;
         };
         V2ErrorDetail: {
             /** @description Where the error occurred, e.g. 'body.items[3].tags' or 'path.thing-id' */
@@ -3377,42 +3328,6 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
-    "post-absences": {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description The same deed sent twice is done once */
-                "Idempotency-Key": string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ConsultAbsence"];
-            };
-        };
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ConsultCleared"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
     "post-auth-otp": {
         parameters: {
             query?: never;
@@ -3542,75 +3457,11 @@ export interface operations {
             };
         };
     };
-    "post-calendar-feed": {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description The same deed sent twice is done once */
-                "Idempotency-Key": string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Created */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ConsultFeed"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
-    "delete-calendar-feed": {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description The same deed sent twice is done once */
-                "Idempotency-Key": string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description No Content */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
-    "get-calendars-token": {
+    "get-calls": {
         parameters: {
             query?: never;
             header?: never;
-            path: {
-                token: string;
-            };
+            path?: never;
             cookie?: never;
         };
         requestBody?: never;
@@ -3620,7 +3471,18 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["ConsultCalls"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
             };
         };
     };
@@ -3653,6 +3515,41 @@ export interface operations {
             };
         };
     };
+    "get-decisions": {
+        parameters: {
+            query?: {
+                verdict?: "" | "ALLOW" | "ALLOW_COND" | "REQUIRE" | "REDIRECT_OFFLINE" | "DENY" | "EMERGENCY";
+                /** @description Beginning of a rule that fired, such as EXC-05 */
+                rule?: string;
+                /** @description Only earlier ones */
+                before?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultListedDecision"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "get-decisions-id": {
         parameters: {
             query?: never;
@@ -3670,7 +3567,39 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ConsultDecision"];
+                    "application/json": components["schemas"]["ConsultDecisionRecord"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-decisions-id-dossier": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Content-Disposition"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EligibilityDossier"];
                 };
             };
             /** @description Error */
@@ -3879,6 +3808,97 @@ export interface operations {
             };
         };
     };
+    "post-eligibility-check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CheckFactsInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EligibilityAnswer"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-eligibility-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultDecisionKey"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-eligibility-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultRuleBook"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "get-events": {
         parameters: {
             query?: never;
@@ -4032,194 +4052,6 @@ export interface operations {
             };
         };
     };
-    "get-experts": {
-        parameters: {
-            query?: {
-                q?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ConsultCandidate"][];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
-    "get-filings": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ConsultFiling"][];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
-    "post-filings": {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description The same deed sent twice is done once */
-                "Idempotency-Key": string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ConsultNewFiling"];
-            };
-        };
-        responses: {
-            /** @description Created */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ConsultFiling"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
-    "get-filings-id-document": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-        };
-    };
-    "post-filings-id-settle": {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description The same deed sent twice is done once */
-                "Idempotency-Key": string;
-            };
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["SettleFilingInBody"];
-            };
-        };
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ConsultFiling"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
-    "post-filings-id-withdraw": {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description The same deed sent twice is done once */
-                "Idempotency-Key": string;
-            };
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ConsultFiling"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
     "get-formulary": {
         parameters: {
             query?: {
@@ -4239,74 +4071,6 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["PrescribeFormularyRow"][];
                 };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
-    "post-holds": {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description The same deed sent twice is done once */
-                "Idempotency-Key": string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["HoldInBody"];
-            };
-        };
-        responses: {
-            /** @description Created */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ConsultHeld"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
-    "post-holds-id-release": {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description The same deed sent twice is done once */
-                "Idempotency-Key": string;
-            };
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description No Content */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
             /** @description Error */
             default: {
@@ -4444,106 +4208,6 @@ export interface operations {
             };
         };
     };
-    "get-institutions-id-calendar": {
-        parameters: {
-            query: {
-                year: number;
-            };
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ConsultCalendarDay"][];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
-    "put-institutions-id-calendar": {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description The same deed sent twice is done once */
-                "Idempotency-Key": string;
-            };
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ConsultCalendarDay"];
-            };
-        };
-        responses: {
-            /** @description No Content */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
-    "get-institutions-id-calls": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ConsultCalls"][];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
     "get-me": {
         parameters: {
             query?: never;
@@ -4653,6 +4317,305 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["IdentityPerson"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-policies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultPolicy"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-policies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EligibilityPolicy"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultPolicy"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-policies-id": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultPolicy"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-policies-id-activate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultPolicy"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-policies-id-approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApprovePolicyInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultPolicy"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-policies-id-reject": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EndPolicyInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultPolicy"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-policies-id-revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EndPolicyInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultPolicy"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-policies-id-simulate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SimulatePolicyInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultPolicy"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-policies-id-suspend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EndPolicyInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultPolicy"];
                 };
             };
             /** @description Error */
@@ -4911,73 +4874,6 @@ export interface operations {
             };
         };
     };
-    "get-registrations": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ConsultRegistration"][];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
-    "post-registrations-id-end": {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description The same deed sent twice is done once */
-                "Idempotency-Key": string;
-            };
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ConsultEndingRegistration"];
-            };
-        };
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ConsultCleared"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
     "get-review-queue": {
         parameters: {
             query?: never;
@@ -5040,31 +4936,26 @@ export interface operations {
             };
         };
     };
-    "post-roster-templates-id-end": {
+    "post-seat": {
         parameters: {
             query?: never;
-            header: {
-                /** @description The same deed sent twice is done once */
-                "Idempotency-Key": string;
-            };
-            path: {
-                id: string;
-            };
+            header?: never;
+            path?: never;
             cookie?: never;
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["EndTemplateInBody"];
+                "application/json": components["schemas"]["ConsultArrival"];
             };
         };
         responses: {
-            /** @description OK */
-            200: {
+            /** @description Created */
+            201: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ConsultCleared"];
+                    "application/json": components["schemas"]["ConsultSeated"];
                 };
             };
             /** @description Error */
@@ -5078,47 +4969,35 @@ export interface operations {
             };
         };
     };
-    "get-rosters-id": {
+    "post-seat-files": {
         parameters: {
-            query: {
-                from: string;
-                days?: number;
+            query?: never;
+            header: {
+                "Yuanzhen-Seat": string;
+                "Idempotency-Key": string;
             };
-            header?: never;
-            path: {
-                id: string;
-            };
+            path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
-            200: {
+            /** @description Created */
+            201: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/json": components["schemas"]["ConsultRosterView"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
+                content?: never;
             };
         };
     };
-    "get-rosters-id-csv-place": {
+    "get-seat-files-message": {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                "Yuanzhen-Seat": string;
+            };
             path: {
-                id: string;
-                place: string;
+                message: string;
             };
             cookie?: never;
         };
@@ -5133,24 +5012,17 @@ export interface operations {
             };
         };
     };
-    "post-rosters-id-csv-place": {
+    "get-seat-messages": {
         parameters: {
             query?: never;
-            header: {
-                /** @description The same deed sent twice is done once */
-                "Idempotency-Key": string;
+            header?: {
+                /** @description The token of a seat */
+                "Yuanzhen-Seat"?: string;
             };
-            path: {
-                id: string;
-                place: string;
-            };
+            path?: never;
             cookie?: never;
         };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ImportCSVInBody"];
-            };
-        };
+        requestBody?: never;
         responses: {
             /** @description OK */
             200: {
@@ -5158,7 +5030,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ConsultImport"];
+                    "application/json": components["schemas"]["ConsultMessage"][];
                 };
             };
             /** @description Error */
@@ -5172,131 +5044,21 @@ export interface operations {
             };
         };
     };
-    "post-rosters-id-days-off": {
+    "post-seat-messages": {
         parameters: {
             query?: never;
             header: {
-                /** @description The same deed sent twice is done once */
+                /** @description The token of a seat */
+                "Yuanzhen-Seat"?: string;
+                /** @description The same message sent twice is one */
                 "Idempotency-Key": string;
             };
-            path: {
-                id: string;
-            };
+            path?: never;
             cookie?: never;
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ConsultNewDayOff"];
-            };
-        };
-        responses: {
-            /** @description Created */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
-    "post-rosters-id-late": {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description The same deed sent twice is done once */
-                "Idempotency-Key": string;
-            };
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ConsultDelay"];
-            };
-        };
-        responses: {
-            /** @description No Content */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
-    "post-rosters-id-publish": {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description The same deed sent twice is done once */
-                "Idempotency-Key": string;
-            };
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ConsultPublication"];
-            };
-        };
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ConsultPublished"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
-    "post-rosters-id-templates": {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description The same deed sent twice is done once */
-                "Idempotency-Key": string;
-            };
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ConsultNewTemplate"];
+                "application/json": components["schemas"]["SeatSayInBody"];
             };
         };
         responses: {
@@ -5306,7 +5068,39 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ConsultTemplate"];
+                    "application/json": components["schemas"]["ConsultMessage"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-seat-ticket": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The token of a seat */
+                "Yuanzhen-Seat"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultTicket"];
                 };
             };
             /** @description Error */
@@ -5538,41 +5332,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConsultTeleconsult"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
-    "post-teleconsults-id-common-times": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ConsultMeetingWish"];
-            };
-        };
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ConsultMeetingFinding"];
                 };
             };
             /** @description Error */
@@ -6082,42 +5841,6 @@ export interface operations {
             };
         };
     };
-    "post-visits-series": {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description The same deed sent twice is done once */
-                "Idempotency-Key": string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["BookSeriesInBody"];
-            };
-        };
-        responses: {
-            /** @description Created */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ConsultVisit"][];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
     "get-visits-id": {
         parameters: {
             query?: never;
@@ -6194,40 +5917,6 @@ export interface operations {
                 "application/json": components["schemas"]["AlarmInBody"];
             };
         };
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ConsultVisit"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
-    "post-visits-id-call": {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description The same deed sent twice is done once */
-                "Idempotency-Key": string;
-            };
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
         responses: {
             /** @description OK */
             200: {
@@ -6350,6 +6039,101 @@ export interface operations {
             };
         };
     };
+    "get-visits-id-companions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultCompanion"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-visits-id-companions-link-admit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                link: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultCompanion"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-visits-id-companions-link-remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                link: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultCompanion"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "post-visits-id-end": {
         parameters: {
             query?: never;
@@ -6378,6 +6162,49 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["V2ErrorModel"];
                 };
+            };
+        };
+    };
+    "post-visits-id-files": {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "get-visits-id-files-message": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                message: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -6416,13 +6243,10 @@ export interface operations {
             };
         };
     };
-    "post-visits-id-move": {
+    "post-visits-id-links": {
         parameters: {
             query?: never;
-            header: {
-                /** @description The same deed sent twice is done once */
-                "Idempotency-Key": string;
-            };
+            header?: never;
             path: {
                 id: string;
             };
@@ -6430,7 +6254,42 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["MoveVisitInBody"];
+                "application/json": components["schemas"]["InviteInBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultLink"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-visits-id-lock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LockInBody"];
             };
         };
         responses: {
@@ -6441,6 +6300,106 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConsultVisit"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-visits-id-messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultMessage"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-visits-id-messages": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The same message sent twice is one */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SayInBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultMessage"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-visits-id-quality": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultCallQuality"];
                 };
             };
             /** @description Error */
@@ -6555,40 +6514,6 @@ export interface operations {
             };
         };
     };
-    "post-visits-id-skip": {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description The same deed sent twice is done once */
-                "Idempotency-Key": string;
-            };
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ConsultVisit"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
     "post-visits-id-ticket": {
         parameters: {
             query?: never;
@@ -6644,207 +6569,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PrescribePrescription"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
-    "get-waits": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ConsultWaitEntry"][];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
-    "post-waits": {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description The same deed sent twice is done once */
-                "Idempotency-Key": string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ConsultNewWait"];
-            };
-        };
-        responses: {
-            /** @description Created */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ConsultWaitEntry"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
-    "post-waits-next-walk-in": {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description The same deed sent twice is done once */
-                "Idempotency-Key": string;
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Created */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ConsultVisit"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
-    "post-waits-id-leave": {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description The same deed sent twice is done once */
-                "Idempotency-Key": string;
-            };
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description No Content */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
-    "post-waits-id-squeeze-in": {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description The same deed sent twice is done once */
-                "Idempotency-Key": string;
-            };
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["SqueezeInInBody"];
-            };
-        };
-        responses: {
-            /** @description Created */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ConsultVisit"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
-    "post-waits-id-take": {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description The same deed sent twice is done once */
-                "Idempotency-Key": string;
-            };
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Created */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ConsultVisit"];
                 };
             };
             /** @description Error */

@@ -80,10 +80,133 @@ export type Decision = {
   verdict: Verdict
   reasons: Reason[]
   ways: Way[]
+  /** What would change the answer: with all these changes the rules would say `then`. */
+  prospect?: { changes: { rule: string; do: Text }[]; then: Verdict }
   rule_set: string
   facts_sha256: string
   at: string
 }
+export type DecisionRecord = Decision & {
+  facts?: unknown
+  institution?: string
+  doctor?: string
+  visit_id?: string
+  rules_sha256: string
+  policies: { ref: string; status: string; sha256: string }[]
+  key_id: string
+  finding: {
+    signature: boolean
+    facts: boolean
+    rules: boolean
+    policies: boolean
+    verdict: boolean
+    problems: string[]
+  }
+}
+export type DecisionRow = {
+  id: string
+  at: string
+  stage: string
+  verdict: Verdict
+  rules: string[]
+  institution: string
+  department: string
+  icd10: string
+}
+
+export type PolicyState =
+  | 'draft'
+  | 'simulated'
+  | 'approved'
+  | 'active'
+  | 'suspended'
+  | 'revoked'
+  | 'rejected'
+  | 'expired'
+export type Predicate = {
+  institutions?: string[]
+  institution_provinces?: string[]
+  departments?: string[]
+  icd10_cats?: string[]
+  age_lt?: number
+  special_groups?: string[]
+  schemes?: string[]
+  regions?: string[]
+  scenarios?: string[]
+}
+export type PolicyTerms = {
+  id: string
+  version: number
+  title: string
+  authority: { level: string; name: string; doc_no: string; doc_sha256?: string; disease_only?: boolean }
+  effective_from: string
+  effective_to: string
+  predicate: Predicate
+  physician: { min_title: number; min_years: number; min_online_years: number; whitelist: boolean }
+  guardian_under: number
+  max_severity: string
+  rx_scope: string
+}
+export type Shift = { key: string; passes: number; fails: number }
+export type Simulated = {
+  judged: number
+  unusable: number
+  same: number
+  passes: number
+  fails: number
+  other: number
+  diseases: Shift[]
+  counties: Shift[]
+  doctors: Shift[]
+  examples: {
+    decision: string
+    disease: string
+    county: string
+    age: number
+    kind: string
+    before: { verdict: Verdict; reasons: string[] }
+    after: { verdict: Verdict; reasons: string[] }
+  }[]
+}
+export type Policy = {
+  id: string
+  state: PolicyState
+  ref: string
+  terms: PolicyTerms
+  sha256: string
+  institution?: string
+  drafted_by: string
+  drafted_at: string
+  mine: boolean
+  lacks: Text[]
+  approvals: { name: string; at: string; mine: boolean }[]
+  simulation?: {
+    at: string
+    by: string
+    days: number
+    rule_set: string
+    took_ms: number
+    result: Simulated
+    doctors: Record<string, string>
+  }
+  events: { deed: string; state: PolicyState; name: string; reason?: string; at: string }[]
+}
+export type Rule = {
+  id: string
+  citation: string
+  confidence: string
+  jurisdiction: string
+  in_force: { from: string; until?: string }
+  phase: number
+  applies_to: { stages: string[]; kinds?: string[] }
+  condition: string
+  outcome: Verdict
+  message: Text
+  remedy: Text
+  pack: string
+  cases: { story: string; fires: boolean }[]
+}
+export type RuleBook = { version: string; sha256: string; rules: Rule[] }
 
 export type VisitKind = 'follow_up' | 'first_visit' | 'health_consult'
 export type Severity = 'mild' | 'moderate' | 'severe'
@@ -140,6 +263,8 @@ export type Visit = {
   person: Pick<Person, 'id' | 'name' | 'sex' | 'age'>
   doctor: { id: string; name: string; title: string }
   institution: Place
+  /** Of the institution. */
+  phone: string
   department: string
   start: string
   end: string
@@ -150,6 +275,7 @@ export type Visit = {
   line?: { ahead: number; minutes_low: number; minutes_high: number }
   prescriptions: { id: string; state: RxState }[]
   record_signed: boolean
+  room_locked: boolean
   version: number
   waiting_s?: number
   slot_id?: string
@@ -188,6 +314,95 @@ export type Ticket = {
   ice_servers: { urls: string | string[]; username?: string; credential?: string }[]
   seat: { name: string; role: string }
   admitted: boolean
+  expires: string
+}
+
+/** A way into the room that opens once; qr is a PNG in base64. */
+export type RoomLink = {
+  id: string
+  kind: 'companion' | 'colleague' | 'device'
+  url: string
+  qr: string
+  expires: string
+}
+export type Seated = {
+  token: string
+  kind: RoomLink['kind']
+  seat: string
+  name: string
+  role: string
+  institution: string
+  phone: string
+  doctor: string
+  expires: string
+}
+export type Companion = {
+  id: string
+  seat: string
+  name: string
+  role: 'family' | 'interpreter' | 'village_doctor' | 'colleague'
+  relation?: string
+  state: 'waiting' | 'admitted' | 'removed'
+  arrived_at: string
+}
+export type VisitMessage = {
+  id: string
+  seat: string
+  name: string
+  role: string
+  at: string
+  text?: string
+  file?: { name: string; content_type: string; size: number }
+}
+
+export type CallQuality = {
+  seats: {
+    seat: string
+    seconds: number
+    rtt_ms: number
+    loss: number
+    concealed: number
+    freezes: number
+    up_kbps: number
+    down_kbps: number
+    relay: number
+    sound_only: number
+    lowest: string
+  }[]
+  gaps: { seat: string; from: string; to?: string }[]
+}
+export type Calls = {
+  since: string
+  hours: {
+    hour: string
+    visits: number
+    reports: number
+    rtt_p50_ms: number
+    rtt_p95_ms: number
+    loss_p95: number
+    concealed_p95: number
+    relay: number
+    tcp: number
+    sound_only: number
+    gaps: number
+  }[]
+  worst: {
+    visit_id: string
+    at: string
+    institution: string
+    seat: string
+    rtt_ms: number
+    loss: number
+    concealed: number
+    relay: number
+    sound_only: number
+    gaps: number
+  }[]
+}
+
+export type NetworkCheck = {
+  socket: string
+  seats: Pick<Ticket, 'ticket' | 'ice_servers' | 'expires'>[]
   expires: string
 }
 
@@ -437,12 +652,14 @@ export type Change = { kind: ChangeKind; id: string }
 export type ChangeKind =
   | 'visit.changed'
   | 'queue.changed'
+  | 'message.added'
   | 'evidence.changed'
   | 'prescription.changed'
   | 'teleconsult.changed'
   | 'filing.changed'
   | 'roster.changed'
   | 'wait.changed'
+  | 'policy.changed'
 
 export type RegistrationKind = 'primary' | 'filed' | 'registered'
 
@@ -575,7 +792,7 @@ export type NewWait = {
   wish: { kind: VisitKind; icd10: string; severity: Severity; intends_rx: boolean; complaint: string }
   consents: Consents
 }
-export type Calls = {
+export type Numbers = {
   doctor: string
   department: string
   now: number[]

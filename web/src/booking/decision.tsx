@@ -66,6 +66,7 @@ export function DecisionPage({ decision, busy, phone, ...deeds }: DecisionProps)
           </ul>
         </section>
       )}
+      {decision.prospect && !pending && <ProspectNote prospect={decision.prospect} />}
       {pending && <Notice tone="info" live title={w('elig.pending')} />}
       {!goes && <p class="meta">{w('elig.free')}</p>}
       {goes ? (
@@ -108,13 +109,28 @@ export function DecisionPage({ decision, busy, phone, ...deeds }: DecisionProps)
   )
 }
 
+/** What would change the answer. What no change can bring about is said too. */
+function ProspectNote({ prospect }: { prospect: NonNullable<Decision['prospect']> }) {
+  const passes = prospect.then === 'ALLOW' || prospect.then === 'ALLOW_COND'
+  return (
+    <section class="stack" data-test="prospect">
+      <h2>{passes ? w('elig.change') : w('elig.change.not')}</h2>
+      <ul class="tight">
+        {[...new Set(prospect.changes.map((change) => pick(change.do)))].map((change) => (
+          <li key={change}>{change}</li>
+        ))}
+      </ul>
+    </section>
+  )
+}
+
 /** A way out must work: where a person is to check, the phone is that of a hospital named beside it or in charge. */
 export function reachable(ways: readonly Way[], hospital?: string): Way[] {
   const phone = ways.find((way) => way.phone)?.phone ?? hospital
   return ways.map((way) => (way.kind === 'human_review' && !way.phone && phone ? { ...way, phone } : way))
 }
 
-function WayOut({ way, onUpload, onOther }: { way: Way; onUpload: () => void; onOther: () => void }) {
+export function WayOut({ way, onUpload, onOther }: { way: Way; onUpload: () => void; onOther: () => void }) {
   if (way.kind === 'upload')
     return (
       <Button onPress={onUpload} icon="file" test="way-upload">

@@ -81,7 +81,14 @@ class FakePeer {
   }
 }
 
-const me: Seat = { seat: 'me', name: '王芳', role: 'guest', presence: 'live', tracks: [] }
+const me: Seat = {
+  seat: 'me',
+  name: '王芳',
+  role: 'guest',
+  presence: 'live',
+  tracks: [],
+  line: { pictures: true, limit: '', light: '' },
+}
 const other: Seat = { ...me, seat: 'other', name: '李明', role: 'host' }
 
 const joined = (change: Partial<Extract<ServerMessage, { type: 'joined' }>> = {}): ServerMessage => ({
@@ -93,6 +100,7 @@ const joined = (change: Partial<Extract<ServerMessage, { type: 'joined' }>> = {}
   rights: { publish: true, subscribe: true },
   seats: [other],
   seq: 0,
+  locked: false,
   ...change,
 })
 
@@ -206,7 +214,7 @@ describe('the states of a seat', () => {
     const socket = await w.enter(joined({ seat: { ...me, presence: 'waiting' }, seats: [] }))
     expect(w.phases).toEqual(['connecting', 'waiting'])
     expect(w.peers).toHaveLength(0)
-    socket.say({ type: 'admitted', seats: [other], seq: 0 })
+    socket.say({ type: 'admitted', seats: [other], seq: 0, locked: false })
     await w.settle()
     expect(w.phases).toEqual(['connecting', 'waiting', 'live'])
     expect(w.peers[0]?.servers).toEqual([{ urls: 'turn:relay' }])

@@ -1,5 +1,6 @@
 // A seat in a room: one socket that comes back by itself, two media connections, and one view of it all for the screens.
-import { type LocalTrack, Media, noStats, type RemoteTrack, type Stats } from './media'
+import { Line, type LineView } from './line'
+import { type LocalTrack, Media, type RemoteTrack } from './media'
 import {
   type AppMessage,
   type ClientMessage,
@@ -12,6 +13,8 @@ import {
   type Source,
   VERSION,
 } from './protocol'
+import { type Counters, nothingCounted } from './quality'
+import { isStill, Pieces } from './stills'
 
 export type Ticket = { url: string; ticket: string; ice_servers: RTCIceServer[] }
 
@@ -20,6 +23,8 @@ export class TicketRefused extends Error {
   constructor(
     readonly zh: string,
     readonly en: string,
+    /** The house's word for why. */
+    readonly code = 'ticket',
   ) {
     super(en)
   }
@@ -47,6 +52,9 @@ export type View = {
   rights: { publish: boolean; subscribe: boolean }
   seats: Seat[]
   tracks: Track[]
+  /** Nobody new may wait at the door. */
+  locked: boolean
+  line: LineView
 }
 
 const nowhere: View = {
@@ -55,6 +63,8 @@ const nowhere: View = {
   rights: { publish: false, subscribe: false },
   seats: [],
   tracks: [],
+  locked: false,
+  line: { light: 'good', sends: '360p', takes: '720p', soundOnly: false },
 }
 
 export type Options = {
@@ -62,6 +72,8 @@ export type Options = {
   getTicket: () => Promise<Ticket>
   onView: (view: View) => void
   onPointer?: (message: PointerMessage) => void
+  /** A still picture of a seat's camera, JPEG in base64. */
+  onStill?: (seat: string, picture: string) => void
   /** A refusal that leaves the connection as it was, such as a message that is too long. */
   onRefusal?: (refusal: ErrorMessage) => void
   environment?: Environment
@@ -106,7 +118,7 @@ const askTime = 8000 // for a ticket
 const maxBackoff = 2000
 const maxOutbox = 100
 /** After these the client does not come back by itself. */
-const final: readonly string[] = ['version', 'malformed', 'replaced', 'room_full', 'no_right']
+const final: readonly string[] = ['version', 'malformed', 'replaced', 'room_locked', 'room_full', 'no_right']
 /** After these the media begin anew. */
 const fresh: readonly string[] = ['bad_description', 'media_failed']
 /** A ticket that is refused so often in a row will not get better. */
@@ -143,6 +155,22 @@ export class SignalClient {
   private timer: ReturnType<typeof setInterval> | undefined
   private sleepless: (() => void) | undefined
   private shown = ''
+  private readonly pieces = new Pieces()
+  private readonly line = new Line({
+    media: () => this.media,
+    send: (message) => {
+      if (this.link.at === 'joined' && this.link.admitted) this.send(message)
+    },
+    others: () => this.view.seats,
+    camera: () => {
+      const camera = this.local.get('camera')
+      return camera && !camera.muted && camera.track.readyState === 'live' ? camera.track : undefined
+    },
+    point: (text) => this.point(text),
+    changed: () => this.refresh(),
+  })
+
+  static readonly browser: Environment = browser
 
   constructor(private readonly options: Options) {
     this.env = options.environment ?? browser
@@ -245,8 +273,15 @@ export class SignalClient {
     return this.media?.point(text) ?? false
   }
 
-  async stats(): Promise<Stats> {
-    return this.media ? this.media.stats() : noStats
+  /** Receives no pictures, or as many as the line carries. */
+  listenOnly(soundOnly: boolean): void {
+    this.line.listenOnly(soundOnly)
+    this.refresh()
+  }
+
+  /** What was sent and received so far. */
+  async counters(): Promise<Counters> {
+    return this.media ? this.media.counters(this.env.now()) : nothingCounted
   }
 
   private async connect(): Promise<void> {
@@ -257,7 +292,7 @@ export class SignalClient {
       ticket = await this.options.getTicket()
     } catch (err) {
       if (this.link !== asking) return
-      if (err instanceof TicketRefused) this.finish({ phase: 'error', code: 'ticket', zh: err.zh, en: err.en })
+      if (err instanceof TicketRefused) this.finish({ phase: 'error', code: err.code, zh: err.zh, en: err.en })
       else this.pause()
       return
     }
@@ -314,14 +349,19 @@ export class SignalClient {
         break
       case 'admitted':
         if (this.link.at === 'joined') this.link = { ...this.link, admitted: true }
-        this.view = { ...this.view, seats: message.seats }
+        this.view = { ...this.view, seats: message.seats, locked: message.locked }
         this.begin()
         break
       case 'seat':
         this.seat(message.seat)
+        this.line.act()
         break
       case 'gone':
+        this.pieces.forget(message.seat)
         this.view = { ...this.view, seats: this.view.seats.filter((s) => s.seat !== message.seat) }
+        break
+      case 'lock':
+        this.view = { ...this.view, locked: message.locked }
         break
       case 'published':
         this.media?.published(message.offer, message.sdp)
@@ -359,7 +399,13 @@ export class SignalClient {
       this.seen = 0
       this.kept.clear()
     }
-    this.view = { ...this.view, self: message.seat, rights: message.rights, seats: message.seats }
+    this.view = {
+      ...this.view,
+      self: message.seat,
+      rights: message.rights,
+      seats: message.seats,
+      locked: message.locked,
+    }
     if (admitted) this.begin()
   }
 
@@ -368,6 +414,7 @@ export class SignalClient {
     this.wasAdmitted = true
     if (this.media) this.media.resumed()
     else this.sendTracks()
+    this.line.begin()
     const outbox = this.outbox
     this.outbox = []
     for (const { topic, data, keep } of outbox) this.send({ type: 'app', topic, data, keep })
@@ -419,7 +466,7 @@ export class SignalClient {
         this.remote = tracks
         this.refresh()
       },
-      pointer: (message) => this.options.onPointer?.(message),
+      pointer: (message) => this.pointed(message),
       state: () => void this.watch(),
       broken: () => {
         this.startAnew()
@@ -427,6 +474,15 @@ export class SignalClient {
       },
     })
     return this.media
+  }
+
+  private pointed(message: PointerMessage): void {
+    if (!isStill(message.data)) {
+      this.options.onPointer?.(message)
+      return
+    }
+    const picture = this.pieces.add(message.seat, message.data)
+    if (picture) this.options.onStill?.(message.seat, picture)
   }
 
   /** Gives the media up; the next join makes new ones. */
@@ -442,6 +498,7 @@ export class SignalClient {
     this.remote = []
     this.flow.clear()
     this.troubled = 0
+    this.line.forget()
   }
 
   /** The network changed or the page woke up: waiting would be a waste. */
@@ -477,6 +534,7 @@ export class SignalClient {
         break
     }
     await this.measure(now)
+    if (this.link.at === 'joined' && this.link.admitted) await this.line.measure(now)
     this.refresh()
   }
 
@@ -526,14 +584,23 @@ export class SignalClient {
       const flow = this.flow.get(track.mid)
       return [{ ...track, muted, stalled: !muted && flow !== undefined && now - flow.at > silence }]
     })
-    this.show({ ...this.view, state, tracks })
+    this.show({ ...this.view, state, tracks, line: this.line.view() })
   }
 
   /** Shows only what changed: the screens redraw on every call. */
   private show(view: View): void {
     this.view = view
     const tracks = view.tracks.map((t) => [t.id, t.mid, t.muted, t.stalled])
-    const shown = JSON.stringify([view.state, view.self, view.rights, view.seats, tracks, this.generation])
+    const shown = JSON.stringify([
+      view.state,
+      view.self,
+      view.rights,
+      view.seats,
+      view.locked,
+      view.line,
+      tracks,
+      this.generation,
+    ])
     if (shown === this.shown) return
     this.shown = shown
     this.options.onView(view)
@@ -545,6 +612,7 @@ export class SignalClient {
     this.sleepless?.()
     this.drop()
     this.startAnew()
+    this.line.end()
     this.outbox = []
     this.kept.clear()
     this.seen = 0

@@ -1,32 +1,11 @@
 // The two connections of a seat: one that we offer and send on, one that the server offers and we receive on.
+import { type Setting, settings } from './line'
 import { type ClientMessage, type OfferedTrack, type PointerMessage, parse, type Side, type Source } from './protocol'
+import { type Counters, nothingCounted } from './quality'
+import { askOfSound } from './sdp'
 
 export type LocalTrack = { track: MediaStreamTrack; muted: boolean }
 export type RemoteTrack = OfferedTrack & { track: MediaStreamTrack }
-
-export type Path = 'none' | 'udp' | 'tcp' | 'relay'
-
-export type Stats = {
-  framesDecoded: number
-  framesSent: number
-  /** Sum over the tracks received, see RTCInboundRtpStreamStats.totalAudioEnergy. */
-  audioEnergy: number
-  packetsReceived: number
-  packetsLost: number
-  /** Milliseconds; undefined until measured. */
-  rtt: number | undefined
-  path: Path
-}
-
-export const noStats: Stats = {
-  framesDecoded: 0,
-  framesSent: 0,
-  audioEnergy: 0,
-  packetsReceived: 0,
-  packetsLost: 0,
-  rtt: undefined,
-  path: 'none',
-}
 
 export type MediaEvents = {
   send: (message: ClientMessage) => void
@@ -42,8 +21,8 @@ const order: readonly Source[] = ['microphone', 'camera', 'screen', 'screen_audi
 
 const encodings: Record<Source, RTCRtpEncodingParameters> = {
   microphone: { priority: 'high', networkPriority: 'high', maxBitrate: 40_000 },
-  // 640×480 is sharp at this rate, and two such pictures fit a line of 2 Mbit/s.
-  camera: { priority: 'low', networkPriority: 'low', maxBitrate: 800_000 },
+  // Where the ladder begins; it moves within seconds.
+  camera: { priority: 'low', networkPriority: 'low', maxBitrate: 400_000 },
   screen: { priority: 'medium', networkPriority: 'medium', maxBitrate: 1_500_000 },
   screen_audio: { priority: 'medium', networkPriority: 'medium', maxBitrate: 64_000 },
 }
@@ -58,6 +37,7 @@ export class Media {
   private again = false
   private restart = false
   private closed = false
+  private setting: Setting = settings['360p']
   private pubWork: Promise<void> = Promise.resolve()
   private subWork: Promise<void> = Promise.resolve()
 
@@ -102,6 +82,7 @@ export class Media {
           changed = true
         }
       }
+      await this.tune()
       if (changed) await this.negotiate()
     })
   }
@@ -143,7 +124,7 @@ export class Media {
   published(offer: number, sdp: string): void {
     this.queuePub(async () => {
       if (offer !== this.offer || offer === this.answered) return
-      await this.pub.setRemoteDescription({ type: 'answer', sdp })
+      await this.pub.setRemoteDescription({ type: 'answer', sdp: askOfSound(sdp, this.setting.narrow) })
       this.answered = offer
       if (this.again) await this.sendOffer()
     })
@@ -204,38 +185,57 @@ export class Media {
     return counts
   }
 
-  async stats(): Promise<Stats> {
-    const stats = { ...noStats }
-    for (const report of [...(await list(this.sub)), ...(await list(this.pub))]) {
-      if (report.type === 'inbound-rtp') {
-        const inbound = report as RTCInboundRtpStreamStats
-        stats.framesDecoded += inbound.framesDecoded ?? 0
-        stats.audioEnergy += inbound.totalAudioEnergy ?? 0
-        stats.packetsReceived += inbound.packetsReceived ?? 0
-        stats.packetsLost += inbound.packetsLost ?? 0
-      } else if (report.type === 'outbound-rtp') {
-        stats.framesSent += (report as RTCOutboundRtpStreamStats).framesSent ?? 0
-      }
-    }
-    return { ...stats, ...(await this.path()) }
+  /** Tells the encoders what the line carries. */
+  apply(setting: Setting): void {
+    const packets = this.setting.narrow !== setting.narrow
+    this.setting = setting
+    this.queuePub(async () => {
+      await this.tune()
+      if (packets && this.senders.has('microphone')) await this.negotiate()
+    })
   }
 
-  private async path(): Promise<Pick<Stats, 'rtt' | 'path'>> {
-    const reports = new Map((await list(this.sub)).map((r) => [r.id, r]))
-    for (const report of reports.values()) {
-      if (report.type !== 'transport') continue
-      const pair = reports.get((report as RTCTransportStats).selectedCandidatePairId ?? '') as
-        | RTCIceCandidatePairStats
-        | undefined
-      const local = pair && (reports.get(pair.localCandidateId) as (RTCStats & LocalCandidate) | undefined)
-      if (!pair || !local) continue
-      const seconds = pair.currentRoundTripTime
-      return {
-        rtt: seconds === undefined ? undefined : Math.round(seconds * 1000),
-        path: local.candidateType === 'relay' ? 'relay' : local.protocol === 'tcp' ? 'tcp' : 'udp',
+  private async tune(): Promise<void> {
+    for (const [source, { sender }] of this.senders) {
+      if (source !== 'microphone' && source !== 'camera') continue
+      const parameters = sender.getParameters()
+      const [encoding] = parameters.encodings ?? []
+      if (!encoding) continue
+      const { sound, picture } = this.setting
+      if (source === 'microphone') encoding.maxBitrate = sound
+      else {
+        encoding.active = picture !== undefined
+        if (picture) {
+          encoding.maxBitrate = picture.bits
+          encoding.maxFramerate = picture.rate
+          encoding.scaleResolutionDownBy = Math.max(1, (sender.track?.getSettings().height ?? 480) / picture.height)
+        }
       }
+      // A browser that refuses a figure keeps its own; the next measurement shows what became of it.
+      await sender.setParameters(parameters).catch(() => undefined)
     }
-    return { rtt: undefined, path: 'none' }
+  }
+
+  /** Sums over both connections. */
+  async counters(now: number): Promise<Counters> {
+    const sum = { ...nothingCounted, at: now }
+    const sending = await list(this.pub)
+    for (const one of [...(await list(this.sub)), ...sending]) count(sum, one)
+    sum.available = pairOf(sending)?.availableOutgoingBitrate
+    return { ...sum, ...(await this.path()) }
+  }
+
+  private async path(): Promise<Pick<Counters, 'rtt' | 'path'>> {
+    const all = await list(this.sub)
+    const reports = new Map(all.map((r) => [r.id, r]))
+    const pair = pairOf(all)
+    const local = pair && (reports.get(pair.localCandidateId) as (RTCStats & LocalCandidate) | undefined)
+    if (!pair || !local) return { rtt: undefined, path: 'none' }
+    const seconds = pair.currentRoundTripTime
+    return {
+      rtt: seconds === undefined ? undefined : Math.round(seconds * 1000),
+      path: local.candidateType === 'relay' ? 'relay' : local.protocol === 'tcp' ? 'tcp' : 'udp',
+    }
   }
 
   private watch(pc: RTCPeerConnection, side: Side): RTCPeerConnection {
@@ -276,4 +276,35 @@ async function list(pc: RTCPeerConnection): Promise<RTCStats[]> {
     all.push(value)
   })
   return all
+}
+
+/** The pair of candidates in use. */
+function pairOf(all: readonly RTCStats[]): RTCIceCandidatePairStats | undefined {
+  const transport = all.find((one) => one.type === 'transport') as RTCTransportStats | undefined
+  return all.find((one) => one.id === transport?.selectedCandidatePairId) as RTCIceCandidatePairStats | undefined
+}
+
+/** Adds one report of the browser to the sums. */
+function count(sum: Counters, report: RTCStats): void {
+  if (report.type === 'inbound-rtp') {
+    const one = report as RTCInboundRtpStreamStats & { freezeCount?: number; totalFreezesDuration?: number }
+    sum.bytesReceived += one.bytesReceived ?? 0
+    sum.packetsReceived += one.packetsReceived ?? 0
+    sum.packetsLost += one.packetsLost ?? 0
+    sum.framesDecoded += one.framesDecoded ?? 0
+    sum.audioEnergy += one.totalAudioEnergy ?? 0
+    sum.freezes += one.freezeCount ?? 0
+    sum.frozenMs += (one.totalFreezesDuration ?? 0) * 1000
+    if (one.kind !== 'audio') return
+    const silent = one.silentConcealedSamples ?? 0
+    sum.heard += Math.max(0, (one.totalSamplesReceived ?? 0) - silent)
+    sum.madeUp += Math.max(0, (one.concealedSamples ?? 0) - silent)
+    sum.jitterMs = Math.max(sum.jitterMs, (one.jitter ?? 0) * 1000)
+  } else if (report.type === 'outbound-rtp') {
+    const one = report as RTCOutboundRtpStreamStats
+    sum.bytesSent += one.bytesSent ?? 0
+    sum.framesSent += one.framesSent ?? 0
+  } else if (report.type === 'remote-inbound-rtp') {
+    sum.lossSent = Math.max(sum.lossSent, (report as RTCStats & { fractionLost?: number }).fractionLost ?? 0)
+  }
 }

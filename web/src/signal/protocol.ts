@@ -1,5 +1,7 @@
 // The wire protocol, version 1, as signaling/PROTOCOL.md words it.
 
+import type { Quality } from './quality'
+
 export const VERSION = 1
 
 export type Source = 'microphone' | 'camera' | 'screen' | 'screen_audio'
@@ -11,12 +13,16 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
 
 export type SeatTrack = { id: string; source: Source; kind: Kind; muted: boolean }
 
+/** What a seat says of its line: no pictures are sent to who wants none; `limit` is a rung of the ladder. */
+export type SeatLine = { pictures: boolean; limit: string; light: string }
+
 export type Seat = {
   seat: string
   name: string
   role: string
   presence: Presence
   tracks: SeatTrack[]
+  line: SeatLine
 }
 
 export type OfferedTrack = { mid: string; id: string; seat: string; source: Source; kind: Kind }
@@ -43,6 +49,7 @@ export type ErrorCode =
   | 'going_away'
   | 'bad_description'
   | 'media_failed'
+  | 'room_locked'
   | 'room_full'
   | 'not_admitted'
   | 'no_right'
@@ -61,8 +68,10 @@ export type ServerMessage =
       rights: { publish: boolean; subscribe: boolean }
       seats: Seat[]
       seq: number
+      locked: boolean
     }
-  | { type: 'admitted'; seats: Seat[]; seq: number }
+  | { type: 'admitted'; seats: Seat[]; seq: number; locked: boolean }
+  | { type: 'lock'; locked: boolean }
   | { type: 'seat'; seat: Seat }
   | { type: 'gone'; seat: string; reason: 'left' | 'removed' | 'lost' }
   | { type: 'published'; offer: number; sdp: string }
@@ -81,6 +90,8 @@ export type ClientMessage =
   | { type: 'restart'; side: 'subscribe' }
   | { type: 'mute'; source: Source; muted: boolean }
   | { type: 'app'; topic: string; data: Json; keep: boolean }
+  | { type: 'line'; line: SeatLine }
+  | { type: 'quality'; quality: Quality }
   | { type: 'ping' }
   | { type: 'leave' }
 

@@ -78,9 +78,9 @@ function Consult({ one, refresh }: { one: Teleconsult; refresh: () => void }) {
       <CallScreen
         place={one.inviter.institution.name}
         alone={w('alone')}
-        view={room.view.value}
-        onMic={(on) => room.setMic(on)}
-        onCamera={(on) => room.setCamera(on)}
+        myName={one.person.name}
+        room={room}
+        chatKey={one.id}
         onHang={() => setAt('left')}
       />
     )

@@ -4,7 +4,7 @@ import { useEffect, useMemo, useState } from 'preact/hooks'
 import { useLocation, useRoute } from 'preact-iso'
 import { get, post } from '../api/client'
 import { useDeed, useResource } from '../api/resource'
-import type { Chart, Judgement, Queue, Ticket, Visit } from '../api/types'
+import type { Chart, Judgement, Queue, Visit } from '../api/types'
 import { clock, minutes } from '../i18n/format'
 import { pick } from '../i18n/i18n'
 import { w as identity } from '../identity/words'
@@ -12,11 +12,17 @@ import { PrescriptionEditor } from '../prescribe/editor'
 import { Icon } from '../ui/icons'
 import { useKeys } from '../ui/keys'
 import { Button, Dialog, Field, Loading, Notice, ProblemNote, Select, Tick, useTitle } from '../ui/parts'
+import { SoundOnly } from './call'
 import { ChartPanel } from './chart_panel'
+import { Chat, useChat } from './chat'
 import { w } from './desk_words'
 import { Devices } from './devices'
+import { visitDoor } from './door'
+import { Kept } from './kept'
+import { HostDoor, Invite } from './people'
 import { RecordEditor, signable, useRecord } from './record_editor'
 import { Room } from './room'
+import { w as say } from './room_words'
 import { Stage } from './stage'
 import { stateTone } from './states'
 import { w as visits } from './words'
@@ -132,11 +138,15 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
   ])
   const chart = useResource(`chart ${id}`, (signal) => get<Chart>(`/visits/${id}/chart`, signal))
   const devices = useMemo(() => new Devices(), [])
-  const room = useMemo(() => new Room(() => post<Ticket>(`/visits/${id}/ticket`), devices), [id, devices])
+  const door = useMemo(() => visitDoor(id), [id])
+  const room = useMemo(() => new Room(door.ticket, devices), [door, devices])
+  const chat = useChat(id, door, room)
   const desk = useRecord(id)
   const deed = useDeed()
   const [signing, setSigning] = useState<'record' | 'prescription' | undefined>()
   const [judging, setJudging] = useState(false)
+  const [writing, setWriting] = useState(false)
+  const [bringing, setBringing] = useState(false)
   const view = room.view.value
   const inRoom = visit.value !== undefined && running(visit.value)
 
@@ -178,6 +188,7 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
       visit.set(await post<Visit>(`/visits/${id}/${path}`, body))
       onChanged()
     })
+  const settle = (path: string, body: object = {}) => void deed.run(() => post(`/visits/${id}/${path}`, body))
   const idle =
     current.state === 'checked_in'
       ? w('call.waiting')
@@ -218,6 +229,12 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
                 >
                   {view.camera ? w('cam.off') : w('cam.on')}
                 </Button>
+                <Button icon="send" pressed={writing} onPress={() => setWriting(!writing)} test="chat-key">
+                  {chat.unread > 0 && !writing ? say('chat.new', { n: chat.unread }) : say('chat.title')}
+                </Button>
+                <Button icon="people" onPress={() => setBringing(true)} test="more">
+                  {say('more')}
+                </Button>
                 <span class="end row">
                   <Button
                     look="danger"
@@ -233,7 +250,18 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
               </>
             )}
           </div>
+          {inRoom && (
+            <HostDoor
+              view={view}
+              busy={deed.busy}
+              onAdmit={(link) => settle(`companions/${link}/admit`)}
+              onRemove={(link) => settle(`companions/${link}/remove`)}
+              onLock={(locked) => settle('lock', { locked })}
+            />
+          )}
         </div>
+        {inRoom && writing && <Chat chat={chat} door={door} seat="doctor" open />}
+        {!inRoom && <Kept visit={current} seat="doctor" />}
         <div class="row">
           <span class="meta">{w('judge.title')}</span>
           <span class="grow">
@@ -278,6 +306,16 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
           />
         )}
       </aside>
+      {bringing && (
+        <Dialog title={say('more')} onClose={() => setBringing(false)}>
+          <div class="stack">
+            <SoundOnly checked={view.line.soundOnly} onChange={(only) => room.listenOnly(only)} />
+            {door.invite && <Invite kind="companion" invite={door.invite} />}
+            {door.invite && <Invite kind="colleague" invite={door.invite} />}
+            {door.invite && <Invite kind="device" invite={door.invite} />}
+          </div>
+        </Dialog>
+      )}
       {judging && (
         <JudgeDialog
           onClose={() => setJudging(false)}

@@ -62,7 +62,7 @@ export class Devices {
     this.camera.value = 'asking'
     try {
       const picture = await media.getUserMedia({
-        video: { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 20, max: 24 } },
+        video: { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 24, max: 24 } },
       })
       tracks.push(...picture.getTracks())
       this.camera.value = 'on'

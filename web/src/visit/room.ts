@@ -4,9 +4,10 @@ import { asProblem } from '../api/client'
 import type { Ticket } from '../api/types'
 import { pick } from '../i18n/i18n'
 import { type Options, SignalClient, TicketRefused, type View } from '../signal/client'
-import type { Stats } from '../signal/media'
+import type { LineView } from '../signal/line'
 import type { AppMessage, Json, PointerMessage } from '../signal/protocol'
 import type { Devices } from './devices'
+import { soundOnly } from './reception'
 
 export type Phase = 'idle' | 'connecting' | 'waiting' | 'live' | 'reconnecting' | 'ended' | 'refused'
 export type Remote = {
@@ -17,6 +18,10 @@ export type Remote = {
   video: boolean
   screen: boolean
   lost: boolean
+  /** What they say of their line; '' while nothing is known. */
+  light: string
+  /** The newest still, while no picture moves: an address of an image. */
+  still: string | undefined
 }
 
 export type RoomView = {
@@ -32,6 +37,12 @@ export type RoomView = {
   /** The line has just come back. */
   returned: boolean
   refusal: string
+  /** Why there is no way in, in the house's or the room's word; 'removed' when the host took the seat away. */
+  refusalCode: string
+  /** Who waits to be let in. */
+  waiting: { seat: string; name: string; role: string }[]
+  locked: boolean
+  line: LineView
 }
 
 export const noRoom: RoomView = {
@@ -44,6 +55,10 @@ export const noRoom: RoomView = {
   peerLost: false,
   returned: false,
   refusal: '',
+  refusalCode: '',
+  waiting: [],
+  locked: false,
+  line: { light: 'good', sends: '360p', takes: '720p', soundOnly: false },
 }
 
 /** What the person is told about each state of the connection. A seat not yet admitted waits, also while its line is away. */
@@ -69,6 +84,8 @@ export class Room {
   private readonly client: SignalClient
   private readonly streams = new Map<string, MediaStream>()
   private readonly pointed = new Set<(message: PointerMessage) => void>()
+  private readonly stills = new Map<string, string>()
+  private latest: View | undefined
   private said: ReturnType<typeof setTimeout> | undefined
 
   constructor(
@@ -82,7 +99,8 @@ export class Room {
           return await getTicket()
         } catch (error) {
           const problem = asProblem(error)
-          if (hopeless.includes(problem.status)) throw new TicketRefused(problem.detail.zh, problem.detail.en)
+          if (hopeless.includes(problem.status))
+            throw new TicketRefused(problem.detail.zh, problem.detail.en, problem.code)
           throw error
         }
       },
@@ -90,11 +108,16 @@ export class Room {
       onPointer: (message) => {
         for (const hear of this.pointed) hear(message)
       },
+      onStill: (seat, picture) => {
+        this.stills.set(seat, `data:image/jpeg;base64,${picture}`)
+        this.redraw()
+      },
       ...(environment ? { environment } : {}),
     })
   }
 
   join(): void {
+    this.client.listenOnly(soundOnly.value)
     this.publish()
     this.client.join()
   }
@@ -103,6 +126,8 @@ export class Room {
     this.client.leave()
     clearTimeout(this.said)
     this.streams.clear()
+    this.stills.clear()
+    this.latest = undefined
     this.view.value = { ...noRoom, mic: this.view.value.mic, camera: this.view.value.camera }
   }
 
@@ -114,6 +139,12 @@ export class Room {
   setCamera(on: boolean): void {
     this.client.mute('camera', !on)
     this.view.value = { ...this.view.value, camera: on }
+  }
+
+  /** Takes no pictures, now and in the next call on this device. */
+  listenOnly(only: boolean): void {
+    soundOnly.value = only
+    this.client.listenOnly(only)
   }
 
   /** Sends our tracks; called again when a device was opened later. */
@@ -150,11 +181,12 @@ export class Room {
     return () => this.pointed.delete(hear)
   }
 
-  stats(): Promise<Stats> {
-    return this.client.stats()
+  private redraw(): void {
+    if (this.latest) this.show(this.latest)
   }
 
   private show(view: View): void {
+    this.latest = view
     const before = this.view.value
     const phase = phaseOf(view.state)
     const back = before.phase === 'reconnecting' && phase === 'live'
@@ -173,6 +205,12 @@ export class Room {
       peerLost: remotes.some((remote) => remote.lost),
       returned: back || (before.returned && phase === 'live'),
       refusal: view.state.phase === 'error' ? pick(view.state) : '',
+      refusalCode: view.state.phase === 'error' ? view.state.code : view.state.phase === 'removed' ? 'removed' : '',
+      waiting: view.seats
+        .filter((seat) => seat.presence === 'waiting')
+        .map(({ seat, name, role }) => ({ seat, name, role })),
+      locked: view.locked,
+      line: view.line,
     }
   }
 
@@ -194,7 +232,11 @@ export class Room {
         role: seat.role,
         stream,
         screen,
-        video: tracks.some((track) => track.kind === 'video' && !track.muted),
+        light: seat.line.light,
+        still: tracks.some((track) => track.kind === 'video' && !track.stalled)
+          ? undefined
+          : this.stills.get(seat.seat),
+        video: tracks.some((track) => track.kind === 'video' && !track.muted && !track.stalled),
         lost: seat.presence === 'reconnecting' || tracks.some((track) => track.stalled && track.kind === 'audio'),
       }
     })

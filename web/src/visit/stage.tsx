@@ -1,21 +1,35 @@
-// The picture at the top of the doctor's column, right under the camera, and the keys beneath it.
+// The pictures at the top of the doctor's column, right under the camera: the patient, and who came along.
 import { Icon } from '../ui/icons'
-import { lineSentence } from './call'
+import { LineLight, lineSentence } from './call'
 import type { RoomView } from './room'
+import { withRole } from './room_words'
 import { Picture } from './waiting'
 import { w as call } from './words'
 
 export function Stage({ view, idle }: { view: RoomView; idle: string }) {
-  const other = view.remotes[0]
   const on = view.phase === 'live' || view.phase === 'reconnecting'
   const sentence = lineSentence(view)
   return (
     <div class="stage" data-test="stage" data-phase={view.phase}>
-      {on && other ? (
-        <>
-          <Picture stream={other.stream} label={other.name} />
-          <span class="who">{other.name}</span>
-        </>
+      {on && view.remotes.length > 0 ? (
+        <div class="seats">
+          {view.remotes.map((remote) => (
+            <div class="seat" key={remote.seat}>
+              <Picture stream={remote.stream} label={withRole(remote)} />
+              {!remote.video && remote.still && (
+                <img class="still" src={remote.still} alt={withRole(remote)} data-test="still" />
+              )}
+              {!remote.video && !remote.still && (
+                <div class="nobody">
+                  <Icon name="person" />
+                </div>
+              )}
+              <span class="who">
+                {view.remotes.length > 1 ? withRole(remote) : remote.name} <LineLight light={remote.light} />
+              </span>
+            </div>
+          ))}
+        </div>
       ) : (
         <div class="nobody">
           <Icon name="person" />
@@ -34,7 +48,7 @@ export function Stage({ view, idle }: { view: RoomView; idle: string }) {
               <Icon name="warn" />
             </span>
           )}
-          {sentence.text}
+          {sentence.text} <LineLight light={view.line.light} />
         </span>
       )}
     </div>

@@ -5,13 +5,17 @@ import { useLocation, useRoute } from 'preact-iso'
 import { get, post } from '../api/client'
 import { streamOpen } from '../api/live'
 import { useDeed, useResource } from '../api/resource'
-import type { Ticket, Visit, VisitRecord } from '../api/types'
+import type { Visit, VisitRecord } from '../api/types'
+import { isStopped, StoppedVisit } from '../booking/stopped'
 import { PrescriptionSummary } from '../prescribe/patient_rx'
 import { MoveVisit } from '../schedule/waiting_list'
 import { Button, Loading, Notice, ProblemNote, useTitle } from '../ui/parts'
 import { CallScreen } from './call'
 import { Devices } from './devices'
+import { visitDoor } from './door'
+import { Kept } from './kept'
 import { Room } from './room'
+import { withRole } from './room_words'
 import { BookedPage, VisitHead, WaitingPage } from './waiting'
 import { w } from './words'
 
@@ -53,9 +57,11 @@ function VisitByState({
   refresh: () => void
 }) {
   const devices = useMemo(() => new Devices(), [])
-  const room = useMemo(() => new Room(() => post<Ticket>(`/visits/${visit.id}/ticket`), devices), [visit.id, devices])
+  const door = useMemo(() => visitDoor(visit.id), [visit.id])
+  const room = useMemo(() => new Room(door.ticket, devices), [door, devices])
   const [left, setLeft] = useState(false)
   const deed = useDeed()
+  const { route } = useLocation()
   const { state } = visit
   const waits = state === 'checked_in' || state === 'in_consult' || state === 'interrupted'
   const { phase } = room.view.value
@@ -95,15 +101,35 @@ function VisitByState({
       <CallScreen
         place={visit.institution.name}
         alone={w('call.alone')}
-        nameOf={() => w('call.with', { name: visit.doctor.name, title: visit.doctor.title })}
-        view={room.view.value}
-        onMic={(on) => room.setMic(on)}
-        onCamera={(on) => room.setCamera(on)}
+        myName={visit.person.name}
+        nameOf={(remote) =>
+          remote.role === 'host'
+            ? w('call.with', { name: visit.doctor.name, title: visit.doctor.title })
+            : withRole(remote)
+        }
+        room={room}
+        door={door}
+        chatKey={visit.id}
+        phone={visit.phone}
         onHang={() => {
           room.leave()
           setLeft(true)
         }}
       />
+    )
+
+  if (visit.decision && isStopped(visit))
+    return (
+      <main class="page" id="content" data-test="visit" data-state={state}>
+        <ProblemNote problem={deed.problem} />
+        <StoppedVisit
+          visit={visit}
+          decision={visit.decision}
+          busy={deed.busy}
+          onCancel={cancel}
+          onAgain={() => route('/book/who')}
+        />
+      </main>
     )
 
   return (
@@ -173,6 +199,7 @@ function After({ visit }: { visit: Visit }) {
       {visit.prescriptions.map((one) => (
         <PrescriptionSummary key={one.id} id={one.id} />
       ))}
+      <Kept visit={visit} />
       <a class="button" href="/">
         {w('end.home')}
       </a>

@@ -4,8 +4,9 @@ import type { Visit } from '../api/types'
 import { moment } from '../i18n/format'
 import { VisitNews } from '../schedule/news'
 import { Icon } from '../ui/icons'
-import { Button, Dialog, Notice } from '../ui/parts'
+import { Button, Dialog, Notice, Tick } from '../ui/parts'
 import type { Devices } from './devices'
+import { soundOnly } from './reception'
 import { w } from './words'
 
 export function Picture({
@@ -96,6 +97,19 @@ export function DeviceTest({ devices }: { devices: Devices }) {
   )
 }
 
+/** Taken before the call, so that a narrow line never has to carry a first picture. */
+function SoundOnlyChoice() {
+  return (
+    <Tick
+      label={w('only.sound')}
+      note={w('only.sound.note')}
+      checked={soundOnly.value}
+      onChange={(only) => (soundOnly.value = only)}
+      test="sound-only"
+    />
+  )
+}
+
 export function VisitHead({ visit }: { visit: Visit }) {
   return (
     <div class="tight">
@@ -131,6 +145,7 @@ export function BookedPage({
       <VisitHead visit={visit} />
       <p class="meta">{w('booked.lead')}</p>
       <DeviceTest devices={devices} />
+      <SoundOnlyChoice />
       <p class="push" />
       {tried && (
         <Button look="primary" busy={busy} onPress={onGo} test="check-in">
@@ -189,6 +204,7 @@ export function WaitingPage({
       </Notice>
       {!connected && <Notice tone="warn" live title={w('wait.stale')} />}
       <DeviceTest devices={devices} />
+      <SoundOnlyChoice />
       <p class="push" />
       <CancelVisit onCancel={onCancel} />
     </>

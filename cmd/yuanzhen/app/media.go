@@ -1,0 +1,139 @@
+package app
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/hex"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+	"time"
+
+	"yuanzhen/internal/httpapi"
+	"yuanzhen/signaling"
+	"yuanzhen/signaling/control"
+)
+
+// openRooms makes the media server and the desk that sells tickets to it.
+func (a *App) openRooms(h *house) error {
+	key := a.engines.vault.Signer("ticket")
+	err := a.startMedia(h, key.Public().(ed25519.PublicKey), hex.EncodeToString(a.engines.vault.Secret("turn")),
+		func(e control.Event) { h.consult.Heard(context.Background(), e) })
+	if err != nil {
+		return err
+	}
+	h.rooms = h.media.Rooms()
+	h.desk = control.Desk{Key: key, Now: time.Now, ICEServers: h.media.ICEServers}
+	return nil
+}
+
+// startMedia starts the media server of this process.
+func (a *App) startMedia(h *house, tickets ed25519.PublicKey, relaySecret string, events control.Events) error {
+	o := a.options
+	host, _, err := net.SplitHostPort(a.listener.Addr().String())
+	if err != nil {
+		return err
+	}
+	port := func(setting, value string) netip.AddrPort {
+		if value == "" {
+			value = net.JoinHostPort(host, "0")
+		}
+		address, parseErr := netip.ParseAddrPort(value)
+		if parseErr != nil && err == nil {
+			err = fmt.Errorf("%s %q: want an IP address and a port", setting, value)
+		}
+		return address
+	}
+	options := signaling.Options{UDP: port("YUANZHEN_MEDIA_UDP", o.MediaUDP), TCP: port("YUANZHEN_MEDIA_TCP", o.MediaTCP),
+		TicketKey: tickets, BenchSecret: o.BenchSecret, Logger: a.log, Events: events}
+	for _, s := range o.MediaIPs {
+		ip, parseErr := netip.ParseAddr(s)
+		if parseErr != nil {
+			return fmt.Errorf("YUANZHEN_MEDIA_IPS: %w", parseErr)
+		}
+		options.PublicIPs = append(options.PublicIPs, ip)
+	}
+	if err != nil {
+		return err
+	}
+	if o.TURNURL != "" {
+		options.Relay = signaling.RelayOptions{URLs: []string{o.TURNURL}, Secret: o.TURNSecret}
+	} else {
+		beside := func(setting, value string) netip.AddrPort { // by default at the address of the media
+			if value == "" {
+				return netip.AddrPortFrom(options.UDP.Addr(), 0)
+			}
+			return port(setting, value)
+		}
+		options.Relay = signaling.RelayOptions{UDP: beside("YUANZHEN_TURN_UDP", o.TURNUDP), TCP: beside("YUANZHEN_TURN_TCP", o.TURNTCP),
+			TLS: beside("YUANZHEN_TURN_TLS", o.TURNTLS), Host: o.TURNHost, Secret: relaySecret}
+		if o.TURNCert != "" {
+			pair, loadErr := tls.LoadX509KeyPair(o.TURNCert, o.TURNKey)
+			if loadErr != nil {
+				return fmt.Errorf("YUANZHEN_TURN_CERT, YUANZHEN_TURN_KEY: %w", loadErr)
+			}
+			options.Relay.Certificate = &pair
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if o.Public != "" {
+		options.AllowedOrigins = []string{strings.TrimSuffix(o.Public, "/")}
+	}
+	h.media = signaling.New(options)
+	if err := h.media.Start(); err != nil {
+		return fmt.Errorf("YUANZHEN_MEDIA_UDP, YUANZHEN_MEDIA_TCP: %w", err)
+	}
+	h.onStop(func(context.Context) error { return h.media.Stop() })
+	return nil
+}
+
+// mediaRoutes adds the ways into the rooms to the API.
+func (a *App) mediaRoutes(h *house) {
+	(&networkChecks{desk: h.desk, rooms: h.rooms}).routes(h.api)
+	socket, direct := h.media.Handler(), h.media.WHIP()
+	for _, r := range []struct {
+		method, path, summary string
+		status                int
+		to                    http.Handler
+	}{
+		{"GET", "/signal", "WebSocket of the rooms; the first message brings the ticket (signaling/PROTOCOL.md)", http.StatusSwitchingProtocols, socket},
+		{"POST", "/whip/{room}/{seat}", "An instrument offers to send (WHIP, RFC 9725); the bearer token is its ticket", http.StatusCreated, direct},
+		{"POST", "/whep/{room}/{seat}", "A display offers to receive what a seat publishes (WHEP); the bearer token is its ticket", http.StatusCreated, direct},
+	} {
+		httpapi.Raw(h.api, httpapi.Op{Method: r.method, Path: r.path, Action: "room.enter", Status: r.status, Summary: r.summary},
+			func(w http.ResponseWriter, request *http.Request) error {
+				r.to.ServeHTTP(w, request)
+				return nil
+			})
+	}
+}
+
+// wireMedia is the house of a process that has the role media alone: rooms, and what operators ask for.
+func (a *App) wireMedia(ctx context.Context) (_ *house, err error) {
+	h := &house{}
+	defer func() {
+		if err != nil {
+			h.stop(ctx)
+		}
+	}()
+	key, _, err := ed25519.GenerateKey(nil) // nobody has the other half: only the bench secret opens a room
+	if err != nil {
+		return nil, err
+	}
+	if err := a.startMedia(h, key, rand.Text(), nil); err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /signal", h.media.Handler())
+	mux.Handle("/whip/", h.media.WHIP())
+	mux.Handle("/whep/", h.media.WHIP())
+	a.operations(mux, newMetrics())
+	h.handler = mux
+	return h, nil
+}

@@ -1,0 +1,124 @@
+package consult
+
+import (
+	"context"
+
+	"yuanzhen/consult/eligibility"
+	"yuanzhen/internal/httpapi"
+	"yuanzhen/internal/ids"
+)
+
+func (s *Service) policyRoutes(api *httpapi.API) {
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/eligibility/rules", Action: "policy.read",
+		Summary: "The rules in force here, in the order of evaluation, with citations and stories"}, s.readRules)
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/policies", Action: "policy.read",
+		Summary: "First-visit policies, every version, the newest first"}, s.listPolicies)
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/policies/{id}", Action: "policy.read",
+		Summary: "One version of a policy with its life"}, s.readPolicy)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/policies", Action: "policy.draft", Status: 201,
+		Summary: "Draft a policy, or the next version of one"}, s.draftPolicy)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/policies/{id}/simulate", Action: "policy.simulate",
+		Summary: "Replay the stored decisions of the last days under this version"}, s.simulatePolicy)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/policies/{id}/approve", Action: "policy.approve",
+		Summary: "One of two approvals, by others than the author"}, s.approvePolicy)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/policies/{id}/activate", Action: "policy.activate",
+		Summary: "Bring an approved version into force"}, s.activatePolicy)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/policies/{id}/suspend", Action: "policy.suspend",
+		Summary: "The kill switch: no new visits from now on, booked ones are judged again"}, s.suspendPolicy)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/policies/{id}/revoke", Action: "policy.suspend",
+		Summary: "End a version for good"}, s.revokePolicy)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/policies/{id}/reject", Action: "policy.draft",
+		Summary: "Drop a version that is not in force"}, s.rejectPolicy)
+}
+
+// RuleBook is the rule set in force.
+type RuleBook struct {
+	Version string              `json:"version"`
+	SHA256  string              `json:"sha256"`
+	Rules   []*eligibility.Rule `json:"rules"`
+}
+
+type rulesOut struct{ Body RuleBook }
+
+func (s *Service) readRules(context.Context, *struct{}) (*rulesOut, error) {
+	return &rulesOut{RuleBook{s.Rules.Version(), s.Rules.Hash(), s.Rules.Rules()}}, nil
+}
+
+type policiesOut struct{ Body []Policy }
+
+func (s *Service) listPolicies(ctx context.Context, _ *struct{}) (*policiesOut, error) {
+	list, err := s.Policies(ctx)
+	return &policiesOut{list}, err
+}
+
+// PolicyPath names the version; exported because huma reads embedded fields of exported types only.
+type PolicyPath struct {
+	ID ids.Policy `path:"id"`
+}
+
+type policyOut struct{ Body Policy }
+
+func (s *Service) readPolicy(ctx context.Context, in *PolicyPath) (*policyOut, error) {
+	p, err := s.Policy(ctx, in.ID)
+	return &policyOut{p}, err
+}
+
+type draftPolicyIn struct{ Body eligibility.Policy }
+
+func (s *Service) draftPolicy(ctx context.Context, in *draftPolicyIn) (*policyOut, error) {
+	p, err := s.DraftPolicy(ctx, in.Body)
+	return &policyOut{p}, err
+}
+
+type simulatePolicyIn struct {
+	PolicyPath
+	Body struct {
+		Days int `json:"days" minimum:"1" maximum:"366" doc:"How far back"`
+	}
+}
+
+func (s *Service) simulatePolicy(ctx context.Context, in *simulatePolicyIn) (*policyOut, error) {
+	p, err := s.SimulatePolicy(ctx, in.ID, in.Body.Days)
+	return &policyOut{p}, err
+}
+
+type approvePolicyIn struct {
+	PolicyPath
+	Body struct {
+		SHA256 string `json:"sha256" pattern:"^[0-9a-f]{64}$" doc:"Of the words that were read"`
+	}
+}
+
+func (s *Service) approvePolicy(ctx context.Context, in *approvePolicyIn) (*policyOut, error) {
+	p, err := s.ApprovePolicy(ctx, in.ID, in.Body.SHA256)
+	return &policyOut{p}, err
+}
+
+func (s *Service) activatePolicy(ctx context.Context, in *PolicyPath) (*policyOut, error) {
+	p, err := s.ActivatePolicy(ctx, in.ID)
+	return &policyOut{p}, err
+}
+
+type endPolicyIn struct {
+	PolicyPath
+	Body struct {
+		Reason string `json:"reason" minLength:"1" maxLength:"500"`
+	}
+}
+
+func (s *Service) suspendPolicy(ctx context.Context, in *endPolicyIn) (*policyOut, error) {
+	return s.endPolicy(ctx, in, "suspend")
+}
+
+func (s *Service) revokePolicy(ctx context.Context, in *endPolicyIn) (*policyOut, error) {
+	return s.endPolicy(ctx, in, "revoke")
+}
+
+func (s *Service) rejectPolicy(ctx context.Context, in *endPolicyIn) (*policyOut, error) {
+	return s.endPolicy(ctx, in, "reject")
+}
+
+func (s *Service) endPolicy(ctx context.Context, in *endPolicyIn, deed string) (*policyOut, error) {
+	p, err := s.EndPolicy(ctx, in.ID, deed, in.Body.Reason)
+	return &policyOut{p}, err
+}

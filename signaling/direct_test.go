@@ -1,0 +1,255 @@
+package signaling_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pion/webrtc/v4"
+
+	"yuanzhen/signaling/control"
+	"yuanzhen/signaling/load"
+	"yuanzhen/signaling/sfu"
+	"yuanzhen/signaling/signaltest"
+)
+
+// device is the ticket of an instrument or a wall display.
+func device(seat string, publish bool) control.Claims {
+	return control.Claims{
+		Room: "room", Seat: control.Seat(seat), Name: seat, Role: "instrument", Admitted: true, Publish: publish, Subscribe: !publish, Direct: true,
+	}
+}
+
+func (h *house) direct(c control.Claims) load.Target {
+	h.t.Helper()
+	return load.Target{Base: h.web(), Token: h.pass(c).Ticket}
+}
+
+// web serves WHIP and WHEP.
+func (h *house) web() string {
+	if h.http == nil {
+		h.http = httptest.NewServer(h.server.WHIP())
+		h.t.Cleanup(h.http.Close)
+	}
+	return h.http.URL
+}
+
+func factory(t *testing.T) *load.Factory {
+	t.Helper()
+	f, err := load.NewFactory()
+	must(t, err)
+	return f
+}
+
+func TestAnInstrumentSendsByWHIPAndIsSeenInTheRoomAndByWHEP(t *testing.T) {
+	h, ctx, f := open(t), soon(t), factory(t)
+	doctor := h.dial(ctx, host("doctor"))
+	await(t, ctx, doctor, "joined", nil)
+	probe, err := f.Publish(ctx, h.direct(device("probe", true)), "/whip/room/probe?source=ultrasound")
+	must(t, err)
+	await(t, ctx, doctor, "seat", func(m signaltest.Message) bool {
+		v := m.View()
+		return v.Seat == "probe" && v.Presence == control.Live && len(v.Tracks) == 2
+	})
+	must(t, doctor.AwaitPackets(ctx, "probe", sfu.Ultrasound, 50), doctor.AwaitPackets(ctx, "probe", sfu.Microphone, 20))
+
+	wall, err := f.View(ctx, h.direct(device("wall", false)), "/whep/room/probe")
+	must(t, err)
+	await(t, ctx, doctor, "seat", func(m signaltest.Message) bool { return m.View().Seat == "wall~probe" })
+	eventually(t, ctx, "pictures and sound at the viewer", func() bool { return wall.Packets.Load() > 200 && wall.Key.Load() > 0 })
+	if wall.Lost.Load() != 0 {
+		t.Errorf("%d packets lost on loopback", wall.Lost.Load())
+	}
+
+	must(t, probe.Delete(ctx))
+	await(t, ctx, doctor, "gone", func(m signaltest.Message) bool {
+		return strings.Contains(string(m.Seat), `"probe"`) && m.Reason == "left"
+	})
+	await(t, ctx, doctor, "gone", func(m signaltest.Message) bool { return strings.Contains(string(m.Seat), "wall~probe") })
+	if err := probe.Delete(ctx); !errors.Is(err, load.ErrNotYet) {
+		t.Errorf("a second DELETE: %v, want 404", err)
+	}
+	probe.Close()
+	wall.Close()
+}
+
+func eventually(t *testing.T, ctx context.Context, what string, done func() bool) {
+	t.Helper()
+	for !done() {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("%s: %v", what, ctx.Err())
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+func TestAWHIPSessionTricklesAndRestartsICE(t *testing.T) {
+	h, ctx, f := open(t), soon(t), factory(t)
+	p, err := f.Publish(ctx, h.direct(device("probe", true)), "/whip/room/probe")
+	must(t, err)
+	t.Cleanup(p.Close)
+	if !strings.HasPrefix(p.Location, "/whip/sessions/") || !strings.HasPrefix(p.Tag, `"`) || p.Header.Get("Content-Type") != "application/sdp" {
+		t.Errorf("Location %q, ETag %q, type %q", p.Location, p.Tag, p.Header.Get("Content-Type"))
+	}
+	if links := p.Header.Values("Link"); len(links) == 0 || !strings.Contains(strings.Join(links, " "), `rel="ice-server"; username="`) {
+		t.Errorf("Link %q", links)
+	}
+	first := p.Tag
+	ufrag := between(p.PC.LocalDescription().SDP, "a=ice-ufrag:", "\r\n")
+	trickle := "a=ice-ufrag:" + ufrag + "\r\na=mid:0\r\na=candidate:1 1 udp 2130706431 127.0.0.1 9 typ host\r\na=end-of-candidates\r\n"
+	for _, c := range []struct {
+		match string
+		want  int
+	}{{"", http.StatusPreconditionRequired}, {`"old"`, http.StatusPreconditionFailed}, {first, http.StatusNoContent}, {"*", http.StatusNoContent}} {
+		if _, err := p.Patch(ctx, c.match, trickle, c.want); err != nil {
+			t.Errorf("If-Match %q: %v", c.match, err)
+		}
+	}
+
+	offer, err := p.PC.CreateOffer(&webrtc.OfferOptions{ICERestart: true})
+	must(t, err)
+	gathered := webrtc.GatheringCompletePromise(p.PC)
+	must(t, p.PC.SetLocalDescription(offer))
+	<-gathered
+	local := p.PC.LocalDescription().SDP
+	fragment := "a=ice-ufrag:" + between(local, "a=ice-ufrag:", "\r\n") + "\r\na=ice-pwd:" + between(local, "a=ice-pwd:", "\r\n") + "\r\na=mid:0\r\n"
+	for line := range strings.Lines(local) {
+		if strings.HasPrefix(line, "a=candidate:") {
+			fragment += line
+		}
+	}
+	if _, err := p.Patch(ctx, first, fragment, http.StatusPreconditionFailed); err != nil {
+		t.Errorf("a restart of a named ICE session: %v", err)
+	}
+	answer, err := p.Patch(ctx, "*", fragment, http.StatusOK)
+	must(t, err)
+	if p.Tag == first || !strings.Contains(answer, "a=candidate:") {
+		t.Errorf("ETag %s, was %s; answer %q", p.Tag, first, answer)
+	}
+	remote := p.PC.RemoteDescription().SDP
+	for _, key := range []string{"a=ice-ufrag:", "a=ice-pwd:"} {
+		was, is := between(remote, key, "\r\n"), between(answer, key, "\r\n")
+		if was == is {
+			t.Errorf("%s%s was not renewed", key, is)
+		}
+		remote = strings.ReplaceAll(remote, key+was, key+is)
+	}
+	must(t, p.PC.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: remote}))
+	wall, err := f.View(ctx, h.direct(device("wall", false)), "/whep/room/probe")
+	must(t, err)
+	t.Cleanup(wall.Close)
+	eventually(t, ctx, "media after the restart", func() bool { return wall.Packets.Load() > 100 })
+	if _, err := p.Patch(ctx, first, trickle, http.StatusPreconditionFailed); err != nil {
+		t.Errorf("candidates of the ICE session before: %v", err)
+	}
+}
+
+func between(s, from, to string) string {
+	_, after, _ := strings.Cut(s, from)
+	value, _, _ := strings.Cut(after, to)
+	return value
+}
+
+func TestWHIPRequestsThatAreRefused(t *testing.T) {
+	h, ctx := open(t), soon(t)
+	ticket := func(c control.Claims) string { return h.pass(c).Ticket }
+	waits := device("probe", true)
+	waits.Admitted = false
+	person := host("probe")
+	good := ticket(device("probe", true))
+	offer := "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=sendonly\r\na=rtpmap:96 VP8/90000\r\n"
+	const sdp, fragment = "application/sdp", "application/trickle-ice-sdpfrag"
+	for name, c := range map[string]struct {
+		method, path, token, kind, body string
+		want                            int
+	}{
+		"no ticket":                     {"POST", "/whip/room/probe", "", sdp, offer, 401},
+		"a ticket that is none":         {"POST", "/whip/room/probe", "yz1.a.b", sdp, offer, 401},
+		"a ticket of another room":      {"POST", "/whip/other/probe", good, sdp, offer, 401},
+		"a ticket of another seat":      {"POST", "/whip/room/doctor", good, sdp, offer, 401},
+		"a person's ticket":             {"POST", "/whip/room/probe", ticket(person), sdp, offer, 403},
+		"a ticket that waits":           {"POST", "/whip/room/probe", ticket(waits), sdp, offer, 403},
+		"a viewer that sends":           {"POST", "/whip/room/wall", ticket(device("wall", false)), sdp, offer, 403},
+		"a publisher that watches":      {"POST", "/whep/room/probe", good, sdp, offer, 403},
+		"another content type":          {"POST", "/whip/room/probe", good, "application/json", "{}", 415},
+		"no content type":               {"POST", "/whip/room/probe", good, "", offer, 415},
+		"a body of more than 64 KB":     {"POST", "/whip/room/probe", good, sdp, strings.Repeat("a", 65<<10), 413},
+		"a body that is no description": {"POST", "/whip/room/probe", good, sdp, "v=0", 400},
+		"too many sections":             {"POST", "/whip/room/probe", good, sdp, offer + strings.Repeat("m=video 9 UDP/TLS/RTP/SAVPF 96\r\n", 65), 400},
+		"an offer without ICE":          {"POST", "/whip/room/probe", good, sdp, offer, 400},
+		"an offer to receive":           {"POST", "/whip/room/probe", good, sdp, strings.Replace(offer, "sendonly", "recvonly", 1), 422},
+		"an offer without names":        {"POST", "/whip/room/probe", good, sdp, strings.Replace(offer, "a=mid:0\r\n", "", 1), 422},
+		"an unknown instrument":         {"POST", "/whip/room/probe?source=xray", good, sdp, offer, 422},
+		"sound as picture":              {"POST", "/whip/room/probe?source=microphone", good, sdp, offer, 422},
+		"WHEP that offers to send":      {"POST", "/whep/room/probe", ticket(device("wall", false)), sdp, offer, 422},
+		"WHEP of an empty seat":         {"POST", "/whep/room/probe", ticket(device("wall", false)), sdp, strings.Replace(offer, "sendonly", "recvonly", 1), 404},
+		"GET of an endpoint":            {"GET", "/whip/room/probe", good, "", "", 405},
+		"PUT of a session":              {"PUT", "/whep/sessions/x", good, sdp, offer, 405},
+		"PATCH of no session":           {"PATCH", "/whip/sessions/x", good, fragment, "a=ice-ufrag:abcd\r\n", 404},
+		"DELETE of no session":          {"DELETE", "/whip/sessions/x", good, "", "", 404},
+		"what is neither":               {"POST", "/whip/room", good, sdp, offer, 404},
+	} {
+		t.Run(name, func(t *testing.T) {
+			request, err := http.NewRequestWithContext(ctx, c.method, h.web()+c.path, strings.NewReader(c.body))
+			must(t, err)
+			if c.token != "" {
+				request.Header.Set("Authorization", "Bearer "+c.token)
+			}
+			if c.kind != "" {
+				request.Header.Set("Content-Type", c.kind)
+			}
+			response, err := http.DefaultClient.Do(request)
+			must(t, err)
+			defer response.Body.Close()
+			if response.StatusCode != c.want || response.Header.Get("Content-Type") != "application/problem+json" {
+				t.Errorf("%d %s, want %d as a problem", response.StatusCode, response.Header.Get("Content-Type"), c.want)
+			}
+			if (c.want == 401) != (response.Header.Get("WWW-Authenticate") != "") || (c.want == 405) != (response.Header.Get("Allow") != "") {
+				t.Errorf("headers %v", response.Header)
+			}
+		})
+	}
+	if seats, err := h.server.Rooms().Seats(ctx, "room"); err != nil || len(seats) != 0 {
+		t.Errorf("who was refused sits: %v %v", seats, err)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodOptions, h.web()+"/whip/room/probe", nil)
+	must(t, err)
+	response, err := http.DefaultClient.Do(request)
+	must(t, err)
+	response.Body.Close()
+	if response.Header.Get("Accept-Post") != "application/sdp" {
+		t.Errorf("OPTIONS: %v", response.Header)
+	}
+}
+
+func TestARemovedInstrumentAndAClosedRoomEndTheirSessions(t *testing.T) {
+	h, ctx, f := open(t), soon(t), factory(t)
+	target := h.direct(device("probe", true))
+	p, err := f.Publish(ctx, target, "/whip/room/probe")
+	must(t, err)
+	wall, err := f.View(ctx, h.direct(device("wall", false)), "/whep/room/probe")
+	must(t, err)
+	must(t, h.server.Rooms().Remove(ctx, "room", "wall"))
+	if err := wall.Delete(ctx); !errors.Is(err, load.ErrNotYet) {
+		t.Errorf("the removed viewer's session: %v, want 404", err)
+	}
+	if p.Delete(ctx) != nil {
+		t.Error("the instrument went with the viewer")
+	}
+	p.Close()
+	wall.Close()
+	if p, err = f.Publish(ctx, target, "/whip/room/probe"); err != nil {
+		t.Fatalf("an instrument that left comes back with its ticket: %v", err)
+	}
+	must(t, h.server.Rooms().Close(ctx, "room"))
+	p.Close()
+	var refused *load.Refused
+	if _, err := f.Publish(ctx, target, "/whip/room/probe"); !errors.As(err, &refused) || refused.Status != 403 {
+		t.Errorf("with a ticket from before the room was closed: %v, want 403", err)
+	}
+}

@@ -1,0 +1,270 @@
+package recorder
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"yuanzhen/signaling"
+	"yuanzhen/signaling/control"
+	"yuanzhen/signaling/sfu"
+	"yuanzhen/signaling/signaltest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// shelf keeps parts as a store would; away makes it refuse.
+type shelf struct {
+	mu    sync.Mutex
+	parts map[int][]control.Part
+	away  error
+	ended []error
+}
+
+func (s *shelf) keep(p control.Part) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.away != nil {
+		return s.away
+	}
+	if p.Number != len(s.parts[p.Take]) {
+		return errors.New("parts out of order")
+	}
+	s.parts[p.Take] = append(s.parts[p.Take], p)
+	return nil
+}
+
+func (s *shelf) over(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = append(s.ended, err)
+}
+
+// files are the takes put together, with what is in them.
+func (s *shelf) files(t *testing.T) map[control.Seat]Content {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := map[control.Seat]Content{}
+	for _, parts := range s.parts {
+		var file []byte
+		for _, p := range parts {
+			file = append(file, p.Data...)
+		}
+		c, err := Inspect(bytes.NewReader(file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[parts[0].Seat] = c
+	}
+	return all
+}
+
+func until(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); !done(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%s did not happen", what)
+		}
+	}
+}
+
+type studio struct {
+	*shelf
+	server *signaling.Server
+	desk   control.Desk
+	url    string
+}
+
+func open(t *testing.T) *studio {
+	t.Helper()
+	pub, priv, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	loopback := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0)
+	server := signaling.New(signaling.Options{UDP: loopback, TCP: loopback, TicketKey: pub})
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewServer(server.Handler())
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+		web.Close()
+	})
+	return &studio{shelf: &shelf{parts: map[int][]control.Part{}}, server: server,
+		desk: control.Desk{Key: priv, Now: time.Now}, url: "ws" + strings.TrimPrefix(web.URL, "http") + "/signal"}
+}
+
+func (s *studio) ticket(t *testing.T, seat control.Seat, role string, publish bool) string {
+	t.Helper()
+	p, err := s.desk.Issue(control.Claims{Room: "r", Seat: seat, Name: string(seat), Role: role, Admitted: true, Publish: publish, Subscribe: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.Ticket
+}
+
+func (s *studio) speak(t *testing.T, ctx context.Context, seat control.Seat) *signaltest.Client {
+	t.Helper()
+	c, err := signaltest.Dial(ctx, signaltest.Options{URL: s.url, Ticket: s.ticket(t, seat, "guest", true)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() }) // the server may have closed it before
+	if err := c.Publish(ctx, sfu.Microphone); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func (s *studio) record(t *testing.T, ctx context.Context, allowed ...control.Seat) control.Recording {
+	t.Helper()
+	r, err := (&Recorder{}).Record(ctx, s.url, func() (string, error) { return s.ticket(t, "recorder", "recorder", false), nil }, 0,
+		func(seat control.Seat) bool {
+			for _, a := range allowed {
+				if a == seat {
+					return true
+				}
+			}
+			return false
+		}, s.keep, s.over)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestWhatTwoPeopleSayIsKeptInPartsThatPlay(t *testing.T) {
+	s, ctx := open(t), t.Context()
+	patient := s.speak(t, ctx, "patient")
+	s.speak(t, ctx, "doctor")
+	s.speak(t, ctx, "neighbour") // has not agreed
+	r := s.record(t, ctx, "patient", "doctor")
+	// The recorder is a seat like any other: everybody sees it.
+	if _, err := patient.Await(ctx, "seat", func(m signaltest.Message) bool { return m.View().Role == "recorder" }); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "two parts of both", func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return len(s.parts[0]) >= 2 && len(s.parts[1]) >= 2
+	})
+	// What is on the shelf now is what a crash would leave.
+	before := s.files(t)
+	if err := r.Stop(ctx); err != nil {
+		t.Fatal(err)
+	}
+	files := s.files(t)
+	if len(files) != 2 || files["neighbour"].Audio > 0 {
+		t.Fatalf("files %+v", files)
+	}
+	for _, seat := range []control.Seat{"patient", "doctor"} {
+		f := files[seat]
+		if before[seat].Audio < 150 || f.Audio < before[seat].Audio || f.Length < 3*time.Second || f.Video != 0 {
+			t.Fatalf("%s: %+v, and before the end %+v", seat, f, before[seat])
+		}
+		if lag := f.Length - time.Duration(f.Audio)*20*time.Millisecond; lag.Abs() > time.Second {
+			t.Fatalf("%s: %d frames of 20 ms last %s", seat, f.Audio, f.Length)
+		}
+	}
+	if len(s.ended) != 0 {
+		t.Fatalf("ended by itself: %v", s.ended)
+	}
+}
+
+func TestARecordingEndsWithItsRoomAndWithItsStore(t *testing.T) {
+	t.Run("the room closes", func(t *testing.T) {
+		s, ctx := open(t), t.Context()
+		s.speak(t, ctx, "patient")
+		s.record(t, ctx, "patient")
+		until(t, "a part", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.parts[0]) > 0 })
+		if err := s.server.Rooms().Close(ctx, "r"); err != nil {
+			t.Fatal(err)
+		}
+		until(t, "the end", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.ended) == 1 })
+		if s.ended[0] != nil {
+			t.Fatalf("ended %v", s.ended)
+		}
+	})
+	t.Run("the store is away", func(t *testing.T) {
+		s, ctx := open(t), t.Context()
+		patient := s.speak(t, ctx, "patient")
+		s.away = errors.New("store away")
+		s.record(t, ctx, "patient")
+		until(t, "the end", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return len(s.ended) == 1 })
+		if !errors.Is(s.ended[0], s.away) {
+			t.Fatalf("ended %v", s.ended)
+		}
+		// Its light goes out on every screen.
+		if _, err := patient.Await(ctx, "seat", func(m signaltest.Message) bool {
+			v := m.View()
+			return v.Role == "recorder" && v.Presence == control.Reconnecting
+		}); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestAFileCutAnywherePlaysToItsLastWholeCluster(t *testing.T) {
+	file := header(&Video{Codec: "V_VP8", Width: 640, Height: 480})
+	ends := []int{len(file)}
+	for n := range 5 {
+		at := time.Duration(n) * 3 * time.Second
+		file = append(file, cluster([]frame{{audioTrack, at, true, []byte("opus")}, {videoTrack, at + time.Second, n == 0, bytes.Repeat([]byte("v"), 900)}})...)
+		ends = append(ends, len(file))
+	}
+	for cut := ends[0]; cut <= len(file); cut += 37 {
+		whole := 0
+		for _, end := range ends[1:] {
+			if cut >= end {
+				whole++
+			}
+		}
+		c, err := Inspect(bytes.NewReader(file[:cut]))
+		if err != nil || c.Audio != whole || c.Video != whole {
+			t.Fatalf("cut at %d: %+v %v, want %d clusters", cut, c, err, whole)
+		}
+	}
+	if _, err := Inspect(strings.NewReader("GIF89a")); err == nil {
+		t.Fatal("a picture passed for a recording")
+	}
+}
+
+func TestKeyFramesAreFound(t *testing.T) {
+	vp8 := []byte{0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 0x02, 0x68, 0x41, 0, 0}
+	if v, key := lookVP8(vp8); !key || v.Width != 640 || v.Height != 360 {
+		t.Fatalf("%+v %v", v, key)
+	}
+	if _, key := lookVP8([]byte{0x11, 0, 0, 0, 0, 0, 0, 0, 0, 0}); key {
+		t.Fatal("an inter frame passed for a key frame")
+	}
+	unit := func(b ...byte) []byte { return append([]byte{0, 0, 0, byte(len(b))}, b...) }
+	sps, pps, idr := unit(0x67, 0x42, 0xe0, 0x1f, 1), unit(0x68, 0xce), unit(0x65, 1, 2)
+	v, key := lookH264(bytes.Join([][]byte{sps, pps, idr}, nil))
+	want := []byte{1, 0x42, 0xe0, 0x1f, 0xff, 0xe1, 0, 5, 0x67, 0x42, 0xe0, 0x1f, 1, 1, 0, 2, 0x68, 0xce}
+	if !key || !bytes.Equal(v.Private, want) {
+		t.Fatalf("%x %v", v.Private, key)
+	}
+	if v, key := lookH264(unit(0x41, 1)); v != nil || key {
+		t.Fatal("an inter frame passed for a key frame")
+	}
+	lookH264([]byte{0xff, 0xff, 0xff, 0xff, 1}) // a length beyond the frame
+}
+
+func FuzzInspect(f *testing.F) {
+	f.Add(append(header(nil), cluster([]frame{{audioTrack, 0, true, []byte("x")}})...))
+	f.Add([]byte{0x1a, 0x45, 0xdf, 0xa3})
+	f.Fuzz(func(t *testing.T, b []byte) { _, _ = Inspect(bytes.NewReader(b)) })
+}

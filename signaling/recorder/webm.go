@@ -1,0 +1,284 @@
+package recorder
+
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+)
+
+// A take as a WebM file (RFC 9559, Matroska; the WebM subset where the codecs are VP8 and Opus). Nothing is transcoded:
+// frames are put into clusters as they come. The segment's size is left unknown, each cluster is whole, so that the file is
+// playable up to its last cluster however it ends.
+
+// Element ids, RFC 9559 §5.
+const (
+	idEBML          = 0x1A45DFA3
+	idSegment       = 0x18538067
+	idInfo          = 0x1549A966
+	idTimestampUnit = 0x2AD7B1
+	idMuxingApp     = 0x4D80
+	idWritingApp    = 0x5741
+	idTracks        = 0x1654AE6B
+	idTrackEntry    = 0xAE
+	idTrackNumber   = 0xD7
+	idTrackUID      = 0x73C5
+	idTrackType     = 0x83
+	idCodecID       = 0x86
+	idCodecPrivate  = 0x63A2
+	idCodecDelay    = 0x56AA
+	idSeekPreRoll   = 0x56BB
+	idVideo         = 0xE0
+	idPixelWidth    = 0xB0
+	idPixelHeight   = 0xBA
+	idAudio         = 0xE1
+	idSampling      = 0xB5
+	idChannels      = 0x9F
+	idCluster       = 0x1F43B675
+	idTimestamp     = 0xE7
+	idSimpleBlock   = 0xA3
+)
+
+const (
+	audioTrack = 1
+	videoTrack = 2
+)
+
+// Video describes a take's picture.
+type Video struct {
+	Codec         string // "V_VP8" or "V_MPEG4/ISO/AVC"
+	Private       []byte // AVCDecoderConfigurationRecord; none for VP8
+	Width, Height uint64
+}
+
+func element(id uint32, content ...[]byte) []byte {
+	n := 0
+	for _, c := range content {
+		n += len(c)
+	}
+	b := appendID(make([]byte, 0, n+12), id)
+	b = append(b, 0x01) // a size of eight bytes is valid for any length (RFC 8794 §6.1)
+	b = append(b, binary.BigEndian.AppendUint64(nil, uint64(n))[1:]...)
+	for _, c := range content {
+		b = append(b, c...)
+	}
+	return b
+}
+
+func appendID(b []byte, id uint32) []byte {
+	switch {
+	case id > 0xFFFFFF:
+		b = append(b, byte(id>>24), byte(id>>16), byte(id>>8))
+	case id > 0xFFFF:
+		b = append(b, byte(id>>16), byte(id>>8))
+	case id > 0xFF:
+		b = append(b, byte(id>>8))
+	}
+	return append(b, byte(id))
+}
+
+func number(id uint32, v uint64) []byte {
+	return element(id, binary.BigEndian.AppendUint64(nil, v))
+}
+
+func text(id uint32, s string) []byte { return element(id, []byte(s)) }
+
+// header begins a file. audio is always there, video when not nil.
+func header(video *Video) []byte {
+	docType := "webm"
+	if video != nil && video.Codec != "V_VP8" {
+		docType = "matroska"
+	}
+	b := element(idEBML, number(0x4286, 1), number(0x42F7, 1), number(0x42F2, 4), number(0x42F3, 8), text(0x4282, docType), number(0x4287, 4), number(0x4285, 2))
+	b = appendID(b, idSegment)
+	b = append(b, 0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF) // unknown size, RFC 8794 §6.2
+	b = append(b, element(idInfo, number(idTimestampUnit, uint64(time.Millisecond)), text(idMuxingApp, "yuanzhen"), text(idWritingApp, "yuanzhen"))...)
+	// RFC 7845 §5.1: an identification header for mono or stereo at 48 kHz; the stream says itself which it is.
+	opusHead := append([]byte("OpusHead\x01\x02"), 0, 0, 0x80, 0xBB, 0, 0, 0, 0, 0)
+	rate := [8]byte{0x40, 0xE7, 0x70} // 48000 as a float64
+	tracks := element(idTrackEntry, number(idTrackNumber, audioTrack), number(idTrackUID, audioTrack), number(idTrackType, 2),
+		text(idCodecID, "A_OPUS"), element(idCodecPrivate, opusHead), number(idCodecDelay, 0), number(idSeekPreRoll, uint64(80*time.Millisecond)),
+		element(idAudio, element(idSampling, rate[:]), number(idChannels, 2)))
+	if video != nil {
+		entry := [][]byte{number(idTrackNumber, videoTrack), number(idTrackUID, videoTrack), number(idTrackType, 1), text(idCodecID, video.Codec)}
+		if len(video.Private) > 0 {
+			entry = append(entry, element(idCodecPrivate, video.Private))
+		}
+		entry = append(entry, element(idVideo, number(idPixelWidth, video.Width), number(idPixelHeight, video.Height)))
+		tracks = append(tracks, element(idTrackEntry, entry...)...)
+	}
+	return append(b, element(idTracks, tracks)...)
+}
+
+// frame is one block: at is its time since the file began.
+type frame struct {
+	track byte
+	at    time.Duration
+	key   bool
+	data  []byte
+}
+
+// cluster holds frames whose times lie within 32 s of the first one's (a block's time is 16 bits of milliseconds, RFC 9559 §10).
+func cluster(frames []frame) []byte {
+	slices.SortStableFunc(frames, func(a, b frame) int { return cmp.Compare(a.at, b.at) }) // sound and picture come by different ways
+	begin := frames[0].at
+	content := number(idTimestamp, uint64(begin.Milliseconds()))
+	for _, f := range frames {
+		flags := byte(0)
+		if f.key {
+			flags = 0x80
+		}
+		head := []byte{0x80 | f.track, 0, 0, flags}
+		binary.BigEndian.PutUint16(head[1:], uint16(int16((f.at - begin).Milliseconds())))
+		content = append(content, element(idSimpleBlock, head, f.data)...)
+	}
+	return element(idCluster, content)
+}
+
+// Content is what a file holds.
+type Content struct {
+	Audio, Video int           // frames
+	Length       time.Duration // time of the last frame
+}
+
+var errNotWebM = errors.New("not a WebM file of ours")
+
+// Inspect reads a file to its end as a player would and says what is in it. A last cluster that is cut short is passed over:
+// that is how a file ends when its writer was killed. Anything else that is wrong is an error.
+func Inspect(r io.Reader) (Content, error) {
+	var c Content
+	p := parser{r: r}
+	id, size, err := p.element()
+	if err != nil || id != idEBML {
+		return c, errors.Join(errNotWebM, err)
+	}
+	if _, err := p.take(size); err != nil {
+		return c, err
+	}
+	if id, _, err = p.element(); err != nil || id != idSegment {
+		return c, errors.Join(errNotWebM, err)
+	}
+	for {
+		id, size, err := p.element()
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return c, nil
+		}
+		if err != nil {
+			return c, err
+		}
+		content, err := p.take(size)
+		if errors.Is(err, io.ErrUnexpectedEOF) && id == idCluster {
+			return c, nil
+		}
+		if err != nil {
+			return c, err
+		}
+		if id == idCluster {
+			if err := c.count(content); err != nil {
+				return c, err
+			}
+		}
+	}
+}
+
+func (c *Content) count(content []byte) error {
+	p := parser{r: &byteReader{content}}
+	var begin uint64
+	for {
+		id, size, err := p.element()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		b, err := p.take(size)
+		if err != nil {
+			return err
+		}
+		switch id {
+		case idTimestamp:
+			begin = 0
+			for _, x := range b {
+				begin = begin<<8 | uint64(x)
+			}
+		case idSimpleBlock:
+			if len(b) < 5 {
+				return fmt.Errorf("%w: block of %d bytes", errNotWebM, len(b))
+			}
+			at := time.Duration(int64(begin)+int64(int16(binary.BigEndian.Uint16(b[1:])))) * time.Millisecond
+			c.Length = max(c.Length, at)
+			if b[0] == 0x80|videoTrack {
+				c.Video++
+			} else {
+				c.Audio++
+			}
+		}
+	}
+}
+
+type byteReader struct{ b []byte }
+
+func (r *byteReader) Read(p []byte) (int, error) {
+	if len(r.b) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, r.b)
+	r.b = r.b[n:]
+	return n, nil
+}
+
+// parser reads the elements this package writes.
+type parser struct{ r io.Reader }
+
+// maxElement is more than any cluster of a part.
+const maxElement = 64 << 20
+
+func (p parser) element() (id uint32, size uint64, err error) {
+	var b [8]byte
+	if _, err := io.ReadFull(p.r, b[:1]); err != nil {
+		return 0, 0, err
+	}
+	length := 1
+	for mask := byte(0x80); length <= 4 && b[0]&mask == 0; mask >>= 1 {
+		length++
+	}
+	if length > 4 {
+		return 0, 0, errNotWebM
+	}
+	if _, err := io.ReadFull(p.r, b[1:length]); err != nil {
+		return 0, 0, unexpected(err)
+	}
+	for _, x := range b[:length] {
+		id = id<<8 | uint32(x)
+	}
+	if _, err := io.ReadFull(p.r, b[:]); err != nil {
+		return 0, 0, unexpected(err)
+	}
+	if b[0] != 0x01 { // sizes of eight bytes are all we write
+		return 0, 0, errNotWebM
+	}
+	size = binary.BigEndian.Uint64(b[:]) & (1<<56 - 1)
+	return id, size, nil
+}
+
+func (p parser) take(size uint64) ([]byte, error) {
+	if size > maxElement {
+		return nil, errNotWebM
+	}
+	b, err := io.ReadAll(io.LimitReader(p.r, int64(size))) // grows with what is there, not with what is claimed
+	if err == nil && uint64(len(b)) < size {
+		err = io.ErrUnexpectedEOF
+	}
+	return b, err
+}
+
+func unexpected(err error) error {
+	if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}

@@ -1,0 +1,485 @@
+package rate
+
+import (
+	"math"
+	"time"
+)
+
+// Bounds of every estimate in bit/s.
+const (
+	Least = 10_000
+	Most  = 20_000_000
+)
+
+const (
+	history = 1024 // packets in flight that are remembered: 1 s at 10 Mbit/s
+
+	burst       = 5 * time.Millisecond // packets sent within it are one group
+	rateWindow  = 50 * time.Millisecond
+	rateWindows = 10
+
+	// A window of loss has many packets, or on a line with sound alone at least a few.
+	lossWindow     = time.Second
+	lossWindowLong = 3 * time.Second
+	fewPackets     = 50
+	leastPackets   = 10
+	mostNatural    = 0.3 // a line that loses more by itself carries no visit
+
+	// silentAfter a round trip and this without feedback, the line is taken to be stuck.
+	silentAfter = 500 * time.Millisecond
+)
+
+// Estimator estimates what the line to one receiver carries, in the manner of draft-ietf-rmcat-gcc-02: the trend of queueing
+// delay and the loss each give a rate; the lower one holds. It goes beyond the draft in two things. Loss that does not
+// become less when the rate does is the line's own and no reason to send less still. And what is sent is often less than the line
+// carries, so the rate is raised by probes (Probe), not by hope.
+type Estimator struct {
+	sent  []record // ring by sequence number
+	trend trend
+
+	estimate float64 // of both
+	delay    float64 // by delay
+	lossy    float64 // by loss
+	ceiling  float64 // by the receiver (REMB), 0 when it said none
+	changed  time.Duration
+	reduced  time.Duration // when delay last made it less
+	capacity float64       // what arrived when the line was last full, 0 while unknown
+	hold     bool          // the line is, or was a moment ago, full
+
+	left     time.Duration // the newest packet
+	heard    time.Duration // the newest feedback, or the last time silence was punished
+	received [rateWindows]window
+	rtt      time.Duration
+	lost     losses
+	probe    probe
+}
+
+type record struct {
+	at       time.Duration
+	size     uint16
+	sequence uint16
+	used     bool
+}
+
+type window struct {
+	index int64
+	bytes int
+}
+
+type probe struct {
+	from, to time.Duration // of sending
+	bits     float64
+	bytes    int
+	first    time.Duration // arrival
+	last     time.Duration
+	on       bool
+}
+
+// NewEstimator begins with an assumption in bit/s.
+func NewEstimator(start int) *Estimator {
+	s := float64(start)
+	return &Estimator{sent: make([]record, history), trend: newTrend(), estimate: s, delay: s, lossy: Most}
+}
+
+// Estimate is what may be sent, in bit/s with all headers.
+func (e *Estimator) Estimate() int { return int(e.estimate) }
+
+// RTT is the smoothed round trip; 0 while unknown.
+func (e *Estimator) RTT() time.Duration { return e.rtt }
+
+// Loss is the share of packets that do not arrive: all of them, and those that sending less would save.
+func (e *Estimator) Loss() (all, ours float64) {
+	return e.lost.share, e.lost.ours()
+}
+
+// Received is what arrives, in bit/s.
+func (e *Estimator) Received() int {
+	oldest, newest, bytes := int64(0), int64(0), 0
+	for _, w := range e.received {
+		newest = max(newest, w.index)
+	}
+	for _, w := range e.received {
+		if w.index > newest-rateWindows && w.bytes > 0 {
+			bytes += w.bytes
+			if oldest == 0 || w.index < oldest {
+				oldest = w.index
+			}
+		}
+	}
+	if bytes == 0 {
+		return 0
+	}
+	return int(float64(bytes*8) / (float64(newest-oldest+1) * rateWindow.Seconds()))
+}
+
+// Limited says that the estimate is held down by how little is sent, not by the line.
+func (e *Estimator) Limited() bool {
+	return !e.hold && float64(e.Received())*1.2 < e.estimate
+}
+
+// Sent notes a packet that leaves with a transport-wide sequence number; size is with all headers.
+func (e *Estimator) Sent(sequence uint16, size int, now time.Duration) {
+	e.sent[sequence%history] = record{at: now, size: uint16(min(size, 1<<16-1)), sequence: sequence, used: true}
+	e.left = now
+}
+
+// Tick is called about every second: without feedback although packets leave, the line is stuck, and less must be
+// sent into it.
+func (e *Estimator) Tick(now time.Duration) {
+	if e.rtt > 0 && e.left > e.heard && now-e.heard > silentAfter+e.rtt {
+		e.heard = now
+		e.delay = max(Least, min(e.delay, e.estimate)/2)
+		e.settle()
+	}
+}
+
+// Probe notes that from now on for d padding is sent to make up the rate, which the feedback will judge.
+func (e *Estimator) Probe(bits int, d, now time.Duration) {
+	e.probe = probe{from: now, to: now + d, bits: float64(bits), on: true}
+}
+
+// Feedback takes a transport-wide feedback as it came.
+func (e *Estimator) Feedback(raw []byte, now time.Duration) error {
+	var newest time.Duration
+	over := false
+	err := ReadFeedback(raw, func(sequence uint16, received bool, arrival time.Duration) {
+		r := &e.sent[sequence%history]
+		if !r.used || r.sequence != sequence {
+			return
+		}
+		e.lost.add(received)
+		if !received {
+			return // it may be told of again
+		}
+		r.used = false
+		newest = max(newest, r.at)
+		e.arrived(int(r.size), arrival)
+		e.probe.arrived(*r, arrival)
+		e.trend.add(r.at, arrival)
+		over = over || e.trend.state == overused
+	})
+	if err != nil {
+		return err
+	}
+	if newest == 0 {
+		return nil
+	}
+	e.smooth(now - newest)
+	e.heard = now
+	e.judgeDelay(over, now)
+	if e.lost.judge(now) {
+		e.applyLoss()
+	}
+	e.judgeProbe(newest, over, now)
+	e.settle()
+	return nil
+}
+
+func (e *Estimator) smooth(rtt time.Duration) {
+	if e.rtt == 0 {
+		e.rtt = rtt
+	}
+	e.rtt += (rtt - e.rtt) / 8
+}
+
+func (e *Estimator) arrived(size int, arrival time.Duration) {
+	index := int64(arrival / rateWindow)
+	w := &e.received[((index%rateWindows)+rateWindows)%rateWindows]
+	if w.index != index {
+		*w = window{index: index}
+	}
+	w.bytes += size + udpHeaders
+}
+
+// udpHeaders are IP's and UDP's, which the line carries too.
+const udpHeaders = 28
+
+// Report takes the loss and round trip of a receiver report, for receivers without transport-wide feedback. Lost is the
+// fraction since the last report, 0 to 1.
+func (e *Estimator) Report(lost float64, rtt time.Duration) {
+	if rtt > 0 {
+		e.smooth(rtt)
+	}
+	if e.lossy >= Most {
+		e.lossy = e.estimate
+	}
+	e.delay = Most // nothing is known of it
+	e.lost.set(lost, fewPackets)
+	e.applyLoss()
+	e.settle()
+}
+
+// REMB takes the receiver's own estimate (draft-alvestrand-rmcat-remb-03); it holds until the next.
+func (e *Estimator) REMB(bits int) {
+	e.ceiling = float64(bits)
+	e.settle()
+}
+
+func (e *Estimator) settle() {
+	e.estimate = min(e.delay, e.lossy)
+	if e.ceiling > 0 {
+		e.estimate = min(e.estimate, e.ceiling)
+	}
+	e.estimate = min(max(e.estimate, Least), Most)
+}
+
+// judgeDelay is §5.5 of the draft: less at once when a queue grows, more while it does not.
+func (e *Estimator) judgeDelay(over bool, now time.Duration) {
+	dt := min(now-e.changed, time.Second).Seconds()
+	e.changed = now
+	arriving := float64(e.Received())
+	switch {
+	case over:
+		if now-e.reduced < e.rtt && arriving > e.delay/2 {
+			return
+		}
+		e.capacity = arriving
+		e.delay = max(Least, min(e.delay, 0.85*arriving))
+		e.reduced, e.hold = now, true
+	case e.trend.state == underused:
+		e.hold = true // the queue drains: wait
+	default:
+		e.hold = false
+		limit := 1.5*arriving + 10_000
+		if e.delay >= limit {
+			return
+		}
+		up := e.delay * 0.08 * dt
+		if e.capacity > 0 && arriving > 0.7*e.capacity && arriving < 1.3*e.capacity {
+			// Near the rate at which it was full: one packet more a response time, as careful as TCP.
+			response := (e.rtt + 100*time.Millisecond).Seconds()
+			up = max(4000, 1200*8/response*min(1, e.delay/300_000)) * dt
+		}
+		e.delay = min(e.delay+up, limit)
+	}
+}
+
+// losses counts in windows.
+type losses struct {
+	since        time.Duration
+	packets, bad int
+	share        float64
+	natural      float64 // the line's own
+	doubt        float64 // of share, for it comes from few packets
+}
+
+// ours is the loss beyond the line's own, as far as it is more than chance.
+func (l *losses) ours() float64 { return max(0, l.share-l.natural-l.doubt) }
+
+func (l *losses) add(received bool) {
+	l.packets++
+	if !received {
+		l.bad++
+	}
+}
+
+// judge ends a window when it says enough.
+func (l *losses) judge(now time.Duration) bool {
+	if age := now - l.since; age < lossWindow || l.packets < fewPackets && (age < lossWindowLong || l.packets < leastPackets) {
+		return false
+	}
+	l.set(float64(l.bad)/float64(l.packets), l.packets)
+	l.packets, l.bad, l.since = 0, 0, now
+	return true
+}
+
+func (l *losses) set(share float64, packets int) {
+	l.share, l.doubt = share, 1.5*math.Sqrt(share*(1-share)/float64(packets))
+}
+
+// learn takes the loss for the line's own bit by bit while no queue grows; less of it is believed sooner. The rate falls faster than
+// this learns, so what stays in spite of a lower rate was not caused by it.
+func (l *losses) learn(quiet bool) {
+	switch {
+	case l.share < l.natural:
+		l.natural += (l.share - l.natural) / 3
+	case quiet:
+		l.natural = min(l.natural+(l.share-l.natural)/5, mostNatural)
+	}
+}
+
+// applyLoss is §6 of the draft, for the loss that is not the line's own.
+func (e *Estimator) applyLoss() {
+	ours := e.lost.ours()
+	e.lost.learn(!e.hold && e.trend.state == normal)
+	switch {
+	case ours > 0.10:
+		e.lossy = max(Least, min(e.lossy, e.estimate)*(1-0.5*ours))
+	case ours < 0.02:
+		e.lossy = min(e.lossy*1.05, Most)
+	default:
+		e.lossy = min(e.lossy*1.01, Most)
+	}
+}
+
+func (p *probe) arrived(r record, arrival time.Duration) {
+	if !p.on || r.at < p.from || r.at > p.to {
+		return
+	}
+	if p.bytes == 0 {
+		p.first = arrival
+	} else {
+		p.bytes += int(r.size) + udpHeaders
+	}
+	if p.bytes == 0 {
+		p.bytes = 1 // the first packet only starts the watch
+	}
+	p.last = max(p.last, arrival)
+}
+
+// judgeProbe raises the estimate to what a probe showed to arrive.
+func (e *Estimator) judgeProbe(newest time.Duration, over bool, now time.Duration) {
+	p := &e.probe
+	if !p.on || newest <= p.to && now < p.to+max(time.Second, 2*e.rtt) {
+		return
+	}
+	p.on = false
+	span := (p.last - p.first).Seconds()
+	if over || p.bytes < 1000 || span <= 0 {
+		return
+	}
+	shown := min(float64(p.bytes*8)/max(span, (p.to-p.from).Seconds()*0.5), p.bits)
+	_, ours := e.Loss()
+	if ours > 0.10 {
+		return
+	}
+	e.delay = max(e.delay, 0.95*shown)
+	e.lossy = max(e.lossy, 0.95*shown)
+}
+
+// usage is what the delay says of the line.
+type usage uint8
+
+const (
+	normal usage = iota
+	underused
+	overused
+)
+
+const (
+	trendPoints  = 20
+	trendGain    = 4
+	smoothing    = 0.9
+	overTime     = 10 * time.Millisecond
+	leastLimit   = 6.0
+	mostLimit    = 600.0
+	firstLimit   = 12.5
+	limitUp      = 0.0087
+	limitDown    = 0.039
+	outlier      = 15.0
+	mostSamples  = 60
+	groupTimeout = time.Second // a silence after which the trend begins anew
+)
+
+// trend watches the one-way delay between groups of packets: a line that is fuller than it can be lets it grow. It fits a
+// straight line through the last points and compares its slope with a limit that adapts (§5.3 and §5.4 of the draft,
+// with a regression instead of the Kalman filter).
+type trend struct {
+	group, before group
+	have          int // groups seen, up to 2
+
+	points  [trendPoints]point
+	count   int
+	begin   time.Duration
+	sum     float64 // ms of delay gathered
+	smooth  float64
+	limit   float64
+	last    float64
+	updated time.Duration
+	over    time.Duration
+	times   int
+	state   usage
+}
+
+type group struct{ firstSent, lastSent, lastArrived time.Duration }
+
+type point struct{ at, delay float64 }
+
+func newTrend() trend { return trend{limit: firstLimit} }
+
+func (t *trend) add(sent, arrival time.Duration) {
+	switch {
+	case t.have == 0:
+		t.group, t.have = group{sent, sent, arrival}, 1
+		return
+	case sent < t.group.firstSent:
+		return // overtaken
+	case sent-t.group.firstSent <= burst, arrival-t.group.lastArrived <= burst && arrival-t.group.lastArrived < sent-t.group.lastSent && sent-t.group.firstSent < 100*time.Millisecond:
+		t.group.lastSent = max(t.group.lastSent, sent)
+		t.group.lastArrived = max(t.group.lastArrived, arrival)
+		return
+	}
+	if t.have == 2 {
+		t.step(t.group.lastSent-t.before.lastSent, t.group.lastArrived-t.before.lastArrived, t.group.lastArrived)
+	}
+	t.before, t.have = t.group, 2
+	t.group = group{sent, sent, arrival}
+}
+
+// step takes how far apart two groups were sent and arrived.
+func (t *trend) step(sent, arrived, at time.Duration) {
+	if arrived < 0 || arrived > groupTimeout || sent > groupTimeout {
+		limit := t.limit
+		*t = newTrend()
+		t.limit = limit
+		return
+	}
+	if t.count == 0 {
+		t.begin = at
+	}
+	t.sum += float64(arrived-sent) / float64(time.Millisecond)
+	t.smooth = smoothing*t.smooth + (1-smoothing)*t.sum
+	t.points[t.count%trendPoints] = point{float64(at-t.begin) / float64(time.Millisecond), t.smooth}
+	t.count++
+	if t.count < trendPoints {
+		return
+	}
+	t.judge(float64(min(t.count, mostSamples))*t.slope()*trendGain, sent, at)
+}
+
+// slope is that of the least squares line through the points.
+func (t *trend) slope() float64 {
+	var x, y float64
+	for _, p := range t.points {
+		x += p.at
+		y += p.delay
+	}
+	x /= trendPoints
+	y /= trendPoints
+	var above, below float64
+	for _, p := range t.points {
+		above += (p.at - x) * (p.delay - y)
+		below += (p.at - x) * (p.at - x)
+	}
+	if below == 0 {
+		return 0
+	}
+	return above / below
+}
+
+func (t *trend) judge(value float64, sent, at time.Duration) {
+	switch {
+	case value > t.limit:
+		t.over += sent
+		t.times++
+		if t.over > overTime && t.times > 1 && value >= t.last {
+			t.over, t.times, t.state = 0, 0, overused
+		}
+	case value < -t.limit:
+		t.over, t.times, t.state = 0, 0, underused
+	default:
+		t.over, t.times, t.state = 0, 0, normal
+	}
+	t.last = value
+	size := max(value, -value)
+	dt := min(float64(at-t.updated)/float64(time.Millisecond), 100)
+	t.updated = at
+	if size > t.limit+outlier || dt < 0 {
+		return
+	}
+	k := limitUp
+	if size < t.limit {
+		k = limitDown
+	}
+	t.limit = min(max(t.limit+k*(size-t.limit)*dt, leastLimit), mostLimit)
+}

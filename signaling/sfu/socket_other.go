@@ -1,0 +1,46 @@
+//go:build !linux
+
+package sfu
+
+import (
+	"net"
+)
+
+// socket is the portable form of the batched one: a datagram a call.
+type socket struct {
+	conn   *net.UDPConn
+	in     [maxPacket]byte
+	size   int
+	sender address
+	out    [maxDatagram]byte
+	failed uint64
+}
+
+func newSocket(conn *net.UDPConn) (*socket, error) {
+	// Less than asked is what the system allows; it does.
+	_, _ = conn.SetReadBuffer(socketBuffer), conn.SetWriteBuffer(socketBuffer)
+	return &socket{conn: conn}, nil
+}
+
+func (s *socket) read() (int, error) {
+	n, from, err := s.conn.ReadFromUDPAddrPort(s.in[:])
+	if err != nil {
+		return 0, err
+	}
+	s.size, s.sender = n, addressOf(from)
+	return 1, nil
+}
+
+func (s *socket) datagram(int) []byte { return s.in[:s.size] }
+
+func (s *socket) from(int) address { return s.sender }
+
+func (s *socket) next() []byte { return s.out[:0] }
+
+func (s *socket) send(b []byte, to *address) {
+	if _, err := s.conn.WriteToUDPAddrPort(b, to.addrPort()); err != nil {
+		s.failed++
+	}
+}
+
+func (s *socket) flush() {}

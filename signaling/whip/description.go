@@ -1,0 +1,185 @@
+package whip
+
+import (
+	"strings"
+
+	"github.com/pion/sdp/v3"
+	"github.com/pion/webrtc/v4"
+
+	"yuanzhen/signaling/control"
+	"yuanzhen/signaling/sfu"
+)
+
+// parse reads an offer, whose size and number of parts are bounded first.
+func parse(offer string) (*sdp.SessionDescription, error) {
+	if err := sfu.CheckDescription(offer); err != nil {
+		return nil, errBadOffer.because(err)
+	}
+	var d sdp.SessionDescription
+	if err := d.UnmarshalString(offer); err != nil {
+		return nil, errBadOffer.because(err)
+	}
+	return &d, nil
+}
+
+// sectionsOf names what a WHIP offer sends: its first sound is the microphone, its first picture the source. More
+// than that is not forwarded.
+func sectionsOf(offer string, source sfu.Source) ([]sfu.Section, error) {
+	if source.Kind() != "video" {
+		return nil, errSource
+	}
+	d, err := parse(offer)
+	if err != nil {
+		return nil, err
+	}
+	var sections []sfu.Section
+	seen := map[string]bool{}
+	for _, m := range d.MediaDescriptions {
+		kind := m.MediaName.Media
+		mid, named := m.Attribute("mid")
+		if kind != "audio" && kind != "video" || seen[kind] || has(m, "recvonly") || has(m, "inactive") {
+			continue
+		}
+		if !named {
+			return nil, errUnfit
+		}
+		seen[kind] = true
+		is := sfu.Microphone
+		if kind == "video" {
+			is = source
+		}
+		sections = append(sections, sfu.Section{MID: mid, Source: is})
+	}
+	if len(sections) == 0 {
+		return nil, errUnfit
+	}
+	return sections, nil
+}
+
+// kindsOf lists what a WHEP offer would receive.
+func kindsOf(offer string) ([]string, error) {
+	d, err := parse(offer)
+	if err != nil {
+		return nil, err
+	}
+	var kinds []string
+	for _, m := range d.MediaDescriptions {
+		kind := m.MediaName.Media
+		if kind != "audio" && kind != "video" || has(m, "inactive") {
+			continue
+		}
+		if _, named := m.Attribute("mid"); !named || !has(m, "recvonly") {
+			return nil, errUnfit
+		}
+		kinds = append(kinds, kind)
+	}
+	if len(kinds) == 0 {
+		return nil, errUnfit
+	}
+	return kinds, nil
+}
+
+func has(m *sdp.MediaDescription, key string) bool {
+	_, ok := m.Attribute(key)
+	return ok
+}
+
+// fragment is a body of trickle ICE (RFC 8840 §9).
+type fragment struct {
+	ufrag, pwd string
+	candidates []webrtc.ICECandidateInit
+}
+
+func readFragment(body string) (fragment, error) {
+	var f fragment
+	var mid *string
+	for line := range strings.Lines(body) {
+		line = strings.TrimRight(line, "\r\n")
+		key, value, _ := strings.Cut(line, ":")
+		switch key {
+		case "a=ice-ufrag":
+			if f.ufrag != "" && f.ufrag != value { // one transport carries all
+				return f, errFragment
+			}
+			f.ufrag = value
+		case "a=ice-pwd":
+			f.pwd = value
+		case "a=mid":
+			mid = &value
+		case "a=candidate":
+			if len(f.candidates) == sfu.MaxCandidates {
+				return f, errFragment
+			}
+			f.candidates = append(f.candidates, webrtc.ICECandidateInit{Candidate: "candidate:" + value, SDPMid: mid})
+		}
+	}
+	// RFC 8839 §5.4: 4 and 22 characters at least.
+	if f.ufrag == "" && len(f.candidates) == 0 || f.ufrag != "" && (len(f.ufrag) < 4 || len(f.ufrag) > 256) || f.pwd != "" && (len(f.pwd) < 22 || len(f.pwd) > 256) {
+		return f, errFragment
+	}
+	return f, nil
+}
+
+// ufragOf finds the ICE user fragment of a description.
+func ufragOf(description string) string {
+	_, after, _ := strings.Cut(description, "a=ice-ufrag:")
+	ufrag, _, _ := strings.Cut(after, "\n")
+	return strings.TrimRight(ufrag, "\r")
+}
+
+// restarted is an offer with new ICE credentials and without the candidates of the old ones.
+func restarted(offer string, f fragment) string {
+	var b strings.Builder
+	for line := range strings.Lines(offer) {
+		switch key, _, _ := strings.Cut(line, ":"); strings.TrimRight(key, "\r\n") {
+		case "a=ice-ufrag":
+			b.WriteString("a=ice-ufrag:" + f.ufrag + "\r\n")
+		case "a=ice-pwd":
+			b.WriteString("a=ice-pwd:" + f.pwd + "\r\n")
+		case "a=candidate", "a=end-of-candidates":
+		default:
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
+
+// fragmentOf takes from an answer what concerns ICE: of the first section, for all are bundled.
+func fragmentOf(answer string) string {
+	var b strings.Builder
+	sections := 0
+	for line := range strings.Lines(answer) {
+		if strings.HasPrefix(line, "m=") {
+			if sections++; sections == 2 {
+				break
+			}
+			b.WriteString(line)
+			continue
+		}
+		switch key, _, _ := strings.Cut(strings.TrimRight(line, "\r\n"), ":"); key {
+		case "a=ice-lite", "a=ice-options", "a=group", "a=mid", "a=ice-ufrag", "a=ice-pwd", "a=candidate", "a=end-of-candidates":
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
+
+// links writes ICE servers as RFC 9725 §4.6 wants them.
+func links(servers []control.ICEServer) []string {
+	var all []string
+	for _, s := range servers {
+		for _, url := range s.URLs {
+			link := "<" + url + `>; rel="ice-server"`
+			if s.Username != "" {
+				link += "; username=" + quoted(s.Username) + "; credential=" + quoted(s.Credential) + `; credential-type="password"`
+			}
+			all = append(all, link)
+		}
+	}
+	return all
+}
+
+// quoted is a quoted-string of RFC 9110 §5.6.4.
+func quoted(s string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+}

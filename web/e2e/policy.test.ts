@@ -1,0 +1,218 @@
+// A first-visit policy from the refusal that asks for it to the kill switch: patient, author, two who approve, regulator.
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { describe } from 'node:test'
+import { promisify } from 'node:util'
+import { desk, phone, type Someone } from './browser'
+import { until } from './house'
+import { Journey, t } from './journey'
+import { overflow, violations } from './judge'
+import { enterByPhone, enterWorkspace } from './people'
+
+const run = promisify(execFile)
+
+describe('a first-visit policy', { concurrency: 1 }, () => {
+  const journey = new Journey('policy')
+  const staff: Record<string, Someone> = {}
+  let patient: Someone
+  let version = ''
+  let visit = ''
+
+  const enter = async (name: string): Promise<Someone> => {
+    const one = await journey.join(name, desk)
+    staff[name] = one
+    await enterWorkspace(one.page, journey.person(name))
+    await one.page.goto('/staff/policies')
+    await one.page.waitForSelector('#content')
+    return one
+  }
+  const stateOf = (one: Someone, state: string) => one.page.waitForSelector(`${t('version')}[data-state=${state}]`)
+  const judged = async (one: Someone, name: string) => {
+    assert.deepEqual(await violations(one.page), [], `${name}: accessibility`)
+    await journey.shot(one, name, true)
+  }
+
+  journey.step('a first visit is refused, told why and shown where to go', async () => {
+    patient = await journey.join('patient', phone)
+    const { page } = patient
+    await enterByPhone(page, journey.person('李强').sign_in.phone ?? '')
+    await page.goto('/book/who')
+    await page.locator(t('person'), { hasText: '李强' }).click()
+    await page.click(t('flags-none'))
+    await page.click(t('kind-first_visit'))
+    await page.click('[data-test^=illness-I10]')
+    await page.click(t('severity-mild'))
+    await page.check(t('consent-care'))
+    await page.check(t('consent-data'))
+    await page.click(t('consent-go'))
+    await page.waitForSelector(`${t('verdict')}[data-verdict=REDIRECT_OFFLINE]`)
+    assert.match((await page.textContent('details')) ?? '', /VIS-11/)
+    assert.ok((await page.locator('a[href^="tel:"]').count()) >= 1, 'a clinic to ring')
+    await journey.shot(patient, '01-refused', true)
+  })
+
+  journey.step('an administrator reads the rules and drafts a policy; what is missing is named', async () => {
+    const author = await enter('钱进')
+    const { page } = author
+    await page.goto('/staff/rules')
+    await page.locator(t('rule'), { hasText: 'VIS-11' }).locator('summary').click()
+    await judged(author, '02-rules')
+    await page.goto('/staff/policies')
+    await page.click(t('draft-policy'))
+    await page.click(t('save-draft'))
+    await page.waitForSelector('.field.wrong')
+    await judged(author, '03-draft-empty')
+    await page.fill('input[name=id]', 'QH-BP')
+    await page.fill('input[name=title]', '高血压首诊试点')
+    await page.fill('input[name=authority]', '省卫生健康委')
+    await page.fill('input[name=docNo]', '鄂卫函〔2026〕18号')
+    await page.setInputFiles('input[name=document]', {
+      name: '批文.pdf',
+      mimeType: 'application/pdf',
+      buffer: Buffer.from('%PDF-1.7 批文'),
+    })
+    const today = new Date()
+    const to = new Date(today.getTime() + 180 * 86_400_000).toISOString().slice(0, 10)
+    await page.fill('input[name=to]', to)
+    await page.fill('input[name=icd10_cats]', 'I10')
+    await page.fill('input[name=departments]', '心血管内科')
+    await page.fill('input[name=regions]', '420102')
+    await page.locator('#policy-document-hint', { hasText: '指纹' }).waitFor()
+    await judged(author, '04-draft')
+    await page.click(t('save-draft'))
+    await stateOf(author, 'draft')
+    version = new URL(page.url()).pathname.split('/').pop() ?? ''
+    await journey.shot(author, '05-drafted', true)
+  })
+
+  journey.step('it is simulated over real decisions: the refused patient would pass', async () => {
+    const { page } = staff['钱进'] as Someone
+    await page.click(t('simulate'))
+    await page.waitForSelector(t('simulated'))
+    assert.equal((await page.textContent(t('sim-passes')))?.trim(), '1')
+    assert.equal((await page.textContent(t('sim-fails')))?.trim(), '0')
+    await stateOf(staff['钱进'] as Someone, 'simulated')
+    assert.match((await page.textContent(t('simulation'))) ?? '', /I10/)
+    assert.equal(await page.locator(t('approve')).count(), 0, 'the author is offered no approval')
+    await judged(staff['钱进'] as Someone, '06-simulated')
+  })
+
+  journey.step('two colleagues approve it, each on their own screen; the author activates it', async () => {
+    for (const [at, name] of ['郑岩', '何静'].entries()) {
+      const one = await enter(name)
+      await one.page.goto(`/staff/policies/${version}`)
+      await one.page.check(t('approve-read'))
+      await one.page.click(t('approve'))
+      await stateOf(one, at === 0 ? 'simulated' : 'approved')
+      if (at === 0) await journey.shot(one, '07-first-approval', true)
+    }
+    const author = staff['钱进'] as Someone
+    await stateOf(author, 'approved') // without a reload
+    await judged(author, '08-approved')
+    await author.page.click(t('activate'))
+    await stateOf(author, 'active')
+  })
+
+  journey.step('the same patient is accepted, the rule and the document named, and books', async () => {
+    const { page } = patient
+    await page.getByRole('button', { name: '再看一次' }).click()
+    await page.waitForSelector(`${t('verdict')}[data-verdict=ALLOW_COND]`)
+    assert.match((await page.textContent('.reasons')) ?? '', /鄂卫函〔2026〕18号/)
+    assert.match((await page.textContent('details')) ?? '', /EXC-05:QH-BP@1/)
+    await journey.shot(patient, '09-accepted', true)
+    await page.click(t('choose-doctor'))
+    await page.locator(t('doctor'), { hasText: '张建国' }).first().click()
+    await page.click(t('earliest'))
+    await page.click(t('book'))
+    await page.waitForURL(/\/visits\/[0-9a-f-]{36}$/)
+    visit = new URL(page.url()).pathname.split('/').pop() ?? ''
+    await page.waitForSelector(`${t('visit')}[data-state=booked]`)
+  })
+
+  journey.step(
+    'the policy is suspended with a reason: the booked visit stops, the patient is told what to do',
+    async () => {
+      const author = staff['钱进'] as Someone
+      await author.page.click(t('suspend'))
+      await author.page.fill('input[name=reason]', '收到一例不良事件，先停')
+      await author.page.click(t('end-policy'))
+      await stateOf(author, 'suspended')
+      await judged(author, '10-suspended')
+      const { page } = patient
+      await page.waitForSelector(t('stopped')) // by itself
+      assert.ok((await page.locator('a[href^="tel:"]').count()) >= 1, 'a clinic to ring')
+      assert.match((await page.textContent('details')) ?? '', /VIS-11/)
+      assert.match((await page.textContent('details')) ?? '', /EXC-01/)
+      assert.equal(await overflow(page), 0)
+      await judged(patient, '11-stopped')
+      await until('a text message', async () => {
+        const path = `/api/v1/demo/inbox?phone=${journey.person('李强').sign_in.phone}`
+        const { body } = await journey.house.call('', 'GET', path)
+        return JSON.stringify(body).includes('政策已停用')
+      })
+      const { status, body } = await journey.house.call(
+        journey.person('李强').session,
+        'POST',
+        `/api/v1/visits/${visit}/check-in`,
+        { device: { microphone: true, camera: true, speaker: true }, network: { rtt_ms: 20, path: 'udp' } },
+      )
+      assert.equal(status, 422)
+      assert.match(JSON.stringify(body), /not_eligible/)
+    },
+  )
+
+  journey.step('a new version shows what it changes', async () => {
+    const author = staff['钱进'] as Someone
+    const { page } = author
+    await page.getByRole('button', { name: '改成新版本' }).click()
+    await page.fill('input[name=minYears]', '10')
+    await page.click(t('save-draft'))
+    await stateOf(author, 'draft')
+    assert.match((await page.textContent(t('diff'))) ?? '', /独立执业满.*3.*10/)
+    await judged(author, '12-next-version')
+  })
+
+  journey.step('the regulator opens the decision: proved on screen, and offline by the command', async () => {
+    const regulator = await enter('吴监')
+    const { page } = regulator
+    assert.equal(await page.locator(t('draft-policy')).count(), 0, 'who supervises drafts nothing')
+    await page.goto('/staff/decisions')
+    await page.fill('input[name=rule]', 'EXC-05')
+    await until('only decisions by the policy', async () => {
+      const rows = await page.locator(t('decision')).allTextContents()
+      return rows.length > 0 && rows.every((row) => row.includes('EXC-05:QH-BP@1'))
+    })
+    await judged(regulator, '13-decisions')
+    await page.locator(t('decision')).first().click()
+    await page.waitForSelector(`${t('proof')}[data-good=true]`)
+    assert.match((await page.textContent(t('reasons'))) ?? '', /482号/)
+    await judged(regulator, '14-decision')
+    await page.setViewportSize({ width: 360, height: 640 })
+    assert.equal(await overflow(page), 0, 'the decision at 360 px')
+    await page.goto(`/staff/policies/${version}`)
+    await stateOf(regulator, 'suspended')
+    assert.equal(await overflow(page), 0, 'the policy at 360 px')
+    await journey.shot(regulator, '15-policy-360')
+
+    const id = (await journey.house.call(journey.person('吴监').session, 'GET', '/api/v1/decisions?rule=EXC-05'))
+      .body as {
+      id: string
+    }[]
+    const dossier = await fetch(`${journey.house.address}/api/v1/decisions/${id[0]?.id}/dossier`, {
+      headers: { Authorization: `Bearer ${journey.person('吴监').session}` },
+    })
+    const keys = await fetch(`${journey.house.address}/api/v1/eligibility/keys`)
+    const folder = await mkdtemp(join(tmpdir(), 'yuanzhen-dossier-'))
+    const file = join(folder, 'decision.json')
+    await writeFile(file, await dossier.text())
+    await writeFile(join(folder, 'keys.json'), await keys.text())
+    const binary = resolve(process.env.YUANZHEN_BIN ?? '../bin/yuanzhen')
+    const { stdout } = await run(binary, ['eligibility', 'verify', file, '--keys', join(folder, 'keys.json')])
+    assert.match(stdout, /EXC-05:QH-BP@1/)
+    assert.doesNotMatch(stdout, /NOT/)
+    await rm(folder, { recursive: true })
+  })
+})

@@ -1,0 +1,30 @@
+import { phrases } from '../i18n/i18n'
+
+export const w = phrases({
+  title: { zh: '测网络', en: 'Network check' },
+  lead: {
+    zh: '看这里的网络能不能看病。约一分钟，不用麦克风和镜头。',
+    en: 'Whether this network carries visits. About a minute; microphone and camera stay off.',
+  },
+  start: { zh: '开始测', en: 'Start' },
+  again: { zh: '再测一次', en: 'Test again' },
+  print: { zh: '打印给网管', en: 'Print for your IT desk' },
+  running: { zh: '正在测 {name}…', en: 'Testing {name}…' },
+  todo: { zh: '怎么办', en: 'What to do' },
+  figures: { zh: '数字', en: 'Figures' },
+  yes: { zh: '通', en: 'Works' },
+  no: { zh: '不通', en: 'Blocked' },
+  connect: { zh: '接通', en: 'Connect' },
+  rtt: { zh: '往返', en: 'Round trip' },
+  jitter: { zh: '抖动', en: 'Jitter' },
+  loss: { zh: '丢包', en: 'Loss' },
+  udp: { zh: 'UDP 直连', en: 'UDP, direct' },
+  tcp: { zh: 'TCP 直连', en: 'TCP, direct' },
+  'turn-udp': { zh: '中继 UDP', en: 'Relay over UDP' },
+  'turn-tcp': { zh: '中继 TCP', en: 'Relay over TCP' },
+  'turn-tls': { zh: '中继 TLS', en: 'Relay over TLS' },
+  bytes: { zh: '带宽', en: 'throughput' },
+  speed: { zh: '下行 {down}，上行 {up} kbit/s', en: '{down} down, {up} up, kbit/s' },
+  unknown: { zh: '没测成', en: 'not measured' },
+  when: { zh: '{at}，{house}', en: '{at}, {house}' },
+})

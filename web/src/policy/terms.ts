@@ -1,0 +1,96 @@
+// A policy's terms as people read and compare them: one line a term, the same for the page, the form and the difference.
+import type { PolicyTerms, Predicate } from '../api/types'
+import { day, isoDay } from '../i18n/format'
+import { w } from './words'
+
+export const lists = [
+  'icd10_cats',
+  'departments',
+  'regions',
+  'special_groups',
+  'schemes',
+  'scenarios',
+] as const satisfies readonly (keyof Predicate)[]
+export type ListName = (typeof lists)[number]
+
+const hour = 3_600_000
+
+/** The last day of the period; the end itself is exclusive. */
+export const lastDay = (terms: PolicyTerms) => new Date(Date.parse(terms.effective_to) - hour)
+
+/** Midnight of the day in Shanghai, or of the day after. */
+export function midnight(date: string, after = 0): string {
+  const at = new Date(Date.parse(`${date}T00:00:00+08:00`) + after * 24 * hour)
+  return `${isoDay(at)}T00:00:00+08:00`
+}
+
+/** A, B、C → three words. */
+export const words = (text: string) =>
+  text
+    .split(/[,，、;；\s]+/)
+    .map((one) => one.trim())
+    .filter(Boolean)
+
+export type Line = { key: string; name: string; text: string }
+
+/** Words whose keys are made of the server's own. */
+const say = (key: string) => w(key as 'f.title')
+
+export function lines(terms: PolicyTerms): Line[] {
+  const { authority, physician, predicate } = terms
+  const line = (key: string, text: string): Line => ({ key, name: say(`f.${key}`), text })
+  const stated = (list: string[] | undefined) => (list?.length ? list.join('、') : w('f.any'))
+  return [
+    line('title', terms.title),
+    line('authority', `${authority.name}（${say(`level.${authority.level}`)}）`),
+    line('doc_no', authority.doc_no),
+    line('file', authority.doc_sha256 ? authority.doc_sha256.slice(0, 16) : '—'),
+    line(
+      'period',
+      `${day(terms.effective_from)} ${isoDay(terms.effective_from).slice(0, 4)} – ${day(lastDay(terms))} ${isoDay(lastDay(terms)).slice(0, 4)}`,
+    ),
+    ...lists.map((name) => line(name, stated(predicate[name]))),
+    line('age_lt', predicate.age_lt === undefined ? w('f.any') : w('f.years', { n: predicate.age_lt })),
+    line('min_title', say(`title.${physician.min_title}`)),
+    line('min_years', String(physician.min_years)),
+    line('min_online_years', String(physician.min_online_years)),
+    ...(physician.whitelist ? [line('whitelist', '✓')] : []),
+    line('guardian_under', String(terms.guardian_under)),
+    line('max_severity', say(`sev.${terms.max_severity}`)),
+    line('rx_scope', terms.rx_scope.startsWith('list:') ? terms.rx_scope : say(`rx.${terms.rx_scope}`)),
+  ]
+}
+
+export type Difference = { key: string; name: string; was: string; now: string }
+
+/** The terms that two versions say differently. */
+export function difference(was: PolicyTerms, now: PolicyTerms): Difference[] {
+  const before = new Map(lines(was).map((line) => [line.key, line]))
+  const after = lines(now)
+  const gone = [...before.values()].filter(({ key }) => !after.some((line) => line.key === key))
+  return [
+    ...after
+      .filter(({ key, text }) => before.get(key)?.text !== text)
+      .map(({ key, name, text }) => ({ key, name, was: before.get(key)?.text ?? '—', now: text })),
+    ...gone.map(({ key, name, text }) => ({ key, name, was: text, now: '—' })),
+  ]
+}
+
+/** The version before it, the one that people compare with. */
+export const older = <P extends { terms: PolicyTerms }>(all: readonly P[], one: P): P | undefined =>
+  all
+    .filter(({ terms }) => terms.id === one.terms.id && terms.version < one.terms.version)
+    .sort((a, b) => b.terms.version - a.terms.version)[0]
+
+/** Facts of a decision as rows: patient.region, 420102. Empty lists and nulls say nothing and are left out. */
+export function factRows(facts: unknown, path = ''): { name: string; value: string }[] {
+  if (facts === null || facts === undefined || facts === '') return []
+  if (Array.isArray(facts)) {
+    if (facts.every((one) => typeof one !== 'object'))
+      return facts.length ? [{ name: path, value: facts.join('、') }] : []
+    return facts.flatMap((one, at) => factRows(one, `${path}[${at + 1}]`))
+  }
+  if (typeof facts === 'object')
+    return Object.entries(facts).flatMap(([name, value]) => factRows(value, path ? `${path}.${name}` : name))
+  return [{ name: path, value: String(facts) }]
+}

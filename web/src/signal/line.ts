@@ -1,0 +1,166 @@
+// A seat's line: measured every two seconds, taken down and up the ladder, said to the others, reported to the house.
+import { type Ladder, type Light, least, type Rung, rungs, start, step } from './ladder'
+import type { Media } from './media'
+import type { ClientMessage, Seat } from './protocol'
+import { type Counters, downward, report, upward } from './quality'
+import { Camera } from './stills'
+
+export type LineView = {
+  light: Light
+  /** What we send now, and the most that we can take. */
+  sends: Rung
+  takes: Rung
+  soundOnly: boolean
+}
+
+/** What the encoders are told on each rung: bit/s, lines of the picture, pictures a second. */
+export type Setting = {
+  sound: number
+  picture: { bits: number; height: number; rate: number } | undefined
+  /** Long packets of sound. */
+  narrow: boolean
+}
+
+export const settings: Record<Rung, Setting> = {
+  '720p': { sound: 32_000, picture: { bits: 1_200_000, height: 720, rate: 24 }, narrow: false },
+  '360p': { sound: 32_000, picture: { bits: 400_000, height: 360, rate: 20 }, narrow: false },
+  '180p': { sound: 24_000, picture: { bits: 90_000, height: 180, rate: 5 }, narrow: false },
+  still: { sound: 16_000, picture: undefined, narrow: true },
+  audio: { sound: 12_000, picture: undefined, narrow: true },
+  text: { sound: 12_000, picture: undefined, narrow: true },
+}
+
+const every = 2000
+const reportEvery = 10_000
+const remembered = 'yz.rung'
+
+const worse = (a: Light, b: Light): Light =>
+  a === 'poor' || b === 'poor' ? 'poor' : a === 'fair' || b === 'fair' ? 'fair' : 'good'
+const rungOf = (word: string): Rung | undefined => rungs.find((rung) => rung === word)
+const moves = (rung: Rung) => rungs.indexOf(rung) >= rungs.indexOf('180p')
+
+/** Where this device begins: not above what it had at the end of the last call, and not at the top. */
+function firstRung(): Rung {
+  return least('360p', rungOf(globalThis.localStorage?.getItem(remembered) ?? '') ?? '360p')
+}
+
+/**
+ * What to send, given what our line carries and what the others say of theirs. Who takes no pictures does not hold the
+ * others back: the server leaves them out.
+ */
+export function sending(up: Rung, others: readonly Pick<Seat, 'line' | 'presence'>[]): { rung: Rung; stills: boolean } {
+  const here = others.filter(({ presence }) => presence !== 'waiting')
+  const watching = here.filter(({ line }) => line.pictures)
+  const stills = up !== 'text' && up !== 'audio' && here.some(({ line }) => line.limit === 'still')
+  if (watching.length === 0) return { rung: least(up, 'audio'), stills }
+  const rung = least(up, ...watching.map(({ line }) => rungOf(line.limit) ?? '720p'))
+  return { rung, stills: stills || (up === 'still' && rung === 'still') }
+}
+
+export type LineParts = {
+  media: () => Media | undefined
+  send: (message: ClientMessage) => void
+  others: () => readonly Seat[]
+  /** The camera's track while it is on and not muted. */
+  camera: () => MediaStreamTrack | undefined
+  point: (text: string) => boolean
+  changed: () => void
+}
+
+export class Line {
+  private up: Ladder | undefined
+  private down: Ladder | undefined
+  private before: Counters | undefined
+  private reported: Counters | undefined
+  private applied = ''
+  private said = ''
+  private asking = false
+  private soundOnly = false
+  private readonly stills: Camera
+
+  constructor(private readonly parts: LineParts) {
+    this.stills = new Camera(parts.point)
+  }
+
+  view(): LineView {
+    const takes = this.down?.rung ?? '720p'
+    return {
+      light: worse(this.up?.light ?? 'good', this.down?.light ?? 'good'),
+      sends: sending(this.up?.rung ?? '360p', this.parts.others()).rung,
+      takes: this.soundOnly ? least('audio', takes) : takes,
+      soundOnly: this.soundOnly,
+    }
+  }
+
+  listenOnly(soundOnly: boolean): void {
+    this.soundOnly = soundOnly
+    this.act()
+  }
+
+  /** We are in the room, perhaps again: the others know nothing of our line any more. */
+  begin(): void {
+    this.said = ''
+    this.act()
+  }
+
+  /** New connections: what was measured on the old ones counts no more, what was learnt of the line does. */
+  forget(): void {
+    this.before = undefined
+    this.reported = undefined
+    this.applied = ''
+  }
+
+  end(): void {
+    this.forget()
+    this.stills.stop()
+    this.up = undefined
+    this.down = undefined
+  }
+
+  async measure(now: number): Promise<void> {
+    const media = this.parts.media()
+    if (!media || this.asking || now - (this.before?.at ?? 0) < every) return
+    this.asking = true
+    try {
+      const counters = await media.counters(now)
+      const before = this.before
+      this.before = counters
+      this.up = step(this.up ?? start(firstRung(), now), upward(counters))
+      if (before) this.down = step(this.down ?? start('720p', now), downward(counters, before))
+      this.report(counters)
+      this.act()
+    } finally {
+      this.asking = false
+    }
+  }
+
+  private report(now: Counters): void {
+    this.reported ??= now
+    if (now.at - this.reported.at < reportEvery) return
+    const quality = report(now, this.reported, this.view().sends)
+    this.reported = now
+    if (quality) this.parts.send({ type: 'quality', quality })
+    globalThis.localStorage?.setItem(remembered, this.up?.rung ?? '360p')
+  }
+
+  /** Carries out what was decided, where it changed. */
+  act(): void {
+    const { light, takes } = this.view()
+    const line = { pictures: !this.soundOnly && moves(takes), limit: takes, light }
+    const words = JSON.stringify(line)
+    if (words !== this.said) {
+      this.said = words
+      this.parts.send({ type: 'line', line })
+      this.parts.changed()
+    }
+    const { rung, stills } = sending(this.up?.rung ?? firstRung(), this.parts.others())
+    if (rung !== this.applied) {
+      this.applied = rung
+      this.parts.media()?.apply(settings[rung])
+      this.parts.changed()
+    }
+    const camera = this.parts.camera()
+    if (stills && camera) this.stills.start(camera)
+    else this.stills.stop()
+  }
+}

@@ -1,0 +1,40 @@
+import { describe, expect, it } from 'vitest'
+import { cut, isStill, Pieces } from './stills'
+
+const picture = Array.from({ length: 4000 }, (_, n) => 'ABCDabcd0123+/'[n % 14]).join('')
+
+describe('a still picture in pieces', () => {
+  it('fits the channel and comes together in any order, once', () => {
+    const pieces = cut(7, picture)
+    expect(pieces.length).toBe(5)
+    expect(pieces.every((piece) => piece.length <= 1024 && isStill(piece))).toBe(true)
+    const box = new Pieces()
+    const got = [...pieces].reverse().map((piece) => box.add('doctor', piece))
+    expect(got).toEqual([undefined, undefined, undefined, undefined, picture])
+    expect(pieces.map((piece) => box.add('doctor', piece))).toEqual(Array(5).fill(undefined))
+  })
+  it('survives the loss of some, since each comes twice', () => {
+    const box = new Pieces()
+    const pieces = cut(1, picture)
+    const arrived = [...pieces.slice(0, 2), ...pieces.slice(3), ...pieces.slice(1, 3)]
+    expect(arrived.map((piece) => box.add('a', piece)).filter(Boolean)).toEqual([picture])
+  })
+  it('gives way to a newer one, and keeps seats apart', () => {
+    const box = new Pieces()
+    const [old] = cut(1, picture)
+    const next = cut(2, 'newer')[0] ?? ''
+    expect(box.add('a', old ?? '')).toBeUndefined()
+    expect(box.add('a', next)).toBe('newer')
+    expect(box.add('b', next)).toBe('newer')
+    expect(cut(1, picture).map((piece) => box.add('a', piece))).toEqual(Array(5).fill(undefined))
+  })
+  it('is not sent when it is too large', () => {
+    expect(cut(1, 'A'.repeat(20_000))).toEqual([])
+  })
+  it.each(['', 'still:', 'still:1:2:2:AA', 'still:1:0:99:AA', 'still:1:0:1:<script>', '{"i":7}'])(
+    'passes %j over',
+    (text) => {
+      expect(new Pieces().add('a', text)).toBeUndefined()
+    },
+  )
+})

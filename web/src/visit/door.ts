@@ -1,0 +1,41 @@
+// The two ways to a room: with a session, as patient or doctor of the visit; or with the token of a seat, by link.
+import { call, file } from '../api/client'
+import type { RoomLink, Seated, Ticket, VisitMessage } from '../api/types'
+
+export type LinkKind = RoomLink['kind']
+
+export type Door = {
+  ticket: () => Promise<Ticket>
+  messages: (signal: AbortSignal) => Promise<VisitMessage[]>
+  say: (text: string, once: string) => Promise<VisitMessage>
+  share: (file: File, once: string) => Promise<VisitMessage>
+  open: (message: string) => Promise<Blob>
+  /** Undefined for who came by link: they bring nobody. */
+  invite?: (kind: LinkKind) => Promise<RoomLink>
+}
+
+const form = (file: File) => {
+  const form = new FormData()
+  form.set('file', file)
+  return form
+}
+
+function door(base: string, ticket: string, headers: Record<string, string>): Door {
+  return {
+    ticket: () => call('POST', ticket, { headers, body: {} }),
+    messages: (signal) => call('GET', `${base}/messages`, { headers, signal }),
+    say: (text, once) => call('POST', `${base}/messages`, { headers, body: { text }, once }),
+    share: (file, once) => call('POST', `${base}/files`, { headers, form: form(file), once }),
+    open: (message) => file(`${base}/files/${message}`, headers),
+  }
+}
+
+export const visitDoor = (visit: string): Door => ({
+  ...door(`/visits/${visit}`, `/visits/${visit}/ticket`, {}),
+  invite: (kind) => call('POST', `/visits/${visit}/links`, { body: { kind } }),
+})
+
+export const seatDoor = (token: string): Door => door('/seat', '/seat/ticket', { 'Yuanzhen-Seat': token })
+
+export const arrive = (body: { secret: string; name?: string; role?: string; relation?: string }): Promise<Seated> =>
+  call('POST', '/seat', { body })

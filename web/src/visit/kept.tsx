@@ -1,0 +1,61 @@
+// What stays of the room after a visit: who was there, what was written and shown.
+import { useMemo } from 'preact/hooks'
+import { get } from '../api/client'
+import { useResource } from '../api/resource'
+import type { CallQuality, Companion, Visit } from '../api/types'
+import { Chat, useChat } from './chat'
+import { visitDoor } from './door'
+import { roleWordOfSeat, w, withRole } from './room_words'
+
+export function Kept({ visit, seat = 'patient' }: { visit: Pick<Visit, 'id'>; seat?: string }) {
+  const door = useMemo(() => visitDoor(visit.id), [visit.id])
+  const chat = useChat(visit.id, door)
+  const present = useResource(`companions ${visit.id}`, (signal) =>
+    get<Companion[]>(`/visits/${visit.id}/companions`, signal),
+  )
+  const were = present.value?.filter((one) => one.state === 'admitted') ?? []
+  const line = useResource(`quality ${visit.id}`, (signal) => get<CallQuality>(`/visits/${visit.id}/quality`, signal))
+  const seats = line.value?.seats ?? []
+  if (chat.messages.length === 0 && were.length === 0 && seats.length === 0) return null
+  return (
+    <section class="card stack" data-test="kept">
+      {were.length > 0 && (
+        <>
+          <h2>{w('people.were')}</h2>
+          <ul class="people">
+            {were.map((one) => (
+              <li key={one.id}>
+                {withRole(one)}
+                {one.relation ? ` · ${one.relation}` : ''}
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
+      {chat.messages.length > 0 && (
+        <>
+          <h2>{w('chat.title')}</h2>
+          <Chat chat={chat} door={door} seat={seat} open={false} />
+        </>
+      )}
+      {seats.length > 0 && (
+        <>
+          <h2>{w('line.title')}</h2>
+          <ul class="tight" data-test="line-kept">
+            {seats.map((one) => (
+              <li key={one.seat} class="meta">
+                {w('line.seat', {
+                  who: roleWordOfSeat(one.seat),
+                  rtt: Math.round(one.rtt_ms),
+                  loss: (one.loss * 100).toFixed(1),
+                  concealed: (one.concealed * 100).toFixed(1),
+                  gaps: line.value?.gaps.filter((gap) => gap.seat === one.seat).length ?? 0,
+                })}
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
+    </section>
+  )
+}
