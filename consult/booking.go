@@ -50,8 +50,10 @@ func (s *Service) bookOne(ctx context.Context, tx tx, account ids.Account, b Boo
 	if err := s.keep(ctx, tx, &d, b.Person, id, slot.InstitutionID); err != nil {
 		return id, place, nil, err
 	}
-	if err := endOwnHold(ctx, tx, account, slot.ID, b.Person, id); err != nil {
-		return id, place, nil, err
+	if !b.unheld {
+		if err := endOwnHold(ctx, tx, account, slot.ID, b.Person, id); err != nil {
+			return id, place, nil, err
+		}
 	}
 	if err := s.remind(ctx, tx, id, slot.Start); err != nil {
 		return id, place, nil, err
@@ -102,12 +104,14 @@ func (s *Service) HoldSlot(ctx context.Context, slot ids.Slot, key string) (Held
 	return h, err
 }
 
-// slotTaken is the refusal with the nearest times.
+// slotTaken is the refusal with the nearest times. Of many who lose one slot at the same moment one asks for all: what is open is the
+// same for everybody.
 func (s *Service) slotTaken(ctx context.Context, slot ids.Slot) error {
-	nearest, err := s.nearest(ctx, slot)
+	list, err, _ := s.losing.Do(slot.String(), func() (any, error) { return s.nearest(context.WithoutCancel(ctx), slot) })
 	if err != nil {
 		return err
 	}
+	nearest, _ := list.([]Slot)
 	return fault.New(fault.Conflict, "slot_taken", "这个时间刚刚被别人约走了。", "This time has just been taken.").
 		WithRemedy("请从旁边的时间里选一个，您填的都在。", "Please choose one of the times nearby; your answers are kept.").
 		With(map[string][]Slot{"nearest": nearest})
@@ -267,14 +271,16 @@ func (s *Service) remind(ctx context.Context, tx tx, id ids.Visit, start time.Ti
 	if s.Jobs == nil {
 		return nil
 	}
+	var at []time.Time
 	for _, before := range reminders {
-		if at := start.Add(-before); at.After(s.Now()) {
-			if err := s.Jobs.InsertAt(ctx, tx, at, Reminder{id, start}); err != nil {
-				return err
-			}
+		if when := start.Add(-before); when.After(s.Now()) {
+			at = append(at, when)
 		}
 	}
-	return nil
+	if len(at) == 0 {
+		return nil
+	}
+	return s.Jobs.InsertAt(ctx, tx, Reminder{id, start}, at...)
 }
 
 // Remind works a Reminder.

@@ -74,10 +74,21 @@ func reminderDue(ctx context.Context, tx tx, visit ids.Visit, start time.Time) (
 	return account, zone, err == nil, err
 }
 
-// slotLost is a first look before all else: has the slot gone to another account? Most who race for one learn it here.
-func slotLost(ctx context.Context, tx tx, account ids.Account, slot ids.Slot) (lost bool, err error) {
+type bookingStanding struct {
+	asked ids.Visit // what an earlier sending of the same wish has made
+	acts  bool      // the account may act for the person
+	lost  bool      // the slot has gone to another account; most who race for one learn it here
+	holds bool      // the account holds the slot
+}
+
+// standingOf is the first look, before all else.
+func standingOf(ctx context.Context, tx tx, account ids.Account, b Booking) (s bookingStanding, err error) {
 	err = tx.QueryRow(ctx, `
-		SELECT EXISTS (SELECT FROM visit v WHERE v.slot_id = $2 AND v.state <> 'cancelled')
-		    OR EXISTS (SELECT FROM hold h WHERE h.slot_id = $2 AND h.account_id <> $1 AND h.during @> clock_timestamp())`, account, slot).Scan(&lost)
-	return lost, err
+		SELECT (SELECT id FROM visit WHERE account_id = $1 AND request_key = $2),
+		       EXISTS (SELECT FROM proxy WHERE account_id = $1 AND person_id = $3),
+		       EXISTS (SELECT FROM visit v WHERE v.slot_id = $4 AND v.state <> 'cancelled')
+		       OR EXISTS (SELECT FROM hold h WHERE h.slot_id = $4 AND h.account_id <> $1 AND h.during @> clock_timestamp()),
+		       EXISTS (SELECT FROM hold h WHERE h.slot_id = $4 AND h.account_id = $1 AND h.during @> clock_timestamp())`,
+		account, b.RequestKey, b.Person, b.Slot).Scan(&s.asked, &s.acts, &s.lost, &s.holds)
+	return s, err
 }

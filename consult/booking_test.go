@@ -54,10 +54,12 @@ type later struct {
 	list []jobs.Args
 }
 
-func (l *later) InsertAt(_ context.Context, _ tx, _ time.Time, job jobs.Args) error {
+func (l *later) InsertAt(_ context.Context, _ tx, job jobs.Args, at ...time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.list = append(l.list, job)
+	for range at {
+		l.list = append(l.list, job)
+	}
 	return nil
 }
 
@@ -129,6 +131,12 @@ func (w *town) cutPool(left *atomic.Int64) *pg.Pool {
 	return &pg.Pool{Pool: pool}
 }
 
+// process is the service of another server process.
+func (w *town) process(db *pg.Pool, now func() time.Time) *consult.Service {
+	s := w.Service
+	return &consult.Service{DB: db, Now: now, Log: s.Log, Rules: s.Rules, Signer: s.Signer, Keys: s.Keys, Rooms: s.Rooms, Desk: s.Desk, Files: s.Files, Live: s.Live, Vault: s.Vault}
+}
+
 // The line to the database is cut after each message of each deed in turn. What is left is the whole deed or nothing of it, and the same
 // wish sent again makes it once.
 func TestCutBetweenAnyTwoStatements(t *testing.T) {
@@ -172,8 +180,7 @@ func TestCutBetweenAnyTwoStatements(t *testing.T) {
 		var left atomic.Int64
 		for at := int64(1); ; at++ {
 			left.Store(1 << 40)
-			broken := w.twin()
-			broken.DB = w.cutPool(&left)
+			broken := w.process(w.cutPool(&left), w.Now)
 			if _, err := broken.DB.Exec(t.Context(), `SELECT 1`); err != nil { // connected, prepared
 				t.Fatal(err)
 			}
@@ -215,8 +222,8 @@ func TestCutBetweenAnyTwoStatements(t *testing.T) {
 func TestClocksAMinuteApart(t *testing.T) {
 	w := newTown(t)
 	slots := w.slots(0, 11, 4)
-	early, late := w.twin(), w.twin()
-	early.Now, late.Now = func() time.Time { return w.now.Add(-30 * time.Second) }, func() time.Time { return w.now.Add(30 * time.Second) }
+	early := w.process(w.DB, func() time.Time { return w.now.Add(-30 * time.Second) })
+	late := w.process(w.DB, func() time.Time { return w.now.Add(30 * time.Second) })
 	type who struct {
 		s       *consult.Service
 		subject *authz.Subject

@@ -76,8 +76,8 @@ func (s *Service) CallQuality(ctx context.Context, id ids.Visit) (q CallQuality,
 	return q, err
 }
 
-// Lines is the lines of the last 24 hours at the places of the scope, without anybody's name.
-type Lines struct {
+// Calls is the lines of the last 24 hours at the places of the scope, without anybody's name.
+type Calls struct {
 	Since time.Time  `json:"since"`
 	Hours []CallHour `json:"hours"`
 	Worst []BadCall  `json:"worst"`
@@ -112,8 +112,8 @@ type BadCall struct {
 	Gaps        int       `json:"gaps"`
 }
 
-// Lines reads the last 24 hours.
-func (s *Service) Lines(ctx context.Context) (c Lines, err error) {
+// Calls reads the last 24 hours.
+func (s *Service) Calls(ctx context.Context) (c Calls, err error) {
 	c.Since = s.Now().Add(-24 * time.Hour)
 	err = s.inTx(ctx, func(tx tx) error {
 		scope := authz.ScopeFrom(ctx)

@@ -9,8 +9,8 @@ import (
 func (s *Service) callRoutes(api *httpapi.API) {
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/visits/{id}/quality", Action: "visit.read",
 		Summary: "What the line of the visit was like, with its gaps"}, s.readCallQuality)
-	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/lines", Action: "lines.read",
-		Summary: "The lines of the last 24 hours, without names"}, s.readLines)
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/calls", Action: "calls.read",
+		Summary: "The lines of the last 24 hours, without names"}, s.readCalls)
 }
 
 type callQualityOut struct{ Body CallQuality }
@@ -20,9 +20,9 @@ func (s *Service) readCallQuality(ctx context.Context, in *VisitPath) (*callQual
 	return &callQualityOut{q}, err
 }
 
-type linesOut struct{ Body Lines }
+type callsOut struct{ Body Calls }
 
-func (s *Service) readLines(ctx context.Context, _ *struct{}) (*linesOut, error) {
-	c, err := s.Lines(ctx)
-	return &linesOut{c}, err
+func (s *Service) readCalls(ctx context.Context, _ *struct{}) (*callsOut, error) {
+	c, err := s.Calls(ctx)
+	return &callsOut{c}, err
 }

@@ -42,7 +42,7 @@ func TestWhatTheLineWasLikeStaysWithTheVisit(t *testing.T) {
 
 	admin, other := w.member("administrator", 0), w.member("administrator", 1)
 	w.now = w.now.Add(time.Hour)
-	calls, err := w.Lines(w.as(admin, "lines.read"))
+	calls, err := w.Calls(w.as(admin, "calls.read"))
 	if err != nil || len(calls.Hours) != 1 || len(calls.Worst) != 1 {
 		t.Fatalf("%+v %v", calls, err)
 	}
@@ -50,13 +50,13 @@ func TestWhatTheLineWasLikeStaysWithTheVisit(t *testing.T) {
 		t.Fatalf("%+v %+v", h, calls.Worst)
 	}
 	for who, ctx := range map[string]*authz.Subject{"of another hospital": other, "without the role": w.staff} {
-		calls, err := w.Lines(w.as(ctx, "lines.read"))
+		calls, err := w.Calls(w.as(ctx, "calls.read"))
 		if err != nil || len(calls.Hours) != 0 || len(calls.Worst) != 0 {
 			t.Fatalf("an administrator %s: %+v %v", who, calls, err)
 		}
 	}
 	w.now = w.now.Add(24 * time.Hour)
-	if calls, err = w.Lines(w.as(admin, "lines.read")); err != nil || len(calls.Hours) != 0 {
+	if calls, err = w.Calls(w.as(admin, "calls.read")); err != nil || len(calls.Hours) != 0 {
 		t.Fatalf("a day later: %+v %v", calls, err)
 	}
 }

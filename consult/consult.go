@@ -2,8 +2,8 @@
 // go online?" over slot, waiting room and visit to the signed record.
 //
 // Read visit.go first: a visit's states and moves. decision.go asks the eligibility check with facts
-// from Postgres, policy.go has the life of first-visit policies; queue.go has the doctor's day, evidence.go the records of earlier
-// diagnoses, record.go the record of the visit.
+// from Postgres, policy.go has the life of first-visit policies; queue.go the doctor's day, evidence.go the records of earlier diagnoses,
+// record.go the record of the visit.
 // One human's calendar: registration.go says where a doctor may work, roster_plan.go turns weekly sessions into slots, roster.go is where
 // slots come from, booking.go holds, moves and series, waitlist.go who gets what becomes free, substitute.go the day a doctor falls ill,
 // calendar.go the way out to other calendars. once.go makes each deed happen once.
@@ -17,10 +17,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+	"golang.org/x/sync/singleflight"
 
 	"yuanzhen/consult/eligibility"
 	"yuanzhen/internal/ids"
-	"yuanzhen/internal/jobs"
 	"yuanzhen/internal/keys"
 	"yuanzhen/internal/live"
 	"yuanzhen/internal/pg"
@@ -45,17 +47,18 @@ type Service struct {
 	Notices Notices       // nil where nobody is told
 	Jobs    Later         // nil where nothing is done later
 
-	known atomic.Pointer[knownPolicies] // read last
+	known  atomic.Pointer[knownPolicies] // read last
+	losing singleflight.Group            // by slot: who has just lost it ask for the nearest times together
 }
 
 // Notices sends a message to an account's phone after the deed was committed. Texts name times and doctors, never why somebody is ill.
 type Notices interface {
-	Tell(ctx context.Context, tx tx, account ids.Account, text string) error
+	Tell(ctx context.Context, tx pgx.Tx, account ids.Account, text string) error
 }
 
-// Later does a job at its time (jobs.Queue), after the deed was committed.
+// Later does a job at each of the times (jobs.Queue), after the deed was committed.
 type Later interface {
-	InsertAt(ctx context.Context, tx tx, at time.Time, job jobs.Args) error
+	InsertAt(ctx context.Context, tx pgx.Tx, job river.JobArgs, at ...time.Time) error
 }
 
 // Rooms is what a visit asks of the media server (control.Rooms).

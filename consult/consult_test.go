@@ -47,14 +47,6 @@ type town struct {
 
 const passphrase = "a signing passphrase"
 
-// twin is another process of the same house.
-func (w *town) twin() *consult.Service {
-	o := w.Service
-	return &consult.Service{DB: o.DB, Now: o.Now, Log: o.Log, Rules: o.Rules, Signer: o.Signer, Keys: o.Keys, Rooms: o.Rooms, Desk: o.Desk,
-		Files: o.Files, Live: o.Live, Scripts: o.Scripts, Vault: o.Vault, Public: o.Public, Notices: o.Notices, Jobs: o.Jobs}
-}
-
-
 func newTown(t *testing.T) *town {
 	rules, err := eligibility.National()
 	if err != nil {

@@ -411,9 +411,11 @@ func (s *Service) gather(ctx context.Context, tx tx, a Ask) (eligibility.Facts, 
 	if f.Evidence, err = evidenceFacts(ctx, tx, a.Person); err != nil {
 		return f, slot, err
 	}
-	consents, err := selectConsents(ctx, tx, a.Person, now)
-	if err != nil {
-		return f, slot, err
+	var consents []string
+	if !a.InternetCare || !a.SensitivePI { // not both are given together with the question
+		if consents, err = selectConsents(ctx, tx, a.Person, now); err != nil {
+			return f, slot, err
+		}
 	}
 	f.Consent.InternetCare.Valid = a.InternetCare || slices.Contains(consents, "internet_care")
 	f.Consent.SensitivePI.Valid = a.SensitivePI || slices.Contains(consents, "sensitive_pi")

@@ -35,20 +35,22 @@ func (s *Service) mayActFor(ctx context.Context, tx tx, person ids.Person) error
 }
 
 func putConsents(ctx context.Context, tx tx, a Ask, account ids.Account, now time.Time) error {
-	for kind, given := range map[string]bool{"internet_care": a.InternetCare, "sensitive_pi": a.SensitivePI} {
-		if !given {
-			continue
-		}
-		_, err := tx.Exec(ctx, `
-			INSERT INTO consent (id, person_id, account_id, kind, text_version, signed_at)
-			SELECT $1, $2, $3, $4, $5, $6 WHERE NOT EXISTS (
-				SELECT FROM consent WHERE person_id = $2 AND kind = $4 AND text_version = $5 AND withdrawn_at IS NULL)`,
-			ids.New[ids.Consent](), a.Person, account, kind, consentVersion, now)
-		if err != nil {
-			return err
+	var given []string
+	var fresh []ids.Consent
+	for kind, agreed := range map[string]bool{"internet_care": a.InternetCare, "sensitive_pi": a.SensitivePI} {
+		if agreed {
+			given, fresh = append(given, kind), append(fresh, ids.New[ids.Consent]())
 		}
 	}
-	return nil
+	if len(given) == 0 {
+		return nil
+	}
+	_, err := tx.Exec(ctx, `
+		INSERT INTO consent (id, person_id, account_id, kind, text_version, signed_at)
+		SELECT id, $1, $2, k, $4, $5 FROM unnest($3::text[], $6::uuid[]) AS f (k, id) WHERE NOT EXISTS (
+			SELECT FROM consent c WHERE c.person_id = $1 AND c.kind = k AND c.text_version = $4 AND c.withdrawn_at IS NULL)`,
+		a.Person, account, given, consentVersion, now, texts(fresh))
+	return err
 }
 
 func selectConsents(ctx context.Context, tx tx, person ids.Person, now time.Time) ([]string, error) {

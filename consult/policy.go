@@ -475,7 +475,7 @@ func (s *Service) rejudgeLater(ctx context.Context, tx tx, policy ids.Policy) er
 	if s.Jobs == nil {
 		return nil
 	}
-	return s.Jobs.InsertAt(ctx, tx, s.Now(), Rejudge{policy})
+	return s.Jobs.InsertAt(ctx, tx, Rejudge{policy}, s.Now())
 }
 
 // rejudgeNow does it at once where there are no jobs.

@@ -251,8 +251,8 @@ func (s *Service) SayLate(ctx context.Context, doctor ids.Practitioner, d Delay,
 	return err
 }
 
-// Calls is what hangs in the corridor: numbers, no names.
-type Calls struct {
+// Numbers is what hangs in the corridor: numbers, no names.
+type Numbers struct {
 	Doctor     string `json:"doctor"`
 	Department string `json:"department"`
 	Now        []int  `json:"now"`     // with the doctor
@@ -262,7 +262,7 @@ type Calls struct {
 }
 
 // Display reads the numbers of a place's day.
-func (s *Service) Display(ctx context.Context, at ids.Institution) (list []Calls, err error) {
+func (s *Service) Display(ctx context.Context, at ids.Institution) (list []Numbers, err error) {
 	err = s.inTx(ctx, func(tx tx) error {
 		if !slices.Contains(authz.ScopeFrom(ctx).Places(), at) {
 			return fault.Missing()

@@ -15,8 +15,8 @@ func (s *Service) queueRoutes(api *httpapi.API) {
 		Summary: "Call the number of a waiting patient; again to recall"}, s.callIn)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/visits/{id}/skip", Action: "queue.call",
 		Summary: "Pass over a patient who does not come; the number is kept"}, s.skipIn)
-	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/institutions/{id}/calls", Action: "queue.display",
-		Summary: "Numbers for the display in the corridor"}, s.readCalls)
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/institutions/{id}/numbers", Action: "queue.display",
+		Summary: "Numbers for the display in the corridor"}, s.readNumbers)
 }
 
 type queueOut struct{ Body Queue }
@@ -41,11 +41,11 @@ func (s *Service) skipIn(ctx context.Context, in *callVisitIn) (*visitOut, error
 	return &visitOut{v}, err
 }
 
-type callsOut struct{ Body []Calls }
+type numbersOut struct{ Body []Numbers }
 
-func (s *Service) readCalls(ctx context.Context, in *PlacePath) (*callsOut, error) {
+func (s *Service) readNumbers(ctx context.Context, in *PlacePath) (*numbersOut, error) {
 	list, err := s.Display(ctx, in.ID)
-	return &callsOut{list}, err
+	return &numbersOut{list}, err
 }
 
 type chartOut struct{ Body Chart }

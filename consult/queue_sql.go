@@ -147,8 +147,8 @@ func accountsToday(ctx context.Context, tx tx, doctor ids.Practitioner, at ids.I
 		  AND (lower(s.during) AT TIME ZONE i.zone)::date = ($3::timestamptz AT TIME ZONE i.zone)::date`, doctor, at, now)
 }
 
-func selectCalls(ctx context.Context, tx tx, at ids.Institution, now time.Time) ([]Calls, error) {
-	return collect(ctx, tx, pgx.RowToStructByName[Calls], `
+func selectCalls(ctx context.Context, tx tx, at ids.Institution, now time.Time) ([]Numbers, error) {
+	return collect(ctx, tx, pgx.RowToStructByName[Numbers], `
 		SELECT d.name AS doctor, v.department,
 		       coalesce(array_agg(v.token ORDER BY v.started_at) FILTER (WHERE v.state IN ('in_consult', 'interrupted')), '{}') AS now,
 		       coalesce(array_agg(v.token ORDER BY v.called_at DESC) FILTER (WHERE v.state = 'checked_in' AND v.called_at IS NOT NULL), '{}') AS called,

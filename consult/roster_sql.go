@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -87,16 +88,17 @@ type slotRow struct {
 
 // findSlot finds the slot asked for; without one the earliest open slot of the doctor or department, or zero.
 func findSlot(ctx context.Context, tx tx, a Ask, now time.Time) (slotRow, error) {
+	which := `s.id = @slot AND (@stage <> 'booking' OR s.withdrawn_at IS NULL AND upper(s.during) > @now)`
+	if a.Slot.IsZero() {
+		which = `s.department = @department AND (@doctor::uuid IS NULL OR s.practitioner_id = @doctor)
+		         AND s.withdrawn_at IS NULL AND lower(s.during) > @now
+		         AND NOT EXISTS (SELECT FROM visit v WHERE v.slot_id = s.id AND v.state <> 'cancelled')
+		         AND NOT EXISTS (SELECT FROM hold h WHERE h.slot_id = s.id AND h.during @> now())`
+	}
 	rows, err := tx.Query(ctx, `
 		SELECT s.id, s.practitioner_id, s.institution_id, s.department, lower(s.during) AS start,
 		       EXISTS (SELECT FROM visit v WHERE v.slot_id = s.id AND v.state <> 'cancelled') AS taken
-		FROM slot s
-		WHERE s.purpose = 'visit'
-		  AND CASE WHEN @slot::uuid IS NOT NULL THEN s.id = @slot AND (@stage <> 'booking' OR s.withdrawn_at IS NULL AND upper(s.during) > @now)
-		           ELSE s.department = @department AND (@doctor::uuid IS NULL OR s.practitioner_id = @doctor)
-		                AND s.withdrawn_at IS NULL AND lower(s.during) > @now
-		                AND NOT EXISTS (SELECT FROM visit v WHERE v.slot_id = s.id AND v.state <> 'cancelled') END
-		ORDER BY lower(s.during) LIMIT 1`,
+		FROM slot s WHERE s.purpose = 'visit' AND `+which+` ORDER BY lower(s.during) LIMIT 1`,
 		pgx.NamedArgs{"slot": a.Slot, "stage": a.Stage, "now": now, "department": a.Department, "doctor": a.Doctor})
 	if err != nil {
 		return slotRow{}, err
@@ -126,15 +128,34 @@ func selectSlots(ctx context.Context, tx tx, doctor ids.Practitioner, now, until
 	return collect(ctx, tx, scanSlot, `
 		SELECT `+slotColumns+` FROM slot s JOIN institution i ON i.id = s.institution_id
 		WHERE s.practitioner_id = @doctor AND lower(s.during) BETWEEN @now::timestamptz - interval '4 hours' AND @until::timestamptz AND `+open+`
-		ORDER BY lower(s.during) LIMIT 500`, pgx.NamedArgs{"doctor": doctor, "now": now, "until": until})
+		ORDER BY lower(s.during) LIMIT 2000`, pgx.NamedArgs{"doctor": doctor, "now": now, "until": until})
 }
 
+// selectNearest looks three slots to either side, of the doctor and then of the department at the place: as much as an index
+// gives without reading a whole roster.
 func selectNearest(ctx context.Context, tx tx, taken ids.Slot, now time.Time) ([]Slot, error) {
+	var t slotRow
+	err := tx.QueryRow(ctx, `SELECT practitioner_id, institution_id, department, lower(during) FROM slot WHERE id = $1`, taken).
+		Scan(&t.PractitionerID, &t.InstitutionID, &t.Department, &t.Start)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return []Slot{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	side := func(other bool, after, order string) string {
+		whose := `s.practitioner_id = @doctor`
+		if other {
+			whose = `s.institution_id = @place AND s.department = @department AND s.practitioner_id <> @doctor`
+		}
+		return `(SELECT s.*, ` + strconv.FormatBool(other) + ` AS other FROM slot s WHERE ` + whose + ` AND lower(s.during) ` + after + ` @start AND s.id <> @taken AND ` + open + `
+			ORDER BY lower(s.during) ` + order + ` LIMIT 3)`
+	}
 	return collect(ctx, tx, scanSlot, `
-		SELECT `+slotColumns+` FROM slot t JOIN slot s ON s.department = t.department AND s.id <> t.id JOIN institution i ON i.id = s.institution_id
-		WHERE t.id = @taken AND `+open+`
-		ORDER BY s.practitioner_id <> t.practitioner_id, abs(extract(epoch FROM lower(s.during) - lower(t.during))), lower(s.during)
-		LIMIT 3`, pgx.NamedArgs{"taken": taken, "now": now})
+		SELECT `+slotColumns+` FROM (`+side(false, ">=", "")+` UNION ALL `+side(false, "<", "DESC")+` UNION ALL `+side(true, ">=", "")+` UNION ALL `+side(true, "<", "DESC")+`) s
+		JOIN institution i ON i.id = s.institution_id
+		ORDER BY s.other, abs(extract(epoch FROM lower(s.during) - @start::timestamptz)), lower(s.during)
+		LIMIT 3`, pgx.NamedArgs{"taken": taken, "now": now, "doctor": t.PractitionerID, "place": t.InstitutionID, "department": t.Department, "start": t.Start})
 }
 
 func selectDoctors(ctx context.Context, tx tx, department string, now time.Time) ([]DoctorOffer, error) {

@@ -26,6 +26,7 @@ func TestStatesAreDrawn(t *testing.T) {
 	want = section(want, "visit", "Visit 就诊 (consult/visit.go)", consult.VisitMoves)
 	want = section(want, "teleconsult", "Teleconsult 会诊 (consult/teleconsult.go)", consult.TeleconsultMoves)
 	want = section(want, "policy", "First-visit policy 首诊政策 (consult/policy.go)", consult.PolicyMoves)
+	want = section(want, "filing", "Filing 备案申请 (consult/registration.go)", consult.FilingMoves)
 	if *update {
 		if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
 			t.Fatal(err)

@@ -133,37 +133,44 @@ type Booking struct {
 
 	overbook string     // why it goes beside the visit that has the slot
 	series   ids.Series // one of several, all or none
+	unheld   bool       // the account holds no slot: nothing to end
 }
 
 // Book makes the visit if the slot is free and the law allows it. A refusal is stored as a decision;
 // of those who want one slot at the same time one wins.
 func (s *Service) Book(ctx context.Context, b Booking) (Visit, error) {
-	var id ids.Visit
+	var v Visit
 	var refused *Decision
 	account := authz.SubjectFrom(ctx).Account
 	b.Stage, b.Guardian = eligibility.Booking, false
 	err := s.inTx(ctx, func(tx tx) error {
 		refused = nil
-		asked, err := visitOfRequest(ctx, tx, account, b.RequestKey)
-		if err != nil || !asked.IsZero() {
-			id = asked
+		before, err := standingOf(ctx, tx, account, b)
+		switch {
+		case err != nil:
 			return err
-		}
-		if err := s.mayActFor(ctx, tx, b.Person); err != nil {
+		case !before.asked.IsZero():
+			v, err = s.visit(ctx, tx, before.asked)
 			return err
+		case !before.acts:
+			return fault.Missing()
+		case before.lost && len(b.RedFlags) == 0: // danger signs are answered whatever became of the slot
+			return errTaken
 		}
-		if len(b.RedFlags) == 0 { // danger signs are answered whatever became of the slot
-			if gone, err := slotLost(ctx, tx, account, b.Slot); err != nil || gone {
-				return cmpErr(err, errTaken)
-			}
+		b.unheld = !before.holds
+		id, place, no, err := s.bookOne(ctx, tx, account, b)
+		if err == nil && no != nil {
+			refused = no
+			return s.keep(ctx, tx, no, b.Person, ids.Visit{}, place)
 		}
-		var place ids.Institution
-		if id, place, refused, err = s.bookOne(ctx, tx, account, b); err == nil && refused != nil {
-			err = s.keep(ctx, tx, refused, b.Person, ids.Visit{}, place)
+		if err == nil {
+			v, err = s.find(ctx, tx, id)
 		}
 		return err
 	})
 	switch {
+	case errors.Is(err, errTaken):
+		return Visit{}, s.slotTaken(ctx, b.Slot)
 	case lost(err), pg.Violates(err, "visit_asked_once"):
 		return s.taken(ctx, account, b)
 	case err != nil:
@@ -171,10 +178,14 @@ func (s *Service) Book(ctx context.Context, b Booking) (Visit, error) {
 	case refused != nil:
 		return Visit{}, notEligible(*refused)
 	}
-	v, err := s.Visit(ctx, id)
 	s.tell("visit.changed", v)
-	s.tellQueue(ctx, v)
-	return v, err
+	s.tellDoctor(v)
+	return v, nil
+}
+
+// tellDoctor lets the doctor's list ask again: who is only booked stands in nobody's line yet.
+func (s *Service) tellDoctor(v Visit) {
+	s.Live.Publish(live.Event{Kind: "queue.changed", ID: v.Doctor.ID.String(), Practitioners: []ids.Practitioner{v.Doctor.ID}, Places: []ids.Institution{v.Institution.ID}})
 }
 
 var errTaken = errors.New("slot taken")

@@ -67,6 +67,10 @@ type filter struct {
 
 // selectVisits keeps to the scope: own persons, the doctor's patients, the coordinator's place.
 func selectVisits(ctx context.Context, tx tx, scope authz.Scope, f filter, now time.Time) ([]visitRow, error) {
+	only := "true"
+	if !f.Visit.IsZero() {
+		only = "v.id = @visit" // a statement of its own: its plan is kept
+	}
 	rows, err := tx.Query(ctx, `
 		SELECT v.id, v.state, v.kind, v.account_id, v.person_id, p.name AS person_name, p.sex, p.birth_date,
 		       v.practitioner_id, d.name AS doctor_name, d.title, v.institution_id, i.name AS institution_name, i.phone,
@@ -88,7 +92,7 @@ func selectVisits(ctx context.Context, tx tx, scope authz.Scope, f filter, now t
 		CROSS JOIN LATERAL (SELECT * FROM decision WHERE visit_id = v.id ORDER BY at DESC, id DESC LIMIT 1) n
 		WHERE (@scope_all OR v.institution_id = ANY (@scope_places) OR v.practitioner_id = @scope_practitioner
 		       OR EXISTS (SELECT FROM proxy x WHERE x.account_id = @scope_account AND x.person_id = v.person_id))
-		  AND (@visit::uuid IS NULL OR v.id = @visit)
+		  AND `+only+`
 		  AND (@person::uuid IS NULL OR v.person_id = @person)
 		  AND (NOT @today OR v.state IN ('checked_in', 'in_consult', 'interrupted')
 		       OR v.state = 'booked' AND lower(s.during) BETWEEN @now::timestamptz - interval '15 minutes' AND @now::timestamptz + interval '1 day')

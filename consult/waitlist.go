@@ -191,7 +191,7 @@ func (s *Service) offerFreed(ctx context.Context, tx tx, slot ids.Slot) error {
 		return err
 	}
 	if s.Jobs != nil {
-		if err := s.Jobs.InsertAt(ctx, tx, h.Until.Add(time.Second), OfferLapse{slot}); err != nil {
+		if err := s.Jobs.InsertAt(ctx, tx, OfferLapse{slot}, h.Until.Add(time.Second)); err != nil {
 			return err
 		}
 	}

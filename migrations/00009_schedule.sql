@@ -144,6 +144,7 @@ ALTER TABLE visit
     ADD COLUMN skipped_at   timestamptz;
 DROP INDEX visit_one_a_slot;
 CREATE UNIQUE INDEX visit_one_a_slot ON visit (slot_id) WHERE state <> 'cancelled' AND overbook_reason IS NULL;
+CREATE INDEX visit_slot ON visit (slot_id) WHERE state <> 'cancelled';  -- is a slot open? The unique index leaves out who was squeezed in
 CREATE UNIQUE INDEX visit_one_a_token ON visit (institution_id, department, practitioner_id, token_day, token);
 
 CREATE TABLE token_counter (
@@ -220,6 +221,7 @@ DROP TRIGGER visit_takes_slot ON visit;
 DROP FUNCTION visit_takes_slot;
 DROP TABLE teleconsult_further, doctor_delay, token_counter;
 DROP INDEX visit_one_a_token;
+DROP INDEX visit_slot;
 DROP INDEX visit_one_a_slot;
 ALTER TABLE visit DROP COLUMN overbook_reason, DROP COLUMN series_id, DROP COLUMN moved_from, DROP COLUMN moved_reason, DROP COLUMN cancelled_by,
     DROP COLUMN refund_due, DROP COLUMN token, DROP COLUMN token_day, DROP COLUMN called_at, DROP COLUMN skipped_at;

@@ -11,6 +11,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"yuanzhen/cmd/yuanzhen/app"
+	"yuanzhen/cmd/yuanzhen/bench"
 )
 
 // version is set at build time: -ldflags "-X main.version=v1.2.3".
@@ -27,6 +28,7 @@ type commands struct {
 	Audit       auditCmd       `cmd:"" help:"Prove that the audit log is whole. Example: yuanzhen audit verify --data var"`
 	Netcheck    netcheckCmd    `cmd:"" help:"Does this network carry visits? Paths, loss, jitter, throughput, remedies. Example: yuanzhen netcheck https://visit.example.org"`
 	Demo        demoCmd        `cmd:"" help:"Ask a running demo for its people and rooms. Example: yuanzhen demo cast --addr http://127.0.0.1:8080 --json"`
+	Bench       bench.Cmd      `cmd:"" help:"Measure this machine. Example: yuanzhen bench booking"`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 	Completion  completionCmd  `cmd:"" help:"Print a completion script. Example: source <(yuanzhen completion bash)"`
 }

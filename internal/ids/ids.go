@@ -32,9 +32,6 @@ type (
 	teleconsult  struct{}
 	study        struct{}
 	grant        struct{}
-	link         struct{}
-	message      struct{}
-	policy       struct{}
 	filing       struct{}
 	template     struct{}
 	exception    struct{}
@@ -42,6 +39,9 @@ type (
 	waitEntry    struct{}
 	series       struct{}
 	feed         struct{}
+	link         struct{}
+	message      struct{}
+	policy       struct{}
 )
 
 type (
@@ -61,16 +61,16 @@ type (
 	Teleconsult  = ID[teleconsult]
 	Study        = ID[study]
 	Grant        = ID[grant]
-	Link         = ID[link]      // a way into a visit's room that opens once
-	Message      = ID[message]   // said or shown in a visit's room
-	Policy       = ID[policy]    // one version of a first-visit policy
 	Filing       = ID[filing]    // an application for a registration
 	Template     = ID[template]  // a weekly session of a roster
 	Exception    = ID[exception] // a day off the roster
 	Hold         = ID[hold]
 	WaitEntry    = ID[waitEntry]
 	Series       = ID[series]
-	Feed         = ID[feed] // a calendar's secret address
+	Feed         = ID[feed]    // a calendar's secret address
+	Link         = ID[link]    // a way into a visit's room that opens once
+	Message      = ID[message] // said or shown in a visit's room
+	Policy       = ID[policy]  // one version of a first-visit policy
 )
 
 // New makes a fresh identifier: ids.New[ids.Visit]().

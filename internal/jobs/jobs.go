@@ -27,11 +27,14 @@ type Periodic struct {
 	Args  river.JobArgs
 }
 
-// New makes the queue with everybody's workers.
+// New makes the queue with everybody's workers; without any it only inserts.
 func New(db *pg.Pool, log *slog.Logger, workers *river.Workers, duties ...Periodic) (*Queue, error) {
 	config := &river.Config{
 		Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 8}}, Workers: workers,
 		Logger: slog.New(quiet{log.Handler()}), FetchCooldown: 20 * time.Millisecond, FetchPollInterval: 500 * time.Millisecond,
+	}
+	if workers == nil {
+		config.Queues = nil
 	}
 	for _, d := range duties {
 		config.PeriodicJobs = append(config.PeriodicJobs, river.NewPeriodicJob(river.PeriodicInterval(d.Every),
@@ -52,9 +55,13 @@ func (q *Queue) Insert(ctx context.Context, tx pgx.Tx, args river.JobArgs) error
 	return err
 }
 
-// InsertAt adds a job that is worked at its time.
-func (q *Queue) InsertAt(ctx context.Context, tx pgx.Tx, at time.Time, args river.JobArgs) error {
-	_, err := q.client.InsertTx(ctx, tx, args, &river.InsertOpts{ScheduledAt: at})
+// InsertAt adds a job that is worked at each of the times.
+func (q *Queue) InsertAt(ctx context.Context, tx pgx.Tx, args river.JobArgs, at ...time.Time) error {
+	list := make([]river.InsertManyParams, len(at))
+	for i, when := range at {
+		list[i] = river.InsertManyParams{Args: args, InsertOpts: &river.InsertOpts{ScheduledAt: when}}
+	}
+	_, err := q.client.InsertManyFastTx(ctx, tx, list)
 	return err
 }
 

@@ -25,30 +25,39 @@ export async function sheet({ context }: Someone, name: string): Promise<Buffer>
   return photo
 }
 
-/** Books the doctor's earliest time for a follow-up of hypertension, evidence checked. Returns the visit's id. */
-export async function book(house: House, patient: Person, coordinator: Person): Promise<string> {
-  const ask = async <T>(person: Person, method: string, path: string, body?: object | FormData): Promise<T> => {
-    const { status, body: answer } = await house.call(person.session, method, `/api/v1${path}`, body)
-    assert.ok(status < 300, `${method} ${path} answered ${status} ${JSON.stringify(answer)}`)
-    return answer as T
-  }
-  const me = await ask<{ persons: { id: string }[] }>(patient, 'GET', '/me')
+/** One call of a person's program, which must be answered well. */
+export async function ask<T>(
+  house: House,
+  person: Person,
+  method: string,
+  path: string,
+  body?: object | FormData,
+): Promise<T> {
+  const { status, body: answer } = await house.call(person.session, method, `/api/v1${path}`, body)
+  assert.ok(status < 300, `${method} ${path} answered ${status} ${JSON.stringify(answer)}`)
+  return answer as T
+}
+
+/** Hands in a record of hypertension that the coordinator checks. Returns the person's id. */
+export async function proven(house: House, patient: Person, coordinator: Person): Promise<string> {
+  const me = await ask<{ persons: { id: string }[] }>(house, patient, 'GET', '/me')
   const person_id = me.persons[0]?.id ?? ''
   const diagnosis = { icd10: 'I10.x00', dx_date: monthsAgo(3) }
   const form = new FormData()
   const fields = { person_id, ...diagnosis, institution_name: '清河市第一医院', doc_type: '门诊病历' }
   for (const [name, value] of Object.entries(fields)) form.set(name, value)
   form.set('file', new Blob([paper], { type: 'image/png' }), 'paper.png')
-  const evidence = await ask<{ id: string }>(patient, 'POST', '/evidence', form)
-  await ask(coordinator, 'POST', `/evidence/${evidence.id}/verify`, { result: 'verified', ...diagnosis, note: '' })
-  const doctors = await ask<{ name: string; earliest: { id: string } }[]>(
-    patient,
-    'GET',
-    `/doctors?department=${encodeURIComponent('心血管内科')}`,
-  )
-  const visit = await ask<{ id: string }>(patient, 'POST', '/visits', {
+  const evidence = await ask<{ id: string }>(house, patient, 'POST', '/evidence', form)
+  const check = { result: 'verified', ...diagnosis, note: '' }
+  await ask(house, coordinator, 'POST', `/evidence/${evidence.id}/verify`, check)
+  return person_id
+}
+
+/** Books a slot for a follow-up of hypertension. Returns the visit's id. */
+export async function bookSlot(house: House, patient: Person, person_id: string, slot_id: string): Promise<string> {
+  const visit = await ask<{ id: string }>(house, patient, 'POST', '/visits', {
     person_id,
-    slot_id: doctors.find(({ name }) => name === '张建国')?.earliest.id,
+    slot_id,
     kind: 'follow_up',
     icd10: 'I10.x00',
     complaint: '续方',
@@ -58,6 +67,18 @@ export async function book(house: House, patient: Person, coordinator: Person): 
     consents: { internet_care: true, sensitive_pi: true },
   })
   return visit.id
+}
+
+/** Books the doctor's earliest time for a follow-up of hypertension, evidence checked. Returns the visit's id. */
+export async function book(house: House, patient: Person, coordinator: Person): Promise<string> {
+  const person_id = await proven(house, patient, coordinator)
+  const doctors = await ask<{ name: string; earliest: { id: string } }[]>(
+    house,
+    patient,
+    'GET',
+    `/doctors?department=${encodeURIComponent('心血管内科')}`,
+  )
+  return bookSlot(house, patient, person_id, doctors.find(({ name }) => name === '张建国')?.earliest.id ?? '')
 }
 
 export async function checkIn(house: House, patient: Person, visit: string): Promise<void> {

@@ -9,7 +9,7 @@ import type { Me, Role } from './api/types'
 import { EvidenceDesk } from './booking/evidence_desk'
 import { lang, rememberReading } from './i18n/i18n'
 import { StaffSignIn } from './identity/staff_signin'
-import { LinesPage } from './ops/lines'
+import { CallsPage } from './ops/calls'
 import { Status } from './ops/status'
 import { w } from './ops/words'
 import { DecisionList, DecisionSheet } from './policy/decisions'
@@ -17,7 +17,7 @@ import { RuleList } from './policy/rules'
 import { w as policy } from './policy/words'
 import { Workbench } from './policy/workbench'
 import { ReviewDesk } from './prescribe/review_desk'
-import { CallsPage, WaitsPage } from './schedule/desk'
+import { NumbersPage, WaitsPage } from './schedule/desk'
 import { RegistrationsPage } from './schedule/registrations'
 import { RosterPage } from './schedule/roster'
 import { Cases } from './teleconsult/cases'
@@ -35,12 +35,12 @@ const screens: readonly Screen[] = [
   { href: '/staff/review', label: () => w('nav.review'), roles: ['pharmacist'] },
   { href: '/staff/evidence', label: () => w('nav.evidence'), roles: ['coordinator'] },
   { href: '/staff/board', label: () => w('nav.board'), roles: ['coordinator'] },
-  { href: '/staff/lines', label: () => w('nav.lines'), roles: ['administrator', 'regulator'] },
-  { href: '/staff/policies', label: () => policy('nav.policies'), roles: ['administrator', 'regulator'] },
-  { href: '/staff/decisions', label: () => policy('nav.decisions'), roles: ['administrator', 'regulator'] },
   { href: '/staff/roster', label: () => w('nav.roster'), roles: ['doctor', 'coordinator'] },
   { href: '/staff/waits', label: () => w('nav.waits'), roles: ['doctor', 'coordinator'] },
-  { href: '/staff/calls', label: () => w('nav.calls'), roles: ['coordinator'] },
+  { href: '/staff/numbers', label: () => w('nav.numbers'), roles: ['coordinator'] },
+  { href: '/staff/calls', label: () => w('nav.calls'), roles: ['administrator', 'regulator'] },
+  { href: '/staff/policies', label: () => policy('nav.policies'), roles: ['administrator', 'regulator'] },
+  { href: '/staff/decisions', label: () => policy('nav.decisions'), roles: ['administrator', 'regulator'] },
   { href: '/staff/status', label: () => w('nav.status'), roles: ['administrator', 'regulator'] },
   { href: '/staff/roster', label: () => w('nav.roster'), roles: ['administrator'] },
   { href: '/staff/registrations', label: () => w('nav.registrations'), roles: ['doctor', 'administrator'] },
@@ -159,16 +159,16 @@ function Inside() {
             <Route path="/staff/review" component={ReviewDesk} />
             <Route path="/staff/evidence" component={EvidenceDesk} />
             <Route path="/staff/board" component={Board} />
-            <Route path="/staff/lines" component={LinesPage} />
+            <Route path="/staff/roster" component={RosterPage} />
+            <Route path="/staff/registrations" component={RegistrationsPage} />
+            <Route path="/staff/waits" component={WaitsPage} />
+            <Route path="/staff/numbers" component={NumbersPage} />
+            <Route path="/staff/calls" component={CallsPage} />
             <Route path="/staff/policies" component={Workbench} />
             <Route path="/staff/policies/:id" component={Workbench} />
             <Route path="/staff/rules" component={RuleList} />
             <Route path="/staff/decisions" component={DecisionList} />
             <Route path="/staff/decisions/:id" component={DecisionSheet} />
-            <Route path="/staff/roster" component={RosterPage} />
-            <Route path="/staff/registrations" component={RegistrationsPage} />
-            <Route path="/staff/waits" component={WaitsPage} />
-            <Route path="/staff/calls" component={CallsPage} />
             <Route path="/staff/status" component={Status} />
             <Route default component={Home} />
           </Router>

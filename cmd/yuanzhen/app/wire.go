@@ -74,8 +74,6 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 	}
 	sms.Register(workers)
 	river.AddWorker(workers, &sealer{log: h.audit})
-	rejudger := &consult.Rejudger{}
-	river.AddWorker(workers, rejudger)
 	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, job *river.Job[consult.Reminder]) error {
 		return h.consult.Remind(ctx, job.Args)
 	}))
@@ -86,6 +84,8 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 		_, err := h.consult.BlockLapsed(ctx)
 		return err
 	}))
+	rejudger := &consult.Rejudger{}
+	river.AddWorker(workers, rejudger)
 	if h.queue, err = jobs.New(e.db, a.log, workers, jobs.Periodic{Every: sealEvery, Args: sealArgs{}}, jobs.Periodic{Every: lapseEvery, Args: lapseArgs{}}); err != nil {
 		return nil, err
 	}

@@ -17,7 +17,7 @@ var Places = []Place{
 	{"12420116MB1C7YN02A", "永宁县人民医院", "county_hospital", "420116", "永宁县人民路 6 号", "027-5550 6600",
 		[]string{"内科", "全科", "心血管内科", "放射科"}},
 	{"12420000MB1D3JC03B", "江城大学附属医院", "internet_hospital", "420106", "江城市珞珈路 99 号", "027-5550 8800",
-		[]string{"呼吸内科", "放射科", "胸外科"}},
+		[]string{"呼吸内科", "放射科", "胸外科", "全科"}},
 }
 
 // Catalogue are the diseases the Internet hospitals follow up online.
@@ -86,9 +86,9 @@ var People = []Staff{
 		Story: "替诊 / stands in for colleagues"},
 	{Login: "sun", Name: "孙丽", Role: "coordinator", Home: "清河市第一医院", Story: "核资料、派会诊 / checks records, assigns consults"},
 	{Login: "qian", Name: "钱进", Role: "administrator", Home: "清河市第一医院", Story: "管理 / administers"},
+	{Login: "ding", Name: "丁宁", Role: "administrator", Home: "江城大学附属医院", Story: "管理，确认备案 / administers, confirms filings"},
 	{Login: "zhengyan", Name: "郑岩", Role: "administrator", Home: "清河市第一医院", Story: "医务部，审批政策 / medical director, approves policies"},
 	{Login: "hejing", Name: "何静", Role: "administrator", Home: "清河市第一医院", Story: "合规部，审批政策 / compliance, approves policies"},
-	{Login: "ding", Name: "丁宁", Role: "administrator", Home: "江城大学附属医院", Story: "管理，确认备案 / administers, confirms filings"},
 	{Login: "wu", Name: "吴监", Role: "regulator", Home: "清河市第一医院", Story: "监管 / regulator"},
 	{Login: "zhao", Name: "赵志远", Role: "doctor", Home: "永宁县人民医院", Title: "主治医师", Rank: 2, Scope: []string{"内科", "全科"},
 		Story: "县医院，请会诊 / county doctor, asks for consults"},

@@ -371,7 +371,7 @@ export type CallQuality = {
   }[]
   gaps: { seat: string; from: string; to?: string }[]
 }
-export type Lines = {
+export type Calls = {
   since: string
   hours: {
     hour: string
@@ -656,10 +656,10 @@ export type ChangeKind =
   | 'evidence.changed'
   | 'prescription.changed'
   | 'teleconsult.changed'
-  | 'policy.changed'
   | 'filing.changed'
   | 'roster.changed'
   | 'wait.changed'
+  | 'policy.changed'
 
 export type RegistrationKind = 'primary' | 'filed' | 'registered'
 
@@ -792,7 +792,7 @@ export type NewWait = {
   wish: { kind: VisitKind; icd10: string; severity: Severity; intends_rx: boolean; complaint: string }
   consents: Consents
 }
-export type Calls = {
+export type Numbers = {
   doctor: string
   department: string
   now: number[]

@@ -4,7 +4,7 @@ import { useLocation } from 'preact-iso'
 import { get, post } from '../api/client'
 import { useDeed, useOnce, useResource } from '../api/resource'
 import { me } from '../api/session'
-import type { Calls, Visit, WaitEntry } from '../api/types'
+import type { Numbers, Visit, WaitEntry } from '../api/types'
 import { moment } from '../i18n/format'
 import { Button, Dialog, Field, Loading, Notice, ProblemNote, Select, useTitle } from '../ui/parts'
 import { w } from './words'
@@ -134,11 +134,11 @@ function Squeeze({ entry, onClose, onDone }: { entry: WaitEntry; onClose: () => 
 }
 
 /** Numbers, no names: fit to hang in a corridor. */
-export function CallsPage() {
+export function NumbersPage() {
   const place = me().roles.find(({ role }) => role === 'coordinator' || role === 'administrator')?.place
   const list = useResource(
-    place && `calls ${place.id}`,
-    (signal) => get<Calls[]>(`/institutions/${place?.id}/calls`, signal),
+    place && `numbers ${place.id}`,
+    (signal) => get<Numbers[]>(`/institutions/${place?.id}/numbers`, signal),
     ['queue.changed', 'visit.changed'],
   )
   useTitle(w('calls.title'))

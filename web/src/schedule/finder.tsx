@@ -97,7 +97,7 @@ export function MeetingFinder({
       {found && found.times.length === 0 && (
         <div role="status" data-test="no-common-time">
           <Notice tone="warn" title={w('mdt.why')}>
-            <ul class="plain">
+            <ul class="bare">
               {found.why.map((one) => (
                 <li key={one.names.join()}>{pick(one.say)}</li>
               ))}

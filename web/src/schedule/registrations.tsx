@@ -53,7 +53,7 @@ export function RegistrationsPage() {
         {past.length > 0 && (
           <section class="card">
             <h2>{w('fil.past')}</h2>
-            <ul class="plain">
+            <ul class="bare">
               {past.map((one) => (
                 <li key={one.id}>
                   <span class={`tag ${one.state === 'confirmed' ? 'ok' : one.state === 'refused' ? 'danger' : ''}`}>
@@ -297,7 +297,7 @@ function Holidays() {
       />
       <details>
         <summary>{w('cal.list', { n: days.value?.length ?? 0 })}</summary>
-        <ul class="plain">
+        <ul class="bare">
           {days.value?.map((one) => (
             <li key={one.day}>
               {one.day} <span class={`tag ${one.kind === 'holiday' ? 'warn' : 'info'}`}>{w(`cal.${one.kind}`)}</span>{' '}

@@ -104,7 +104,10 @@ function Sessions({ list, zone }: { list: RosterSession[]; zone: string | undefi
       {list.map((one) => (
         <li key={`${one.start} ${one.busy}`} class={one.busy ? 'busy' : (one.purpose ?? '')} data-test="session">
           <b>
-            {clock(one.start, zone)}-{clock(one.end, zone)}
+            {clock(one.start, zone)}-
+            {isoDay(one.end, zone) > isoDay(one.start, zone) && clock(one.end, zone) !== '00:00'
+              ? w('roster.nextday', { at: clock(one.end, zone) })
+              : clock(one.end, zone)}
           </b>
           {one.busy ? (
             <span title={w('roster.busy.say')}>{w('roster.busy')}</span>
@@ -170,7 +173,7 @@ function Templates({
     <section class="card" data-test="templates">
       <h2>{w('tpl.title')}</h2>
       {list.length === 0 && <p class="meta">{w('tpl.none')}</p>}
-      <ul class="plain">
+      <ul class="bare">
         {list
           .filter((one) => !one.until)
           .map((one) => (
@@ -264,6 +267,7 @@ function Templates({
           <Field label={w('tpl.since')} name="since" type="date" value={since} onInput={setSince} />
         </div>
         <p class="hint">{w('tpl.duty')}</p>
+        {departments.length === 0 && <Notice tone="warn" title={w('tpl.nodept')} />}
         <ProblemNote problem={deed.problem} />
         <div class="row">
           <Button look="primary" type="submit" busy={deed.busy} disabled={!usable} test="add-template">
@@ -327,7 +331,7 @@ function Publishing({ doctor, onDone }: { doctor: string; onDone: () => void }) 
               .filter(Boolean)
               .join(' · ')}
           </Notice>
-          <ul class="plain">
+          <ul class="bare">
             {refused.map((one) => (
               <li key={`${one.template_id} ${one.day}`} data-test="refused">
                 <b>
@@ -421,7 +425,7 @@ function Sick({
           >
             {result.of.teleconsults > 0 && w('sick.tele', { n: result.of.teleconsults })}
           </Notice>
-          <ul class="plain">
+          <ul class="bare">
             {result.of.visits.map((one) => (
               <li key={one.id}>
                 <b>
@@ -577,7 +581,7 @@ function Spreadsheet({ doctor, places, onDone }: { doctor: string; places: Regis
               title={result.dry ? w('file.would', { rows: result.of.rows }) : w('file.done', { n: result.of.added })}
             />
           )}
-          <ul class="plain">
+          <ul class="bare">
             {result.of.errors.map((one) => (
               <li key={one.line}>{w('file.line', { line: one.line, why: pick(one.reason) })}</li>
             ))}

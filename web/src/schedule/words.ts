@@ -7,6 +7,7 @@ export const w = phrases({
   'roster.prev': { zh: '上一周', en: 'Previous week' },
   'roster.next': { zh: '下一周', en: 'Next week' },
   'roster.empty': { zh: '没有安排', en: 'Nothing' },
+  'roster.nextday': { zh: '次日 {at}', en: '{at} next day' },
   'roster.busy': { zh: '忙', en: 'Busy' },
   'roster.busy.say': { zh: '在别处，含义只有本人知道', en: 'Elsewhere; only the doctor knows what' },
   'roster.booked': { zh: '已约 {booked} / {slots}', en: '{booked} of {slots} booked' },
@@ -38,6 +39,10 @@ export const w = phrases({
   'tpl.department': { zh: '科室', en: 'Department' },
   'tpl.fee': { zh: '诊费（元）', en: 'Fee (yuan)' },
   'tpl.since': { zh: '从哪天起', en: 'Since' },
+  'tpl.nodept': {
+    zh: '这家医院没有您专业范围内的科室，不能在那里排门诊。',
+    en: 'This hospital has no department within the doctor’s field; no clinic can be opened there.',
+  },
   'tpl.save': { zh: '加上', en: 'Add' },
   'tpl.end': { zh: '停掉', en: 'End' },
   'tpl.clock': { zh: '写成 09:00 的样子', en: 'Write it like 09:00' },

@@ -1,12 +1,12 @@
 import { cleanup, render, screen, within } from '@testing-library/preact'
 import { afterEach, describe, expect, it } from 'vitest'
-import type { Lines } from '../api/types'
+import type { Calls } from '../api/types'
 import { lang } from '../i18n/i18n'
-import { LineTables } from './lines'
+import { CallTables } from './calls'
 
 afterEach(cleanup)
 
-const lines: Lines = {
+const calls: Calls = {
   since: '2026-11-26T10:00:00+08:00',
   hours: [
     {
@@ -42,7 +42,7 @@ const lines: Lines = {
 describe('the lines of a day', () => {
   it('says which calls to ring about, and marks what a person hears', () => {
     lang.value = 'zh'
-    render(<LineTables lines={lines} />)
+    render(<CallTables calls={calls} />)
     const [worst, hours] = screen.getAllByRole('table') as [HTMLElement, HTMLElement]
     expect(within(worst).getByText('病人')).toBeTruthy()
     expect([...worst.querySelectorAll('.tag.warn')].map((tag) => tag.textContent?.trim())).toEqual([
@@ -54,7 +54,7 @@ describe('the lines of a day', () => {
     expect([...hours.querySelectorAll('.tag.warn')].map((tag) => tag.textContent?.trim())).toEqual(['420\u00a0ms'])
   })
   it('says that there were no calls, and since when', () => {
-    render(<LineTables lines={{ ...lines, hours: [], worst: [] }} />)
+    render(<CallTables calls={{ ...calls, hours: [], worst: [] }} />)
     expect(screen.getByText('这段时间没有通话。')).toBeTruthy()
   })
 })

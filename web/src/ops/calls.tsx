@@ -1,7 +1,7 @@
-// The lines of the last 24 hours: how lines were, hour by hour, and which to ring about. No names.
+// The lines of the last 24 hours: how calls were, hour by hour, and which to ring about. No names.
 import { get } from '../api/client'
 import { useResource } from '../api/resource'
-import type { Lines } from '../api/types'
+import type { Calls } from '../api/types'
 import { clock, moment } from '../i18n/format'
 import { Icon } from '../ui/icons'
 import { Button, Loading, ProblemNote, useTitle } from '../ui/parts'
@@ -24,53 +24,53 @@ function Figure({ value, over }: { value: string; over: boolean }) {
   )
 }
 
-export function LinesPage() {
-  const lines = useResource('lines', (signal) => get<Lines>('/lines', signal))
-  useTitle(w('lines.title'))
+export function CallsPage() {
+  const calls = useResource('calls', (signal) => get<Calls>('/calls', signal))
+  useTitle(w('calls.title'))
   return (
-    <main class="column paper" id="content" data-test="lines">
+    <main class="column paper" id="content" data-test="calls">
       <div class="top">
-        <h1>{w('lines.title')}</h1>
-        <Button onPress={lines.refresh} busy={lines.loading}>
+        <h1>{w('calls.title')}</h1>
+        <Button onPress={calls.refresh} busy={calls.loading}>
           {w('st.again')}
         </Button>
       </div>
-      <ProblemNote problem={lines.problem} again={lines.refresh} />
-      {!lines.value && !lines.problem && <Loading />}
-      {lines.value && <LineTables lines={lines.value} />}
+      <ProblemNote problem={calls.problem} again={calls.refresh} />
+      {!calls.value && !calls.problem && <Loading />}
+      {calls.value && <CallTables calls={calls.value} />}
     </main>
   )
 }
 
-export function LineTables({ lines }: { lines: Lines }) {
-  if (lines.hours.length === 0)
+export function CallTables({ calls }: { calls: Calls }) {
+  if (calls.hours.length === 0)
     return (
       <div class="empty">
-        <p>{w('lines.none')}</p>
-        <p class="meta">{w('lines.since', { at: moment(lines.since) })}</p>
+        <p>{w('calls.none')}</p>
+        <p class="meta">{w('calls.since', { at: moment(calls.since) })}</p>
       </div>
     )
   return (
     <>
       <section class="stack">
-        <h2>{w('lines.worst')}</h2>
-        {lines.worst.length === 0 && <p>{w('lines.worst.none')}</p>}
-        {lines.worst.length > 0 && (
+        <h2>{w('calls.worst')}</h2>
+        {calls.worst.length === 0 && <p>{w('calls.worst.none')}</p>}
+        {calls.worst.length > 0 && (
           <table data-test="worst">
             <thead>
               <tr>
-                <th scope="col">{w('lines.visit')}</th>
-                <th scope="col">{w('lines.seat')}</th>
-                <th scope="col">{w('lines.concealed')}</th>
-                <th scope="col">{w('lines.gaps')}</th>
-                <th scope="col">{w('lines.loss')}</th>
-                <th scope="col">{w('lines.rtt')}</th>
-                <th scope="col">{w('lines.sound')}</th>
-                <th scope="col">{w('lines.relay')}</th>
+                <th scope="col">{w('calls.visit')}</th>
+                <th scope="col">{w('calls.seat')}</th>
+                <th scope="col">{w('calls.concealed')}</th>
+                <th scope="col">{w('calls.gaps')}</th>
+                <th scope="col">{w('calls.loss')}</th>
+                <th scope="col">{w('calls.rtt')}</th>
+                <th scope="col">{w('calls.sound')}</th>
+                <th scope="col">{w('calls.relay')}</th>
               </tr>
             </thead>
             <tbody>
-              {lines.worst.map((call) => (
+              {calls.worst.map((call) => (
                 <tr key={call.visit_id + call.seat}>
                   <th scope="row">
                     {clock(call.at)} {call.institution} <span class="mono">{call.visit_id.slice(-6)}</span>
@@ -97,23 +97,23 @@ export function LineTables({ lines }: { lines: Lines }) {
         )}
       </section>
       <section class="stack">
-        <h2>{w('lines.hours')}</h2>
+        <h2>{w('calls.hours')}</h2>
         <table data-test="hours">
           <thead>
             <tr>
-              <th scope="col">{w('lines.hour')}</th>
-              <th scope="col">{w('lines.visits')}</th>
-              <th scope="col">{w('lines.rtt95')}</th>
-              <th scope="col">{w('lines.loss95')}</th>
-              <th scope="col">{w('lines.concealed95')}</th>
-              <th scope="col">{w('lines.gaps')}</th>
-              <th scope="col">{w('lines.sound')}</th>
-              <th scope="col">{w('lines.tcp')}</th>
-              <th scope="col">{w('lines.relay')}</th>
+              <th scope="col">{w('calls.hour')}</th>
+              <th scope="col">{w('calls.visits')}</th>
+              <th scope="col">{w('calls.rtt95')}</th>
+              <th scope="col">{w('calls.loss95')}</th>
+              <th scope="col">{w('calls.concealed95')}</th>
+              <th scope="col">{w('calls.gaps')}</th>
+              <th scope="col">{w('calls.sound')}</th>
+              <th scope="col">{w('calls.tcp')}</th>
+              <th scope="col">{w('calls.relay')}</th>
             </tr>
           </thead>
           <tbody>
-            {lines.hours.map((hour) => (
+            {calls.hours.map((hour) => (
               <tr key={hour.hour}>
                 <th scope="row">{clock(hour.hour)}</th>
                 <td>{hour.visits}</td>
@@ -134,7 +134,7 @@ export function LineTables({ lines }: { lines: Lines }) {
             ))}
           </tbody>
         </table>
-        <p class="meta">{w('lines.note')}</p>
+        <p class="meta">{w('calls.note')}</p>
       </section>
     </>
   )
