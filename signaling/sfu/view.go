@@ -58,7 +58,7 @@ func (p *Peer) fill(ups []*UpTrack, seat string) error {
 			}
 			continue
 		}
-		d := &DownTrack{up: ups[i], seat: seat, link: p.sub.link}
+		d := newDownTrack(ups[i], seat, p.sub.link)
 		ups = slices.Delete(ups, i, i+1)
 		sender, err := p.sub.link.api.NewRTPSender(d, p.sub.pc.SCTP().Transport())
 		if err == nil {
