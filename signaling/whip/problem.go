@@ -8,14 +8,13 @@ import (
 
 // Problem is what a client is told when a request fails (RFC 9457), in the words of the house.
 type Problem struct {
-	Type   string `json:"type"`
-	Title  string `json:"title"`
-	Status int    `json:"status"`
-	Code   string `json:"code"`
-	Detail text   `json:"detail"`
-	Remedy text   `json:"remedy"`
-	// RequestID is what the edge has put into X-Request-Id.
-	RequestID string `json:"request_id"`
+	Type      string `json:"type"`
+	Title     string `json:"title"`
+	Status    int    `json:"status"`
+	Code      string `json:"code"`
+	Detail    text   `json:"detail"`
+	Remedy    text   `json:"remedy"`
+	RequestID string `json:"request_id,omitempty"`
 
 	cause error
 }
@@ -106,7 +105,8 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		h.log.Error("a media session failed", "error", err)
 		p = errInternal
 	}
-	header := w.Header()
+	header, told := w.Header(), *p
+	told.RequestID = header.Get("X-Request-Id") // set by who serves us, if at all
 	switch p.Status {
 	case http.StatusUnauthorized:
 		header.Set("WWW-Authenticate", "Bearer")
@@ -116,7 +116,5 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	header.Set("Content-Type", "application/problem+json")
 	header.Set("Cache-Control", "no-store")
 	w.WriteHeader(p.Status)
-	told := *p
-	told.RequestID = header.Get("X-Request-Id")
 	_ = json.NewEncoder(w).Encode(told)
 }
