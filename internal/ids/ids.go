@@ -35,6 +35,7 @@ type (
 	link         struct{}
 	message      struct{}
 	policy       struct{}
+	recording    struct{}
 )
 
 type (
@@ -54,7 +55,8 @@ type (
 	Teleconsult  = ID[teleconsult]
 	Study        = ID[study]
 	Grant        = ID[grant]
-	Link         = ID[link]    // a way into a visit's room that opens once
+	Link         = ID[link] // a way into a visit's room that opens once
+	Recording    = ID[recording]
 	Message      = ID[message] // said or shown in a visit's room
 	Policy       = ID[policy]  // one version of a first-visit policy
 )
