@@ -106,23 +106,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/decisions": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Decisions within reach, the newest first; without names */
-        get: operations["get-decisions"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/decisions/{id}": {
         parameters: {
             query?: never;
@@ -130,25 +113,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A decision with all it rests on, proved and judged again (PIPL Art. 24) */
+        /** A decision with the facts it rests on (PIPL Art. 24) */
         get: operations["get-decisions-id"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/decisions/{id}/dossier": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The decision as a file that 'yuanzhen eligibility verify' proves offline */
-        get: operations["get-decisions-id-dossier"];
         put?: never;
         post?: never;
         delete?: never;
@@ -253,57 +219,6 @@ export interface paths {
         put?: never;
         /** May this visit go online, now, with this doctor? The answer is kept */
         post: operations["post-eligibility"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/eligibility/check": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Judge a facts document with policies, as 'yuanzhen eligibility check' does; nothing is kept */
-        post: operations["post-eligibility-check"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/eligibility/keys": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Public keys that decisions are or were signed with */
-        get: operations["get-eligibility-keys"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/eligibility/rules": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The rules in force here, in the order of evaluation, with citations and stories */
-        get: operations["get-eligibility-rules"];
-        put?: never;
-        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -498,6 +413,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/netcheck": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A room for a device to hear itself, to check a network */
+        post: operations["post-netcheck"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/netcheck/bytes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Bytes without meaning, to measure throughput */
+        get: operations["get-netcheck-bytes"];
+        put?: never;
+        /** Takes bytes and forgets them, to measure throughput */
+        post: operations["post-netcheck-bytes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/patients": {
         parameters: {
             query?: never;
@@ -527,143 +477,6 @@ export interface paths {
         put?: never;
         /** Register a person under the real name (GB 11643) and act for them */
         post: operations["post-persons"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/policies": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** First-visit policies, every version, the newest first */
-        get: operations["get-policies"];
-        put?: never;
-        /** Draft a policy, or the next version of one */
-        post: operations["post-policies"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/policies/{id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** One version of a policy with its life */
-        get: operations["get-policies-id"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/policies/{id}/activate": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Bring an approved version into force */
-        post: operations["post-policies-id-activate"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/policies/{id}/approve": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** One of two approvals, by others than the author */
-        post: operations["post-policies-id-approve"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/policies/{id}/reject": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Drop a version that is not in force */
-        post: operations["post-policies-id-reject"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/policies/{id}/revoke": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** End a version for good */
-        post: operations["post-policies-id-revoke"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/policies/{id}/simulate": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Replay the stored decisions of the last days under this version */
-        post: operations["post-policies-id-simulate"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/policies/{id}/suspend": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** The kill switch: no new visits from now on, booked ones are judged again */
-        post: operations["post-policies-id-suspend"];
         delete?: never;
         options?: never;
         head?: never;
@@ -887,6 +700,40 @@ export interface paths {
         put?: never;
         /** Say something in the room, for who came by link */
         post: operations["post-seat-messages"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/seat/recording": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether the room is recorded, for who came by link */
+        get: operations["get-seat-recording"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/seat/recording/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Agree to the recording, refuse it, or stop it, for who came by link */
+        post: operations["post-seat-recording-answer"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1561,6 +1408,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/visits/{id}/recording": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The visit's recording: who was asked, whether it runs, what can be played */
+        get: operations["get-visits-id-recording"];
+        put?: never;
+        /** Ask everybody in the room whether it may be recorded */
+        post: operations["post-visits-id-recording"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/visits/{id}/recording/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Agree to the recording, refuse it, or stop it */
+        post: operations["post-visits-id-recording-answer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/visits/{id}/recording/{take}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One take of the recording, WebM or Matroska */
+        get: operations["get-visits-id-recording-take"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/visits/{id}/ticket": {
         parameters: {
             query?: never;
@@ -1894,9 +1793,16 @@ export interface components {
             /** @description Danger signs; any word counts */
             red_flags: string[];
         };
-        ApprovePolicyInBody: {
-            /** @description Of the words that were read */
-            sha256: string;
+        AnswerInBody: {
+            agree: boolean;
+            /** @description Of the text that was read */
+            text_version: string;
+        };
+        AppNetworkCheck: {
+            /** Format: date-time */
+            expires: string;
+            seats: components["schemas"]["ControlPass"][];
+            socket: string;
         };
         AskInBody: {
             consents: components["schemas"]["ConsultConsents"];
@@ -1955,12 +1861,6 @@ export interface components {
             /** @enum {string} */
             tier: "passive" | "interruptive" | "hard_stop";
             type: string;
-        };
-        CheckFactsInBody: {
-            /** @description The facts document; it is judged byte for byte */
-            facts: unknown;
-            /** @description Policy files: each the file's text, or an object of the same form. Without: those that the house knows now */
-            policies?: unknown[];
         };
         ConsentInBody: {
             /** @enum {string} */
@@ -2108,42 +2008,10 @@ export interface components {
             facts?: unknown;
             facts_sha256: string;
             id: string;
-            /** @description What would change the answer */
-            prospect?: components["schemas"]["ConsultProspect"];
             reasons: components["schemas"]["RuleReason"][];
             rule_set: string;
             stage: string;
             verdict: string;
-            ways: components["schemas"]["ConsultWay"][];
-        };
-        ConsultDecisionKey: {
-            /** @description Ed25519 (RFC 8032) */
-            alg: string;
-            key_id: string;
-            public_key: string;
-            /** Format: date-time */
-            since: string;
-        };
-        ConsultDecisionRecord: {
-            /** Format: date-time */
-            at: string;
-            doctor?: string;
-            facts?: unknown;
-            facts_sha256: string;
-            finding: components["schemas"]["ConsultFinding"];
-            id: string;
-            institution?: string;
-            key_id: string;
-            /** @description Every policy that was known, in order of precedence */
-            policies: components["schemas"]["ConsultPolicyRef"][];
-            /** @description What would change the answer */
-            prospect?: components["schemas"]["ConsultProspect"];
-            reasons: components["schemas"]["RuleReason"][];
-            rule_set: string;
-            rules_sha256: string;
-            stage: string;
-            verdict: string;
-            visit_id?: string;
             ways: components["schemas"]["ConsultWay"][];
         };
         ConsultDiagnosis: {
@@ -2212,15 +2080,6 @@ export interface components {
             practitioner_id: string;
             title: string;
         };
-        ConsultFinding: {
-            facts: boolean;
-            policies: boolean;
-            problems: string[];
-            rules: boolean;
-            signature: boolean;
-            /** @description Judged again: the same verdict, the same reasons in the same order */
-            verdict: boolean;
-        };
         ConsultFollowUpCondition: {
             department: string;
             icd10: string;
@@ -2280,18 +2139,6 @@ export interface components {
             qr: string;
             /** @description The secret is in the fragment, which browsers keep to themselves */
             url: string;
-        };
-        ConsultListedDecision: {
-            /** Format: date-time */
-            at: string;
-            department: string;
-            icd10: string;
-            id: string;
-            institution: string;
-            /** @description That fired, in order */
-            rules: string[];
-            stage: string;
-            verdict: string;
         };
         ConsultMedicine: {
             /** @description Decimal, in unit a day */
@@ -2355,62 +2202,6 @@ export interface components {
             name: string;
             sex: string;
         };
-        ConsultPolicy: {
-            approvals: components["schemas"]["ConsultPolicyApproval"][];
-            /** Format: date-time */
-            drafted_at: string;
-            /** @description Empty: imported from the operator's folder */
-            drafted_by: string;
-            events: components["schemas"]["ConsultPolicyEvent"][];
-            id: string;
-            /** @description That answers for it; empty: the whole house */
-            institution?: string;
-            /** @description What EXC-07 still asks for */
-            lacks: components["schemas"]["FaultText"][];
-            /** @description Drafted by who asks: somebody else has to approve */
-            mine: boolean;
-            ref: string;
-            sha256: string;
-            /** @description The newest of these words */
-            simulation?: components["schemas"]["ConsultPolicySimulation"];
-            state: string;
-            terms: components["schemas"]["EligibilityPolicy"];
-        };
-        ConsultPolicyApproval: {
-            /** Format: date-time */
-            at: string;
-            mine: boolean;
-            name: string;
-        };
-        ConsultPolicyEvent: {
-            /** Format: date-time */
-            at: string;
-            deed: string;
-            /** @description Empty: the operator's folder */
-            name: string;
-            reason?: string;
-            state: string;
-        };
-        ConsultPolicyRef: {
-            ref: string;
-            sha256: string;
-            status: string;
-        };
-        ConsultPolicySimulation: {
-            /** Format: date-time */
-            at: string;
-            by: string;
-            /** Format: int64 */
-            days: number;
-            /** @description Names of the doctors in the result */
-            doctors: {
-                [key: string]: string;
-            };
-            result: components["schemas"]["EligibilitySimulated"];
-            rule_set: string;
-            /** Format: int64 */
-            took_ms: number;
-        };
         ConsultPrescriptionRef: {
             /** Format: date-time */
             at: string;
@@ -2426,10 +2217,6 @@ export interface components {
             free_at: string[];
             /** Format: date-time */
             start: string;
-        };
-        ConsultProspect: {
-            changes: components["schemas"]["EligibilityChange"][];
-            then: string;
         };
         ConsultQueue: {
             /** Format: int64 */
@@ -2482,6 +2269,10 @@ export interface components {
             phone: string;
             prescriptions: components["schemas"]["ConsultPrescriptionRef"][];
             record_signed: boolean;
+            /** @description Seen in person instead, because a recording was refused */
+            recording_refused: boolean;
+            /** @enum {string} */
+            refund: "" | "full";
             room_locked: boolean;
             /** Format: date-time */
             start: string;
@@ -2510,6 +2301,31 @@ export interface components {
             version: number;
             /** Format: date-time */
             written_at?: string;
+        };
+        ConsultRecordAnswer: {
+            agreed: boolean;
+            name: string;
+            role: string;
+            seat: string;
+        };
+        ConsultRecording: {
+            answers: components["schemas"]["ConsultRecordAnswer"][];
+            /** Format: date-time */
+            ended_at?: string;
+            id: string;
+            /** Format: date */
+            keep_until: string;
+            /** @description Who refuses is seen in person instead, with a full refund */
+            required: boolean;
+            /** Format: date-time */
+            started_at?: string;
+            /** @enum {string} */
+            state: "asked" | "running" | "refused" | "done" | "damaged";
+            takes: components["schemas"]["ConsultTake"][];
+            text: components["schemas"]["FaultText"];
+            text_version: string;
+            /** @description It ended by itself and has not gone on */
+            trouble: boolean;
         };
         ConsultSeatQuality: {
             /**
@@ -2565,11 +2381,6 @@ export interface components {
             /** Format: int64 */
             size: number;
         };
-        ConsultRuleBook: {
-            rules: components["schemas"]["EligibilityRule"][];
-            sha256: string;
-            version: string;
-        };
         ConsultSlot: {
             department: string;
             /** Format: date-time */
@@ -2580,6 +2391,21 @@ export interface components {
             institution: components["schemas"]["ConsultNamedIDInstitution"];
             /** Format: date-time */
             start: string;
+        };
+        ConsultTake: {
+            /** Format: int64 */
+            length_ms: number;
+            /**
+             * Format: int64
+             * @description Of its beginning, from that of the recording
+             */
+            offset_ms: number;
+            seat: string;
+            /** Format: int64 */
+            size: number;
+            /** Format: int64 */
+            take: number;
+            type: string;
         };
         ConsultTeleconsult: {
             consent?: components["schemas"]["ConsultGivenConsent"];
@@ -2641,6 +2467,10 @@ export interface components {
             phone: string;
             prescriptions: components["schemas"]["ConsultPrescriptionRef"][];
             record_signed: boolean;
+            /** @description Seen in person instead, because a recording was refused */
+            recording_refused: boolean;
+            /** @enum {string} */
+            refund: "" | "full";
             room_locked: boolean;
             /** Format: date-time */
             start: string;
@@ -2659,6 +2489,12 @@ export interface components {
             credential?: string;
             urls: string[];
             username?: string;
+        };
+        ControlPass: {
+            /** Format: date-time */
+            expires: string;
+            ice_servers: components["schemas"]["ControlICEServer"][];
+            ticket: string;
         };
         DecideInBody: {
             /** @enum {string} */
@@ -2698,183 +2534,6 @@ export interface components {
             phone?: string;
             totp_now?: string;
             totp_secret?: string;
-        };
-        EligibilityAnswer: {
-            explained?: components["schemas"]["RuleReason"][];
-            facts_sha256: string;
-            policies?: components["schemas"]["EligibilityPolicyVersion"][];
-            prospect?: components["schemas"]["EligibilityProspect"];
-            reasons: string[];
-            rule_set: string;
-            rules_sha256: string;
-            stage?: string;
-            verdict: string;
-            ways?: components["schemas"]["EligibilityWay"][];
-        };
-        EligibilityApplies: {
-            kinds?: string[];
-            stages: string[];
-        };
-        EligibilityAuthority: {
-            disease_only?: boolean;
-            doc_no: string;
-            doc_sha256?: string;
-            level: string;
-            name: string;
-        };
-        EligibilityCase: {
-            fires: boolean;
-            patch?: {
-                [key: string]: unknown;
-            };
-            story: string;
-        };
-        EligibilityChange: {
-            do: components["schemas"]["FaultText"];
-            rule: string;
-        };
-        EligibilityDoctorTerms: {
-            /** Format: double */
-            min_online_years: number;
-            /** Format: double */
-            min_title: number;
-            /** Format: double */
-            min_years: number;
-            whitelist: boolean;
-        };
-        EligibilityDossier: {
-            facts: unknown;
-            policies: unknown[];
-            rules: components["schemas"]["EligibilityPack"][];
-            ruling: unknown;
-            signature: components["schemas"]["EligibilitySignature"];
-        };
-        EligibilityExample: {
-            after: components["schemas"]["EligibilityOutcome"];
-            /** Format: int64 */
-            age: number;
-            before: components["schemas"]["EligibilityOutcome"];
-            county: string;
-            decision: string;
-            disease: string;
-            kind: string;
-        };
-        EligibilityInForce: {
-            from: string;
-            until?: string;
-        };
-        EligibilityInstead: {
-            authority: string;
-            document: string;
-        };
-        EligibilityOutcome: {
-            reasons: string[];
-            verdict: string;
-        };
-        EligibilityPack: {
-            files: {
-                [key: string]: string;
-            };
-            name: string;
-        };
-        EligibilityPolicy: {
-            authority: components["schemas"]["EligibilityAuthority"];
-            /** Format: date-time */
-            effective_from: string;
-            /** Format: date-time */
-            effective_to: string;
-            /** Format: int64 */
-            guardian_under: number;
-            id: string;
-            max_severity: string;
-            physician: components["schemas"]["EligibilityDoctorTerms"];
-            predicate: components["schemas"]["EligibilityPredicate"];
-            rx_scope: string;
-            title: string;
-            /** Format: int64 */
-            version: number;
-        };
-        EligibilityPolicyVersion: {
-            ref: string;
-            sha256: string;
-            status: string;
-        };
-        EligibilityPredicate: {
-            /** Format: int64 */
-            age_lt?: number;
-            departments?: string[];
-            icd10_cats?: string[];
-            institution_provinces?: string[];
-            institutions?: string[];
-            regions?: string[];
-            scenarios?: string[];
-            schemes?: string[];
-            special_groups?: string[];
-        };
-        EligibilityProspect: {
-            changes: components["schemas"]["EligibilityChange"][];
-            then: string;
-        };
-        EligibilityRule: {
-            applies_to: components["schemas"]["EligibilityApplies"];
-            cases: components["schemas"]["EligibilityCase"][];
-            citation: string;
-            condition: string;
-            confidence: string;
-            cure?: {
-                [key: string]: unknown;
-            };
-            id: string;
-            in_force: components["schemas"]["EligibilityInForce"];
-            instead?: components["schemas"]["EligibilityInstead"];
-            jurisdiction: string;
-            message: components["schemas"]["FaultText"];
-            outcome: string;
-            pack: string;
-            /** Format: int64 */
-            phase: number;
-            reclassifies?: boolean;
-            remedy: components["schemas"]["FaultText"];
-            ways?: string[];
-        };
-        EligibilityShift: {
-            /** Format: int64 */
-            fails: number;
-            key: string;
-            /** Format: int64 */
-            passes: number;
-        };
-        EligibilitySignature: {
-            alg: string;
-            key_id: string;
-            public_key: string;
-            sig: string;
-        };
-        EligibilitySimulated: {
-            counties: components["schemas"]["EligibilityShift"][];
-            diseases: components["schemas"]["EligibilityShift"][];
-            doctors: components["schemas"]["EligibilityShift"][];
-            examples: components["schemas"]["EligibilityExample"][];
-            /** Format: int64 */
-            fails: number;
-            /** Format: int64 */
-            judged: number;
-            /** Format: int64 */
-            other: number;
-            /** Format: int64 */
-            passes: number;
-            /** Format: int64 */
-            same: number;
-            /** Format: int64 */
-            unusable: number;
-        };
-        EligibilityWay: {
-            detail: components["schemas"]["FaultText"];
-            kind: string;
-            title: components["schemas"]["FaultText"];
-        };
-        EndPolicyInBody: {
-            reason: string;
         };
         FaultText: {
             en: string;
@@ -3233,6 +2892,11 @@ export interface components {
         SayInBody: {
             text: string;
         };
+        SeatAnswerInBody: {
+            agree: boolean;
+            /** @description Of the text that was read */
+            text_version: string;
+        };
         SeatSayInBody: {
             text: string;
         };
@@ -3254,13 +2918,6 @@ export interface components {
             passphrase: string;
             /** @description Of the bytes that were shown */
             sha256: string;
-        };
-        SimulatePolicyInBody: {
-            /**
-             * Format: int64
-             * @description How far back
-             */
-            days: number;
         };
         V2ErrorDetail: {
             /** @description Where the error occurred, e.g. 'body.items[3].tags' or 'path.thing-id' */
@@ -3515,41 +3172,6 @@ export interface operations {
             };
         };
     };
-    "get-decisions": {
-        parameters: {
-            query?: {
-                verdict?: "" | "ALLOW" | "ALLOW_COND" | "REQUIRE" | "REDIRECT_OFFLINE" | "DENY" | "EMERGENCY";
-                /** @description Beginning of a rule that fired, such as EXC-05 */
-                rule?: string;
-                /** @description Only earlier ones */
-                before?: string;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ConsultListedDecision"][];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
     "get-decisions-id": {
         parameters: {
             query?: never;
@@ -3567,39 +3189,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ConsultDecisionRecord"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
-    "get-decisions-id-dossier": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    "Content-Disposition"?: string;
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["EligibilityDossier"];
+                    "application/json": components["schemas"]["ConsultDecision"];
                 };
             };
             /** @description Error */
@@ -3795,97 +3385,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConsultDecision"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
-    "post-eligibility-check": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["CheckFactsInBody"];
-            };
-        };
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["EligibilityAnswer"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
-    "get-eligibility-keys": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ConsultDecisionKey"][];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
-    "get-eligibility-rules": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ConsultRuleBook"];
                 };
             };
             /** @description Error */
@@ -4237,6 +3736,73 @@ export interface operations {
             };
         };
     };
+    "post-netcheck": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AppNetworkCheck"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-netcheck-bytes": {
+        parameters: {
+            query: {
+                n: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "post-netcheck-bytes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     "get-patients": {
         parameters: {
             query?: {
@@ -4317,305 +3883,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["IdentityPerson"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
-    "get-policies": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ConsultPolicy"][];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
-    "post-policies": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["EligibilityPolicy"];
-            };
-        };
-        responses: {
-            /** @description Created */
-            201: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ConsultPolicy"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
-    "get-policies-id": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ConsultPolicy"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
-    "post-policies-id-activate": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ConsultPolicy"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
-    "post-policies-id-approve": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ApprovePolicyInBody"];
-            };
-        };
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ConsultPolicy"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
-    "post-policies-id-reject": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["EndPolicyInBody"];
-            };
-        };
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ConsultPolicy"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
-    "post-policies-id-revoke": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["EndPolicyInBody"];
-            };
-        };
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ConsultPolicy"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
-    "post-policies-id-simulate": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["SimulatePolicyInBody"];
-            };
-        };
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ConsultPolicy"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
-    "post-policies-id-suspend": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["EndPolicyInBody"];
-            };
-        };
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ConsultPolicy"];
                 };
             };
             /** @description Error */
@@ -5069,6 +4336,74 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConsultMessage"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-seat-recording": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The token of a seat */
+                "Yuanzhen-Seat"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultRecording"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-seat-recording-answer": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The token of a seat */
+                "Yuanzhen-Seat"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SeatAnswerInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultRecording"];
                 };
             };
             /** @description Error */
@@ -6511,6 +5846,124 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["V2ErrorModel"];
                 };
+            };
+        };
+    };
+    "get-visits-id-recording": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultRecording"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-visits-id-recording": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultRecording"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-visits-id-recording-answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnswerInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultRecording"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-visits-id-recording-take": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                take: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };

@@ -1,6 +1,7 @@
 // The pictures at the top of the doctor's column, right under the camera: the patient, and who came along.
 import { Icon } from '../ui/icons'
 import { LineLight, lineSentence } from './call'
+import { RedLight } from './recording'
 import type { RoomView } from './room'
 import { withRole } from './room_words'
 import { Picture } from './waiting'
@@ -11,6 +12,7 @@ export function Stage({ view, idle }: { view: RoomView; idle: string }) {
   const sentence = lineSentence(view)
   return (
     <div class="stage" data-test="stage" data-phase={view.phase}>
+      <RedLight on={view.recording} />
       {on && view.remotes.length > 0 ? (
         <div class="seats">
           {view.remotes.map((remote) => (
