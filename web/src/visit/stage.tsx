@@ -11,48 +11,50 @@ export function Stage({ view, idle }: { view: RoomView; idle: string }) {
   const on = view.phase === 'live' || view.phase === 'reconnecting'
   const sentence = lineSentence(view)
   return (
-    <div class="stage" data-test="stage" data-phase={view.phase}>
+    <>
       <RedLight on={view.recording} />
-      {on && view.remotes.length > 0 ? (
-        <div class="seats">
-          {view.remotes.map((remote) => (
-            <div class="seat" key={remote.seat}>
-              <Picture stream={remote.stream} label={withRole(remote)} />
-              {!remote.video && remote.still && (
-                <img class="still" src={remote.still} alt={withRole(remote)} data-test="still" />
-              )}
-              {!remote.video && !remote.still && (
-                <div class="nobody">
-                  <Icon name="person" />
-                </div>
-              )}
-              <span class="who">
-                {view.remotes.length > 1 ? withRole(remote) : remote.name} <LineLight light={remote.light} />
+      <div class="stage" data-test="stage" data-phase={view.phase}>
+        {on && view.remotes.length > 0 ? (
+          <div class="seats">
+            {view.remotes.map((remote) => (
+              <div class="seat" key={remote.seat}>
+                <Picture stream={remote.stream} label={withRole(remote)} />
+                {!remote.video && remote.still && (
+                  <img class="still" src={remote.still} alt={withRole(remote)} data-test="still" />
+                )}
+                {!remote.video && !remote.still && (
+                  <div class="nobody">
+                    <Icon name="person" />
+                  </div>
+                )}
+                <span class="who">
+                  {view.remotes.length > 1 ? withRole(remote) : remote.name} <LineLight light={remote.light} />
+                </span>
+              </div>
+            ))}
+          </div>
+        ) : (
+          <div class="nobody">
+            <Icon name="person" />
+            <span>{view.phase === 'refused' ? view.refusal : idle}</span>
+          </div>
+        )}
+        {on && view.local && view.camera && (
+          <div class="self">
+            <Picture stream={view.local} muted mirror label={call('dev.self')} />
+          </div>
+        )}
+        {on && (
+          <span class="line" role="status">
+            {sentence.trouble && (
+              <span class="reconnecting-mark">
+                <Icon name="warn" />
               </span>
-            </div>
-          ))}
-        </div>
-      ) : (
-        <div class="nobody">
-          <Icon name="person" />
-          <span>{view.phase === 'refused' ? view.refusal : idle}</span>
-        </div>
-      )}
-      {on && view.local && view.camera && (
-        <div class="self">
-          <Picture stream={view.local} muted mirror label={call('dev.self')} />
-        </div>
-      )}
-      {on && (
-        <span class="line" role="status">
-          {sentence.trouble && (
-            <span class="reconnecting-mark">
-              <Icon name="warn" />
-            </span>
-          )}
-          {sentence.text} <LineLight light={view.line.light} />
-        </span>
-      )}
-    </div>
+            )}
+            {sentence.text} <LineLight light={view.line.light} />
+          </span>
+        )}
+      </div>
+    </>
   )
 }
