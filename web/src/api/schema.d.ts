@@ -106,6 +106,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/decisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Decisions within reach, the newest first; without names */
+        get: operations["get-decisions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/decisions/{id}": {
         parameters: {
             query?: never;
@@ -113,8 +130,25 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A decision with the facts it rests on (PIPL Art. 24) */
+        /** A decision with all it rests on, proved and judged again (PIPL Art. 24) */
         get: operations["get-decisions-id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/decisions/{id}/dossier": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The decision as a file that 'yuanzhen eligibility verify' proves offline */
+        get: operations["get-decisions-id-dossier"];
         put?: never;
         post?: never;
         delete?: never;
@@ -219,6 +253,57 @@ export interface paths {
         put?: never;
         /** May this visit go online, now, with this doctor? The answer is kept */
         post: operations["post-eligibility"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/eligibility/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Judge a facts document with policies, as 'yuanzhen eligibility check' does; nothing is kept */
+        post: operations["post-eligibility-check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/eligibility/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Public keys that decisions are or were signed with */
+        get: operations["get-eligibility-keys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/eligibility/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The rules in force here, in the order of evaluation, with citations and stories */
+        get: operations["get-eligibility-rules"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -437,7 +522,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Bytes without meaning, to measure throughput */
+        /** Bytes without meaning, to measure throughput; the query's n says how many */
         get: operations["get-netcheck-bytes"];
         put?: never;
         /** Takes bytes and forgets them, to measure throughput */
@@ -477,6 +562,143 @@ export interface paths {
         put?: never;
         /** Register a person under the real name (GB 11643) and act for them */
         post: operations["post-persons"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** First-visit policies, every version, the newest first */
+        get: operations["get-policies"];
+        put?: never;
+        /** Draft a policy, or the next version of one */
+        post: operations["post-policies"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One version of a policy with its life */
+        get: operations["get-policies-id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/{id}/activate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Bring an approved version into force */
+        post: operations["post-policies-id-activate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/{id}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** One of two approvals, by others than the author */
+        post: operations["post-policies-id-approve"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/{id}/reject": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Drop a version that is not in force */
+        post: operations["post-policies-id-reject"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/{id}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End a version for good */
+        post: operations["post-policies-id-revoke"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/{id}/simulate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Replay the stored decisions of the last days under this version */
+        post: operations["post-policies-id-simulate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/{id}/suspend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The kill switch: no new visits from now on, booked ones are judged again */
+        post: operations["post-policies-id-suspend"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1785,6 +2007,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/whep/{room}/{seat}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A display offers to receive what a seat publishes (WHEP); the bearer token is its ticket */
+        post: operations["post-whep-room-seat"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/whip/{room}/{seat}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** An instrument offers to send (WHIP, RFC 9725); the bearer token is its ticket */
+        post: operations["post-whip-room-seat"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1803,6 +2059,10 @@ export interface components {
             expires: string;
             seats: components["schemas"]["ControlPass"][];
             socket: string;
+        };
+        ApprovePolicyInBody: {
+            /** @description Of the words that were read */
+            sha256: string;
         };
         AskInBody: {
             consents: components["schemas"]["ConsultConsents"];
@@ -1861,6 +2121,12 @@ export interface components {
             /** @enum {string} */
             tier: "passive" | "interruptive" | "hard_stop";
             type: string;
+        };
+        CheckFactsInBody: {
+            /** @description The facts document; it is judged byte for byte */
+            facts: unknown;
+            /** @description Policy files: each the file's text, or an object of the same form. Without: those that the house knows now */
+            policies?: unknown[];
         };
         ConsentInBody: {
             /** @enum {string} */
@@ -2008,10 +2274,42 @@ export interface components {
             facts?: unknown;
             facts_sha256: string;
             id: string;
+            /** @description What would change the answer */
+            prospect?: components["schemas"]["ConsultProspect"];
             reasons: components["schemas"]["RuleReason"][];
             rule_set: string;
             stage: string;
             verdict: string;
+            ways: components["schemas"]["ConsultWay"][];
+        };
+        ConsultDecisionKey: {
+            /** @description Ed25519 (RFC 8032) */
+            alg: string;
+            key_id: string;
+            public_key: string;
+            /** Format: date-time */
+            since: string;
+        };
+        ConsultDecisionRecord: {
+            /** Format: date-time */
+            at: string;
+            doctor?: string;
+            facts?: unknown;
+            facts_sha256: string;
+            finding: components["schemas"]["ConsultFinding"];
+            id: string;
+            institution?: string;
+            key_id: string;
+            /** @description Every policy that was known, in order of precedence */
+            policies: components["schemas"]["ConsultPolicyRef"][];
+            /** @description What would change the answer */
+            prospect?: components["schemas"]["ConsultProspect"];
+            reasons: components["schemas"]["RuleReason"][];
+            rule_set: string;
+            rules_sha256: string;
+            stage: string;
+            verdict: string;
+            visit_id?: string;
             ways: components["schemas"]["ConsultWay"][];
         };
         ConsultDiagnosis: {
@@ -2080,6 +2378,15 @@ export interface components {
             practitioner_id: string;
             title: string;
         };
+        ConsultFinding: {
+            facts: boolean;
+            policies: boolean;
+            problems: string[];
+            rules: boolean;
+            signature: boolean;
+            /** @description Judged again: the same verdict, the same reasons in the same order */
+            verdict: boolean;
+        };
         ConsultFollowUpCondition: {
             department: string;
             icd10: string;
@@ -2139,6 +2446,18 @@ export interface components {
             qr: string;
             /** @description The secret is in the fragment, which browsers keep to themselves */
             url: string;
+        };
+        ConsultListedDecision: {
+            /** Format: date-time */
+            at: string;
+            department: string;
+            icd10: string;
+            id: string;
+            institution: string;
+            /** @description That fired, in order */
+            rules: string[];
+            stage: string;
+            verdict: string;
         };
         ConsultMedicine: {
             /** @description Decimal, in unit a day */
@@ -2202,6 +2521,62 @@ export interface components {
             name: string;
             sex: string;
         };
+        ConsultPolicy: {
+            approvals: components["schemas"]["ConsultPolicyApproval"][];
+            /** Format: date-time */
+            drafted_at: string;
+            /** @description Empty: imported from the operator's folder */
+            drafted_by: string;
+            events: components["schemas"]["ConsultPolicyEvent"][];
+            id: string;
+            /** @description That answers for it; empty: the whole house */
+            institution?: string;
+            /** @description What EXC-07 still asks for */
+            lacks: components["schemas"]["FaultText"][];
+            /** @description Drafted by who asks: somebody else has to approve */
+            mine: boolean;
+            ref: string;
+            sha256: string;
+            /** @description The newest of these words */
+            simulation?: components["schemas"]["ConsultPolicySimulation"];
+            state: string;
+            terms: components["schemas"]["EligibilityPolicy"];
+        };
+        ConsultPolicyApproval: {
+            /** Format: date-time */
+            at: string;
+            mine: boolean;
+            name: string;
+        };
+        ConsultPolicyEvent: {
+            /** Format: date-time */
+            at: string;
+            deed: string;
+            /** @description Empty: the operator's folder */
+            name: string;
+            reason?: string;
+            state: string;
+        };
+        ConsultPolicyRef: {
+            ref: string;
+            sha256: string;
+            status: string;
+        };
+        ConsultPolicySimulation: {
+            /** Format: date-time */
+            at: string;
+            by: string;
+            /** Format: int64 */
+            days: number;
+            /** @description Names of the doctors in the result */
+            doctors: {
+                [key: string]: string;
+            };
+            result: components["schemas"]["EligibilitySimulated"];
+            rule_set: string;
+            /** Format: int64 */
+            took_ms: number;
+        };
         ConsultPrescriptionRef: {
             /** Format: date-time */
             at: string;
@@ -2217,6 +2592,10 @@ export interface components {
             free_at: string[];
             /** Format: date-time */
             start: string;
+        };
+        ConsultProspect: {
+            changes: components["schemas"]["EligibilityChange"][];
+            then: string;
         };
         ConsultQueue: {
             /** Format: int64 */
@@ -2326,6 +2705,11 @@ export interface components {
             text_version: string;
             /** @description It ended by itself and has not gone on */
             trouble: boolean;
+        };
+        ConsultRuleBook: {
+            rules: components["schemas"]["EligibilityRule"][];
+            sha256: string;
+            version: string;
         };
         ConsultSeatQuality: {
             /**
@@ -2534,6 +2918,183 @@ export interface components {
             phone?: string;
             totp_now?: string;
             totp_secret?: string;
+        };
+        EligibilityAnswer: {
+            explained?: components["schemas"]["RuleReason"][];
+            facts_sha256: string;
+            policies?: components["schemas"]["EligibilityPolicyVersion"][];
+            prospect?: components["schemas"]["EligibilityProspect"];
+            reasons: string[];
+            rule_set: string;
+            rules_sha256: string;
+            stage?: string;
+            verdict: string;
+            ways?: components["schemas"]["EligibilityWay"][];
+        };
+        EligibilityApplies: {
+            kinds?: string[];
+            stages: string[];
+        };
+        EligibilityAuthority: {
+            disease_only?: boolean;
+            doc_no: string;
+            doc_sha256?: string;
+            level: string;
+            name: string;
+        };
+        EligibilityCase: {
+            fires: boolean;
+            patch?: {
+                [key: string]: unknown;
+            };
+            story: string;
+        };
+        EligibilityChange: {
+            do: components["schemas"]["FaultText"];
+            rule: string;
+        };
+        EligibilityDoctorTerms: {
+            /** Format: double */
+            min_online_years: number;
+            /** Format: double */
+            min_title: number;
+            /** Format: double */
+            min_years: number;
+            whitelist: boolean;
+        };
+        EligibilityDossier: {
+            facts: unknown;
+            policies: unknown[];
+            rules: components["schemas"]["EligibilityPack"][];
+            ruling: unknown;
+            signature: components["schemas"]["EligibilitySignature"];
+        };
+        EligibilityExample: {
+            after: components["schemas"]["EligibilityOutcome"];
+            /** Format: int64 */
+            age: number;
+            before: components["schemas"]["EligibilityOutcome"];
+            county: string;
+            decision: string;
+            disease: string;
+            kind: string;
+        };
+        EligibilityInForce: {
+            from: string;
+            until?: string;
+        };
+        EligibilityInstead: {
+            authority: string;
+            document: string;
+        };
+        EligibilityOutcome: {
+            reasons: string[];
+            verdict: string;
+        };
+        EligibilityPack: {
+            files: {
+                [key: string]: string;
+            };
+            name: string;
+        };
+        EligibilityPolicy: {
+            authority: components["schemas"]["EligibilityAuthority"];
+            /** Format: date-time */
+            effective_from: string;
+            /** Format: date-time */
+            effective_to: string;
+            /** Format: int64 */
+            guardian_under: number;
+            id: string;
+            max_severity: string;
+            physician: components["schemas"]["EligibilityDoctorTerms"];
+            predicate: components["schemas"]["EligibilityPredicate"];
+            rx_scope: string;
+            title: string;
+            /** Format: int64 */
+            version: number;
+        };
+        EligibilityPolicyVersion: {
+            ref: string;
+            sha256: string;
+            status: string;
+        };
+        EligibilityPredicate: {
+            /** Format: int64 */
+            age_lt?: number;
+            departments?: string[];
+            icd10_cats?: string[];
+            institution_provinces?: string[];
+            institutions?: string[];
+            regions?: string[];
+            scenarios?: string[];
+            schemes?: string[];
+            special_groups?: string[];
+        };
+        EligibilityProspect: {
+            changes: components["schemas"]["EligibilityChange"][];
+            then: string;
+        };
+        EligibilityRule: {
+            applies_to: components["schemas"]["EligibilityApplies"];
+            cases: components["schemas"]["EligibilityCase"][];
+            citation: string;
+            condition: string;
+            confidence: string;
+            cure?: {
+                [key: string]: unknown;
+            };
+            id: string;
+            in_force: components["schemas"]["EligibilityInForce"];
+            instead?: components["schemas"]["EligibilityInstead"];
+            jurisdiction: string;
+            message: components["schemas"]["FaultText"];
+            outcome: string;
+            pack: string;
+            /** Format: int64 */
+            phase: number;
+            reclassifies?: boolean;
+            remedy: components["schemas"]["FaultText"];
+            ways?: string[];
+        };
+        EligibilityShift: {
+            /** Format: int64 */
+            fails: number;
+            key: string;
+            /** Format: int64 */
+            passes: number;
+        };
+        EligibilitySignature: {
+            alg: string;
+            key_id: string;
+            public_key: string;
+            sig: string;
+        };
+        EligibilitySimulated: {
+            counties: components["schemas"]["EligibilityShift"][];
+            diseases: components["schemas"]["EligibilityShift"][];
+            doctors: components["schemas"]["EligibilityShift"][];
+            examples: components["schemas"]["EligibilityExample"][];
+            /** Format: int64 */
+            fails: number;
+            /** Format: int64 */
+            judged: number;
+            /** Format: int64 */
+            other: number;
+            /** Format: int64 */
+            passes: number;
+            /** Format: int64 */
+            same: number;
+            /** Format: int64 */
+            unusable: number;
+        };
+        EligibilityWay: {
+            detail: components["schemas"]["FaultText"];
+            kind: string;
+            title: components["schemas"]["FaultText"];
+        };
+        EndPolicyInBody: {
+            reason: string;
         };
         FaultText: {
             en: string;
@@ -2919,6 +3480,13 @@ export interface components {
             /** @description Of the bytes that were shown */
             sha256: string;
         };
+        SimulatePolicyInBody: {
+            /**
+             * Format: int64
+             * @description How far back
+             */
+            days: number;
+        };
         V2ErrorDetail: {
             /** @description Where the error occurred, e.g. 'body.items[3].tags' or 'path.thing-id' */
             location?: string;
@@ -3172,6 +3740,41 @@ export interface operations {
             };
         };
     };
+    "get-decisions": {
+        parameters: {
+            query?: {
+                verdict?: "" | "ALLOW" | "ALLOW_COND" | "REQUIRE" | "REDIRECT_OFFLINE" | "DENY" | "EMERGENCY";
+                /** @description Beginning of a rule that fired, such as EXC-05 */
+                rule?: string;
+                /** @description Only earlier ones */
+                before?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultListedDecision"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "get-decisions-id": {
         parameters: {
             query?: never;
@@ -3189,7 +3792,39 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ConsultDecision"];
+                    "application/json": components["schemas"]["ConsultDecisionRecord"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-decisions-id-dossier": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Content-Disposition"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EligibilityDossier"];
                 };
             };
             /** @description Error */
@@ -3385,6 +4020,97 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConsultDecision"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-eligibility-check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CheckFactsInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EligibilityAnswer"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-eligibility-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultDecisionKey"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-eligibility-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultRuleBook"];
                 };
             };
             /** @description Error */
@@ -3767,9 +4493,7 @@ export interface operations {
     };
     "get-netcheck-bytes": {
         parameters: {
-            query: {
-                n: number;
-            };
+            query?: never;
             header?: never;
             path?: never;
             cookie?: never;
@@ -3883,6 +4607,305 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["IdentityPerson"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-policies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultPolicy"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-policies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EligibilityPolicy"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultPolicy"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-policies-id": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultPolicy"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-policies-id-activate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultPolicy"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-policies-id-approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApprovePolicyInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultPolicy"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-policies-id-reject": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EndPolicyInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultPolicy"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-policies-id-revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EndPolicyInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultPolicy"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-policies-id-simulate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SimulatePolicyInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultPolicy"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-policies-id-suspend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EndPolicyInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultPolicy"];
                 };
             };
             /** @description Error */
@@ -6370,6 +7393,42 @@ export interface operations {
         responses: {
             /** @description Switching Protocols */
             101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "post-whep-room-seat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "post-whip-room-seat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
                 headers: {
                     [name: string]: unknown;
                 };
