@@ -106,6 +106,10 @@ export const w = phrases({
     zh: '网上看不清这个病。钱会退回，请尽快去医院。',
     en: 'It cannot be judged online. You get a refund; see a doctor soon.',
   },
+  'end.recording_refused': {
+    zh: '您没有同意录音录像，请到医院当面看。这次的费用全部退回。',
+    en: 'You did not agree to the recording; please come in person. All you paid is returned.',
+  },
   'end.emergency': { zh: '请马上打 120', en: 'Call 120 now' },
   'end.emergency.body': { zh: '医生判断这是急症，不能等。', en: 'The doctor says this cannot wait.' },
   'end.again': { zh: '再约一次', en: 'Book again' },
