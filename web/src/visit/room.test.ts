@@ -40,17 +40,10 @@ describe('the sentence about the line', () => {
     expect(lineSentence(view).text).toBe(text)
   })
   it('marks trouble only when there is trouble', () => {
-    expect(said.map(([view]) => lineSentence(view).trouble)).toEqual([
-      true,
-      true,
-      false,
-      false,
-      false,
-      false,
-      false,
-      false,
-      false,
-      true,
+    expect(said.filter(([view]) => lineSentence(view).trouble).map(([, text]) => text)).toEqual([
+      '正在接回，请别挂断。',
+      '对方的网断了，正在接回。',
+      '声音传不过去：请写文字，或打电话',
     ])
   })
   it('counts minutes and hours', () => {
