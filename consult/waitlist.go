@@ -244,8 +244,10 @@ func (s *Service) TakeWalkIn(ctx context.Context, key string) (Visit, error) {
 			return ids.Visit{}, err
 		}
 		id, no, err := s.bookEntry(ctx, tx, *first, slots[0], "", key)
-		refused = no
-		return id, err
+		if refused = no; err != nil {
+			return id, err
+		}
+		return id, s.notify(ctx, tx, first.account, "【远诊】有医师现在接诊您，请马上打开页面候诊。")
 	})
 	if refused != nil && err != nil { // the law sends them elsewhere: the decision is kept, and the pool goes on
 		err = cmpErr(s.inTx(ctx, func(tx tx) error {

@@ -112,7 +112,7 @@ describe('one calendar for a doctor of many hospitals', { concurrency: 1 }, () =
       // The third hospital sees its own sessions; of the others only that the doctor is busy.
       await admin.page.click('a[href="/staff/roster"]')
       await admin.page.getByLabel('谁的排班').selectOption({ label: '张建国' })
-    await admin.page.waitForSelector(t('week'))
+      await admin.page.waitForSelector(t('week'))
       await admin.page.click(t('week-after'))
       await admin.page.locator(t('session'), { hasText: '忙' }).first().waitFor()
       assert.doesNotMatch((await admin.page.textContent(t('week'))) ?? '', /清河|永宁/)

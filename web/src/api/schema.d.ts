@@ -4,6 +4,23 @@
  */
 
 export interface paths {
+    "/api/v1/absences": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A doctor falls ill: patients are moved to a substitute or cancelled with refund, and told */
+        post: operations["post-absences"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/otp": {
         parameters: {
             query?: never;
@@ -66,6 +83,41 @@ export interface paths {
         put?: never;
         /** End this session */
         post: operations["post-auth-signout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calendar-feed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A new secret address of the doctor's calendar; the old one ends */
+        post: operations["post-calendar-feed"];
+        /** End the secret address */
+        delete: operations["delete-calendar-feed"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/calendars/{token}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The calendar behind a secret address (RFC 5545) */
+        get: operations["get-calendars-token"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -396,6 +448,92 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/experts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Physicians by the beginning of their name, with the places where they practise */
+        get: operations["get-experts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/filings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Applications within reach, the open ones first */
+        get: operations["get-filings"];
+        put?: never;
+        /** Apply to practise at an institution */
+        post: operations["post-filings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/filings/{id}/document": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The paper of an application */
+        get: operations["get-filings-id-document"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/filings/{id}/settle": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Confirm or refuse an application to the own institution */
+        post: operations["post-filings-id-settle"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/filings/{id}/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take an own application back */
+        post: operations["post-filings-id-withdraw"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/formulary": {
         parameters: {
             query?: never;
@@ -407,6 +545,40 @@ export interface paths {
         get: operations["get-formulary"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/holds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Keep an open slot for ten minutes */
+        post: operations["post-holds"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/holds/{id}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give a kept slot back; one that was offered goes to the next in line */
+        post: operations["post-holds-id-release"];
         delete?: never;
         options?: never;
         head?: never;
@@ -481,6 +653,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/institutions/{id}/calendar": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Holidays and make-up working days of a year at a place */
+        get: operations["get-institutions-id-calendar"];
+        /** Change a day of the place's calendar */
+        put: operations["put-institutions-id-calendar"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/institutions/{id}/numbers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Numbers for the display in the corridor */
+        get: operations["get-institutions-id-numbers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/me": {
         parameters: {
             query?: never;
@@ -492,6 +699,41 @@ export interface paths {
         get: operations["get-me"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/netcheck": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A room for a device to hear itself, to check a network */
+        post: operations["post-netcheck"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/netcheck/bytes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Bytes without meaning, to measure throughput */
+        get: operations["get-netcheck-bytes"];
+        put?: never;
+        /** Takes bytes and forgets them, to measure throughput */
+        post: operations["post-netcheck-bytes"];
         delete?: never;
         options?: never;
         head?: never;
@@ -790,6 +1032,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/registrations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where doctors may work, until when */
+        get: operations["get-registrations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/registrations/{id}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End a registration early; what was opened past its end is blocked, patients are told */
+        post: operations["post-registrations-id-end"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/review/queue": {
         parameters: {
             query?: never;
@@ -818,6 +1094,126 @@ export interface paths {
         put?: never;
         /** Open a stretch of a doctor's time for booking */
         post: operations["post-roster"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/roster-templates/{id}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End a weekly session from a day on; booked slots stay */
+        post: operations["post-roster-templates-id-end"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rosters/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A doctor's calendar; what is at other places shows as busy */
+        get: operations["get-rosters-id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rosters/{id}/csv/{place}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The weekly sessions at a place as CSV */
+        get: operations["get-rosters-id-csv-place"];
+        put?: never;
+        /** Add the weekly sessions of a CSV file, all or none; dry_run says what would happen */
+        post: operations["post-rosters-id-csv-place"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rosters/{id}/days-off": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take a day out of the weekly sessions */
+        post: operations["post-rosters-id-days-off"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rosters/{id}/late": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say that the doctor is late today */
+        post: operations["post-rosters-id-late"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rosters/{id}/publish": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Open the slots of the weekly sessions; each that is refused says why */
+        post: operations["post-rosters-id-publish"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rosters/{id}/templates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Add a weekly session at a place */
+        post: operations["post-rosters-id-templates"];
         delete?: never;
         options?: never;
         head?: never;
@@ -991,6 +1387,23 @@ export interface paths {
         put?: never;
         /** Close; the expert's right to the images ends */
         post: operations["post-teleconsults-id-close"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/common-times": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ranked times that suit all experts, the asking doctor, the county's room and the patient, or why there is none */
+        post: operations["post-teleconsults-id-common-times"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1236,6 +1649,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/visits/series": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Book several visits, all or none */
+        post: operations["post-visits-series"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/visits/{id}": {
         parameters: {
             query?: never;
@@ -1281,6 +1711,23 @@ export interface paths {
         put?: never;
         /** End the visit as an emergency */
         post: operations["post-visits-id-alarm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/visits/{id}/call": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Call the number of a waiting patient; again to recall */
+        post: operations["post-visits-id-call"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1509,6 +1956,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/visits/{id}/move": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Change the time of a visit that has not begun */
+        post: operations["post-visits-id-move"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/visits/{id}/quality": {
         parameters: {
             query?: never;
@@ -1561,6 +2025,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/visits/{id}/skip": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Pass over a patient who does not come; the number is kept */
+        post: operations["post-visits-id-skip"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/visits/{id}/ticket": {
         parameters: {
             query?: never;
@@ -1589,6 +2070,92 @@ export interface paths {
         put?: never;
         /** Write a draft, checked at once */
         post: operations["post-visits-visit_id-prescriptions"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/waits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The waiting list within reach, in order */
+        get: operations["get-waits"];
+        put?: never;
+        /** Wait for a slot that becomes free, or (walk-in) for any doctor now */
+        post: operations["post-waits"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/waits/next-walk-in": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take the first of the walk-in pool, from now */
+        post: operations["post-waits-next-walk-in"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/waits/{id}/leave": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Leave the waiting list */
+        post: operations["post-waits-id-leave"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/waits/{id}/squeeze-in": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Book a waiting patient beside the visit that has the slot, for a reason */
+        post: operations["post-waits-id-squeeze-in"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/waits/{id}/take": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Book the slot that is offered */
+        post: operations["post-waits-id-take"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1886,6 +2453,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/whep/{room}/{seat}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A display offers to receive what a seat publishes (WHEP); the bearer token is its ticket */
+        post: operations["post-whep-room-seat"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/whip/{room}/{seat}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** An instrument offers to send (WHIP, RFC 9725); the bearer token is its ticket */
+        post: operations["post-whip-room-seat"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1893,6 +2494,12 @@ export interface components {
         AlarmInBody: {
             /** @description Danger signs; any word counts */
             red_flags: string[];
+        };
+        AppNetworkCheck: {
+            /** Format: date-time */
+            expires: string;
+            seats: components["schemas"]["ControlPass"][];
+            socket: string;
         };
         ApprovePolicyInBody: {
             /** @description Of the words that were read */
@@ -1915,6 +2522,8 @@ export interface components {
         AssignInBody: {
             /** Format: date-time */
             end: string;
+            /** @description Further experts of an MDT */
+            further?: components["schemas"]["ConsultInvitee"][];
             practitioner_id: string;
             /** Format: date-time */
             start: string;
@@ -1937,6 +2546,19 @@ export interface components {
             /** @enum {string} */
             severity: "mild" | "moderate" | "severe";
             slot_id: string;
+        };
+        BookSeriesInBody: {
+            complaint: string;
+            consents: components["schemas"]["ConsultConsents"];
+            icd10: string;
+            intends_rx: boolean;
+            /** @enum {string} */
+            kind: "follow_up" | "first_visit" | "health_consult" | "accompanied";
+            person_id: string;
+            red_flags?: string[];
+            /** @enum {string} */
+            severity: "mild" | "moderate" | "severe";
+            slot_ids: string[];
         };
         CancelInBody: {
             reason: string;
@@ -1969,6 +2591,18 @@ export interface components {
             relation: string;
             signed_by: string;
         };
+        ConsultAbsence: {
+            /** @description Say what would happen, and do nothing */
+            dry_run: boolean;
+            /** Format: date-time */
+            from: string;
+            institution_id: string;
+            practitioner_id: string;
+            /** @description Whose open times the patients are moved to; none: cancelled and refunded */
+            substitute_id?: string;
+            /** Format: date-time */
+            until: string;
+        };
         ConsultAllergy: {
             name: components["schemas"]["FaultText"];
             reaction: string;
@@ -2000,6 +2634,18 @@ export interface components {
             /** Format: double */
             sound_only: number;
             visit_id: string;
+        };
+        ConsultCalendarDay: {
+            /** Format: date */
+            day: string;
+            /**
+             * Format: int64
+             * @description Of a workday: the weekday whose sessions it has; 0: none
+             */
+            follows: number;
+            /** @enum {string} */
+            kind: "holiday" | "workday" | "ordinary";
+            name: string;
         };
         ConsultCallHour: {
             /** Format: double */
@@ -2034,6 +2680,12 @@ export interface components {
             /** Format: date-time */
             since: string;
             worst: components["schemas"]["ConsultBadCall"][];
+        };
+        ConsultCandidate: {
+            name: string;
+            places: components["schemas"]["ConsultNamedIDInstitution"][];
+            practitioner_id: string;
+            title: string;
         };
         ConsultChart: {
             allergies: components["schemas"]["ConsultAllergy"][];
@@ -2078,6 +2730,26 @@ export interface components {
             start: string;
             state: string;
         };
+        ConsultCleared: {
+            /** Format: int64 */
+            slots: number;
+            /**
+             * Format: int64
+             * @description Scheduled in that time; the coordinator sets them anew by hand
+             */
+            teleconsults: number;
+            visits: components["schemas"]["ConsultClearedVisit"][];
+        };
+        ConsultClearedVisit: {
+            /** @description Whose time it is now */
+            doctor?: string;
+            id: string;
+            moved_to?: components["schemas"]["ConsultSlot"];
+            person: string;
+            refund_due: boolean;
+            /** Format: date-time */
+            was: string;
+        };
         ConsultCode: {
             code: string;
             name: components["schemas"]["FaultText"];
@@ -2101,6 +2773,14 @@ export interface components {
         ConsultConsents: {
             internet_care: boolean;
             sensitive_pi: boolean;
+        };
+        ConsultDayOff: {
+            /** Format: date */
+            day: string;
+            id: string;
+            /** @description Without id: at all places */
+            institution: components["schemas"]["ConsultNamedIDInstitution"];
+            reason: string;
         };
         ConsultDecision: {
             /** Format: date-time */
@@ -2146,6 +2826,14 @@ export interface components {
             visit_id?: string;
             ways: components["schemas"]["ConsultWay"][];
         };
+        ConsultDelay: {
+            institution_id: string;
+            /**
+             * Format: int64
+             * @description 0: on time again
+             */
+            minutes: number;
+        };
         ConsultDiagnosis: {
             icd10: string;
             name?: string;
@@ -2176,6 +2864,11 @@ export interface components {
             signed_at?: string;
             /** Format: int64 */
             version: number;
+        };
+        ConsultEndingRegistration: {
+            /** Format: date */
+            last_day: string;
+            reason: string;
         };
         ConsultEvidence: {
             content_type: string;
@@ -2212,6 +2905,42 @@ export interface components {
             practitioner_id: string;
             title: string;
         };
+        ConsultFeed: {
+            /** Format: date-time */
+            created_at: string;
+            /** @description Shown once; only its hash is kept */
+            path: string;
+        };
+        ConsultFiling: {
+            content_type: string;
+            /** Format: date-time */
+            decided_at?: string;
+            doctor: components["schemas"]["ConsultNamedIDPractitioner"];
+            file_name: string;
+            /** Format: date */
+            from: string;
+            id: string;
+            institution: components["schemas"]["ConsultNamedIDInstitution"];
+            /** @enum {string} */
+            kind: "primary" | "filed" | "registered";
+            level: string;
+            note?: string;
+            /** @enum {string} */
+            state: "submitted" | "confirmed" | "refused" | "withdrawn";
+            /** Format: date-time */
+            submitted_at: string;
+            title: string;
+            /**
+             * Format: date
+             * @description The last day
+             */
+            until: string;
+            /**
+             * Format: int64
+             * @description Minutes between this place and the main one
+             */
+            way_min: number;
+        };
         ConsultFinding: {
             facts: boolean;
             policies: boolean;
@@ -2244,6 +2973,19 @@ export interface components {
             relation: string;
             signed_by: string;
         };
+        ConsultHeld: {
+            id: string;
+            slot: components["schemas"]["ConsultSlot"];
+            /** Format: date-time */
+            until: string;
+        };
+        ConsultImport: {
+            /** Format: int64 */
+            added: number;
+            errors: components["schemas"]["ConsultRowError"][];
+            /** Format: int64 */
+            rows: number;
+        };
         ConsultInstitutionCard: {
             address: string;
             departments: string[];
@@ -2252,6 +2994,10 @@ export interface components {
             name: string;
             phone: string;
             region: string;
+        };
+        ConsultInvitee: {
+            institution_id: string;
+            practitioner_id: string;
         };
         ConsultJudgement: {
             condition_changed: boolean;
@@ -2303,6 +3049,35 @@ export interface components {
             source: string;
             unit: string;
         };
+        ConsultMeetingBlocker: {
+            names: string[];
+            say: components["schemas"]["FaultText"];
+            without?: components["schemas"]["ScheduleSpan"];
+        };
+        ConsultMeetingFinding: {
+            times: components["schemas"]["ConsultMeetingTime"][];
+            why: components["schemas"]["ConsultMeetingBlocker"][];
+        };
+        ConsultMeetingTime: {
+            /** Format: date-time */
+            end: string;
+            /** Format: date-time */
+            start: string;
+            tight: string[];
+        };
+        ConsultMeetingWish: {
+            experts: components["schemas"]["ConsultInvitee"][];
+            /** Format: date-time */
+            from: string;
+            /** Format: int64 */
+            minutes: number;
+            /** @description The patient takes part */
+            patient: boolean;
+            /** @description The county hospital's consulting room, one consult at a time */
+            room: boolean;
+            /** Format: date-time */
+            until: string;
+        };
         ConsultMessage: {
             /** Format: date-time */
             at: string;
@@ -2317,6 +3092,30 @@ export interface components {
             id: string;
             name: string;
         };
+        ConsultNamedIDPractitioner: {
+            id: string;
+            name: string;
+        };
+        ConsultNewDayOff: {
+            /** Format: date */
+            day: string;
+            institution_id?: string;
+            reason?: string;
+        };
+        ConsultNewFiling: {
+            /** @description Photo or PDF, at most 10 MB */
+            document: string;
+            file_name: string;
+            /** Format: date */
+            from: string;
+            institution_id: string;
+            /** @enum {string} */
+            kind: "primary" | "filed" | "registered";
+            /** Format: date */
+            until: string;
+            /** Format: int64 */
+            way_min: number;
+        };
         ConsultNewTeleconsult: {
             department: string;
             /** @description Invited hospital; by default the first that has the department */
@@ -2326,6 +3125,47 @@ export interface components {
             summary: string;
             /** @enum {string} */
             urgency: "routine" | "urgent" | "emergency";
+        };
+        ConsultNewTemplate: {
+            /** Format: int64 */
+            begins: number;
+            department: string;
+            /** Format: int64 */
+            ends: number;
+            /** Format: int64 */
+            fee_fen: number;
+            institution_id: string;
+            /** Format: int64 */
+            minutes: number;
+            /** @enum {string} */
+            mode: "online" | "on_site";
+            /** @enum {string} */
+            purpose: "visit" | "duty";
+            /** Format: date */
+            since: string;
+            /** Format: int64 */
+            weekday: number;
+        };
+        ConsultNewWait: {
+            consents: components["schemas"]["ConsultConsents"];
+            department: string;
+            institution_id: string;
+            person_id: string;
+            /** @description None: any doctor of the department */
+            practitioner_id?: string;
+            /** Format: date-time */
+            until: string;
+            walk_in: boolean;
+            wish: components["schemas"]["ConsultWish"];
+        };
+        ConsultNumbers: {
+            called: number[];
+            /** Format: int64 */
+            delay_min: number;
+            department: string;
+            doctor: string;
+            now: number[];
+            waiting: number[];
         };
         ConsultObservation: {
             /** Format: date-time */
@@ -2431,6 +3271,36 @@ export interface components {
             changes: components["schemas"]["EligibilityChange"][];
             then: string;
         };
+        ConsultPublication: {
+            /** Format: int64 */
+            days: number;
+            dry_run: boolean;
+            /** Format: date */
+            from: string;
+        };
+        ConsultPublished: {
+            sessions: components["schemas"]["ConsultPublishedSession"][];
+            /** Format: int64 */
+            slots: number;
+        };
+        ConsultPublishedSession: {
+            /** @description What is in the way: when, and nothing more */
+            busy?: components["schemas"]["ScheduleSpan"];
+            /** Format: date */
+            day: string;
+            /** Format: date-time */
+            end: string;
+            institution: components["schemas"]["ConsultNamedIDInstitution"];
+            /** @enum {string} */
+            outcome: "opened" | "already" | "past" | "off" | "refused";
+            reason?: components["schemas"]["FaultText"];
+            rule?: string;
+            /** Format: int64 */
+            slots: number;
+            /** Format: date-time */
+            start: string;
+            template_id: string;
+        };
         ConsultQueue: {
             /** Format: int64 */
             done: number;
@@ -2464,8 +3334,17 @@ export interface components {
             waiting_s: number;
         };
         ConsultQueuedVisit: {
+            /** @description The number has been called */
+            called?: boolean;
+            /** @description patient or hospital */
+            cancelled_by?: string;
             complaint: string;
             decision: components["schemas"]["ConsultDecision"];
+            /**
+             * Format: int64
+             * @description The doctor said they are late by these minutes
+             */
+            delay_min?: number;
             department: string;
             doctor: components["schemas"]["ConsultDoctor"];
             /** Format: date-time */
@@ -2477,19 +3356,33 @@ export interface components {
             institution: components["schemas"]["ConsultNamedIDInstitution"];
             kind: string;
             line?: components["schemas"]["ConsultLine"];
+            /** Format: date-time */
+            moved_from?: string;
+            /** @description doctor_ill, or in words */
+            moved_reason?: string;
+            overbooked?: boolean;
             person: components["schemas"]["ConsultPatient"];
             /** @description Of the institution */
             phone: string;
             prescriptions: components["schemas"]["ConsultPrescriptionRef"][];
             record_signed: boolean;
+            refund_due?: boolean;
             room_locked: boolean;
+            slot_id: string;
             /** Format: date-time */
             start: string;
             state: string;
+            /**
+             * Format: int64
+             * @description Number of the day at doctor and department, from check-in on
+             */
+            token?: number;
             /** Format: int64 */
             version: number;
             /** Format: int64 */
             waiting_s: number;
+            /** @description IANA zone of the place */
+            zone: string;
         };
         ConsultRecord: {
             assessment: string;
@@ -2510,6 +3403,76 @@ export interface components {
             version: number;
             /** Format: date-time */
             written_at?: string;
+        };
+        ConsultRegistration: {
+            /**
+             * Format: int64
+             * @description Negative once it has ended
+             */
+            days_left: number;
+            /** @description Of the institution, within the doctor's scope */
+            departments: string[];
+            doctor: components["schemas"]["ConsultNamedIDPractitioner"];
+            /** Format: date */
+            from: string;
+            id: string;
+            institution: components["schemas"]["ConsultNamedIDInstitution"];
+            /** @enum {string} */
+            kind: "primary" | "filed" | "registered";
+            title: string;
+            /**
+             * Format: date
+             * @description The last day
+             */
+            until: string;
+            /** Format: int64 */
+            way_min: number;
+            /** @description IANA zone of the place */
+            zone: string;
+        };
+        ConsultRosterDay: {
+            /** Format: date */
+            day: string;
+            /** @enum {string} */
+            kind: "ordinary" | "holiday" | "workday";
+            name?: string;
+        };
+        ConsultRosterSession: {
+            /** Format: int64 */
+            booked?: number;
+            /** @description Elsewhere: all that is told */
+            busy: boolean;
+            department?: string;
+            /** Format: date-time */
+            end: string;
+            institution?: components["schemas"]["ConsultNamedIDInstitution"];
+            mode?: string;
+            purpose?: string;
+            /** Format: int64 */
+            slots?: number;
+            /** Format: date-time */
+            start: string;
+        };
+        ConsultRosterView: {
+            days: components["schemas"]["ConsultRosterDay"][];
+            doctor: components["schemas"]["ConsultNamedIDPractitioner"];
+            exceptions: components["schemas"]["ConsultDayOff"][];
+            places: components["schemas"]["ConsultRegistration"][];
+            sessions: components["schemas"]["ConsultRosterSession"][];
+            templates: components["schemas"]["ConsultTemplate"][];
+        };
+        ConsultRowError: {
+            /**
+             * Format: int64
+             * @description Of the file, the heading is 1
+             */
+            line: number;
+            reason: components["schemas"]["FaultText"];
+        };
+        ConsultRuleBook: {
+            rules: components["schemas"]["EligibilityRule"][];
+            sha256: string;
+            version: string;
         };
         ConsultSeatQuality: {
             /**
@@ -2565,11 +3528,6 @@ export interface components {
             /** Format: int64 */
             size: number;
         };
-        ConsultRuleBook: {
-            rules: components["schemas"]["EligibilityRule"][];
-            sha256: string;
-            version: string;
-        };
         ConsultSlot: {
             department: string;
             /** Format: date-time */
@@ -2578,8 +3536,12 @@ export interface components {
             fee_fen: number;
             id: string;
             institution: components["schemas"]["ConsultNamedIDInstitution"];
+            /** @enum {string} */
+            mode: "online" | "on_site";
             /** Format: date-time */
             start: string;
+            /** @description IANA zone of the place */
+            zone: string;
         };
         ConsultTeleconsult: {
             consent?: components["schemas"]["ConsultGivenConsent"];
@@ -2590,6 +3552,8 @@ export interface components {
             /** Format: date-time */
             end?: string;
             expert?: components["schemas"]["ConsultParty"];
+            /** @description Further experts of an MDT */
+            further: components["schemas"]["ConsultDoctor"][];
             id: string;
             invited: components["schemas"]["ConsultNamedIDInstitution"];
             inviter: components["schemas"]["ConsultParty"];
@@ -2608,6 +3572,44 @@ export interface components {
             summary: string;
             urgency: string;
         };
+        ConsultTemplate: {
+            /**
+             * Format: int64
+             * @description Minutes after midnight at the place
+             */
+            begins: number;
+            department: string;
+            /** Format: int64 */
+            ends: number;
+            /** Format: int64 */
+            fee_fen: number;
+            id: string;
+            institution: components["schemas"]["ConsultNamedIDInstitution"];
+            /**
+             * Format: int64
+             * @description Length of one slot
+             */
+            minutes: number;
+            /** @enum {string} */
+            mode: "online" | "on_site";
+            /**
+             * @description duty: the main place's own work; nothing else may be opened over it (MPP-06)
+             * @enum {string}
+             */
+            purpose: "visit" | "duty";
+            /** Format: date */
+            since: string;
+            /**
+             * Format: date
+             * @description The first day it no longer holds
+             */
+            until?: string;
+            /**
+             * Format: int64
+             * @description Monday is 1
+             */
+            weekday: number;
+        };
         ConsultTicket: {
             admitted: boolean;
             /** Format: date-time */
@@ -2623,8 +3625,17 @@ export interface components {
             role: string;
         };
         ConsultVisit: {
+            /** @description The number has been called */
+            called?: boolean;
+            /** @description patient or hospital */
+            cancelled_by?: string;
             complaint: string;
             decision: components["schemas"]["ConsultDecision"];
+            /**
+             * Format: int64
+             * @description The doctor said they are late by these minutes
+             */
+            delay_min?: number;
             department: string;
             doctor: components["schemas"]["ConsultDoctor"];
             /** Format: date-time */
@@ -2636,17 +3647,53 @@ export interface components {
             institution: components["schemas"]["ConsultNamedIDInstitution"];
             kind: string;
             line?: components["schemas"]["ConsultLine"];
+            /** Format: date-time */
+            moved_from?: string;
+            /** @description doctor_ill, or in words */
+            moved_reason?: string;
+            overbooked?: boolean;
             person: components["schemas"]["ConsultPatient"];
             /** @description Of the institution */
             phone: string;
             prescriptions: components["schemas"]["ConsultPrescriptionRef"][];
             record_signed: boolean;
+            refund_due?: boolean;
             room_locked: boolean;
+            slot_id: string;
             /** Format: date-time */
             start: string;
             state: string;
+            /**
+             * Format: int64
+             * @description Number of the day at doctor and department, from check-in on
+             */
+            token?: number;
             /** Format: int64 */
             version: number;
+            /** @description IANA zone of the place */
+            zone: string;
+        };
+        ConsultWaitEntry: {
+            /**
+             * Format: int64
+             * @description How many joined the same line before
+             */
+            ahead: number;
+            department: string;
+            /** @description Without id: any of the department */
+            doctor: components["schemas"]["ConsultNamedIDPractitioner"];
+            id: string;
+            institution: components["schemas"]["ConsultNamedIDInstitution"];
+            /** Format: date-time */
+            joined_at: string;
+            offer?: components["schemas"]["ConsultHeld"];
+            person: components["schemas"]["ConsultPatient"];
+            /** @enum {string} */
+            state: "waiting" | "booked" | "left";
+            /** Format: date-time */
+            until: string;
+            visit_id?: string;
+            walk_in: boolean;
         };
         ConsultWay: {
             address?: string;
@@ -2655,10 +3702,25 @@ export interface components {
             phone?: string;
             title: components["schemas"]["FaultText"];
         };
+        ConsultWish: {
+            complaint: string;
+            icd10: string;
+            intends_rx: boolean;
+            /** @enum {string} */
+            kind: "follow_up" | "first_visit" | "health_consult" | "accompanied";
+            /** @enum {string} */
+            severity: "mild" | "moderate" | "severe";
+        };
         ControlICEServer: {
             credential?: string;
             urls: string[];
             username?: string;
+        };
+        ControlPass: {
+            /** Format: date-time */
+            expires: string;
+            ice_servers: components["schemas"]["ControlICEServer"][];
+            ticket: string;
         };
         DecideInBody: {
             /** @enum {string} */
@@ -2876,6 +3938,13 @@ export interface components {
         EndPolicyInBody: {
             reason: string;
         };
+        EndTemplateInBody: {
+            /**
+             * Format: date
+             * @description The first day without
+             */
+            from: string;
+        };
         FaultText: {
             en: string;
             zh: string;
@@ -2885,6 +3954,9 @@ export interface components {
         };
         HaveOutBody: {
             missing: string[];
+        };
+        HoldInBody: {
+            slot_id: string;
         };
         IdentityMe: {
             account_id: string;
@@ -2963,6 +4035,11 @@ export interface components {
             study_date: string;
             study_uid: string;
         };
+        ImportCSVInBody: {
+            dry_run: boolean;
+            /** @description UTF-8, with or without byte order mark, or GB 18030 */
+            file: string;
+        };
         InviteInBody: {
             /** @enum {string} */
             kind: "companion" | "colleague" | "device";
@@ -2991,6 +4068,10 @@ export interface components {
         };
         LockInBody: {
             locked: boolean;
+        };
+        MoveVisitInBody: {
+            reason?: string;
+            slot_id: string;
         };
         NotifyMessage: {
             /** Format: date-time */
@@ -3233,6 +4314,12 @@ export interface components {
         SayInBody: {
             text: string;
         };
+        ScheduleSpan: {
+            /** Format: date-time */
+            end: string;
+            /** Format: date-time */
+            start: string;
+        };
         SeatSayInBody: {
             text: string;
         };
@@ -3244,6 +4331,11 @@ export interface components {
             expires_in_s: number;
             /** @description The provider of text messages is a simulator */
             simulated: boolean;
+        };
+        SettleFilingInBody: {
+            note?: string;
+            /** @enum {string} */
+            result: "confirmed" | "refused";
         };
         SignOpinionInBody: {
             passphrase: string;
@@ -3261,6 +4353,10 @@ export interface components {
              * @description How far back
              */
             days: number;
+        };
+        SqueezeInInBody: {
+            reason: string;
+            slot_id: string;
         };
         V2ErrorDetail: {
             /** @description Where the error occurred, e.g. 'body.items[3].tags' or 'path.thing-id' */
@@ -3328,6 +4424,42 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    "post-absences": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The same deed sent twice is done once */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConsultAbsence"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultCleared"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "post-auth-otp": {
         parameters: {
             query?: never;
@@ -3454,6 +4586,88 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["V2ErrorModel"];
                 };
+            };
+        };
+    };
+    "post-calendar-feed": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The same deed sent twice is done once */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultFeed"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "delete-calendar-feed": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The same deed sent twice is done once */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-calendars-token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -4052,6 +5266,194 @@ export interface operations {
             };
         };
     };
+    "get-experts": {
+        parameters: {
+            query?: {
+                q?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultCandidate"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-filings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultFiling"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-filings": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The same deed sent twice is done once */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConsultNewFiling"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultFiling"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-filings-id-document": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "post-filings-id-settle": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The same deed sent twice is done once */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SettleFilingInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultFiling"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-filings-id-withdraw": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The same deed sent twice is done once */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultFiling"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "get-formulary": {
         parameters: {
             query?: {
@@ -4071,6 +5473,74 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["PrescribeFormularyRow"][];
                 };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-holds": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The same deed sent twice is done once */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HoldInBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultHeld"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-holds-id-release": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The same deed sent twice is done once */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Error */
             default: {
@@ -4208,6 +5678,106 @@ export interface operations {
             };
         };
     };
+    "get-institutions-id-calendar": {
+        parameters: {
+            query: {
+                year: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultCalendarDay"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "put-institutions-id-calendar": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The same deed sent twice is done once */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConsultCalendarDay"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-institutions-id-numbers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultNumbers"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "get-me": {
         parameters: {
             query?: never;
@@ -4234,6 +5804,73 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["V2ErrorModel"];
                 };
+            };
+        };
+    };
+    "post-netcheck": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AppNetworkCheck"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-netcheck-bytes": {
+        parameters: {
+            query: {
+                n: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "post-netcheck-bytes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -4874,6 +6511,73 @@ export interface operations {
             };
         };
     };
+    "get-registrations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultRegistration"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-registrations-id-end": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The same deed sent twice is done once */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConsultEndingRegistration"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultCleared"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "get-review-queue": {
         parameters: {
             query?: never;
@@ -4923,6 +6627,286 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["OfferOutBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-roster-templates-id-end": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The same deed sent twice is done once */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EndTemplateInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultCleared"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-rosters-id": {
+        parameters: {
+            query: {
+                from: string;
+                days?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultRosterView"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-rosters-id-csv-place": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                place: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "post-rosters-id-csv-place": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The same deed sent twice is done once */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: string;
+                place: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportCSVInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultImport"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-rosters-id-days-off": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The same deed sent twice is done once */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConsultNewDayOff"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-rosters-id-late": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The same deed sent twice is done once */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConsultDelay"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-rosters-id-publish": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The same deed sent twice is done once */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConsultPublication"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultPublished"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-rosters-id-templates": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The same deed sent twice is done once */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConsultNewTemplate"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultTemplate"];
                 };
             };
             /** @description Error */
@@ -5332,6 +7316,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConsultTeleconsult"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-teleconsults-id-common-times": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConsultMeetingWish"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultMeetingFinding"];
                 };
             };
             /** @description Error */
@@ -5841,6 +7860,42 @@ export interface operations {
             };
         };
     };
+    "post-visits-series": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The same deed sent twice is done once */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BookSeriesInBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultVisit"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "get-visits-id": {
         parameters: {
             query?: never;
@@ -5917,6 +7972,40 @@ export interface operations {
                 "application/json": components["schemas"]["AlarmInBody"];
             };
         };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultVisit"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-visits-id-call": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The same deed sent twice is done once */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
         responses: {
             /** @description OK */
             200: {
@@ -6382,6 +8471,44 @@ export interface operations {
             };
         };
     };
+    "post-visits-id-move": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The same deed sent twice is done once */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MoveVisitInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultVisit"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "get-visits-id-quality": {
         parameters: {
             query?: never;
@@ -6514,6 +8641,40 @@ export interface operations {
             };
         };
     };
+    "post-visits-id-skip": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The same deed sent twice is done once */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultVisit"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "post-visits-id-ticket": {
         parameters: {
             query?: never;
@@ -6569,6 +8730,207 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PrescribePrescription"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-waits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultWaitEntry"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-waits": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The same deed sent twice is done once */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConsultNewWait"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultWaitEntry"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-waits-next-walk-in": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The same deed sent twice is done once */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultVisit"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-waits-id-leave": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The same deed sent twice is done once */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-waits-id-squeeze-in": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The same deed sent twice is done once */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SqueezeInInBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultVisit"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-waits-id-take": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The same deed sent twice is done once */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultVisit"];
                 };
             };
             /** @description Error */
@@ -6917,6 +9279,42 @@ export interface operations {
         responses: {
             /** @description Switching Protocols */
             101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "post-whep-room-seat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "post-whip-room-seat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
                 headers: {
                     [name: string]: unknown;
                 };
