@@ -237,7 +237,10 @@ function Times({
   // A hold that was given already is given again, so each press may ask anew.
   const pick = (slot: Slot) =>
     void deed.run(async () => {
-      const held = await post<Held>('/holds', { slot_id: slot.id })
+      const held = await post<Held>('/holds', { slot_id: slot.id }).catch((lost: unknown) => {
+        slots.refresh() // the time that is gone goes from the list
+        throw lost
+      })
       onPick(slot, held.until)
     })
   const near = nearest(deed)
