@@ -119,13 +119,16 @@ func (s *Service) slotTaken(ctx context.Context, slot ids.Slot) error {
 
 // LetGo gives a hold back before it lapses; a declined offer goes to the next in line.
 func (s *Service) LetGo(ctx context.Context, id ids.Hold, key string) error {
+	var offered *inLine
 	_, _, err := once(ctx, s, key, id, func(tx tx) (nothing, error) {
 		slot, err := releaseHold(ctx, tx, id, authz.SubjectFrom(ctx).Account)
 		if err != nil {
 			return nothing{}, err
 		}
-		return nothing{}, s.offerFreed(ctx, tx, slot)
+		offered, err = s.offerFreed(ctx, tx, slot)
+		return nothing{}, err
 	})
+	s.tellOffered(offered, err)
 	return err
 }
 
@@ -181,6 +184,7 @@ func (s *Service) BookSeries(ctx context.Context, b Booking, slots []ids.Slot) (
 func (s *Service) MoveVisit(ctx context.Context, id ids.Visit, to ids.Slot, reason, key string) (Visit, error) {
 	var before Visit
 	var refused *Decision
+	var offered *inLine
 	_, fresh, err := once(ctx, s, key, []any{id, to, reason}, func(tx tx) (nothing, error) {
 		var err error
 		refused = nil
@@ -228,7 +232,7 @@ func (s *Service) MoveVisit(ctx context.Context, id ids.Visit, to ids.Slot, reas
 				return nothing{}, err
 			}
 		}
-		if err := s.offerFreed(ctx, tx, before.row.SlotID); err != nil {
+		if offered, err = s.offerFreed(ctx, tx, before.row.SlotID); err != nil {
 			return nothing{}, err
 		}
 		return nothing{}, audit.Write(ctx, tx, audit.Entry{Action: "visit.move", Object: "visit/" + id.String(), Person: before.Person.ID, Place: slot.InstitutionID})
@@ -242,6 +246,7 @@ func (s *Service) MoveVisit(ctx context.Context, id ids.Visit, to ids.Slot, reas
 	if err != nil {
 		return Visit{}, err
 	}
+	s.tellOffered(offered, nil)
 	v, err := s.Visit(ctx, id)
 	if err == nil && fresh {
 		s.tell("visit.changed", before)

@@ -431,13 +431,18 @@ func (s *Service) CheckIn(ctx context.Context, id ids.Visit, test LineTest) (Vis
 
 // Cancel gives the slot to the first in line, or back to all. The fee is due back if the visit's time had not come, and whenever the hospital cancels.
 func (s *Service) Cancel(ctx context.Context, id ids.Visit, reason string) (Visit, error) {
+	var offered *inLine
 	v, err := s.act(ctx, id, "cancel", func(tx tx, v Visit) error {
 		by := "hospital"
 		if s.byPatient(ctx) {
 			by = "patient"
 		}
 		return putCancelled(ctx, tx, id, by, reason, v.FeeFen > 0 && (by == "hospital" || s.Now().Before(v.Start)))
-	}, func(tx tx, v Visit) error { return s.offerFreed(ctx, tx, v.row.SlotID) })
+	}, func(tx tx, v Visit) (err error) {
+		offered, err = s.offerFreed(ctx, tx, v.row.SlotID)
+		return err
+	})
+	s.tellOffered(offered, err)
 	if err == nil {
 		s.closeRoom(ctx, v)
 	}

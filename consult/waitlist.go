@@ -131,6 +131,7 @@ func (s *Service) waitEntry(ctx context.Context, id ids.WaitEntry) (e WaitEntry,
 
 // LeaveWait takes a wish off the list; a slot that is offered to it goes to the next.
 func (s *Service) LeaveWait(ctx context.Context, id ids.WaitEntry, key string) error {
+	var offered *inLine
 	_, _, err := once(ctx, s, key, id, func(tx tx) (nothing, error) {
 		e, err := s.waitIn(ctx, tx, id)
 		if err != nil {
@@ -143,12 +144,13 @@ func (s *Service) LeaveWait(ctx context.Context, id ids.WaitEntry, key string) e
 			if _, err := releaseHold(ctx, tx, e.Offer.ID, e.account); err != nil {
 				return nothing{}, err
 			}
-			if err := s.offerFreed(ctx, tx, e.Offer.Slot.ID); err != nil {
+			if offered, err = s.offerFreed(ctx, tx, e.Offer.Slot.ID); err != nil {
 				return nothing{}, err
 			}
 		}
 		return nothing{}, audit.Write(ctx, tx, audit.Entry{Action: "wait.leave", Object: "wait_entry/" + id.String(), Person: e.Person.ID, Place: e.Institution.ID})
 	})
+	s.tellOffered(offered, err)
 	return err
 }
 
@@ -172,31 +174,44 @@ func (OfferLapse) Kind() string { return "offer_lapse" }
 
 // PassOn works an OfferLapse.
 func (s *Service) PassOn(ctx context.Context, o OfferLapse) error {
-	return s.inTx(ctx, func(tx tx) error { return s.offerFreed(ctx, tx, o.Slot) })
+	var offered *inLine
+	err := s.inTx(ctx, func(tx tx) (err error) {
+		offered, err = s.offerFreed(ctx, tx, o.Slot)
+		return err
+	})
+	s.tellOffered(offered, err)
+	return err
+}
+
+// tellOffered lets the screens of who has been offered a slot ask again, once that is committed.
+func (s *Service) tellOffered(offered *inLine, err error) {
+	if offered != nil && err == nil {
+		s.Live.Publish(live.Event{Kind: "wait.changed", ID: offered.entry.String(), Accounts: []ids.Account{offered.account}, Places: []ids.Institution{offered.place}})
+	}
 }
 
 // offerFreed holds a slot that has become free for the first in line who has not been offered it yet, and tells them, in the
-// transaction that freed it. Nobody in line: it is simply open.
-func (s *Service) offerFreed(ctx context.Context, tx tx, slot ids.Slot) error {
+// transaction that freed it. Nobody in line: it is simply open, and nobody is returned. After the commit tellOffered lets their screens know.
+func (s *Service) offerFreed(ctx context.Context, tx tx, slot ids.Slot) (*inLine, error) {
 	first, err := firstInLine(ctx, tx, slot, s.Now())
 	if err != nil || first == nil {
-		return err
+		return nil, err
 	}
 	open, err := insertHold(ctx, tx, first.account, slot, offerFor, first.entry, s.Now())
 	if err != nil || !open {
-		return err
+		return nil, err
 	}
 	h, err := liveHold(ctx, tx, first.account, slot)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if s.Jobs != nil {
 		if err := s.Jobs.InsertAt(ctx, tx, OfferLapse{slot}, h.Until.Add(time.Second)); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	zone := place(h.Slot.Zone)
-	return s.notify(ctx, tx, first.account, fmt.Sprintf("【远诊】您候补的时间空出来了：%s。为您保留到 %s，请打开页面确认。",
+	return first, s.notify(ctx, tx, first.account, fmt.Sprintf("【远诊】您候补的时间空出来了：%s。为您保留到 %s，请打开页面确认。",
 		schedule.Moment(h.Slot.Start, zone), h.Until.In(zone).Format("15:04")))
 }
 
@@ -244,8 +259,10 @@ func (s *Service) TakeWalkIn(ctx context.Context, key string) (Visit, error) {
 			return ids.Visit{}, err
 		}
 		id, no, err := s.bookEntry(ctx, tx, *first, slots[0], "", key)
-		refused = no
-		return id, err
+		if refused = no; err != nil {
+			return id, err
+		}
+		return id, s.notify(ctx, tx, first.account, "【远诊】有医师现在接诊您，请马上打开页面候诊。")
 	})
 	if refused != nil && err != nil { // the law sends them elsewhere: the decision is kept, and the pool goes on
 		err = cmpErr(s.inTx(ctx, func(tx tx) error {

@@ -10,7 +10,7 @@ import { clock, moment, yuan } from '../i18n/format'
 import { pick } from '../i18n/i18n'
 import { w as who } from '../identity/words'
 import { w as schedule } from '../schedule/patient_words'
-import { JoinWait } from '../schedule/waiting_list'
+import { Again, JoinWait } from '../schedule/waiting_list'
 import { Icon } from '../ui/icons'
 import { Button, Loading, ProblemNote, useTitle } from '../ui/parts'
 import { DecisionPage, waitsForHospital } from './decision'
@@ -210,7 +210,13 @@ function Doctors({ given, onPick }: { given: Draft; onPick: (doctor: DoctorRow) 
     get<DoctorRow[]>(`/doctors${query({ department, person_id: given.person })}`, signal),
   )
   if (!doctors.value) return <Waiting problem={doctors.problem} again={doctors.refresh} />
-  return <DoctorQuestion doctors={doctors.value} onPick={onPick} />
+  const first = doctors.value.find((one) => one.earliest)
+  return (
+    <>
+      <DoctorQuestion doctors={doctors.value} onPick={onPick} />
+      {first && <JoinWait doctor={first} given={given} walkIn />}
+    </>
+  )
 }
 
 function Times({
@@ -231,7 +237,10 @@ function Times({
   // A hold that was given already is given again, so each press may ask anew.
   const pick = (slot: Slot) =>
     void deed.run(async () => {
-      const held = await post<Held>('/holds', { slot_id: slot.id })
+      const held = await post<Held>('/holds', { slot_id: slot.id }).catch((lost: unknown) => {
+        slots.refresh() // the time that is gone goes from the list
+        throw lost
+      })
       onPick(slot, held.until)
     })
   const near = nearest(deed)
@@ -276,6 +285,7 @@ function Confirm({ given, to }: { given: Draft; to: (step: Step) => void }) {
   const deed = useDeed()
   const once = useOnce()
   const [booked, setBooked] = useState(false)
+  const [later, setLater] = useState<string[]>([])
   const persons = session.value.state === 'in' ? session.value.me.persons : []
   const person = persons.find((one) => one.id === given.person)
   const asked = booking(given)
@@ -284,10 +294,15 @@ function Confirm({ given, to }: { given: Draft; to: (step: Step) => void }) {
 
   const book = () =>
     deed.run(async () => {
-      const visit = await post<Visit>('/visits', asked, once(asked))
+      const { slot_id, ...wish } = asked
+      const series = { ...wish, slot_ids: [slot_id, ...later] }
+      const [visit] =
+        later.length > 0
+          ? await post<Visit[]>('/visits/series', series, once(series))
+          : [await post<Visit>('/visits', asked, once(asked))]
       setBooked(true)
       startAgain()
-      route(`/visits/${visit.id}`, true)
+      route(`/visits/${visit?.id ?? ''}`, true)
     })
   const decision = refused(deed)
   if (decision)
@@ -350,6 +365,7 @@ function Confirm({ given, to }: { given: Draft; to: (step: Step) => void }) {
         <dt>{w('cfm.fee')}</dt>
         <dd>{w('cfm.fee.value', { fee: yuan(slot.fee_fen) })}</dd>
       </dl>
+      <Again doctor={doctor} slot={slot} chosen={later} onChange={setLater} />
       <p class="push" />
       <Button look="primary" busy={deed.busy} onPress={() => void book()} test="book">
         {w('cfm.go')}

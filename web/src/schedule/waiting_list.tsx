@@ -7,13 +7,14 @@ import type { DoctorRow, NewWait, Slot, Visit, WaitEntry } from '../api/types'
 import type { Draft } from '../booking/wizard'
 import { question } from '../booking/wizard'
 import { clock, day, moment } from '../i18n/format'
-import { Answer, Button, Dialog, Loading, Notice, ProblemNote } from '../ui/parts'
+import { Answer, Button, Dialog, Loading, Notice, ProblemNote, Tick } from '../ui/parts'
 import { w } from './patient_words'
 
 const keepDays = 14
+const walkInHours = 4
 
-/** Puts the wish of the draft on the list of this doctor. */
-export function JoinWait({ doctor, given }: { doctor: DoctorRow; given: Draft }) {
+/** Puts the wish of the draft on the list of this doctor, or into the pool of those who want any doctor now. */
+export function JoinWait({ doctor, given, walkIn = false }: { doctor: DoctorRow; given: Draft; walkIn?: boolean }) {
   const deed = useDeed()
   const once = useOnce()
   const [entry, setEntry] = useState<WaitEntry>()
@@ -22,13 +23,14 @@ export function JoinWait({ doctor, given }: { doctor: DoctorRow; given: Draft })
   const join = () =>
     void deed.run(async () => {
       const until = new Date()
-      until.setHours(24 * (keepDays + 1), 0, 0, 0)
+      if (walkIn) until.setHours(until.getHours() + walkInHours)
+      else until.setHours(24 * (keepDays + 1), 0, 0, 0)
       const wish: NewWait = {
         person_id: asked.person_id,
         institution_id: doctor.institution.id,
-        practitioner_id: doctor.practitioner_id,
+        ...(walkIn ? {} : { practitioner_id: doctor.practitioner_id }),
         department: doctor.department,
-        walk_in: false,
+        walk_in: walkIn,
         until: until.toISOString(),
         wish: {
           kind: asked.kind,
@@ -43,14 +45,21 @@ export function JoinWait({ doctor, given }: { doctor: DoctorRow; given: Draft })
     })
   if (entry)
     return (
-      <Notice tone="ok" live title={w('wait.joined')}>
-        {w('wait.ahead', { n: entry.ahead })} · {w('wait.note')}
+      <Notice tone="ok" live title={w(walkIn ? 'walkin.joined' : 'wait.joined')}>
+        {w('wait.ahead', { n: entry.ahead })} · {w(walkIn ? 'walkin.next' : 'wait.note')}
       </Notice>
     )
   return (
     <>
       <ProblemNote problem={deed.problem} />
-      <Answer icon="clock" label={w('wait.go')} note={w('wait.note')} onPress={join} disabled={deed.busy} test="wait" />
+      <Answer
+        icon="clock"
+        label={w(walkIn ? 'walkin.go' : 'wait.go')}
+        note={w(walkIn ? 'walkin.note' : 'wait.note')}
+        onPress={join}
+        disabled={deed.busy}
+        test={walkIn ? 'walk-in' : 'wait'}
+      />
     </>
   )
 }
@@ -163,5 +172,48 @@ function MoveTimes({ visit, onMoved }: { visit: Visit; onMoved: (visit: Visit) =
         </Button>
       ))}
     </div>
+  )
+}
+
+/** The same weekday and time in the weeks after: ticked ones are booked with the first, all or none. */
+export function Again({
+  doctor,
+  slot,
+  chosen,
+  onChange,
+}: {
+  doctor: DoctorRow
+  slot: Slot
+  chosen: readonly string[]
+  onChange: (slots: string[]) => void
+}) {
+  const slots = useResource(`again ${slot.id}`, (signal) =>
+    get<Slot[]>(`/doctors/${doctor.practitioner_id}/slots?days=60`, signal),
+  )
+  const week = 7 * 86_400_000
+  const later = (slots.value ?? [])
+    .filter(
+      (one) =>
+        one.institution.id === slot.institution.id &&
+        one.department === slot.department &&
+        one.start > slot.start &&
+        (Date.parse(one.start) - Date.parse(slot.start)) % week === 0,
+    )
+    .slice(0, 6)
+  if (later.length === 0) return null
+  return (
+    <section class="stack">
+      <h2>{w('again.title')}</h2>
+      <p class="meta">{w('again.note')}</p>
+      {later.map((one) => (
+        <Tick
+          key={one.id}
+          label={moment(one.start)}
+          checked={chosen.includes(one.id)}
+          onChange={(on) => onChange(on ? [...chosen, one.id] : chosen.filter((id) => id !== one.id))}
+          test="again"
+        />
+      ))}
+    </section>
   )
 }
