@@ -39,6 +39,7 @@ describe('a first-visit policy', { concurrency: 1 }, () => {
     patient = await journey.join('patient', phone)
     const { page } = patient
     await enterByPhone(page, journey.person('李强').sign_in.phone ?? '')
+    await page.waitForSelector('input[name=code]', { state: 'detached' })
     await page.goto('/book/who')
     await page.locator(t('person'), { hasText: '李强' }).click()
     await page.click(t('flags-none'))
