@@ -498,6 +498,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/netcheck": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A room for a device to hear itself, to check a network */
+        post: operations["post-netcheck"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/netcheck/bytes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Bytes without meaning, to measure throughput */
+        get: operations["get-netcheck-bytes"];
+        put?: never;
+        /** Takes bytes and forgets them, to measure throughput */
+        post: operations["post-netcheck-bytes"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/patients": {
         parameters: {
             query?: never;
@@ -1886,6 +1921,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/whep/{room}/{seat}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A display offers to receive what a seat publishes (WHEP); the bearer token is its ticket */
+        post: operations["post-whep-room-seat"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/whip/{room}/{seat}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** An instrument offers to send (WHIP, RFC 9725); the bearer token is its ticket */
+        post: operations["post-whip-room-seat"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1893,6 +1962,12 @@ export interface components {
         AlarmInBody: {
             /** @description Danger signs; any word counts */
             red_flags: string[];
+        };
+        AppNetworkCheck: {
+            /** Format: date-time */
+            expires: string;
+            seats: components["schemas"]["ControlPass"][];
+            socket: string;
         };
         ApprovePolicyInBody: {
             /** @description Of the words that were read */
@@ -2511,6 +2586,11 @@ export interface components {
             /** Format: date-time */
             written_at?: string;
         };
+        ConsultRuleBook: {
+            rules: components["schemas"]["EligibilityRule"][];
+            sha256: string;
+            version: string;
+        };
         ConsultSeatQuality: {
             /**
              * Format: double
@@ -2564,11 +2644,6 @@ export interface components {
             name: string;
             /** Format: int64 */
             size: number;
-        };
-        ConsultRuleBook: {
-            rules: components["schemas"]["EligibilityRule"][];
-            sha256: string;
-            version: string;
         };
         ConsultSlot: {
             department: string;
@@ -2659,6 +2734,12 @@ export interface components {
             credential?: string;
             urls: string[];
             username?: string;
+        };
+        ControlPass: {
+            /** Format: date-time */
+            expires: string;
+            ice_servers: components["schemas"]["ControlICEServer"][];
+            ticket: string;
         };
         DecideInBody: {
             /** @enum {string} */
@@ -4234,6 +4315,73 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["V2ErrorModel"];
                 };
+            };
+        };
+    };
+    "post-netcheck": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AppNetworkCheck"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-netcheck-bytes": {
+        parameters: {
+            query: {
+                n: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "post-netcheck-bytes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -6917,6 +7065,42 @@ export interface operations {
         responses: {
             /** @description Switching Protocols */
             101: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "post-whep-room-seat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "post-whip-room-seat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
                 headers: {
                     [name: string]: unknown;
                 };
