@@ -13,6 +13,7 @@ func (s *Service) Routes(api *httpapi.API) {
 	s.rosterRoutes(api)
 	s.decisionRoutes(api)
 	s.policyRoutes(api)
+	s.reviewRoutes(api)
 	s.evidenceRoutes(api)
 	s.queueRoutes(api)
 	s.recordRoutes(api)

@@ -35,6 +35,7 @@ type (
 	link         struct{}
 	message      struct{}
 	policy       struct{}
+	review       struct{}
 )
 
 type (
@@ -57,6 +58,7 @@ type (
 	Link         = ID[link]    // a way into a visit's room that opens once
 	Message      = ID[message] // said or shown in a visit's room
 	Policy       = ID[policy]  // one version of a first-visit policy
+	Review       = ID[review]  // a human review of a decision
 )
 
 // New makes a fresh identifier: ids.New[ids.Visit]().

@@ -6,6 +6,7 @@ import { LocationProvider, Route, Router, useLocation } from 'preact-iso'
 import { heardAt, streamOpen } from './api/live'
 import { askSession, session, signOut } from './api/session'
 import type { Me, Role } from './api/types'
+import { AppealDesk } from './booking/appeal_desk'
 import { EvidenceDesk } from './booking/evidence_desk'
 import { lang, rememberReading } from './i18n/i18n'
 import { StaffSignIn } from './identity/staff_signin'
@@ -31,6 +32,7 @@ const screens: readonly Screen[] = [
   { href: '/staff/cases', label: () => w('nav.cases'), roles: ['doctor'] },
   { href: '/staff/review', label: () => w('nav.review'), roles: ['pharmacist'] },
   { href: '/staff/evidence', label: () => w('nav.evidence'), roles: ['coordinator'] },
+  { href: '/staff/reviews', label: () => policy('nav.reviews'), roles: ['coordinator'] },
   { href: '/staff/board', label: () => w('nav.board'), roles: ['coordinator'] },
   { href: '/staff/calls', label: () => w('nav.calls'), roles: ['administrator', 'regulator'] },
   { href: '/staff/policies', label: () => policy('nav.policies'), roles: ['administrator', 'regulator'] },
@@ -150,6 +152,7 @@ function Inside() {
             <Route path="/staff/cases/:id/room" component={ReadingRoom} />
             <Route path="/staff/review" component={ReviewDesk} />
             <Route path="/staff/evidence" component={EvidenceDesk} />
+            <Route path="/staff/reviews" component={AppealDesk} />
             <Route path="/staff/board" component={Board} />
             <Route path="/staff/calls" component={CallsPage} />
             <Route path="/staff/policies" component={Workbench} />

@@ -37,9 +37,17 @@ export type Line = { key: string; name: string; text: string; limits: boolean }
 /** Words whose keys are made of the server's own. */
 const say = (key: string) => w(key as 'f.title')
 
+/** Terms whose name on the form is too long for a page. */
+const short = { icd10_cats: 1, regions: 1, schemes: 1, age_lt: 1, guardian_under: 1, min_years: 1, min_online_years: 1 }
+
 export function lines(terms: PolicyTerms): Line[] {
   const { authority, physician, predicate } = terms
-  const line = (key: string, text: string, limits = true): Line => ({ key, name: say(`f.${key}`), text, limits })
+  const line = (key: string, text: string, limits = true): Line => ({
+    key,
+    name: say(`${key in short ? 't' : 'f'}.${key}`),
+    text,
+    limits,
+  })
   const stated = (key: string, list: string[] | undefined) =>
     list?.length ? line(key, list.join('、')) : line(key, w('f.any'), false)
   return [
@@ -54,12 +62,12 @@ export function lines(terms: PolicyTerms): Line[] {
     ...lists.map((name) => stated(name, predicate[name])),
     predicate.age_lt === undefined
       ? line('age_lt', w('f.any'), false)
-      : line('age_lt', w('f.years', { n: predicate.age_lt })),
+      : line('age_lt', w('t.under', { n: predicate.age_lt })),
     line('min_title', say(`title.${physician.min_title}`)),
-    line('min_years', String(physician.min_years)),
-    line('min_online_years', String(physician.min_online_years)),
+    line('min_years', w('t.n_years', { n: physician.min_years })),
+    line('min_online_years', w('t.n_years', { n: physician.min_online_years })),
     ...(physician.whitelist ? [line('whitelist', '✓')] : []),
-    line('guardian_under', String(terms.guardian_under)),
+    line('guardian_under', terms.guardian_under ? w('t.under', { n: terms.guardian_under }) : w('t.never')),
     line('max_severity', say(`sev.${terms.max_severity}`)),
     line('rx_scope', terms.rx_scope.startsWith('list:') ? terms.rx_scope : say(`rx.${terms.rx_scope}`)),
   ]
