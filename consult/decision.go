@@ -258,6 +258,10 @@ func (s *Service) JudgeForSigning(ctx context.Context, tx tx, visit ids.Visit) (
 	if err != nil {
 		return Decision{}, err
 	}
+	if scope := d.answer.RxScope(); d.Verdict.Passes() && scope == "none" {
+		return d, cmp.Or(s.keepRefusal(ctx, v, d), error(fault.New(fault.Refused, "policy_without_rx", "这次首诊所依据的政策不允许开处方。",
+			"The policy that this first visit rests on allows no prescription.").WithRemedy("请写明建议；需要用药请患者到医院。", "Write your advice; for medicine the patient has to come in person.")))
+	}
 	if d.Verdict.Passes() && v.Kind != eligibility.HealthConsult {
 		return d, s.keep(ctx, tx, &d, v.Person.ID, v.ID, v.Institution.ID)
 	}

@@ -515,3 +515,100 @@ func TestWhatWouldChangeTheAnswer(t *testing.T) {
 		t.Errorf("stored %+v, %v", stored, err)
 	}
 }
+
+// RXE-01, EXC-06: under a policy without prescriptions none is signed; under one with, it may be.
+func TestPrescribingUnderAPolicy(t *testing.T) {
+	o := newOffice(t)
+	p := o.active()
+	v, err := o.Book(o.as(o.wang, "visit.book"), o.first(o.slots(0, 10.5, 1)[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := o.CheckIn(o.as(o.wang, "visit.check_in"), v.ID, consult.LineTest{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := o.Admit(o.as(o.doctor, "visit.admit"), v.ID); err != nil {
+		t.Fatal(err)
+	}
+	sign := func() error {
+		ctx := o.as(o.doctor, "prescription.sign")
+		return o.DB.InTx(ctx, func(tx pgx.Tx) error {
+			_, err := o.JudgeForSigning(ctx, tx, v.ID)
+			return err
+		})
+	}
+	if err := sign(); code(err) != "policy_without_rx" {
+		t.Errorf("signed: %v", err)
+	}
+	terms := p.Terms
+	terms.RxScope = "symptomatic"
+	next, err := o.DraftPolicy(o.as(o.director, "policy.draft"), terms)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next = o.simulated(next)
+	for _, who := range []*authz.Subject{o.author, o.compliance} {
+		if _, err := o.ApprovePolicy(o.as(who, "policy.approve"), next.ID, next.SHA256); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := o.ActivatePolicy(o.as(o.author, "policy.activate"), next.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := sign(); err != nil {
+		t.Errorf("under a policy with symptomatic prescriptions: %v", err)
+	}
+	if n := one[int](o.town, `SELECT count(*) FROM decision WHERE stage = 'sign'`); n != 2 {
+		t.Errorf("%d decisions at signing kept", n)
+	}
+}
+
+// A person may ask people to look; the answer is in words, and nobody can allow what the law refuses.
+func TestHumanReview(t *testing.T) {
+	o := newOffice(t)
+	slots := o.slots(0, 10.5, 1)
+	d, err := o.Eligibility(o.as(o.wang, "eligibility.ask"), o.first(slots[0]).Ask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := o.AskReview(o.as(o.wang, "review.ask"), d.ID, "我在别的医院看过")
+	if err != nil || r.Name != "王秀英" || r.Result != "" || !r.DueAt.Equal(o.now.Add(24*time.Hour)) {
+		t.Fatalf("asked: %+v, %v", r, err)
+	}
+	if again, err := o.AskReview(o.as(o.wang, "review.ask"), d.ID, "再问"); err != nil || again.ID != r.ID || again.Note != "我在别的医院看过" {
+		t.Errorf("asked twice: %+v, %v", again, err)
+	}
+	if _, err := o.AskReview(o.as(o.stranger, "review.ask"), d.ID, ""); code(err) != "not_found" {
+		t.Errorf("a stranger: %v", err)
+	}
+	passed, err := o.Eligibility(o.as(o.wang, "eligibility.ask"), o.wish(slots[0]).Ask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := o.AskReview(o.as(o.wang, "review.ask"), passed.ID, ""); code(err) != "no_review" {
+		t.Errorf("what passed: %v", err)
+	}
+	list, err := o.Reviews(o.as(o.staff, "review.answer"))
+	if err != nil || len(list) != 1 || list[0].Rules[0] != "VIS-11" {
+		t.Fatalf("queue %+v, %v", list, err)
+	}
+	if other, err := o.Reviews(o.as(o.member("coordinator", 1), "review.answer")); err != nil || len(other) != 0 {
+		t.Errorf("another hospital sees %d, %v", len(other), err)
+	}
+	answer := consult.ReviewAnswer{Result: "upheld", Answer: "这是第一次看心慌，要到医院当面看。"}
+	if r, err = o.AnswerReview(o.as(o.staff, "review.answer"), r.ID, answer); err != nil || r.AnsweredBy != "coordinator" {
+		t.Fatalf("answered %+v, %v", r, err)
+	}
+	if _, err := o.AnswerReview(o.as(o.staff, "review.answer"), r.ID, answer); code(err) != "review_answered" {
+		t.Errorf("answered twice: %v", err)
+	}
+	if list, err = o.ReviewsOf(o.as(o.wang, "decision.read"), d.ID); err != nil || len(list) != 1 || list[0].Answer != answer.Answer || len(o.told[o.wang.Account]) != 1 {
+		t.Errorf("the patient reads %+v, %v; told %v", list, err, o.told)
+	}
+	if list, err = o.ReviewsOf(o.as(o.stranger, "decision.read"), d.ID); err != nil || len(list) != 0 {
+		t.Errorf("a stranger reads %+v, %v", list, err)
+	}
+	if stored, err := o.Decision(o.as(o.wang, "decision.read"), d.ID); err != nil || rules(stored.Decision) != "REDIRECT_OFFLINE VIS-11" {
+		t.Errorf("the decision is now %s, %v", rules(stored.Decision), err)
+	}
+}

@@ -17,6 +17,7 @@ func (s *Service) Routes(api *httpapi.API) {
 	s.calendarRoutes(api)
 	s.decisionRoutes(api)
 	s.policyRoutes(api)
+	s.reviewRoutes(api)
 	s.evidenceRoutes(api)
 	s.queueRoutes(api)
 	s.recordRoutes(api)

@@ -25,6 +25,14 @@ type Decision struct {
 	policy *Policy // that decided alone
 }
 
+// RxScope is what the policy that decides lets a doctor prescribe (EXC-06): all where no policy is needed.
+func (d Decision) RxScope() string {
+	if d.policy == nil {
+		return "all"
+	}
+	return d.policy.RxScope
+}
+
 // Answer is a decision as the command and the API print it.
 type Answer struct {
 	Verdict     rule.Outcome    `json:"verdict"`

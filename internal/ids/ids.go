@@ -43,6 +43,7 @@ type (
 	message      struct{}
 	policy       struct{}
 	recording    struct{}
+	review       struct{}
 )
 
 type (
@@ -73,6 +74,7 @@ type (
 	Recording    = ID[recording]
 	Message      = ID[message] // said or shown in a visit's room
 	Policy       = ID[policy]  // one version of a first-visit policy
+	Review       = ID[review]  // a human review of a decision
 )
 
 // New makes a fresh identifier: ids.New[ids.Visit]().

@@ -39,6 +39,7 @@ describe('a first-visit policy', { concurrency: 1 }, () => {
     patient = await journey.join('patient', phone)
     const { page } = patient
     await enterByPhone(page, journey.person('李强').sign_in.phone ?? '')
+    await page.waitForSelector('input[name=code]', { state: 'detached' })
     await page.goto('/book/who')
     await page.locator(t('person'), { hasText: '李强' }).click()
     await page.click(t('flags-none'))
@@ -53,6 +54,27 @@ describe('a first-visit policy', { concurrency: 1 }, () => {
     assert.ok((await page.locator('a[href^="tel:"]').count()) >= 1, 'a clinic to ring')
     await journey.shot(patient, '01-refused', true)
   })
+
+  journey.step(
+    'the patient asks a person to look; the coordinator answers, and can’t allow what the law refuses',
+    async () => {
+      const { page } = patient
+      await page.click(t('ask-review'))
+      await page.fill('textarea[name=review]', '我以前在别的医院看过高血压')
+      await page.click(t('send-review'))
+      await page.locator('[role=status]', { hasText: '前答复您' }).waitFor()
+      const coordinator = await journey.join('孙丽', desk)
+      await enterWorkspace(coordinator.page, journey.person('孙丽'))
+      await coordinator.page.goto('/staff/reviews')
+      await coordinator.page.locator(t('review'), { hasText: '李强' }).click()
+      await coordinator.page.fill('textarea[name=answer]', '看过的话，请上传那次的病历；没有病历要到医院当面看。')
+      await judged(coordinator, '01-review')
+      await coordinator.page.click(t('review-upheld'))
+      await page.locator('[role=status]', { hasText: '请上传那次的病历' }).waitFor() // by itself
+      assert.equal(await page.getAttribute(t('verdict'), 'data-verdict'), 'REDIRECT_OFFLINE')
+      await judged(patient, '01-review-answered')
+    },
+  )
 
   journey.step('an administrator reads the rules and drafts a policy; what is missing is named', async () => {
     const author = await enter('钱进')
@@ -171,7 +193,7 @@ describe('a first-visit policy', { concurrency: 1 }, () => {
     await page.fill('input[name=minYears]', '10')
     await page.click(t('save-draft'))
     await stateOf(author, 'draft')
-    assert.match((await page.textContent(t('diff'))) ?? '', /独立执业满.*3.*10/)
+    assert.match((await page.textContent(t('diff'))) ?? '', /独立执业满.*3 年.*10 年/)
     await judged(author, '12-next-version')
   })
 

@@ -6,6 +6,7 @@ import { LocationProvider, Route, Router, useLocation } from 'preact-iso'
 import { heardAt, streamOpen } from './api/live'
 import { askSession, session, signOut } from './api/session'
 import type { Me, Role } from './api/types'
+import { AppealDesk } from './booking/appeal_desk'
 import { EvidenceDesk } from './booking/evidence_desk'
 import { lang, rememberReading } from './i18n/i18n'
 import { StaffSignIn } from './identity/staff_signin'
@@ -34,6 +35,7 @@ const screens: readonly Screen[] = [
   { href: '/staff/cases', label: () => w('nav.cases'), roles: ['doctor'] },
   { href: '/staff/review', label: () => w('nav.review'), roles: ['pharmacist'] },
   { href: '/staff/evidence', label: () => w('nav.evidence'), roles: ['coordinator'] },
+  { href: '/staff/reviews', label: () => policy('nav.reviews'), roles: ['coordinator'] },
   { href: '/staff/board', label: () => w('nav.board'), roles: ['coordinator'] },
   { href: '/staff/roster', label: () => w('nav.roster'), roles: ['doctor', 'coordinator'] },
   { href: '/staff/waits', label: () => w('nav.waits'), roles: ['doctor', 'coordinator'] },
@@ -158,6 +160,7 @@ function Inside() {
             <Route path="/staff/cases/:id/room" component={ReadingRoom} />
             <Route path="/staff/review" component={ReviewDesk} />
             <Route path="/staff/evidence" component={EvidenceDesk} />
+            <Route path="/staff/reviews" component={AppealDesk} />
             <Route path="/staff/board" component={Board} />
             <Route path="/staff/roster" component={RosterPage} />
             <Route path="/staff/registrations" component={RegistrationsPage} />

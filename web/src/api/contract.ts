@@ -23,6 +23,7 @@ export type Read = [
   Known<ours.Way, S['ConsultWay']>,
   Known<ours.DecisionRecord, S['ConsultDecisionRecord']>,
   Known<ours.DecisionRow, S['ConsultListedDecision']>,
+  Known<ours.HumanReview, S['ConsultReview']>,
   Known<ours.Policy, S['ConsultPolicy']>,
   Known<ours.Simulated, S['EligibilitySimulated']>,
   Known<ours.Rule, S['EligibilityRule']>,

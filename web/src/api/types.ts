@@ -114,6 +114,21 @@ export type DecisionRow = {
   icd10: string
 }
 
+export type HumanReview = {
+  id: string
+  decision_id: string
+  verdict: Verdict
+  rules: string[]
+  name: string
+  note: string
+  asked_at: string
+  due_at: string
+  result?: 'upheld' | 'corrected'
+  answer?: string
+  answered_by?: string
+  answered_at?: string
+}
+
 export type PolicyState =
   | 'draft'
   | 'simulated'
@@ -676,6 +691,7 @@ export type ChangeKind =
   | 'roster.changed'
   | 'wait.changed'
   | 'policy.changed'
+  | 'review.changed'
 
 export type RegistrationKind = 'primary' | 'filed' | 'registered'
 

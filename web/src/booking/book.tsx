@@ -17,6 +17,7 @@ import { DecisionPage, waitsForHospital } from './decision'
 import { EmergencyPage } from './emergency'
 import { ProofQuestion } from './proof'
 import { AboutQuestion, ConsentQuestion, FlagsQuestion, IllnessQuestion, KindQuestion, WhoQuestion } from './questions'
+import { ReviewBox } from './review'
 import { DoctorQuestion, TimesQuestion } from './times'
 import {
   answer,
@@ -178,6 +179,7 @@ function AnswerStep({ given, go, to }: StepProps) {
     <DecisionPage
       decision={decided}
       phone={hospitals.value?.find((one) => one.phone)?.phone}
+      review={<ReviewBox key={decided.id} decision={decided.id} />}
       busy={decision.loading && !waitsForHospital(decided)}
       onGo={() => go({ decision: decided })}
       onUpload={() => {
@@ -309,6 +311,7 @@ function Confirm({ given, to }: { given: Draft; to: (step: Step) => void }) {
     return (
       <DecisionPage
         decision={decision}
+        review={<ReviewBox key={decision.id} decision={decision.id} />}
         onGo={() => to('doctor')}
         onUpload={() => to('proof')}
         onAgain={() => {

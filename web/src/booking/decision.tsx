@@ -1,6 +1,7 @@
 // The answer of the rules as a page: verdict, reasons, cost, ways out. One component for all six verdicts;
 // a refusal is a result, never an error.
 
+import type { ComponentChildren } from 'preact'
 import type { Decision, Verdict, Way } from '../api/types'
 import { moment } from '../i18n/format'
 import { pick } from '../i18n/i18n'
@@ -39,9 +40,11 @@ type DecisionProps = DecisionDeeds & {
   busy?: boolean
   /** Of the hospital, for who wants to ask a person. */
   phone?: string | undefined
+  /** How to ask for a human review, where the server keeps the decision. */
+  review?: ComponentChildren
 }
 
-export function DecisionPage({ decision, busy, phone, ...deeds }: DecisionProps) {
+export function DecisionPage({ decision, busy, phone, review, ...deeds }: DecisionProps) {
   if (decision.verdict === 'EMERGENCY') return <EmergencyPage onMistake={deeds.onMistake} />
   const face = faces[decision.verdict]
   const goes = decision.verdict === 'ALLOW' || decision.verdict === 'ALLOW_COND'
@@ -82,6 +85,7 @@ export function DecisionPage({ decision, busy, phone, ...deeds }: DecisionProps)
               way={way}
               onUpload={deeds.onUpload}
               onOther={deeds.onOther}
+              review={review}
             />
           ))}
           {decision.ways.length === 0 && <Button onPress={deeds.onOther}>{w('elig.other')}</Button>}
@@ -130,7 +134,9 @@ export function reachable(ways: readonly Way[], hospital?: string): Way[] {
   return ways.map((way) => (way.kind === 'human_review' && !way.phone && phone ? { ...way, phone } : way))
 }
 
-export function WayOut({ way, onUpload, onOther }: { way: Way; onUpload: () => void; onOther: () => void }) {
+type WayProps = { way: Way; onUpload: () => void; onOther: () => void; review?: ComponentChildren }
+
+export function WayOut({ way, onUpload, onOther, review }: WayProps) {
   if (way.kind === 'upload')
     return (
       <Button onPress={onUpload} icon="file" test="way-upload">
@@ -158,6 +164,7 @@ export function WayOut({ way, onUpload, onOther }: { way: Way; onUpload: () => v
           <span>{w('elig.call', { phone: way.phone })}</span>
         </a>
       )}
+      {way.kind === 'human_review' && review}
     </div>
   )
 }

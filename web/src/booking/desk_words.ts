@@ -1,6 +1,21 @@
 import { phrases } from '../i18n/i18n'
 
 export const w = phrases({
+  'rev.title': { zh: '人工复核', en: 'Human review' },
+  'rev.empty': { zh: '没有等答复的复核。', en: 'Nothing to review.' },
+  'rev.empty.say': { zh: '患者要求复核会出现在这里，不用刷新。', en: 'Requests appear here by themselves.' },
+  'rev.due': { zh: '{at} 前', en: 'by {at}' },
+  'rev.late': { zh: '已超时', en: 'Overdue' },
+  'rev.says': { zh: '患者说', en: 'The patient says' },
+  'rev.decision': { zh: '看判定和依据的事实', en: 'The decision and its facts' },
+  'rev.law': {
+    zh: '复核不能改变依法作出的结果。资料有误，请先在核对资料、实名或监护人处改正，再答复。',
+    en: 'A review can’t change what the law refuses. Mend wrong facts where they are kept, then answer.',
+  },
+  'rev.answer': { zh: '答复患者', en: 'Answer to the patient' },
+  'rev.upheld': { zh: '结果不变', en: 'The answer stands' },
+  'rev.corrected': { zh: '已改正，请患者再问', en: 'Corrected: ask again' },
+  'rev.need': { zh: '请写一句答复。', en: 'Please write an answer.' },
   'ev.title': { zh: '核对诊断资料', en: 'Check evidence' },
   'ev.empty': { zh: '没有等核对的资料。', en: 'Nothing to check.' },
   'ev.empty.say': { zh: '病人交了会出现在这里，不用刷新。', en: 'Records appear here by themselves.' },

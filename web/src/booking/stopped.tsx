@@ -5,6 +5,7 @@ import { pick } from '../i18n/i18n'
 import { Icon } from '../ui/icons'
 import { Button } from '../ui/parts'
 import { reachable, WayOut } from './decision'
+import { ReviewBox } from './review'
 import { goesOn } from './wizard'
 import { w } from './words'
 
@@ -36,7 +37,13 @@ export function StoppedVisit({ visit, decision, busy, onCancel, onAgain }: Stopp
       <section class="stack">
         <h2>{w('elig.way')}</h2>
         {reachable(decision.ways).map((way) => (
-          <WayOut key={`${way.kind} ${pick(way.title)}`} way={way} onUpload={onAgain} onOther={onAgain} />
+          <WayOut
+            key={`${way.kind} ${pick(way.title)}`}
+            way={way}
+            onUpload={onAgain}
+            onOther={onAgain}
+            review={<ReviewBox decision={decision.id} />}
+          />
         ))}
         <Button onPress={onAgain}>{w('stop.again')}</Button>
         <Button look="quiet" onPress={onCancel} busy={busy}>

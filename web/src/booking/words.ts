@@ -117,6 +117,13 @@ export const w = phrases({
   'elig.again': { zh: '再看一次', en: 'Check again' },
   'elig.change': { zh: '办好这些，就可以在网上看：', en: 'With this done, it can go online:' },
   'elig.change.not': { zh: '办好这些也还要到医院看：', en: 'Even with this done, see a doctor in person:' },
+  'rev.ask': { zh: '请人复核', en: 'Ask a person to check' },
+  'rev.note': { zh: '您觉得哪里不对', en: 'What seems wrong' },
+  'rev.send': { zh: '交给医院复核', en: 'Send it to the hospital' },
+  'rev.asked': { zh: '已交给医院，{at} 前答复您。', en: 'With the hospital. You get an answer by {at}.' },
+  'rev.upheld': { zh: '复核后结果不变', en: 'Checked: the answer stands' },
+  'rev.corrected': { zh: '资料已改正，请再看一次', en: 'The facts are corrected: check again' },
+  'rev.by': { zh: '{name} 答复', en: 'Answered by {name}' },
   'stop.title': { zh: '这次就诊不能照常进行', en: 'This visit can’t go ahead' },
   'stop.body': {
     zh: '您约好以后，规定或政策有了变化。没有扣您的钱。',

@@ -165,7 +165,7 @@ function Sheet({ decision }: { decision: DecisionRecord }) {
       <section class="card">
         <h2>{w('dec.facts')}</h2>
         <p class="hash mono">{decision.facts_sha256}</p>
-        <table>
+        <table class="wrap">
           <thead>
             <tr>
               <th scope="col">{w('dec.fact')}</th>
@@ -215,9 +215,11 @@ function Proof({ decision }: { decision: DecisionRecord }) {
         </ul>
       </Notice>
       <p class="meta">{w('dec.key', { id: decision.key_id })}</p>
-      <a class="button" href={`/api/v1/decisions/${decision.id}/dossier`} download data-test="dossier">
-        <Icon name="file" /> {w('dec.file')}
-      </a>
+      <div class="row">
+        <a class="button" href={`/api/v1/decisions/${decision.id}/dossier`} download data-test="dossier">
+          <Icon name="file" /> {w('dec.file')}
+        </a>
+      </div>
       <p class="meta">{w('dec.how')}</p>
     </section>
   )

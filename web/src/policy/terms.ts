@@ -31,15 +31,25 @@ export const words = (text: string) =>
     .map((one) => one.trim())
     .filter(Boolean)
 
-export type Line = { key: string; name: string; text: string }
+/** One term; without a limit it is said only by its name. */
+export type Line = { key: string; name: string; text: string; limits: boolean }
 
 /** Words whose keys are made of the server's own. */
 const say = (key: string) => w(key as 'f.title')
 
+/** Terms whose name on the form is too long for a page. */
+const short = { icd10_cats: 1, regions: 1, schemes: 1, age_lt: 1, guardian_under: 1, min_years: 1, min_online_years: 1 }
+
 export function lines(terms: PolicyTerms): Line[] {
   const { authority, physician, predicate } = terms
-  const line = (key: string, text: string): Line => ({ key, name: say(`f.${key}`), text })
-  const stated = (list: string[] | undefined) => (list?.length ? list.join('、') : w('f.any'))
+  const line = (key: string, text: string, limits = true): Line => ({
+    key,
+    name: say(`${key in short ? 't' : 'f'}.${key}`),
+    text,
+    limits,
+  })
+  const stated = (key: string, list: string[] | undefined) =>
+    list?.length ? line(key, list.join('、')) : line(key, w('f.any'), false)
   return [
     line('title', terms.title),
     line('authority', `${authority.name}（${say(`level.${authority.level}`)}）`),
@@ -49,13 +59,15 @@ export function lines(terms: PolicyTerms): Line[] {
       'period',
       `${day(terms.effective_from)} ${isoDay(terms.effective_from).slice(0, 4)} – ${day(lastDay(terms))} ${isoDay(lastDay(terms)).slice(0, 4)}`,
     ),
-    ...lists.map((name) => line(name, stated(predicate[name]))),
-    line('age_lt', predicate.age_lt === undefined ? w('f.any') : w('f.years', { n: predicate.age_lt })),
+    ...lists.map((name) => stated(name, predicate[name])),
+    predicate.age_lt === undefined
+      ? line('age_lt', w('f.any'), false)
+      : line('age_lt', w('t.under', { n: predicate.age_lt })),
     line('min_title', say(`title.${physician.min_title}`)),
-    line('min_years', String(physician.min_years)),
-    line('min_online_years', String(physician.min_online_years)),
+    line('min_years', w('t.n_years', { n: physician.min_years })),
+    line('min_online_years', w('t.n_years', { n: physician.min_online_years })),
     ...(physician.whitelist ? [line('whitelist', '✓')] : []),
-    line('guardian_under', String(terms.guardian_under)),
+    line('guardian_under', terms.guardian_under ? w('t.under', { n: terms.guardian_under }) : w('t.never')),
     line('max_severity', say(`sev.${terms.max_severity}`)),
     line('rx_scope', terms.rx_scope.startsWith('list:') ? terms.rx_scope : say(`rx.${terms.rx_scope}`)),
   ]

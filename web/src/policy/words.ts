@@ -2,6 +2,7 @@ import { phrases } from '../i18n/i18n'
 
 export const w = phrases({
   'nav.policies': { zh: '首诊政策', en: 'Policies' },
+  'nav.reviews': { zh: '人工复核', en: 'Reviews' },
   'nav.decisions': { zh: '准入判定', en: 'Decisions' },
   'pol.title': { zh: '首诊政策', en: 'First-visit policies' },
   'pol.lead': {
@@ -68,7 +69,16 @@ export const w = phrases({
   'f.max_severity': { zh: '病情最重到', en: 'At most this severe' },
   'f.rx_scope': { zh: '处方范围', en: 'Prescriptions' },
   'f.any': { zh: '不限', en: 'No limit' },
-  'f.years': { zh: '{n} 岁', en: '{n}' },
+  't.icd10_cats': { zh: '病种', en: 'Diseases' },
+  't.regions': { zh: '患者地区', en: 'Patients’ region' },
+  't.schemes': { zh: '制度', en: 'Schemes' },
+  't.age_lt': { zh: '年龄', en: 'Age' },
+  't.guardian_under': { zh: '监护人在场', en: 'Guardian present' },
+  't.under': { zh: '{n} 岁以下', en: 'under {n}' },
+  't.never': { zh: '不要求', en: 'never' },
+  't.min_years': { zh: '独立执业满', en: 'Independent practice' },
+  't.min_online_years': { zh: '网上复诊满', en: 'Online follow-up' },
+  't.n_years': { zh: '{n} 年', en: '{n} years' },
   'level.national': { zh: '国家', en: 'Country' },
   'level.province': { zh: '省级', en: 'Province' },
   'level.city': { zh: '市级', en: 'City' },

@@ -140,15 +140,34 @@ function Version({ policy, all, refresh }: { policy: Policy; all: Policy[]; refr
       )}
       <section class="card">
         <h2>{w('terms.title')}</h2>
-        <dl class="facts">
-          {lines(policy.terms).map(({ key, name, text }) => [
-            <dt key={`${key}-t`}>{name}</dt>,
-            <dd key={key}>{text}</dd>,
-          ])}
-          <dt>{w('pol.hash')}</dt>
-          <dd class="mono">{policy.sha256.slice(0, 16)}</dd>
+        <dl class="facts terms">
+          {lines(policy.terms)
+            .filter(({ limits }) => limits)
+            .map(({ key, name, text }) => (
+              <div key={key}>
+                <dt>{name}</dt>
+                <dd>{text}</dd>
+              </div>
+            ))}
+          <div>
+            <dt>{w('f.any')}</dt>
+            <dd>
+              {lines(policy.terms)
+                .filter(({ limits }) => !limits)
+                .map(({ name }) => name)
+                .join('、')}
+            </dd>
+          </div>
+          <div>
+            <dt>{w('pol.hash')}</dt>
+            <dd class="mono">{policy.sha256.slice(0, 16)}</dd>
+          </div>
         </dl>
-        {mayAct() && <Button onPress={() => setEditing(true)}>{w('pol.next')}</Button>}
+        {mayAct() && (
+          <div class="row">
+            <Button onPress={() => setEditing(true)}>{w('pol.next')}</Button>
+          </div>
+        )}
       </section>
       {last && <Changes was={last} policy={policy} />}
       <Simulation
@@ -162,9 +181,11 @@ function Version({ policy, all, refresh }: { policy: Policy; all: Policy[]; refr
       {state === 'approved' && mayAct() && (
         <section class="card">
           <p>{w('act.say')}</p>
-          <Button look="primary" busy={deed.busy} onPress={() => void act('activate')} test="activate">
-            {w('act.go')}
-          </Button>
+          <div class="row">
+            <Button look="primary" busy={deed.busy} onPress={() => void act('activate')} test="activate">
+              {w('act.go')}
+            </Button>
+          </div>
         </section>
       )}
       {mayAct() && <Ending state={state} deed={deed} onEnd={(how, reason) => void act(how, { reason })} />}
@@ -237,15 +258,17 @@ function Approval({ policy, deed, onGo }: { policy: Policy; deed: Deed; onGo: ()
       {!policy.mine && !mine && mayAct() && (
         <>
           <Tick label={w('appr.read')} checked={read} onChange={setRead} test="approve-read" />
-          <Button
-            look="primary"
-            busy={deed.busy}
-            disabled={!read || policy.lacks.length > 0}
-            onPress={onGo}
-            test="approve"
-          >
-            {w('appr.go')}
-          </Button>
+          <div class="row">
+            <Button
+              look="primary"
+              busy={deed.busy}
+              disabled={!read || policy.lacks.length > 0}
+              onPress={onGo}
+              test="approve"
+            >
+              {w('appr.go')}
+            </Button>
+          </div>
         </>
       )}
     </section>
