@@ -230,10 +230,18 @@ func (l *link) expect(ufrag string) {
 	s := l.shard
 	s.lock()
 	defer s.unlock()
-	if !l.closed {
+	if !l.closed && !slices.Contains(l.ufrags, ufrag) {
 		s.ufrags[ufrag] = struct{}{}
 		l.ufrags = append(l.ufrags, ufrag)
 	}
+}
+
+func (l *link) expectNoMore(ufrag string) {
+	s := l.shard
+	s.lock()
+	defer s.unlock()
+	delete(s.ufrags, ufrag)
+	l.ufrags = slices.DeleteFunc(l.ufrags, func(u string) bool { return u == ufrag })
 }
 
 func (l *link) learnLine(c *linkTCPConn, to net.Addr) {
