@@ -79,6 +79,8 @@ const (
 	sentPicture, sentSound = 512, 64
 	// repeatPause keeps two requests for the same packet, sent before the first answer arrived, from costing twice.
 	repeatPause = 15 * time.Millisecond
+	// maxRepeats a tick on one link, 15 Mbit/s: asking costs little, being answered much.
+	maxRepeats = 32
 	// maxReplay packets are sent at once to a newcomer: since the last key frame, if that is not longer ago.
 	maxReplay = 256
 	// senderReportEvery is how often clocks are told (RFC 3550 §6.2 for sessions of two).
@@ -175,13 +177,20 @@ func (d *DownTrack) begin() {
 	}
 	d.sent = make([]sent, kept)
 	d.choose()
-	y := d.up.layers[d.mapper.Wanted().Stream]
-	if y.key != 0 && d.up.kind == "video" && y.newest-y.key < maxReplay && y.cache.Holds(y.key, y.newest) {
+	d.replay(d.up.layers[d.mapper.Wanted().Stream])
+	d.decide()
+}
+
+// replay sends what has come since the layer's last key frame, if that is not more than the line carries in a second.
+func (d *DownTrack) replay(y *layer) {
+	if d.paused || d.up.kind != "video" || y.key == 0 || y.newest-y.key >= maxReplay {
+		return
+	}
+	if size, ok := y.cache.Span(y.key, y.newest); ok && size*8 <= d.link.estimate() {
 		for n := y.key; n <= y.newest; n++ {
 			d.forward(y, n)
 		}
 	}
-	d.decide()
 }
 
 // stop ends it for good.
@@ -365,12 +374,16 @@ func (d *DownTrack) repeat(sequence uint16) {
 	if e.is&(used|gone) != used || e.sequence != sequence || now-e.repeated < uint32(repeatPause/time.Millisecond) {
 		return
 	}
+	if d.link.repeats == maxRepeats {
+		return
+	}
 	y := d.up.layers[e.layer]
 	cached, m, ok := y.cache.Get(y.newest - uint64(uint32(y.newest)-e.source))
 	if !ok {
 		return
 	}
 	e.repeated = now
+	d.link.repeats++
 	s.counts.repeats++
 	kind, payload := d.payload(cached, m)
 	if d.bound.repairSSRC == 0 {

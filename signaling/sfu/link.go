@@ -63,6 +63,7 @@ type link struct {
 	probing   time.Duration // until when padding is sent
 	probeBits int
 	decided   time.Duration
+	repeats   int           // since the last tick
 	estimated time.Duration // last tick of it
 }
 
@@ -157,6 +158,14 @@ func (l *link) begin() {
 	for _, d := range l.downs {
 		d.begin()
 	}
+}
+
+// estimate is what the line carries, in bit/s, as far as is known.
+func (l *link) estimate() int {
+	if l.estimator == nil {
+		return firstEstimate
+	}
+	return l.estimator.Estimate()
 }
 
 // ready says whether packets can be sent.
