@@ -25,7 +25,7 @@ const (
 // register lists what is relayed. Every browser has Opus, VP8 and constrained baseline H264; nothing is transcoded, so who
 // sends what another seat lacks is not seen there. VP8 is first: decoding it in software is cheap on old phones.
 func register(m *webrtc.MediaEngine) error {
-	sound := []webrtc.RTCPFeedback{{Type: "transport-cc"}}
+	sound := []webrtc.RTCPFeedback{{Type: "transport-cc"}, {Type: "nack"}}
 	picture := []webrtc.RTCPFeedback{
 		{Type: "transport-cc"}, {Type: "ccm", Parameter: "fir"}, {Type: "nack"}, {Type: "nack", Parameter: "pli"},
 	}

@@ -52,25 +52,35 @@ type binding struct {
 }
 
 // sent is a packet as it went out. One number goes out once: what repeats it is the same to the bit, or RTX. So no key is ever
-// used twice on one nonce (RFC 7714 §8.4).
+// used twice on one nonce (RFC 7714 §8.4). It is small, for there are many and each is touched once.
 type sent struct {
-	source    uint64 // number in the layer's cache; 0 is nothing
-	repeated  time.Duration
+	source    uint32 // number in the layer's cache, its lower half
+	repeated  uint32 // when last, in milliseconds
 	timestamp uint32
 	sequence  uint16
 	number    uint16 // transport-wide
 	picture   uint16
 	tl0       uint8
 	layer     uint8
-	marker    bool
-	rewritten bool
+	is        sentFlags
 }
 
+type sentFlags uint8
+
 const (
-	// sentKept packets can be repeated: 1 s at 5 Mbit/s.
-	sentKept = 512
+	used      sentFlags = 1 << iota // the place is taken
+	gone                            // it cannot be repeated
+	marker                          // of RTP
+	rewritten                       // picture and tl0 count
+)
+
+const (
+	// So many packets can be repeated: 1 s of a picture at 5 Mbit/s, and of sound.
+	sentPicture, sentSound = 512, 64
 	// repeatPause keeps two requests for the same packet, sent before the first answer arrived, from costing twice.
 	repeatPause = 15 * time.Millisecond
+	// maxRepeats a tick on one link, 15 Mbit/s: asking costs little, being answered much.
+	maxRepeats = 32
 	// maxReplay packets are sent at once to a newcomer: since the last key frame, if that is not longer ago.
 	maxReplay = 256
 	// senderReportEvery is how often clocks are told (RFC 3550 §6.2 for sessions of two).
@@ -161,15 +171,26 @@ func (d *DownTrack) begin() {
 		return
 	}
 	d.on = true
-	d.sent = make([]sent, sentKept)
+	kept := sentPicture
+	if d.up.kind == "audio" {
+		kept = sentSound
+	}
+	d.sent = make([]sent, kept)
 	d.choose()
-	y := d.up.layers[d.mapper.Wanted().Stream]
-	if y.key != 0 && d.up.kind == "video" && y.newest-y.key < maxReplay && y.cache.Holds(y.key, y.newest) {
+	d.replay(d.up.layers[d.mapper.Wanted().Stream])
+	d.decide()
+}
+
+// replay sends what has come since the layer's last key frame, if that is not more than the line carries in a second.
+func (d *DownTrack) replay(y *layer) {
+	if d.paused || d.up.kind != "video" || y.key == 0 || y.newest-y.key >= maxReplay {
+		return
+	}
+	if size, ok := y.cache.Span(y.key, y.newest); ok && size*8 <= d.link.estimate() {
 		for n := y.key; n <= y.newest; n++ {
 			d.forward(y, n)
 		}
 	}
-	d.decide()
 }
 
 // stop ends it for good.
@@ -202,13 +223,18 @@ func (d *DownTrack) forward(y *layer, n uint64) {
 	if verdict != rtpmap.Forward {
 		return
 	}
-	e := &d.sent[out.Sequence%sentKept]
-	if e.source != 0 && int16(out.Sequence-e.sequence) <= 0 {
+	e := d.place(out.Sequence)
+	if e.is&used != 0 && int16(out.Sequence-e.sequence) <= 0 {
 		return // it went out before, or is too old to know
 	}
 	*e = sent{
-		source: n, timestamp: out.Timestamp, sequence: out.Sequence, picture: out.Picture, tl0: out.TL0,
-		layer: y.index, marker: out.Marker, rewritten: out.Rewritten,
+		source: uint32(n), timestamp: out.Timestamp, sequence: out.Sequence, picture: out.Picture, tl0: out.TL0, layer: y.index, is: used,
+	}
+	if out.Marker {
+		e.is |= marker
+	}
+	if out.Rewritten {
+		e.is |= rewritten
 	}
 	if d.bound.twcc != 0 {
 		e.number = d.link.number
@@ -226,6 +252,8 @@ func (d *DownTrack) forward(y *layer, n uint64) {
 	d.octets += uint32(len(payload))
 	d.left = d.link.shard.now
 }
+
+func (d *DownTrack) place(sequence uint16) *sent { return &d.sent[int(sequence)&(len(d.sent)-1)] }
 
 // at is where a key frame of a layer lies on the subscriber's timeline: by the clocks of the publisher's reports, else by ours.
 func (d *DownTrack) at(y *layer, m *meta) uint32 {
@@ -264,7 +292,7 @@ type packet struct {
 // header begins a packet. A dependency descriptor goes with it where it was agreed on.
 func (d *DownTrack) header(b []byte, p packet, e *sent, descriptor []byte) []byte {
 	kind := p.kind
-	if e.marker {
+	if e.is&marker != 0 {
 		kind |= 0x80
 	}
 	if d.bound.descriptor == 0 {
@@ -312,7 +340,7 @@ func (d *DownTrack) send(p packet, payload, descriptor []byte, m *meta, e *sent)
 	}
 	at := len(room)
 	room = append(room, payload...)
-	if e.rewritten {
+	if e.is&rewritten != 0 {
 		m.look.Rewrite(room[at:], e.picture, e.tl0)
 	}
 	return d.seal(room, header, p, e)
@@ -342,15 +370,20 @@ func (d *DownTrack) repeat(sequence uint16) {
 	if !d.on {
 		return
 	}
-	e := &d.sent[sequence%sentKept]
-	if e.source == 0 || e.sequence != sequence || s.now-e.repeated < repeatPause {
+	e, now := d.place(sequence), uint32(s.now/time.Millisecond)
+	if e.is&(used|gone) != used || e.sequence != sequence || now-e.repeated < uint32(repeatPause/time.Millisecond) {
 		return
 	}
-	cached, m, ok := d.up.layers[e.layer].cache.Get(e.source)
+	if d.link.repeats == maxRepeats {
+		return
+	}
+	y := d.up.layers[e.layer]
+	cached, m, ok := y.cache.Get(y.newest - uint64(uint32(y.newest)-e.source))
 	if !ok {
 		return
 	}
-	e.repeated = s.now
+	e.repeated = now
+	d.link.repeats++
 	s.counts.repeats++
 	kind, payload := d.payload(cached, m)
 	if d.bound.repairSSRC == 0 {
@@ -364,17 +397,14 @@ func (d *DownTrack) repeat(sequence uint16) {
 	d.repair++
 }
 
-// gone in sent.source marks what cannot be repeated.
-const gone = ^uint64(0)
-
 // forget is called when a layer begins anew.
 func (d *DownTrack) forget(layer uint8) {
 	if !d.on {
 		return
 	}
 	for i := range d.sent {
-		if e := &d.sent[i]; e.source != 0 && e.layer == layer {
-			e.source = gone
+		if e := &d.sent[i]; e.layer == layer {
+			e.is |= gone
 		}
 	}
 	if now, on := d.mapper.Now(); on && now.Stream == layer {

@@ -63,6 +63,7 @@ type link struct {
 	probing   time.Duration // until when padding is sent
 	probeBits int
 	decided   time.Duration
+	repeats   int           // since the last tick
 	estimated time.Duration // last tick of it
 }
 
@@ -159,6 +160,14 @@ func (l *link) begin() {
 	}
 }
 
+// estimate is what the line carries, in bit/s, as far as is known.
+func (l *link) estimate() int {
+	if l.estimator == nil {
+		return firstEstimate
+	}
+	return l.estimator.Estimate()
+}
+
 // ready says whether packets can be sent.
 func (l *link) ready() bool { return l.out != nil && l.path && !l.closed }
 
@@ -230,10 +239,18 @@ func (l *link) expect(ufrag string) {
 	s := l.shard
 	s.lock()
 	defer s.unlock()
-	if !l.closed {
+	if !l.closed && !slices.Contains(l.ufrags, ufrag) {
 		s.ufrags[ufrag] = struct{}{}
 		l.ufrags = append(l.ufrags, ufrag)
 	}
+}
+
+func (l *link) expectNoMore(ufrag string) {
+	s := l.shard
+	s.lock()
+	defer s.unlock()
+	delete(s.ufrags, ufrag)
+	l.ufrags = slices.DeleteFunc(l.ufrags, func(u string) bool { return u == ufrag })
 }
 
 func (l *link) learnLine(c *linkTCPConn, to net.Addr) {

@@ -32,6 +32,11 @@ func (m linkUDP) GetConn(ufrag string, addr net.Addr) (net.PacketConn, error) {
 	return &linkUDPConn{c, fast, m.link}, nil
 }
 
+func (m linkUDP) RemoveConnByUfrag(ufrag string) {
+	m.link.expectNoMore(ufrag)
+	m.UDPMuxDefault.RemoveConnByUfrag(ufrag)
+}
+
 // GetListenAddresses leaves out the machine's own when there are others: no client is there.
 func (m linkUDP) GetListenAddresses() []net.Addr {
 	var out []net.Addr

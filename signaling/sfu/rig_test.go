@@ -100,16 +100,18 @@ func (r *rig) connect(profile srtp.ProtectionProfile) *end {
 }
 
 const (
-	rigVP8, rigRTX, rigOpus  = 96, 97, 111
-	rigTWCC, rigRID, rigRRID = 3, 10, 11
+	rigVP8, rigRTX, rigOpus, rigRED, rigAV1 = 96, 97, 111, 63, 104
+	rigTWCC, rigRID, rigRRID, rigDescriptor = 3, 10, 11, 12
 )
 
 // publish agrees on a camera of VP8 and a microphone. Simulcast streams name themselves.
 func (e *end) publish(rids ...string) {
-	a := &agreement{extensions: rtpExtensions{twcc: rigTWCC, rid: rigRID, repairRID: rigRRID}}
+	a := &agreement{extensions: rtpExtensions{twcc: rigTWCC, rid: rigRID, repairRID: rigRRID, descriptor: rigDescriptor}}
 	a.formats[rigVP8] = &format{codec: rtpmap.VP8, kind: "video", nack: true, RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeVP8, ClockRate: 90000}}
 	a.formats[rigRTX] = &format{kind: "video", repair: true, apt: rigVP8, RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeRTX, ClockRate: 90000}}
 	a.formats[rigOpus] = &format{codec: rtpmap.Opus, kind: "audio", RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus, ClockRate: 48000}}
+	a.formats[rigRED] = &format{kind: "audio", red: true, apt: rigOpus, RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: mimeRED, ClockRate: 48000}}
+	a.formats[rigAV1] = &format{codec: rtpmap.AV1, kind: "video", RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeAV1, ClockRate: 90000}}
 	camera := &mediaSection{mid: "1", source: Camera, kind: "video", kinds: []uint8{rigVP8, rigRTX}, rids: rids}
 	if len(rids) == 0 {
 		camera.flows = []flow{{ssrc: 1000, repair: 1001}}

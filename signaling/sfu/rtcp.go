@@ -183,6 +183,7 @@ func (l *link) tick() {
 		return
 	}
 	s := l.shard
+	l.repeats = 0
 	for _, u := range l.tracks {
 		for _, y := range u.layers {
 			if y.began {

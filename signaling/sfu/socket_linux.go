@@ -151,7 +151,8 @@ func (s *socket) serve(work func(n int) bool) error {
 		switch s.err {
 		case 0:
 			return nil
-		case unix.EINTR, unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH: // an ICMP answer to what we sent
+		case unix.EINTR, unix.ENOBUFS, unix.ENOMEM: // it passes
+		case unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH: // an ICMP answer to what we sent
 		default:
 			return s.err
 		}

@@ -59,17 +59,19 @@ func (c *Cache[M]) Get(sequence uint64) ([]byte, *M, bool) {
 	return c.bytes[at : at+uint64(s.size)], &s.meta, true
 }
 
-// Holds says whether all packets from first to last are there.
-func (c *Cache[M]) Holds(first, last uint64) bool {
+// Span says whether all packets from first to last are there, and how many bytes they have.
+func (c *Cache[M]) Span(first, last uint64) (size int, ok bool) {
 	if last-first >= uint64(len(c.slots)) {
-		return false
+		return 0, false
 	}
 	for n := first; n <= last; n++ {
-		if _, _, ok := c.Get(n); !ok {
-			return false
+		b, _, ok := c.Get(n)
+		if !ok {
+			return 0, false
 		}
+		size += len(b)
 	}
-	return true
+	return size, true
 }
 
 // Fit grows the cache to at least that many bytes and packets, rounded up to powers of two; it never shrinks. What it
