@@ -58,6 +58,31 @@ func (h *hub) all() []*room {
 	return slices.Collect(maps.Values(h.rooms))
 }
 
+// occupied lists the rooms in which a seat is taken, and how many seats that are.
+func (h *hub) occupied() (rooms []control.Room, seats int) {
+	for _, r := range h.all() {
+		r.mu.Lock()
+		if len(r.seats) > 0 {
+			rooms = append(rooms, r.name)
+			seats += len(r.seats)
+		}
+		r.mu.Unlock()
+	}
+	return rooms, seats
+}
+
+// evict tells everybody in a room to come back.
+func (h *hub) evict(name control.Room) {
+	h.in(name, func(r *room) {
+		for _, s := range slices.Clone(r.seats) {
+			if s.conn != nil {
+				s.conn.end(errGoingAway.message())
+			}
+			r.giveUp(s, "lost", h.now())
+		}
+	})
+}
+
 // tidy forgets rooms that nobody needs. Seats and rooms lapse by their times; this only cleans up.
 func (h *hub) tidy() {
 	for _, r := range h.all() {

@@ -232,6 +232,12 @@ func (s *Server) report() {
 // Rooms are the deeds of the house on this server.
 func (s *Server) Rooms() control.Rooms { return s.hub }
 
+// Occupied lists the rooms in which a seat is taken, and how many seats that are.
+func (s *Server) Occupied() (rooms []control.Room, seats int) { return s.hub.occupied() }
+
+// Evict tells everybody in a room to come back: it lives on another node now.
+func (s *Server) Evict(room control.Room) { s.hub.evict(room) }
+
 // MediaUDP is where media arrives.
 func (s *Server) MediaUDP() netip.AddrPort { return s.engine.UDPAddrs()[0] }
 

@@ -117,6 +117,7 @@ type ICEServer struct {
 
 // Pass is all a client needs to come in.
 type Pass struct {
+	URL        string      `json:"url,omitempty"` // of the socket, when it is not on the house's own address
 	Ticket     string      `json:"ticket"`
 	ICEServers []ICEServer `json:"ice_servers"`
 	Expires    time.Time   `json:"expires"`

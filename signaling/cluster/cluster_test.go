@@ -1,0 +1,411 @@
+package cluster_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"os/exec"
+	"os/signal"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"go.uber.org/goleak"
+
+	"yuanzhen/internal/fault"
+	"yuanzhen/signaling"
+	"yuanzhen/signaling/cluster"
+	"yuanzhen/signaling/control"
+	"yuanzhen/signaling/sfu"
+	"yuanzhen/signaling/signaltest"
+)
+
+// The test's program is also the media node: a process of its own, so that it can be killed.
+const nodeOf = "CLUSTER_TEST_NODE_OF"
+
+func TestMain(m *testing.M) {
+	if bus := os.Getenv(nodeOf); bus != "" {
+		if err := runNode(bus); err != nil {
+			fmt.Fprintln(os.Stderr, "node:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// runNode is a media node until SIGTERM, on which it drains.
+func runNode(url string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	bus, err := nats.Connect(url)
+	if err != nil {
+		return err
+	}
+	defer bus.Close()
+	house, err := cluster.Find(ctx, bus)
+	if err != nil {
+		return err
+	}
+	loopback := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0)
+	var node *cluster.Node
+	joined := make(chan struct{})
+	media := signaling.New(signaling.Options{UDP: loopback, TicketKey: house.TicketKey, AllowedOrigins: house.Origins,
+		Events: func(e control.Event) { <-joined; node.Event(e) }})
+	if err := media.Start(); err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	web := &http.Server{Handler: media.Handler(), ReadHeaderTimeout: 5 * time.Second}
+	go func() { _ = web.Serve(listener) }()
+	at := "ws://" + listener.Addr().String() + "/signal"
+	node, err = cluster.Join(ctx, bus, media, at, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	if err != nil {
+		return err
+	}
+	close(joined)
+	fmt.Println(at)
+	<-ctx.Done()
+	err = node.Drain()
+	err = errors.Join(err, media.Stop(), web.Close())
+	node.Leave()
+	return err
+}
+
+// town is a bus, a house, and nodes.
+type town struct {
+	t     *testing.T
+	bus   *nats.Conn
+	url   string
+	desk  *cluster.Desk
+	nodes []*exec.Cmd
+	urls  []string
+	ended []chan error
+
+	mu     sync.Mutex
+	events []control.Event
+}
+
+func open(t *testing.T, nodes int) *town {
+	t.Helper()
+	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	if !s.ReadyForConnections(20 * time.Second) {
+		t.Fatal("the bus did not come up")
+	}
+	v := &town{t: t, url: s.ClientURL()}
+	if v.bus, err = nats.Connect(v.url); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(v.bus.Close)
+	pub, priv, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := soon(t)
+	if err := cluster.Announce(ctx, v.bus, cluster.House{TicketKey: pub}); err != nil {
+		t.Fatal(err)
+	}
+	if v.desk, err = cluster.Open(ctx, v.bus, control.Desk{Key: priv, Now: time.Now}, func(e control.Event) {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.events = append(v.events, e)
+	}, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(v.desk.Close)
+	for range nodes {
+		v.start()
+	}
+	return v
+}
+
+// start runs one more node.
+func (v *town) start() {
+	program, err := os.Executable()
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	cmd := exec.Command(program)
+	cmd.Env = append(os.Environ(), nodeOf+"="+v.url)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		v.t.Fatal(err)
+	}
+	at, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		v.t.Errorf("the node did not come up: %v", err)
+	}
+	v.urls = append(v.urls, strings.TrimSpace(at))
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	v.nodes, v.ended = append(v.nodes, cmd), append(v.ended, ended)
+	v.t.Cleanup(func() {
+		_ = cmd.Process.Kill() // it may have ended before
+		if len(ended) == 0 {
+			<-ended
+		}
+	})
+}
+
+func soon(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// person is a client that comes back by itself, as browsers do.
+type person struct {
+	town   *town
+	room   control.Room
+	seat   control.Seat
+	other  control.Seat
+	client *signaltest.Client
+	url    string
+}
+
+func (p *person) enter(ctx context.Context) error {
+	pass, err := p.town.desk.Issue(control.Claims{Room: p.room, Seat: p.seat, Name: string(p.seat), Role: "guest", Admitted: true, Publish: true, Subscribe: true})
+	if err != nil {
+		return err
+	}
+	p.url = pass.URL
+	if p.client, err = signaltest.Dial(ctx, signaltest.Options{URL: pass.URL, Ticket: pass.Ticket}); err != nil {
+		return err
+	}
+	if _, err = p.client.Await(ctx, "joined", nil); err == nil {
+		err = p.client.Publish(ctx, sfu.Microphone)
+	}
+	return err
+}
+
+// back enters again until it is in, at most as fast as the protocol allows, and hears the other.
+func (p *person) back(ctx context.Context) error {
+	_ = p.client.Close()
+	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
+		err := p.enter(ctx)
+		if err == nil {
+			return p.client.AwaitPackets(ctx, p.other, sfu.Microphone, 10)
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return errors.Join(err, ctx.Err())
+		}
+	}
+}
+
+// visits seats two in each room, and waits until they hear each other.
+func (v *town) visits(ctx context.Context, rooms int) []*person {
+	v.t.Helper()
+	var all []*person
+	for i := range rooms {
+		room := control.Room(fmt.Sprintf("room-%d", i))
+		for _, seat := range []control.Seat{"doctor", "patient"} {
+			p := &person{town: v, room: room, seat: seat, other: map[control.Seat]control.Seat{"doctor": "patient", "patient": "doctor"}[seat]}
+			if err := p.enter(ctx); err != nil {
+				v.t.Fatal(err)
+			}
+			v.t.Cleanup(func() { _ = p.client.Close() })
+			all = append(all, p)
+		}
+	}
+	for _, p := range all {
+		if err := p.client.AwaitPackets(ctx, p.other, sfu.Microphone, 10); err != nil {
+			v.t.Fatal(err)
+		}
+	}
+	return all
+}
+
+// spread counts the rooms on each node.
+func spread(people []*person) map[string]int {
+	on := map[string]int{}
+	for _, p := range people {
+		if p.seat == "doctor" {
+			on[p.url]++
+		}
+	}
+	return on
+}
+
+// movedFrom brings back those whose socket ends, all at once, and gives the longest it took from the end of a socket until the other was
+// heard again.
+func movedFrom(t *testing.T, ctx context.Context, people []*person, lost string) time.Duration {
+	t.Helper()
+	var mu sync.Mutex
+	var longest time.Duration
+	var all sync.WaitGroup
+	for _, p := range people {
+		if p.url != lost {
+			continue
+		}
+		all.Go(func() {
+			if err := p.client.AwaitEnd(ctx); err != nil {
+				t.Errorf("%s in %s: %v", p.seat, p.room, err)
+				return
+			}
+			from := time.Now()
+			if err := p.back(ctx); err != nil {
+				t.Errorf("%s in %s is not back: %v", p.seat, p.room, err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			longest = max(longest, time.Since(from))
+		})
+	}
+	all.Wait()
+	return longest
+}
+
+// awaitNodes places rooms that nobody enters until all nodes are known.
+func (v *town) awaitNodes(ctx context.Context, want int) {
+	v.t.Helper()
+	urls := map[string]bool{}
+	for i := 0; len(urls) < want; i++ {
+		pass, err := v.desk.Issue(control.Claims{Room: control.Room(fmt.Sprintf("probe-%d", i)), Seat: "s", Role: "guest"})
+		if err != nil {
+			v.t.Fatal(err)
+		}
+		urls[pass.URL] = true
+		if ctx.Err() != nil {
+			v.t.Fatalf("%d of %d nodes", len(urls), want)
+		}
+	}
+}
+
+func TestThreeNodesOneIsKilledThenOneDrains(t *testing.T) {
+	v, ctx := open(t, 3), soon(t)
+	v.awaitNodes(ctx, 3)
+	people := v.visits(ctx, 9)
+	on := spread(people)
+	if len(on) != 3 {
+		t.Fatalf("rooms on %d of 3 nodes: %v", len(on), on)
+	}
+	for _, p := range people { // both of a room are on one node
+		if i := slices.IndexFunc(people, func(o *person) bool { return o.room == p.room && o.url != p.url }); i >= 0 {
+			t.Fatalf("%s is on two nodes", p.room)
+		}
+	}
+
+	killed := v.urls[0]
+	if err := v.nodes[0].Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	longest := movedFrom(t, ctx, people, killed)
+	t.Logf("killed a node with %d of 9 rooms: all back and heard in %v", on[killed], longest)
+	if longest > 10*time.Second {
+		t.Errorf("it took %v", longest)
+	}
+	if on := spread(people); len(on) != 2 || on[killed] != 0 {
+		t.Fatalf("afterwards: %v", on)
+	}
+
+	drained := v.urls[1]
+	if err := v.nodes[1].Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	longest = movedFrom(t, ctx, people, drained)
+	t.Logf("drained another: all back and heard in %v", longest)
+	if longest > 10*time.Second {
+		t.Errorf("it took %v", longest)
+	}
+	select {
+	case err := <-v.ended[1]:
+		if err != nil {
+			t.Errorf("the drained node ended with %v", err)
+		}
+		v.ended[1] <- err
+	case <-ctx.Done():
+		t.Fatal("the drained node does not end")
+	}
+	if on := spread(people); len(on) != 1 || on[drained] != 0 {
+		t.Fatalf("afterwards: %v", on)
+	}
+	for _, p := range people {
+		if err := p.client.AwaitPackets(ctx, p.other, sfu.Microphone, 5); err != nil {
+			t.Errorf("%s in %s: %v", p.seat, p.room, err)
+		}
+	}
+}
+
+func TestDeedsAndEventsReachTheNodeOfTheRoom(t *testing.T) {
+	v, ctx := open(t, 2), soon(t)
+	v.awaitNodes(ctx, 2)
+	pass, err := v.desk.Issue(control.Claims{Room: "room", Seat: "patient", Name: "patient", Role: "guest", Publish: true, Subscribe: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := signaltest.Dial(ctx, signaltest.Options{URL: pass.URL, Ticket: pass.Ticket})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	if _, err := c.Await(ctx, "joined", nil); err != nil {
+		t.Fatal(err)
+	}
+	rooms := v.desk.Rooms()
+	seats, err := rooms.Seats(ctx, "room")
+	if err != nil || len(seats) != 1 || seats[0].Presence != control.Waiting {
+		t.Fatalf("%v %v", seats, err)
+	}
+	if err := rooms.Admit(ctx, "room", "patient"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Await(ctx, "admitted", nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(rooms.Lock(ctx, "room", true), rooms.Remove(ctx, "room", "patient"), rooms.Close(ctx, "room")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Await(ctx, "removed", nil); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		v.mu.Lock()
+		kinds := []control.EventKind{}
+		for _, e := range v.events {
+			kinds = append(kinds, e.Kind)
+		}
+		v.mu.Unlock()
+		if slices.Equal(kinds, []control.EventKind{control.SeatJoined, control.SeatLeft, control.RoomClosed}) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("events %v", kinds)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+func TestWithoutANodeTheAnswerIsThatRoomsAreAway(t *testing.T) {
+	v := open(t, 0)
+	if _, err := v.desk.Issue(control.Claims{Room: "room", Seat: "s", Role: "guest"}); fault.KindOf(err) != fault.Unavailable {
+		t.Fatalf("placed on nothing: %v", err)
+	}
+}

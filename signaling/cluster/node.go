@@ -1,0 +1,229 @@
+package cluster
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"yuanzhen/signaling/control"
+)
+
+// Media is the media server of a node.
+type Media interface {
+	Rooms() control.Rooms
+	ICEServers(control.Room, control.Seat) []control.ICEServer
+	// Occupied lists the rooms in which a seat is taken, and how many seats that are.
+	Occupied() (rooms []control.Room, seats int)
+	// Evict tells everybody in a room to come back, for it lives elsewhere now.
+	Evict(control.Room)
+}
+
+// Node is this process as a media node. Join makes it, Leave ends it.
+type Node struct {
+	// Set at construction.
+	id, url string
+	bus     *nats.Conn
+	media   Media
+	leases  jetstream.KeyValue
+	log     *slog.Logger
+	subs    []*nats.Subscription
+	stop    context.CancelFunc
+	work    sync.WaitGroup
+
+	full  atomic.Bool
+	meter meter
+}
+
+// Join makes the process known. url is that of its socket, as browsers reach it.
+func Join(ctx context.Context, bus *nats.Conn, media Media, url string, log *slog.Logger) (*Node, error) {
+	leases, err := bucket(ctx, bus, bucketRooms, lease)
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{id: rand.Text(), url: url, bus: bus, media: media, leases: leases, log: log}
+	run, stop := context.WithCancel(context.Background())
+	n.stop = stop
+	for subject, hear := range map[string]nats.MsgHandler{
+		subjectNode(n.id): func(m *nats.Msg) { n.answer(run, m) },
+		subjectHello:      func(*nats.Msg) { n.beat(false) },
+	} {
+		sub, err := bus.Subscribe(subject, hear)
+		if err != nil {
+			n.end()
+			return nil, err
+		}
+		n.subs = append(n.subs, sub)
+	}
+	n.beat(false)
+	if err := bus.FlushTimeout(askTime); err != nil {
+		n.end()
+		return nil, err
+	}
+	n.work.Go(func() { n.run(run) })
+	return n, nil
+}
+
+func (n *Node) end() {
+	n.stop()
+	for _, sub := range n.subs {
+		_ = sub.Unsubscribe() // fails when the bus is away, which ends it too
+	}
+	n.work.Wait()
+}
+
+// Drain takes no new rooms; it is heard before it returns. Rooms move when their seats come back with new tickets.
+func (n *Node) Drain() error {
+	n.full.Store(true)
+	n.beat(false)
+	return n.bus.FlushTimeout(askTime)
+}
+
+// Leave says goodbye. The rooms are closed by then.
+func (n *Node) Leave() {
+	n.end()
+	n.beat(true)
+	_ = n.bus.FlushTimeout(askTime) // who does not hear it notices the silence
+}
+
+// Event tells the house what happened in a room.
+func (n *Node) Event(e control.Event) { n.say(subjectEvents, e) }
+
+func (n *Node) say(subject string, what any) {
+	body, err := json.Marshal(what)
+	if err == nil {
+		err = n.bus.Publish(subject, body)
+	}
+	if err != nil {
+		n.log.Warn("not said on the bus", "subject", subject, "error", err)
+	}
+}
+
+func (n *Node) run(ctx context.Context) {
+	tick, renew := time.NewTicker(beatEvery), time.NewTicker(renewEvery)
+	defer tick.Stop()
+	defer renew.Stop()
+	for {
+		select {
+		case <-tick.C:
+			n.beat(false)
+		case <-renew.C:
+			n.renew(ctx)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (n *Node) beat(gone bool) {
+	_, seats := n.media.Occupied()
+	n.say(subjectBeat, beat{ID: n.id, URL: n.url, Load: n.meter.share(), Seats: seats, Full: n.full.Load(), Gone: gone})
+}
+
+// meter measures this process.
+type meter struct {
+	mu    sync.Mutex
+	at    time.Time
+	used  time.Duration
+	value float64
+}
+
+// share is how much of the cores was used in the last second.
+func (m *meter) share() float64 {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now, used := time.Now(), time.Duration(u.Utime.Nano()+u.Stime.Nano())
+	if since := now.Sub(m.at); since >= beatEvery/2 {
+		if !m.at.IsZero() {
+			m.value = min(1, float64(used-m.used)/float64(since)/float64(runtime.GOMAXPROCS(0)))
+		}
+		m.at, m.used = now, used
+	}
+	return m.value
+}
+
+// renew keeps the leases of the rooms that are in use. A room whose lease another node has is given up: the house took this node
+// for lost.
+func (n *Node) renew(ctx context.Context) {
+	rooms, _ := n.media.Occupied()
+	for _, room := range rooms {
+		if err := n.keep(ctx, room); err != nil && ctx.Err() == nil {
+			n.log.Warn("lease of a room not renewed", "error", err)
+		}
+	}
+}
+
+func (n *Node) keep(ctx context.Context, room control.Room) error {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	entry, err := n.leases.Get(ctx, key(room))
+	switch {
+	case errors.Is(err, jetstream.ErrKeyNotFound):
+		_, err = n.leases.Create(ctx, key(room), []byte(n.id))
+	case err != nil:
+	case string(entry.Value()) != n.id:
+		n.media.Evict(room)
+	case time.Since(entry.Created()) > renewAfter:
+		_, err = n.leases.Update(ctx, key(room), []byte(n.id), entry.Revision())
+	}
+	if errors.Is(err, jetstream.ErrKeyExists) {
+		return nil // somebody was faster: look again next time
+	}
+	return err
+}
+
+// answer does what the house asks.
+func (n *Node) answer(ctx context.Context, m *nats.Msg) {
+	var a ask
+	var r reply
+	err := json.Unmarshal(m.Data, &a)
+	if err == nil {
+		r, err = n.do(ctx, a)
+	}
+	if err != nil {
+		r.Error = err.Error()
+	}
+	body, err := json.Marshal(r)
+	if err == nil {
+		err = m.Respond(body)
+	}
+	if err != nil {
+		n.log.Warn("the house got no answer", "error", err)
+	}
+}
+
+func (n *Node) do(ctx context.Context, a ask) (r reply, err error) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	rooms := n.media.Rooms()
+	switch a.Deed {
+	case "enter":
+		r.ICEServers = n.media.ICEServers(a.Room, a.Seat)
+	case "admit":
+		err = rooms.Admit(ctx, a.Room, a.Seat)
+	case "remove":
+		err = rooms.Remove(ctx, a.Room, a.Seat)
+	case "lock":
+		err = rooms.Lock(ctx, a.Room, a.Locked)
+	case "close":
+		err = rooms.Close(ctx, a.Room)
+	case "seats":
+		r.Seats, err = rooms.Seats(ctx, a.Room)
+	default:
+		err = errors.New("unknown deed " + a.Deed)
+	}
+	return r, err
+}
