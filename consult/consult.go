@@ -43,6 +43,7 @@ type Service struct {
 	Live    Bus
 	Scripts Prescriptions // nil where nothing prescribes
 	Vault   *keys.Vault   // seals what is said in rooms
+	Tapes   *Tapes        // nil where nothing can be recorded
 	Public  string        // address that people use, for links
 	Notices Notices       // nil where nobody is told
 	Jobs    Later         // nil where nothing is done later

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -210,7 +211,21 @@ type fakeRooms struct {
 }
 
 func (r *fakeRooms) Seats(context.Context, control.Room) ([]control.SeatState, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	return r.seats, nil
+}
+
+func (r *fakeRooms) sit(seats []control.SeatState) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seats = seats
+}
+
+func (r *fakeRooms) heard() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.said)
 }
 
 func (r *fakeRooms) Admit(_ context.Context, room control.Room, seat control.Seat) error {

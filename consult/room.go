@@ -72,6 +72,16 @@ func (s *Service) closeRoom(ctx context.Context, v Visit) {
 // for good, and goes on when it is back. The media server calls it, one event at a time.
 func (s *Service) Heard(ctx context.Context, e control.Event) {
 	s.noteCall(ctx, e)
+	if s.Tapes != nil && e.Seat != recorderSeat && e.Kind != control.QualityReported {
+		if id, err := recordedVisit(ctx, s.DB, e.Room); err != nil {
+			s.Log.WarnContext(ctx, "recording not looked for", "error", err)
+		} else if !id.IsZero() {
+			s.followRecording(id)
+		}
+	}
+	if e.Seat == recorderSeat {
+		return
+	}
 	deed := map[control.EventKind]string{control.SeatLeft: "lose the line", control.SeatJoined: "come back"}[e.Kind]
 	if deed == "" || !strings.HasPrefix(string(e.Room), "v-") {
 		return

@@ -87,6 +87,8 @@ type Visit struct {
 	Prescriptions []PrescriptionRef      `json:"prescriptions"`
 	RecordSigned  bool                   `json:"record_signed"`
 	RoomLocked    bool                   `json:"room_locked"`
+	Refused       bool                   `json:"recording_refused" doc:"Seen in person instead, because a recording was refused"`
+	Refund        string                 `json:"refund" enum:",full"`
 	Version       int                    `json:"version"`
 	Zone          string                 `json:"zone" doc:"IANA zone of the place"`
 	Token         int                    `json:"token,omitempty" doc:"Number of the day at doctor and department, from check-in on"`
@@ -287,7 +289,7 @@ func (s *Service) shown(ctx context.Context, tx tx, r visitRow) (Visit, error) {
 		Doctor:      Doctor{r.PractitionerID, r.DoctorName, r.Title},
 		Institution: Named[ids.Institution]{r.InstitutionID, r.InstitutionName},
 		Phone:       r.Phone, Department: r.Department, SlotID: r.SlotID, Start: r.Start, End: r.End, FeeFen: r.FeeFen, ICD10: r.ICD10, Complaint: r.Complaint,
-		RecordSigned: r.RecordSigned, RoomLocked: r.RoomLocked, Version: r.Version, Prescriptions: []PrescriptionRef{},
+		RecordSigned: r.RecordSigned, RoomLocked: r.RoomLocked, Refused: r.RecordingRefused, Refund: r.Refund, Version: r.Version, Prescriptions: []PrescriptionRef{},
 		Zone: r.Zone, Token: r.Token, Called: r.CalledAt != nil, Overbooked: r.Overbooked, DelayMin: r.DelayMin, MovedFrom: r.MovedFrom, MovedReason: r.MovedReason,
 		CancelledBy: r.CancelledBy, RefundDue: r.RefundDue,
 		account: r.AccountID, room: control.Room(r.Room), row: r,
@@ -524,13 +526,27 @@ func (s *Service) Judge(ctx context.Context, id ids.Visit, j Judgement) (v Visit
 
 // End concludes the visit. The record has to be signed.
 func (s *Service) End(ctx context.Context, id ids.Visit) (Visit, error) {
-	v, err := s.act(ctx, id, "conclude", func(_ tx, v Visit) error {
+	signed := func(v Visit) error {
 		if v.RecordSigned {
 			return nil
 		}
 		return fault.New(fault.Conflict, "record_unsigned", "病历还没有签名，不能结束。", "The record isn't signed yet.").
 			WithRemedy("请先完成并签署病历。", "Please complete and sign the record first.")
-	})
+	}
+	v, err := s.Visit(ctx, id)
+	if err == nil && !slices.Contains(move("conclude").From, v.State) {
+		err = movedOn(v)
+	}
+	if err == nil {
+		err = signed(v)
+	}
+	if err == nil {
+		err = s.finishRecording(ctx, v)
+	}
+	if err != nil {
+		return v, err
+	}
+	v, err = s.act(ctx, id, "conclude", func(_ tx, v Visit) error { return signed(v) })
 	if err == nil {
 		s.closeRoom(ctx, v)
 	}

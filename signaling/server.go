@@ -39,7 +39,9 @@ const (
 // Options configure a server. All ports may be 0.
 type Options struct {
 	UDP netip.AddrPort // media
-	TCP netip.AddrPort // media for networks without UDP; not listened on when invalid
+	// Shards is how many UDP sockets media have, on ports that follow one another; 0 is one. See sfu.Options.
+	Shards int
+	TCP    netip.AddrPort // media for networks without UDP; not listened on when invalid
 	// PublicIPs are announced to clients instead of the addresses listened on.
 	PublicIPs []netip.Addr
 	Relay     RelayOptions
@@ -116,7 +118,7 @@ func (s *Server) Start() error {
 	}
 	var err error
 	s.engine, err = sfu.New(sfu.Options{
-		UDP: s.options.UDP, TCP: s.options.TCP, PublicIPs: s.options.PublicIPs,
+		UDP: s.options.UDP, Shards: s.options.Shards, TCP: s.options.TCP, PublicIPs: s.options.PublicIPs,
 		SHA1Profile: s.options.SHA1Profile, Logs: s.options.Logs,
 	})
 	if err != nil {
@@ -153,20 +155,21 @@ func (s *Server) startRelay() error {
 
 // mediaSockets are the addresses at which the SFU is announced, with those at which the relay reaches it.
 func (s *Server) mediaSockets() []turn.Peer {
-	at := s.engine.UDPAddr()
-	actual := at
-	if at.Addr().IsUnspecified() {
-		actual = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), at.Port())
-	}
-	announced := s.options.PublicIPs
-	if len(announced) == 0 && at.Addr().IsUnspecified() {
-		announced = addresses()
-	} else if len(announced) == 0 {
-		announced = []netip.Addr{at.Addr()}
-	}
 	var peers []turn.Peer
-	for _, ip := range announced {
-		peers = append(peers, turn.Peer{Announced: netip.AddrPortFrom(ip, at.Port()), Actual: actual})
+	for _, at := range s.engine.UDPAddrs() {
+		actual := at
+		if at.Addr().IsUnspecified() {
+			actual = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), at.Port())
+		}
+		announced := s.options.PublicIPs
+		if len(announced) == 0 && at.Addr().IsUnspecified() {
+			announced = addresses()
+		} else if len(announced) == 0 {
+			announced = []netip.Addr{at.Addr()}
+		}
+		for _, ip := range announced {
+			peers = append(peers, turn.Peer{Announced: netip.AddrPortFrom(ip, at.Port()), Actual: actual})
+		}
 	}
 	return peers
 }
@@ -230,7 +233,7 @@ func (s *Server) report() {
 func (s *Server) Rooms() control.Rooms { return s.hub }
 
 // MediaUDP is where media arrives.
-func (s *Server) MediaUDP() netip.AddrPort { return s.engine.UDPAddr() }
+func (s *Server) MediaUDP() netip.AddrPort { return s.engine.UDPAddrs()[0] }
 
 // MediaTCP is where media arrives over TCP; invalid when not listened on.
 func (s *Server) MediaTCP() netip.AddrPort { return s.engine.TCPAddr() }

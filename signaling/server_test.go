@@ -185,6 +185,49 @@ func TestTwoSeatsHearAndSeeEachOtherAndAThirdComesLater(t *testing.T) {
 	}
 }
 
+func TestASenderIsToldWhatNobodyWatches(t *testing.T) {
+	h, ctx := open(t), soon(t)
+	a := h.dial(ctx, host("a"))
+	must(t, a.Publish(ctx, sfu.Camera))
+	wanted := func(on bool) {
+		t.Helper()
+		await(t, ctx, a, "wanted", func(m signaltest.Message) bool {
+			return m.Source == sfu.Camera && len(m.Layers) == 1 && m.Layers[0] == on
+		})
+	}
+	wanted(false)
+	b := h.dial(ctx, host("b"))
+	must(t, b.AwaitPackets(ctx, "a", sfu.Camera, 5))
+	wanted(true)
+	track := await(t, ctx, b, "subscribe", func(m signaltest.Message) bool { return len(m.Tracks) > 0 }).Tracks[0].ID
+	must(t, b.Send(map[string]any{"type": "choose", "track": "of nobody", "paused": true}))
+	must(t, b.Send(map[string]any{"type": "choose", "track": track, "paused": true}))
+	for {
+		before := b.Received("a", sfu.Camera)
+		select {
+		case <-time.After(300 * time.Millisecond):
+		case <-ctx.Done():
+			t.Fatal("the pause has no effect")
+		}
+		if b.Received("a", sfu.Camera) == before {
+			break
+		}
+	}
+	n := b.Received("a", sfu.Camera)
+	must(t, b.Send(map[string]any{"type": "choose", "track": track, "layer": 0}))
+	must(t, b.AwaitPackets(ctx, "a", sfu.Camera, n+5))
+}
+
+func TestWhoSpeaksIsTold(t *testing.T) {
+	h, ctx := open(t), soon(t)
+	a, b := h.dial(ctx, host("a")), h.dial(ctx, host("b"))
+	must(t, a.Publish(ctx, sfu.Microphone))
+	m := await(t, ctx, b, "speaking", nil)
+	if string(m.Seat) != `"a"` || !m.On {
+		t.Fatalf("%+v", m)
+	}
+}
+
 func TestAWaitingSeatSendsAndReceivesNothingUntilAdmitted(t *testing.T) {
 	h, ctx := open(t), soon(t)
 	early := h.dial(ctx, waiting("early")) // before anybody else

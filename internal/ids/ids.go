@@ -42,6 +42,7 @@ type (
 	link         struct{}
 	message      struct{}
 	policy       struct{}
+	recording    struct{}
 )
 
 type (
@@ -67,8 +68,9 @@ type (
 	Hold         = ID[hold]
 	WaitEntry    = ID[waitEntry]
 	Series       = ID[series]
-	Feed         = ID[feed]    // a calendar's secret address
-	Link         = ID[link]    // a way into a visit's room that opens once
+	Feed         = ID[feed] // a calendar's secret address
+	Link         = ID[link] // a way into a visit's room that opens once
+	Recording    = ID[recording]
 	Message      = ID[message] // said or shown in a visit's room
 	Policy       = ID[policy]  // one version of a first-visit policy
 )

@@ -65,7 +65,9 @@ func Run(ctx context.Context, address string, found func(Path)) (Report, error) 
 		return Report{}, fmt.Errorf("%q is no address: want https://visit.example.org", address)
 	}
 	r := Report{Address: base.Scheme + "://" + base.Host, At: time.Now()}
-	client := &http.Client{Timeout: time.Minute}
+	lines := &http.Transport{Proxy: http.ProxyFromEnvironment}
+	defer lines.CloseIdleConnections()
+	client := &http.Client{Timeout: time.Minute, Transport: lines}
 	for _, name := range names {
 		p, err := check(ctx, client, r.Address, name)
 		if err != nil {

@@ -4,6 +4,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pion/rtcp"
+	"github.com/pion/rtp"
+
 	"yuanzhen/signaling/sfu/rate"
 	"yuanzhen/signaling/sfu/rtpmap"
 )
@@ -16,7 +19,7 @@ type caster struct {
 	only int // 0: both, else that many of them
 }
 
-func newSimulcast(t *testing.T) *caster {
+func newCaster(t *testing.T) *caster {
 	r := newRig(t)
 	c := &caster{r: r, a: r.connect(gcm), only: 2}
 	c.a.publish("q", "h")
@@ -73,7 +76,7 @@ func (c *caster) join() (*end, *DownTrack) {
 }
 
 func TestASubscriberGetsTheLayerItChooses(t *testing.T) {
-	c := newSimulcast(t)
+	c := newCaster(t)
 	b, d := c.join()
 	c.run(time.Second)
 	if got := c.gets(b); string(got) != "\x01" {
@@ -135,7 +138,7 @@ func tell(t *testing.T, p *Peer) *handled {
 }
 
 func TestWhatNobodyWatchesNeedNotBeSent(t *testing.T) {
-	c := newSimulcast(t)
+	c := newCaster(t)
 	c.a.link.peer.engine = c.r.engine
 	p := c.a.link.peer
 	if h := tell(t, p); len(h.demands) != 0 {
@@ -158,5 +161,82 @@ func TestWhatNobodyWatchesNeedNotBeSent(t *testing.T) {
 	c.run(demandPause + time.Second)
 	if h = tell(t, p); len(h.demands) != 2 || !h.demands[1].Layers[0] || h.demands[1].Layers[1] {
 		t.Fatalf("the smaller is enough, and told %+v", h.demands)
+	}
+}
+
+func TestWhoSpeaksIsHeard(t *testing.T) {
+	r := newRig(t)
+	a := r.connect(gcm)
+	a.publish()
+	a.link.agreed.extensions.level = 1
+	n := uint16(0)
+	say := func(level byte, packets int) {
+		for range packets {
+			n++
+			p := &rtp.Packet{
+				Header:  rtp.Header{Version: 2, PayloadType: rigOpus, SSRC: 2000, SequenceNumber: n, Timestamp: uint32(n) * 960},
+				Payload: []byte("sound"),
+			}
+			if err := p.SetExtension(1, []byte{0x80 | level}); err != nil {
+				t.Fatal(err)
+			}
+			a.send(p)
+			r.at(20*time.Millisecond, a.link.tick)
+		}
+	}
+	p := a.link.peer
+	p.engine = r.engine
+	heard := func() []bool { return tell(t, p).speaks }
+	say(70, 50)
+	if got := heard(); len(got) != 0 {
+		t.Fatalf("a quiet room: %v", got)
+	}
+	say(20, 3) // a cough
+	say(70, 60)
+	if got := heard(); len(got) != 0 {
+		t.Fatalf("a cough: %v", got)
+	}
+	for range 10 { // words with pauses between them
+		say(30, 15)
+		say(70, 10)
+	}
+	if got := heard(); len(got) != 1 || !got[0] {
+		t.Fatalf("a sentence: %v", got)
+	}
+	say(70, 60)
+	if got := heard(); len(got) != 1 || got[0] {
+		t.Fatalf("silence after it: %v", got)
+	}
+}
+
+// Without room for picture, sound goes on.
+func TestSoundNeverPaysForPicture(t *testing.T) {
+	c := newCaster(t)
+	b, d := c.join()
+	sound := b.subscribe(c.a.track(Microphone), 6000, false)
+	c.r.at(0, func() {
+		b.link.estimator = rate.NewEstimator(firstEstimate)
+		b.link.ladder = rate.NewLadder(rate.Alone, rate.Low, c.r.now)
+		b.link.rung = rate.Low
+	})
+	b.link.peer.handler = offers{}
+	b.sendRTCP(&rtcp.ReceiverEstimatedMaximumBitrate{Bitrate: 40_000, SSRCs: []uint32{5000}})
+	c.run(2 * time.Second)
+	b.got()
+	if b.link.rung != rate.Stills || !d.paused || sound.paused {
+		t.Fatalf("at 40 kbit/s: %v, picture paused %v, sound paused %v", b.link.rung, d.paused, sound.paused)
+	}
+	b.sendRTCP(&rtcp.ReceiverEstimatedMaximumBitrate{Bitrate: 5_000_000, SSRCs: []uint32{5000}})
+	c.r.at(0, func() { b.link.estimator = rate.NewEstimator(5_000_000) })
+	c.run(30 * time.Second)
+	if b.link.rung != rate.High || d.paused {
+		t.Fatalf("at 5 Mbit/s: %v, picture paused %v", b.link.rung, d.paused)
+	}
+	c.r.at(0, func() {
+		b.link.limit = rate.Sound
+		b.link.climb()
+	})
+	if !d.paused || sound.paused {
+		t.Fatal("nothing but sound was wanted")
 	}
 }

@@ -162,8 +162,14 @@ func (e *Engine) newSettings(o Options) (webrtc.SettingEngine, error) {
 	return s, nil
 }
 
-// UDPAddr is where media arrive; of several shards, at the first.
-func (e *Engine) UDPAddr() netip.AddrPort { return addrPort(e.shards[0].conn.LocalAddr()) }
+// UDPAddrs are where media arrive, one a shard.
+func (e *Engine) UDPAddrs() []netip.AddrPort {
+	addrs := make([]netip.AddrPort, len(e.shards))
+	for i, s := range e.shards {
+		addrs[i] = addrPort(s.conn.LocalAddr())
+	}
+	return addrs
+}
 
 // TCPAddr is where media arrives over TCP; invalid when not listened on.
 func (e *Engine) TCPAddr() netip.AddrPort {

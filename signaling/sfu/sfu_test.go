@@ -1,6 +1,7 @@
 package sfu
 
 import (
+	"errors"
 	"net/netip"
 	"strings"
 	"sync"
@@ -71,6 +72,11 @@ func client(t *testing.T) *webrtc.PeerConnection {
 
 func sit(t *testing.T, e *Engine, r Rights) *seat {
 	t.Helper()
+	return sitIn(t, e, "room", r)
+}
+
+func sitIn(t *testing.T, e *Engine, room string, r Rights) *seat {
+	t.Helper()
 	s := &seat{
 		t: t, pub: client(t), sub: client(t), broken: make(chan error, 1), ups: make(chan *UpTrack, 8), gone: make(chan *UpTrack, 8),
 		media: map[string]chan rtp.Packet{}, seated: make(chan struct{}),
@@ -87,7 +93,7 @@ func sit(t *testing.T, e *Engine, r Rights) *seat {
 			}
 		}
 	})
-	s.peer = e.NewPeer("room", r, s)
+	s.peer = e.NewPeer(room, r, s)
 	close(s.seated)
 	t.Cleanup(func() {
 		s.peer.Close()
@@ -227,6 +233,45 @@ func TestPacketsArriveAsTheyWereSent(t *testing.T) {
 				t.Fatalf("snapshot after close %+v", got)
 			}
 		})
+	}
+}
+
+func TestRoomsAreSpreadOverShards(t *testing.T) {
+	e := engine(t, Options{Shards: 2})
+	if a := e.UDPAddrs(); len(a) != 2 || a[0] == a[1] {
+		t.Fatalf("%v", a)
+	}
+	both := Rights{Publish: true, Subscribe: true}
+	rooms := []string{"a"}
+	for name := 'b'; len(rooms) < 2; name++ {
+		if e.shard(string(name)) != e.shard("a") {
+			rooms = append(rooms, string(name))
+		}
+	}
+	var first *UpTrack
+	for _, room := range rooms {
+		a, b := sitIn(t, e, room, both), sitIn(t, e, room, both)
+		track := a.publish(Microphone, webrtc.MimeTypeOpus, 48000)
+		p := &rtp.Packet{Header: rtp.Header{Version: 2, SequenceNumber: 1}, Payload: []byte("sound")}
+		var up *UpTrack
+		a.until(track, p, func() bool {
+			select {
+			case up = <-a.ups:
+				return true
+			default:
+				return false
+			}
+		})
+		b.peer.Subscribe(up, "a")
+		a.until(track, p, func() bool { return len(b.packets(up.ID)) > 20 })
+		if first == nil {
+			first = up
+			continue
+		}
+		b.peer.Subscribe(first, "somebody of another room")
+		if err := <-b.broken; !errors.Is(err, ErrRefused) {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -17,8 +17,9 @@ type shard struct {
 	engine *Engine
 	conn   *net.UDPConn
 	mux    *ice.UDPMuxDefault
-	stop   chan struct{} // closed to end tick
-	done   chan struct{} // closed when it has ended
+	stop   chan struct{}    // closed to end tick
+	done   chan struct{}    // closed when it has ended
+	work   func(n int) bool // take: made once
 
 	// Owned by the goroutine that reads.
 	batch int            // datagrams of the last read
@@ -52,6 +53,7 @@ func (e *Engine) newShard(conn *net.UDPConn) (*shard, error) {
 		engine: e, conn: conn, socket: socket, links: map[*link]struct{}{}, paths: map[address]path{}, ufrags: map[string]struct{}{},
 		stop: make(chan struct{}), done: make(chan struct{}),
 	}
+	s.work = s.take
 	s.mux = ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: muxConn{conn, s}, Logger: logger(e.logs, "udpmux")})
 	go s.tick()
 	return s, nil
@@ -113,12 +115,9 @@ func (c muxConn) ReadFromAddrPort(b []byte) (int, netip.AddrPort, error) {
 				return copy(b, s.socket.datagram(i)), s.socket.from(i).addrPort(), nil
 			}
 		}
-		n, err := s.socket.read()
-		if err != nil {
+		if err := s.socket.serve(s.work); err != nil {
 			return 0, netip.AddrPort{}, err
 		}
-		s.take(n)
-		s.at, s.batch = 0, n
 	}
 }
 
@@ -136,9 +135,11 @@ func (c muxConn) WriteToAddrPort(b []byte, to netip.AddrPort) (int, error) {
 	return c.WriteToUDPAddrPort(b, to)
 }
 
-// take works off a batch.
-func (s *shard) take(n int) {
+// take works off a batch, and says whether some of it is pion's.
+func (s *shard) take(n int) (pion bool) {
+	s.at, s.batch = 0, n
 	s.lock()
+	defer s.unlock()
 	for i := range n {
 		b, from := s.socket.datagram(i), s.socket.from(i)
 		kind := classify(b)
@@ -146,10 +147,12 @@ func (s *shard) take(n int) {
 		switch kind {
 		case isSTUN:
 			if s.pion[i] = s.admits(b, from); s.pion[i] {
+				pion = true
 				continue
 			}
 		case isDTLS:
 			if s.pion[i] = s.paths[from].proven; s.pion[i] {
+				pion = true
 				continue
 			}
 		case isMedia:
@@ -160,7 +163,7 @@ func (s *shard) take(n int) {
 		}
 		s.counts.stray++
 	}
-	s.unlock()
+	return pion
 }
 
 // admits says whether a STUN message may be for one of our ICE agents, which will look whether it is authentic.

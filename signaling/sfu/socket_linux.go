@@ -17,9 +17,9 @@ type socket struct {
 	raw  syscall.RawConn
 	ip6  bool // an AF_INET6 socket, which takes IPv4 addresses mapped
 
-	in  messages
-	got int
-	err syscall.Errno
+	in   messages
+	work func(n int) bool
+	err  syscall.Errno
 
 	out      messages
 	queued   int // datagrams in out
@@ -102,14 +102,24 @@ func newSocket(conn *net.UDPConn) (*socket, error) {
 
 // recvmmsg and sendmmsg never block (MSG_DONTWAIT), so the runtime need not know of them: telling it costs a thread
 // switch whenever one takes longer than 20 µs, as 64 sends do.
+//
+// A batch that is not full has emptied the socket: then it is waited for without another call that would only say so. This is
+// safe as long as Read is not left in between, because it would forget that something has come meanwhile.
 func (s *socket) recvmmsg(fd uintptr) bool {
-	n, _, err := syscall.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&s.in.headers[0])), uintptr(len(s.in.headers)),
-		unix.MSG_DONTWAIT, 0, 0)
-	if err == unix.EAGAIN {
-		return false
+	for {
+		n, _, err := syscall.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&s.in.headers[0])), uintptr(len(s.in.headers)),
+			unix.MSG_DONTWAIT, 0, 0)
+		if err == unix.EAGAIN {
+			return false
+		}
+		s.err = err
+		if err != 0 || s.work(int(n)) {
+			return true
+		}
+		if n < maxBatch {
+			return false
+		}
 	}
-	s.got, s.err = int(n), err
-	return true
 }
 
 func (s *socket) sendmmsg(fd uintptr) bool {
@@ -131,18 +141,19 @@ func (s *socket) sendmmsg(fd uintptr) bool {
 	return true
 }
 
-// read waits for datagrams and says how many came.
-func (s *socket) read() (int, error) {
+// serve waits for datagrams and gives each batch of n to work, until that says it has enough.
+func (s *socket) serve(work func(n int) bool) error {
+	s.work = work
 	for {
 		if err := s.raw.Read(s.receive); err != nil {
-			return 0, err
+			return err
 		}
 		switch s.err {
 		case 0:
-			return s.got, nil
+			return nil
 		case unix.EINTR, unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH: // an ICMP answer to what we sent
 		default:
-			return 0, s.err
+			return s.err
 		}
 	}
 }

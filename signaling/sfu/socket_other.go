@@ -22,13 +22,17 @@ func newSocket(conn *net.UDPConn) (*socket, error) {
 	return &socket{conn: conn}, nil
 }
 
-func (s *socket) read() (int, error) {
-	n, from, err := s.conn.ReadFromUDPAddrPort(s.in[:])
-	if err != nil {
-		return 0, err
+func (s *socket) serve(work func(n int) bool) error {
+	for {
+		n, from, err := s.conn.ReadFromUDPAddrPort(s.in[:])
+		if err != nil {
+			return err
+		}
+		s.size, s.sender = n, addressOf(from)
+		if work(1) {
+			return nil
+		}
 	}
-	s.size, s.sender = n, addressOf(from)
-	return 1, nil
 }
 
 func (s *socket) datagram(int) []byte { return s.in[:s.size] }

@@ -50,27 +50,27 @@ func (p *Peer) View(number uint64, sdp string, ups []*UpTrack, seat string) {
 // fill gives the offered m-lines their tracks; those that get none are stopped.
 func (p *Peer) fill(ups []*UpTrack, seat string) error {
 	ups = slices.Clone(ups)
+	var idle []*webrtc.RTPTransceiver
 	for _, t := range p.sub.pc.GetTransceivers() {
 		i := slices.IndexFunc(ups, func(up *UpTrack) bool { return up.Kind() == t.Kind().String() && up.link.shard == p.shard })
 		if i < 0 || t.Direction() != webrtc.RTPTransceiverDirectionSendonly {
-			if err := t.Stop(); err != nil {
-				return fmt.Errorf("view: %w", err)
-			}
+			idle = append(idle, t)
 			continue
 		}
-		d := &DownTrack{up: ups[i], seat: seat, link: p.sub.link}
+		d := newDownTrack(ups[i], seat, p.sub.link)
 		ups = slices.Delete(ups, i, i+1)
-		sender, err := p.sub.link.api.NewRTPSender(d, p.sub.pc.SCTP().Transport())
-		if err == nil {
-			d.sender = sender
-			err = t.SetSender(sender, d)
-		}
-		if err != nil {
+		var err error
+		if d.sender, err = p.sub.pc.AddTrack(d); err != nil { // takes the first m-line of the kind without a track: t
 			return fmt.Errorf("view: %w", err)
 		}
 		p.sub.downs = append(p.sub.downs, d)
 		p.engine.downCount.Add(1)
 		d.up.add(d)
+	}
+	for _, t := range idle {
+		if err := t.Stop(); err != nil {
+			return fmt.Errorf("view: %w", err)
+		}
 	}
 	return nil
 }

@@ -41,6 +41,9 @@ type Message struct {
 	EN       string             `json:"en"`
 	Fatal    bool               `json:"fatal"`
 	Locked   bool               `json:"locked"`
+	On       bool               `json:"on"`
+	Source   sfu.Source         `json:"source"`
+	Layers   []bool             `json:"layers"`
 }
 
 // Seat is a seat as the protocol shows it.
@@ -125,9 +128,18 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 	return c, nil
 }
 
+// levelURI names the header extension that tells how loud a packet of sound is (RFC 6464); ours is that of a voice.
+const (
+	levelURI = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
+	level    = 0x80 | 30
+)
+
 func newAPI(o Options) (*webrtc.API, error) {
 	media := &webrtc.MediaEngine{}
 	if err := media.RegisterDefaultCodecs(); err != nil {
+		return nil, err
+	}
+	if err := media.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: levelURI}, webrtc.RTPCodecTypeAudio); err != nil {
 		return nil, err
 	}
 	var s webrtc.SettingEngine
@@ -564,6 +576,11 @@ func (c *Client) addTrack(source sfu.Source) error {
 			case <-tick.C:
 				p.SequenceNumber++
 				p.Timestamp += step
+				for _, x := range sender.GetParameters().HeaderExtensions {
+					if x.URI == levelURI && source == sfu.Microphone {
+						_ = p.SetExtension(uint8(x.ID), []byte{level})
+					}
+				}
 				_ = track.WriteRTP(p) // before the connection is up it goes nowhere
 			case <-c.ctx.Done():
 				return

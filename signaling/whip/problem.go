@@ -8,12 +8,13 @@ import (
 
 // Problem is what a client is told when a request fails (RFC 9457), in the words of the house.
 type Problem struct {
-	Type   string `json:"type"`
-	Title  string `json:"title"`
-	Status int    `json:"status"`
-	Code   string `json:"code"`
-	Detail text   `json:"detail"`
-	Remedy text   `json:"remedy"`
+	Type      string `json:"type"`
+	Title     string `json:"title"`
+	Status    int    `json:"status"`
+	Code      string `json:"code"`
+	Detail    text   `json:"detail"`
+	Remedy    text   `json:"remedy"`
+	RequestID string `json:"request_id,omitempty"`
 
 	cause error
 }
@@ -104,7 +105,8 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		h.log.Error("a media session failed", "error", err)
 		p = errInternal
 	}
-	header := w.Header()
+	header, told := w.Header(), *p
+	told.RequestID = header.Get("X-Request-Id") // set by who serves us, if at all
 	switch p.Status {
 	case http.StatusUnauthorized:
 		header.Set("WWW-Authenticate", "Bearer")
@@ -114,5 +116,5 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	header.Set("Content-Type", "application/problem+json")
 	header.Set("Cache-Control", "no-store")
 	w.WriteHeader(p.Status)
-	_ = json.NewEncoder(w).Encode(p)
+	_ = json.NewEncoder(w).Encode(told)
 }

@@ -137,6 +137,8 @@ export const visit: Visit = {
   prescriptions: [],
   record_signed: false,
   room_locked: false,
+  recording_refused: false,
+  refund: '',
   version: 1,
 }
 export const prescription: Prescription = {

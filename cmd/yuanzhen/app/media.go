@@ -49,7 +49,7 @@ func (a *App) startMedia(h *house, tickets ed25519.PublicKey, relaySecret string
 		return address
 	}
 	options := signaling.Options{UDP: port("YUANZHEN_MEDIA_UDP", o.MediaUDP), TCP: port("YUANZHEN_MEDIA_TCP", o.MediaTCP),
-		TicketKey: tickets, BenchSecret: o.BenchSecret, Logger: a.log, Events: events}
+		Shards: o.MediaShards, TicketKey: tickets, BenchSecret: o.BenchSecret, Logger: a.log, Events: events}
 	for _, s := range o.MediaIPs {
 		ip, parseErr := netip.ParseAddr(s)
 		if parseErr != nil {

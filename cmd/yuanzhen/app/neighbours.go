@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"yuanzhen/internal/ids"
+	"yuanzhen/signaling/recorder"
 	"yuanzhen/storage"
 )
 
@@ -24,3 +25,12 @@ func (f files) Get(ctx context.Context, key string) (io.ReadCloser, error) {
 func (f files) Delete(ctx context.Context, key string) error {
 	return f.store.Delete(ctx, storage.Key(key))
 }
+
+// inspectRecording plays a recording through and counts its frames of sound: what consult.Tapes asks of the recorder.
+func inspectRecording(file io.Reader) (int, error) {
+	c, err := recorder.Inspect(file)
+	return c.Audio, err
+}
+
+// socketURL is the rooms' socket from inside the process; its page origin is nobody's, as of any program.
+func (a *App) socketURL() string { return "ws://" + a.listener.Addr().String() + "/signal" }

@@ -11,8 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	"yuanzhen/internal/fault"
 	"yuanzhen/internal/httpapi"
 	"yuanzhen/signaling/control"
@@ -47,8 +45,7 @@ func (n *networkChecks) routes(api *httpapi.API) {
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/netcheck", Action: "public", Status: 201,
 		Summary: "A room for a device to hear itself, to check a network"}, n.begin)
 	httpapi.Raw(api, httpapi.Op{Method: "GET", Path: "/api/v1/netcheck/bytes", Action: "public",
-		Summary: "Bytes without meaning, to measure throughput",
-		Params:  []*huma.Param{{Name: "n", In: "query", Required: true, Schema: &huma.Schema{Type: "integer"}}}}, n.send)
+		Summary: "Bytes without meaning, to measure throughput; the query's n says how many"}, n.send)
 	httpapi.Raw(api, httpapi.Op{Method: "POST", Path: "/api/v1/netcheck/bytes", Action: "public", MaxBytes: maxProbe, Timeout: time.Minute,
 		Summary: "Takes bytes and forgets them, to measure throughput"}, n.receive)
 }

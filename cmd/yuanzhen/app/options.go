@@ -34,17 +34,18 @@ type Options struct {
 	S3Region    string `name:"s3-region" default:"us-east-1" env:"YUANZHEN_S3_REGION" help:"Region of the outside S3 store."`
 	S3Bucket    string `name:"s3-bucket" default:"yuanzhen" env:"YUANZHEN_S3_BUCKET" help:"Bucket; made when it is not there."`
 
-	MediaUDP   string   `name:"media-udp" env:"YUANZHEN_MEDIA_UDP" placeholder:"HOST:PORT" help:"The one UDP port of audio and video. Default: a free port on the host of --listen."`
-	MediaTCP   string   `name:"media-tcp" env:"YUANZHEN_MEDIA_TCP" placeholder:"HOST:PORT" help:"ICE over TCP, for networks without UDP. Default: a free port on the host of --listen."`
-	MediaIPs   []string `name:"media-ip" env:"YUANZHEN_MEDIA_IPS" sep:"," placeholder:"IP" help:"Addresses that clients reach the media ports at, behind NAT."`
-	TURNURL    string   `name:"turn-url" env:"YUANZHEN_TURN_URL" placeholder:"URL" help:"Outside TURN server (turn:host:port); needs --turn-secret. Default: the embedded one."`
-	TURNUDP    string   `name:"turn-udp" env:"YUANZHEN_TURN_UDP" placeholder:"HOST:PORT" help:"The embedded TURN server over UDP. Default: a free port."`
-	TURNTCP    string   `name:"turn-tcp" env:"YUANZHEN_TURN_TCP" placeholder:"HOST:PORT" help:"The same over TCP. Default: a free port."`
-	TURNTLS    string   `name:"turn-tls" env:"YUANZHEN_TURN_TLS" placeholder:"HOST:PORT" help:"The same over TLS, for networks that let only HTTPS through: best at port 443 of an address of its own. Default: a free port."`
-	TURNHost   string   `name:"turn-host" env:"YUANZHEN_TURN_HOST" placeholder:"NAME" help:"Name by which clients reach the embedded TURN server, as in its certificate. Default: its address."`
-	TURNCert   string   `name:"turn-cert" env:"YUANZHEN_TURN_CERT" placeholder:"FILE" help:"Certificate chain of the TURN server over TLS (PEM). Default: a self-made one, which browsers refuse."`
-	TURNKey    string   `name:"turn-key" env:"YUANZHEN_TURN_KEY" placeholder:"FILE" help:"Its private key (PEM)."`
-	TURNSecret string   `name:"turn-secret" env:"YUANZHEN_TURN_SECRET" help:"Shared secret of the outside TURN server (REST scheme, coturn's use-auth-secret)."`
+	MediaUDP    string   `name:"media-udp" env:"YUANZHEN_MEDIA_UDP" placeholder:"HOST:PORT" help:"The one UDP port of audio and video. Default: a free port on the host of --listen."`
+	MediaShards int      `name:"media-shards" default:"1" env:"YUANZHEN_MEDIA_SHARDS" help:"UDP sockets for audio and video, on ports from --media-udp upwards: one for each core that media shall have. Each serves whole rooms."`
+	MediaTCP    string   `name:"media-tcp" env:"YUANZHEN_MEDIA_TCP" placeholder:"HOST:PORT" help:"ICE over TCP, for networks without UDP. Default: a free port on the host of --listen."`
+	MediaIPs    []string `name:"media-ip" env:"YUANZHEN_MEDIA_IPS" sep:"," placeholder:"IP" help:"Addresses that clients reach the media ports at, behind NAT."`
+	TURNURL     string   `name:"turn-url" env:"YUANZHEN_TURN_URL" placeholder:"URL" help:"Outside TURN server (turn:host:port); needs --turn-secret. Default: the embedded one."`
+	TURNUDP     string   `name:"turn-udp" env:"YUANZHEN_TURN_UDP" placeholder:"HOST:PORT" help:"The embedded TURN server over UDP. Default: a free port."`
+	TURNTCP     string   `name:"turn-tcp" env:"YUANZHEN_TURN_TCP" placeholder:"HOST:PORT" help:"The same over TCP. Default: a free port."`
+	TURNTLS     string   `name:"turn-tls" env:"YUANZHEN_TURN_TLS" placeholder:"HOST:PORT" help:"The same over TLS, for networks that let only HTTPS through: best at port 443 of an address of its own. Default: a free port."`
+	TURNHost    string   `name:"turn-host" env:"YUANZHEN_TURN_HOST" placeholder:"NAME" help:"Name by which clients reach the embedded TURN server, as in its certificate. Default: its address."`
+	TURNCert    string   `name:"turn-cert" env:"YUANZHEN_TURN_CERT" placeholder:"FILE" help:"Certificate chain of the TURN server over TLS (PEM). Default: a self-made one, which browsers refuse."`
+	TURNKey     string   `name:"turn-key" env:"YUANZHEN_TURN_KEY" placeholder:"FILE" help:"Its private key (PEM)."`
+	TURNSecret  string   `name:"turn-secret" env:"YUANZHEN_TURN_SECRET" help:"Shared secret of the outside TURN server (REST scheme, coturn's use-auth-secret)."`
 
 	BenchSecret string `name:"bench-secret" env:"YUANZHEN_BENCH_SECRET" help:"For measuring: this bearer token opens any seat over WHIP and WHEP. Refused unless YUANZHEN_LISTEN is a loopback address and YUANZHEN_PUBLIC_URL is empty."`
 
@@ -92,6 +93,9 @@ func (o *Options) Check() error {
 	}
 	if (o.TURNCert != "") != (o.TURNKey != "") {
 		return fmt.Errorf("YUANZHEN_TURN_CERT and YUANZHEN_TURN_KEY belong together: give both or none")
+	}
+	if o.MediaShards < 0 || o.MediaShards > 64 {
+		return fmt.Errorf("YUANZHEN_MEDIA_SHARDS %d: want 1 to 64, one for each core that media shall have", o.MediaShards)
 	}
 	if err := o.checkRoles(); err != nil {
 		return err

@@ -56,6 +56,11 @@ func TestABrokenSettingIsNamed(t *testing.T) {
 		{"YUANZHEN_MEDIA_UDP", func(o *app.Options) { o.MediaUDP = "host.example.org:7000" }},
 		{"YUANZHEN_MEDIA_TCP", func(o *app.Options) { o.MediaTCP = taken.Addr().String() }},
 		{"YUANZHEN_MEDIA_IPS", func(o *app.Options) { o.MediaIPs = []string{"nowhere"} }},
+		{"YUANZHEN_ROLES", func(o *app.Options) { o.Roles = []string{"api", "medium"} }},
+		{"YUANZHEN_NATS_URL", func(o *app.Options) { o.Roles = []string{"api"} }},
+		{"YUANZHEN_BENCH_SECRET", func(o *app.Options) { o.Listen, o.BenchSecret = "0.0.0.0:0", "s" }},
+		{"YUANZHEN_BENCH_SECRET", func(o *app.Options) { o.Public, o.BenchSecret = "https://visit.example.org", "s" }},
+		{"YUANZHEN_BENCH_SECRET", func(o *app.Options) { o.Roles, o.BenchSecret = []string{"worker"}, "s" }},
 		{"YUANZHEN_POLICIES", func(o *app.Options) { o.PolicyDir = policies }},
 		{"YUANZHEN_POLICIES", func(o *app.Options) { o.PolicyDir = filepath.Join(folder, "nothing") }},
 		{"YUANZHEN_S3_ENDPOINT", func(o *app.Options) { o.Demo = false }}, // production needs an outside store

@@ -30,6 +30,7 @@ import (
 	"yuanzhen/prescribe/formulary"
 	"yuanzhen/signaling"
 	"yuanzhen/signaling/control"
+	"yuanzhen/signaling/recorder"
 	"yuanzhen/storage/imaging"
 	"yuanzhen/web"
 )
@@ -124,6 +125,8 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 	if err := a.importPolicies(ctx, h.consult); err != nil {
 		return nil, fmt.Errorf("YUANZHEN_POLICIES: %w", err)
 	}
+	h.consult.Tapes = &consult.Tapes{Recorder: &recorder.Recorder{Log: a.log}, URL: a.socketURL, Inspect: inspectRecording}
+	h.onStop(h.consult.Tapes.Close)
 	images := &imaging.Service{DB: e.db, Objects: e.store, Now: time.Now, Log: a.log, Public: o.Public}
 	teleconsults := &consult.Teleconsults{Service: h.consult, Images: images}
 	knowledge, err := formulary.Default()

@@ -37,6 +37,8 @@ export type Read = [
   Known<ours.Seated, S['ConsultSeated']>,
   Known<ours.Companion, S['ConsultCompanion']>,
   Known<ours.VisitMessage, S['ConsultMessage']>,
+  Known<ours.VisitRecording, S['ConsultRecording']>,
+  Known<ours.VisitRecording['takes'][number], S['ConsultTake']>,
   Known<ours.NetworkCheck, S['AppNetworkCheck']>,
   Known<ours.CallQuality, S['ConsultCallQuality']>,
   Known<ours.Calls['hours'][number], S['ConsultCallHour']>,

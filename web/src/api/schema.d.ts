@@ -729,7 +729,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Bytes without meaning, to measure throughput */
+        /** Bytes without meaning, to measure throughput; the query's n says how many */
         get: operations["get-netcheck-bytes"];
         put?: never;
         /** Takes bytes and forgets them, to measure throughput */
@@ -1283,6 +1283,40 @@ export interface paths {
         put?: never;
         /** Say something in the room, for who came by link */
         post: operations["post-seat-messages"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/seat/recording": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether the room is recorded, for who came by link */
+        get: operations["get-seat-recording"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/seat/recording/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Agree to the recording, refuse it, or stop it, for who came by link */
+        post: operations["post-seat-recording-answer"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2025,6 +2059,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/visits/{id}/recording": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The visit's recording: who was asked, whether it runs, what can be played */
+        get: operations["get-visits-id-recording"];
+        put?: never;
+        /** Ask everybody in the room whether it may be recorded */
+        post: operations["post-visits-id-recording"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/visits/{id}/recording/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Agree to the recording, refuse it, or stop it */
+        post: operations["post-visits-id-recording-answer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/visits/{id}/recording/{take}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One take of the recording, WebM or Matroska */
+        get: operations["get-visits-id-recording-take"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/visits/{id}/skip": {
         parameters: {
             query?: never;
@@ -2494,6 +2580,11 @@ export interface components {
         AlarmInBody: {
             /** @description Danger signs; any word counts */
             red_flags: string[];
+        };
+        AnswerInBody: {
+            agree: boolean;
+            /** @description Of the text that was read */
+            text_version: string;
         };
         AppNetworkCheck: {
             /** Format: date-time */
@@ -3366,6 +3457,10 @@ export interface components {
             phone: string;
             prescriptions: components["schemas"]["ConsultPrescriptionRef"][];
             record_signed: boolean;
+            /** @description Seen in person instead, because a recording was refused */
+            recording_refused: boolean;
+            /** @enum {string} */
+            refund: "" | "full";
             refund_due?: boolean;
             room_locked: boolean;
             slot_id: string;
@@ -3403,6 +3498,31 @@ export interface components {
             version: number;
             /** Format: date-time */
             written_at?: string;
+        };
+        ConsultRecordAnswer: {
+            agreed: boolean;
+            name: string;
+            role: string;
+            seat: string;
+        };
+        ConsultRecording: {
+            answers: components["schemas"]["ConsultRecordAnswer"][];
+            /** Format: date-time */
+            ended_at?: string;
+            id: string;
+            /** Format: date */
+            keep_until: string;
+            /** @description Who refuses is seen in person instead, with a full refund */
+            required: boolean;
+            /** Format: date-time */
+            started_at?: string;
+            /** @enum {string} */
+            state: "asked" | "running" | "refused" | "done" | "damaged";
+            takes: components["schemas"]["ConsultTake"][];
+            text: components["schemas"]["FaultText"];
+            text_version: string;
+            /** @description It ended by itself and has not gone on */
+            trouble: boolean;
         };
         ConsultRegistration: {
             /**
@@ -3543,6 +3663,21 @@ export interface components {
             /** @description IANA zone of the place */
             zone: string;
         };
+        ConsultTake: {
+            /** Format: int64 */
+            length_ms: number;
+            /**
+             * Format: int64
+             * @description Of its beginning, from that of the recording
+             */
+            offset_ms: number;
+            seat: string;
+            /** Format: int64 */
+            size: number;
+            /** Format: int64 */
+            take: number;
+            type: string;
+        };
         ConsultTeleconsult: {
             consent?: components["schemas"]["ConsultGivenConsent"];
             /** Format: date-time */
@@ -3657,6 +3792,10 @@ export interface components {
             phone: string;
             prescriptions: components["schemas"]["ConsultPrescriptionRef"][];
             record_signed: boolean;
+            /** @description Seen in person instead, because a recording was refused */
+            recording_refused: boolean;
+            /** @enum {string} */
+            refund: "" | "full";
             refund_due?: boolean;
             room_locked: boolean;
             slot_id: string;
@@ -4319,6 +4458,11 @@ export interface components {
             end: string;
             /** Format: date-time */
             start: string;
+        };
+        SeatAnswerInBody: {
+            agree: boolean;
+            /** @description Of the text that was read */
+            text_version: string;
         };
         SeatSayInBody: {
             text: string;
@@ -5838,9 +5982,7 @@ export interface operations {
     };
     "get-netcheck-bytes": {
         parameters: {
-            query: {
-                n: number;
-            };
+            query?: never;
             header?: never;
             path?: never;
             cookie?: never;
@@ -7053,6 +7195,74 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConsultMessage"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-seat-recording": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The token of a seat */
+                "Yuanzhen-Seat"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultRecording"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-seat-recording-answer": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The token of a seat */
+                "Yuanzhen-Seat"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SeatAnswerInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultRecording"];
                 };
             };
             /** @description Error */
@@ -8638,6 +8848,124 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["V2ErrorModel"];
                 };
+            };
+        };
+    };
+    "get-visits-id-recording": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultRecording"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-visits-id-recording": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultRecording"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-visits-id-recording-answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnswerInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultRecording"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-visits-id-recording-take": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                take: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };

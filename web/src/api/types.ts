@@ -276,6 +276,9 @@ export type Visit = {
   prescriptions: { id: string; state: RxState }[]
   record_signed: boolean
   room_locked: boolean
+  /** Seen in person instead, because a recording was refused. */
+  recording_refused: boolean
+  refund: '' | 'full'
   version: number
   waiting_s?: number
   slot_id?: string
@@ -355,6 +358,19 @@ export type VisitMessage = {
   file?: { name: string; content_type: string; size: number }
 }
 
+export type VisitRecording = {
+  id: string
+  state: 'asked' | 'running' | 'refused' | 'done' | 'damaged'
+  text: Text
+  text_version: string
+  required: boolean
+  trouble: boolean
+  started_at?: string
+  ended_at?: string
+  keep_until: string
+  answers: { seat: string; name: string; role: string; agreed: boolean }[]
+  takes: { take: number; seat: string; type: string; offset_ms: number; length_ms: number; size: number }[]
+}
 export type CallQuality = {
   seats: {
     seat: string

@@ -5,13 +5,15 @@ import type { Quality } from './quality'
 export const VERSION = 1
 
 export type Source = 'microphone' | 'camera' | 'screen' | 'screen_audio'
+/** Instruments come by WHIP; pages never send these. */
+export type Instrument = 'ultrasound' | 'otoscope' | 'endoscope' | 'room_camera'
 export type Kind = 'audio' | 'video'
 export type Presence = 'waiting' | 'live' | 'reconnecting'
 export type Side = 'publish' | 'subscribe'
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
 
-export type SeatTrack = { id: string; source: Source; kind: Kind; muted: boolean }
+export type SeatTrack = { id: string; source: Source | Instrument; kind: Kind; muted: boolean }
 
 /** What a seat says of its line: no pictures are sent to who wants none; `limit` is a rung of the ladder. */
 export type SeatLine = { pictures: boolean; limit: string; light: string }
@@ -25,7 +27,7 @@ export type Seat = {
   line: SeatLine
 }
 
-export type OfferedTrack = { mid: string; id: string; seat: string; source: Source; kind: Kind }
+export type OfferedTrack = { mid: string; id: string; seat: string; source: Source | Instrument; kind: Kind }
 
 export type AppMessage = {
   type: 'app'

@@ -297,11 +297,14 @@ export function Loading({ lines = 3 }: { lines?: number }) {
 export function Dialog({
   title,
   onClose,
+  closing = w('do.close'),
   children,
   wide,
 }: {
   title: string
   onClose: () => void
+  /** The word for leaving, where that is an answer. */
+  closing?: string
   children: ComponentChildren
   wide?: boolean
 }) {
@@ -325,7 +328,7 @@ export function Dialog({
       <div class="dialog-head">
         <h2 id={id}>{title}</h2>
         <Button look="quiet" icon="cross" onPress={onClose}>
-          {w('do.close')}
+          {closing}
         </Button>
       </div>
       {children}

@@ -6,6 +6,7 @@ import { Dialog, Tick } from '../ui/parts'
 import { Chat, useChat } from './chat'
 import type { Door } from './door'
 import { MoreDialog } from './people'
+import { Consent, ConsentDialog, RedLight, StopTape, useRecording } from './recording'
 import type { Remote, Room, RoomView } from './room'
 import { w as say, withRole } from './room_words'
 import { Picture } from './waiting'
@@ -19,7 +20,7 @@ export function lasting(seconds: number): string {
 }
 
 type Told = Pick<RoomView, 'phase' | 'peerLost' | 'returned' | 'mic'> & {
-  line: Pick<RoomView['line'], 'sends' | 'takes' | 'soundOnly'>
+  line: Pick<RoomView['line'], 'sends' | 'takes' | 'soundOnly' | 'beginning'>
 }
 
 /** One true sentence about the line; a way back is said once and then left alone. */
@@ -32,6 +33,7 @@ export function lineSentence(view: Told): { text: string; trouble: boolean } {
   const { sends, takes, soundOnly } = view.line
   const rung = soundOnly ? sends : least(sends, takes)
   if (rung === 'text') return { text: w('rung.text'), trouble: true }
+  if (view.line.beginning) return { text: w('rung.beginning'), trouble: false }
   if (soundOnly) return { text: w('rung.chosen'), trouble: false }
   if (rung === 'audio' || rung === 'still' || rung === '180p') return { text: w(`rung.${rung}`), trouble: false }
   return { text: w('call.good'), trouble: false }
@@ -100,6 +102,7 @@ export function CallScreen({
   return (
     <main class="call-screen" id="content" data-test="call" data-phase={view.phase}>
       <h1 class="visually-hidden">{w('state.in_consult')}</h1>
+      <RedLight on={view.recording} />
       <div class="call-top">
         <Icon name="lock" />
         <span>{place}</span>
@@ -164,21 +167,20 @@ export function CallScreen({
           />
         )}
         {door && (
-          <button type="button" onClick={() => setOpen('more')} data-test="more">
-            <Icon name="people" />
-            {say('more')}
-          </button>
+          <MoreKey
+            door={door}
+            chatKey={chatKey}
+            room={room}
+            myName={myName}
+            open={open === 'more'}
+            onOpen={(more) => setOpen(more ? 'more' : undefined)}
+          />
         )}
         <button type="button" class="hang" onClick={onHang} data-test="hang">
           <Icon name="hangup" />
           {w('call.hang')}
         </button>
       </div>
-      {open === 'more' && door && (
-        <MoreDialog view={view} myName={myName} door={door} onClose={() => setOpen(undefined)}>
-          <SoundOnly checked={view.line.soundOnly} onChange={(only) => room.listenOnly(only)} />
-        </MoreDialog>
-      )}
     </main>
   )
 }
@@ -186,6 +188,42 @@ export function CallScreen({
 export function SoundOnly({ checked, onChange }: { checked: boolean; onChange: (only: boolean) => void }) {
   return (
     <Tick label={w('only.sound')} note={w('only.sound.note')} checked={checked} onChange={onChange} test="sound-only" />
+  )
+}
+
+/** The key to people, devices and choices; behind it also the question about a recording, which asks by itself. */
+function MoreKey({
+  door,
+  chatKey,
+  room,
+  myName,
+  open,
+  onOpen,
+}: {
+  door: Door
+  chatKey: string
+  room: Room
+  myName: string
+  open: boolean
+  onOpen: (open: boolean) => void
+}) {
+  const view = room.view.value
+  const recording = useRecording(chatKey, door, room)
+  return (
+    <>
+      <button type="button" onClick={() => onOpen(true)} data-test="more">
+        <Icon name="people" />
+        {say('more')}
+      </button>
+      <ConsentDialog recording={recording} />
+      {open && (
+        <MoreDialog view={view} myName={myName} door={door} onClose={() => onOpen(false)}>
+          <SoundOnly checked={view.line.soundOnly} onChange={(only) => room.listenOnly(only)} />
+          <Consent recording={recording} />
+          <StopTape recording={recording} seat={view.seat} />
+        </MoreDialog>
+      )}
+    </>
   )
 }
 

@@ -21,6 +21,7 @@ import { visitDoor } from './door'
 import { Kept } from './kept'
 import { HostDoor, Invite } from './people'
 import { RecordEditor, signable, useRecord } from './record_editor'
+import { StopTape, TapeDesk, useRecording } from './recording'
 import { Room } from './room'
 import { w as say } from './room_words'
 import { Stage } from './stage'
@@ -141,6 +142,7 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
   const door = useMemo(() => visitDoor(id), [id])
   const room = useMemo(() => new Room(door.ticket, devices), [door, devices])
   const chat = useChat(id, door, room)
+  const tape = useRecording(id, door, room)
   const desk = useRecord(id)
   const deed = useDeed()
   const [signing, setSigning] = useState<'record' | 'prescription' | undefined>()
@@ -259,6 +261,7 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
               onLock={(locked) => settle('lock', { locked })}
             />
           )}
+          {inRoom && <TapeDesk recording={tape} />}
         </div>
         {inRoom && writing && <Chat chat={chat} door={door} seat="doctor" open />}
         {!inRoom && <Kept visit={current} seat="doctor" />}
@@ -310,6 +313,7 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
         <Dialog title={say('more')} onClose={() => setBringing(false)}>
           <div class="stack">
             <SoundOnly checked={view.line.soundOnly} onChange={(only) => room.listenOnly(only)} />
+            <StopTape recording={tape} seat="doctor" />
             {door.invite && <Invite kind="companion" invite={door.invite} />}
             {door.invite && <Invite kind="colleague" invite={door.invite} />}
             {door.invite && <Invite kind="device" invite={door.invite} />}

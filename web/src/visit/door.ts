@@ -1,6 +1,6 @@
 // The two ways to a room: with a session, as patient or doctor of the visit; or with the token of a seat, by link.
 import { call, file } from '../api/client'
-import type { RoomLink, Seated, Ticket, VisitMessage } from '../api/types'
+import type { RoomLink, Seated, Ticket, VisitMessage, VisitRecording } from '../api/types'
 
 export type LinkKind = RoomLink['kind']
 
@@ -10,6 +10,10 @@ export type Door = {
   say: (text: string, once: string) => Promise<VisitMessage>
   share: (file: File, once: string) => Promise<VisitMessage>
   open: (message: string) => Promise<Blob>
+  recording: (signal: AbortSignal) => Promise<VisitRecording>
+  answer: (agree: boolean, version: string) => Promise<VisitRecording>
+  /** The doctor's: asks everybody. */
+  record?: () => Promise<VisitRecording>
   /** Undefined for who came by link: they bring nobody. */
   invite?: (kind: LinkKind) => Promise<RoomLink>
 }
@@ -26,12 +30,16 @@ function door(base: string, ticket: string, headers: Record<string, string>): Do
     messages: (signal) => call('GET', `${base}/messages`, { headers, signal }),
     say: (text, once) => call('POST', `${base}/messages`, { headers, body: { text }, once }),
     share: (file, once) => call('POST', `${base}/files`, { headers, form: form(file), once }),
+    recording: (signal) => call('GET', `${base}/recording`, { headers, signal }),
+    answer: (agree, version) =>
+      call('POST', `${base}/recording/answer`, { headers, body: { agree, text_version: version } }),
     open: (message) => file(`${base}/files/${message}`, headers),
   }
 }
 
 export const visitDoor = (visit: string): Door => ({
   ...door(`/visits/${visit}`, `/visits/${visit}/ticket`, {}),
+  record: () => call('POST', `/visits/${visit}/recording`),
   invite: (kind) => call('POST', `/visits/${visit}/links`, { body: { kind } }),
 })
 

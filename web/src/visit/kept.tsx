@@ -5,6 +5,7 @@ import { useResource } from '../api/resource'
 import type { CallQuality, Companion, Visit } from '../api/types'
 import { Chat, useChat } from './chat'
 import { visitDoor } from './door'
+import { Player } from './recording'
 import { roleWordOfSeat, w, withRole } from './room_words'
 
 export function Kept({ visit, seat = 'patient' }: { visit: Pick<Visit, 'id'>; seat?: string }) {
@@ -15,8 +16,10 @@ export function Kept({ visit, seat = 'patient' }: { visit: Pick<Visit, 'id'>; se
   )
   const were = present.value?.filter((one) => one.state === 'admitted') ?? []
   const line = useResource(`quality ${visit.id}`, (signal) => get<CallQuality>(`/visits/${visit.id}/quality`, signal))
+  const tape = useResource(`recording ${visit.id}`, door.recording)
   const seats = line.value?.seats ?? []
-  if (chat.messages.length === 0 && were.length === 0 && seats.length === 0) return null
+  const takes = tape.value?.takes.length ?? 0
+  if (chat.messages.length === 0 && were.length === 0 && seats.length === 0 && takes === 0) return null
   return (
     <section class="card stack" data-test="kept">
       {were.length > 0 && (
@@ -38,6 +41,7 @@ export function Kept({ visit, seat = 'patient' }: { visit: Pick<Visit, 'id'>; se
           <Chat chat={chat} door={door} seat={seat} open={false} />
         </>
       )}
+      {tape.value && <Player visit={visit.id} recording={tape.value} />}
       {seats.length > 0 && (
         <>
           <h2>{w('line.title')}</h2>

@@ -42,6 +42,8 @@ export type RoomView = {
   /** Who waits to be let in. */
   waiting: { seat: string; name: string; role: string }[]
   locked: boolean
+  /** The recorder sits in the room. */
+  recording: boolean
   line: LineView
 }
 
@@ -58,7 +60,8 @@ export const noRoom: RoomView = {
   refusalCode: '',
   waiting: [],
   locked: false,
-  line: { light: 'good', sends: '360p', takes: '720p', soundOnly: false },
+  recording: false,
+  line: { light: 'good', sends: 'audio', takes: '180p', soundOnly: false, beginning: true },
 }
 
 /** What the person is told about each state of the connection. A seat not yet admitted waits, also while its line is away. */
@@ -78,6 +81,8 @@ export function phaseOf(state: View['state']): Phase {
 /** Asking again is of no use when the server knows us and says no. */
 const hopeless = [401, 403, 404, 409, 410, 422]
 const returnedFor = 4000
+/** The role of the seat that writes down what is said. It is nobody to look at. */
+const recorder = 'recorder'
 
 export class Room {
   readonly view = signal<RoomView>(noRoom)
@@ -210,13 +215,16 @@ export class Room {
         .filter((seat) => seat.presence === 'waiting')
         .map(({ seat, name, role }) => ({ seat, name, role })),
       locked: view.locked,
+      recording: view.seats.some((seat) => seat.role === recorder && seat.presence !== 'waiting'),
       line: view.line,
     }
   }
 
   /** One stream a seat, kept while the seat stays, so that a picture on screen never restarts. */
   private remotes(view: View): Remote[] {
-    const others = view.seats.filter((seat) => seat.seat !== view.self?.seat && seat.presence !== 'waiting')
+    const others = view.seats.filter(
+      (seat) => seat.seat !== view.self?.seat && seat.presence !== 'waiting' && seat.role !== recorder,
+    )
     for (const seat of this.streams.keys()) if (!others.some((one) => one.seat === seat)) this.streams.delete(seat)
     return others.map((seat) => {
       const tracks = view.tracks.filter((track) => track.seat === seat.seat)

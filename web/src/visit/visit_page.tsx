@@ -213,7 +213,7 @@ function Ended({ visit }: { visit: Visit }) {
   return (
     <>
       <h1>{w(`end.${state}`)}</h1>
-      <p class="lead">{w(`end.${state}.body`)}</p>
+      <p class="lead">{visit.recording_refused ? w('end.recording_refused') : w(`end.${state}.body`)}</p>
       <VisitHead visit={visit} />
       {state === 'emergency' ? (
         <a class="button primary" href="tel:120">

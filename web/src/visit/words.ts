@@ -73,6 +73,7 @@ export const w = phrases({
   'light.good': { zh: '线路好', en: 'Good line' },
   'light.fair': { zh: '线路一般', en: 'Fair line' },
   'light.poor': { zh: '线路差', en: 'Poor line' },
+  'rung.beginning': { zh: '声音先接通，画面马上来', en: 'Sound first; the picture follows' },
   'rung.180p': { zh: '网络一般：画面放慢，声音照常', en: 'Fair line: slower picture, sound as before' },
   'rung.still': { zh: '网络弱：隔几秒一张照片，声音照常', en: 'Weak line: a photo every few seconds, sound as before' },
   'rung.audio': { zh: '网络弱：先保住声音，不传画面', en: 'Weak line: sound first, no picture' },
@@ -105,6 +106,10 @@ export const w = phrases({
   'end.terminated_offline.body': {
     zh: '网上看不清这个病。钱会退回，请尽快去医院。',
     en: 'It cannot be judged online. You get a refund; see a doctor soon.',
+  },
+  'end.recording_refused': {
+    zh: '您没有同意录音录像，请到医院当面看。这次的费用全部退回。',
+    en: 'You did not agree to the recording; please come in person. All you paid is returned.',
   },
   'end.emergency': { zh: '请马上打 120', en: 'Call 120 now' },
   'end.emergency.body': { zh: '医生判断这是急症，不能等。', en: 'The doctor says this cannot wait.' },

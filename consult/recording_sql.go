@@ -1,0 +1,133 @@
+package consult
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"yuanzhen/internal/ids"
+	"yuanzhen/internal/pg"
+	"yuanzhen/signaling/control"
+)
+
+// askRecording begins the visit's recording, or asks again after a refusal. What runs goes on.
+func askRecording(ctx context.Context, tx tx, id ids.Recording, v Visit, now time.Time) (recording ids.Recording, err error) {
+	err = tx.QueryRow(ctx, `
+		INSERT INTO recording (id, visit_id, institution_id, state, text_version, asked_at, keep_until)
+		SELECT $1, $2, i.id, 'asked', $4, $5, ($5::timestamptz + make_interval(years => i.recording_years))::date FROM institution i WHERE i.id = $3
+		ON CONFLICT (visit_id) DO UPDATE SET text_version = excluded.text_version,
+			state = CASE WHEN recording.state = 'refused' THEN 'asked' ELSE recording.state END
+		RETURNING id`, id, v.ID, v.Institution.ID, recordingText.Version, now).Scan(&recording)
+	return recording, err
+}
+
+func selectRecording(ctx context.Context, tx tx, visit ids.Visit) (r Recording, err error) {
+	err = tx.QueryRow(ctx, `
+		SELECT id, state, trouble, started_at, ended_at, to_char(keep_until, 'YYYY-MM-DD') FROM recording WHERE visit_id = $1`, visit).
+		Scan(&r.ID, &r.State, &r.Trouble, &r.Started, &r.Ended, &r.Until)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = nil
+	}
+	return r, err
+}
+
+func recordingRequired(ctx context.Context, tx tx, place ids.Institution) (required bool, err error) {
+	err = tx.QueryRow(ctx, `SELECT recording_required FROM institution WHERE id = $1`, place).Scan(&required)
+	return required, err
+}
+
+func insertAnswer(ctx context.Context, tx tx, recording ids.Recording, a author, agreed bool, now time.Time) error {
+	_, err := tx.Exec(ctx, `
+		INSERT INTO recording_answer (id, recording_id, seat, name, role, account_id, link_id, agreed, text_version, text_sha256, at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+		ids.New[ids.Message](), recording, string(a.seat), a.name, a.role, a.account, a.link, agreed, recordingText.Version, recordingTextHash(), now)
+	return err
+}
+
+// selectAnswers is the newest answer of each seat to this version of the text.
+func selectAnswers(ctx context.Context, tx tx, recording ids.Recording, version string) ([]RecordAnswer, error) {
+	return collect(ctx, tx, pgx.RowToStructByPos[RecordAnswer], `
+		SELECT DISTINCT ON (seat) seat, name, role, agreed FROM recording_answer
+		WHERE recording_id = $1 AND text_version = $2 ORDER BY seat, at DESC, id DESC`, recording, version)
+}
+
+func refuseRecording(ctx context.Context, tx tx, id ids.Recording) error {
+	_, err := tx.Exec(ctx, `UPDATE recording SET state = 'refused' WHERE id = $1 AND state IN ('asked', 'running')`, id)
+	return err
+}
+
+// putRefusal: seen in person instead, all paid back.
+func putRefusal(ctx context.Context, tx tx, visit ids.Visit) error {
+	_, err := tx.Exec(ctx, `UPDATE visit SET recording_refused = true, refund = 'full', note = 'recording refused' WHERE id = $1`, visit)
+	return err
+}
+
+// noteRecording writes down what settleRecording has brought about. A recording whose visit is over is done.
+func (s *Service) noteRecording(ctx context.Context, id ids.Recording, running, open, trouble bool) error {
+	_, err := s.DB.Exec(ctx, `
+		UPDATE recording SET
+			started_at = CASE WHEN @running THEN coalesce(started_at, @now) ELSE started_at END,
+			ended_at = CASE WHEN NOT @open AND state = 'running' THEN @now::timestamptz ELSE ended_at END,
+			trouble = @trouble,
+			state = CASE WHEN state = 'refused' THEN state WHEN @running THEN 'running'
+			             WHEN NOT @open AND started_at IS NOT NULL THEN 'done' ELSE 'asked' END
+		WHERE id = @id AND state IN ('asked', 'running', 'refused')`,
+		pgx.NamedArgs{"id": id, "running": running, "open": open, "trouble": trouble, "now": s.Now()})
+	return err
+}
+
+func endRecording(ctx context.Context, db pg.DB, id ids.Recording, state string, now time.Time) error {
+	_, err := db.Exec(ctx, `UPDATE recording SET state = $2, ended_at = coalesce(ended_at, $3) WHERE id = $1`, id, state, now)
+	return err
+}
+
+// checkFailed notes that the recording did not play, and says whether that was known before.
+func checkFailed(ctx context.Context, db pg.DB, id ids.Recording) (before bool, err error) {
+	err = db.QueryRow(ctx, `
+		UPDATE recording r SET check_failed = true FROM (SELECT id, check_failed FROM recording WHERE id = $1) old
+		WHERE r.id = old.id RETURNING old.check_failed`, id).Scan(&before)
+	return before, err
+}
+
+func insertPart(ctx context.Context, db pg.DB, id ids.Recording, p control.Part, key string, sum []byte) error {
+	_, err := db.Exec(ctx, `
+		INSERT INTO recording_part (recording_id, take, number, seat, media_type, start_at, end_at, object_key, size, sha256)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		id, p.Take, p.Number, string(p.Seat), p.Type, p.Start, p.End, key, len(p.Data), sum)
+	return err
+}
+
+func selectTakes(ctx context.Context, tx tx, id ids.Recording) ([]Take, error) {
+	return collect(ctx, tx, pgx.RowToStructByPos[Take], `
+		SELECT take, min(seat), min(media_type),
+		       (extract(epoch FROM min(start_at) - (SELECT min(start_at) FROM recording_part WHERE recording_id = $1)) * 1000)::bigint,
+		       (extract(epoch FROM max(end_at) - min(start_at)) * 1000)::bigint, sum(size)::bigint
+		FROM recording_part WHERE recording_id = $1 GROUP BY take ORDER BY take`, id)
+}
+
+type storedPart struct {
+	ObjectKey string
+	Size      int64
+	SHA256    []byte `db:"sha256"`
+}
+
+// selectParts are a take's parts from the first on without a hole: one that is missing ends the file.
+func selectParts(ctx context.Context, tx tx, id ids.Recording, take int) ([]storedPart, error) {
+	return collect(ctx, tx, pgx.RowToStructByName[storedPart], `
+		SELECT object_key, size, sha256 FROM (
+			SELECT object_key, size, sha256, number, row_number() OVER (ORDER BY number) - 1 AS place
+			FROM recording_part WHERE recording_id = $1 AND take = $2) p
+		WHERE number = place ORDER BY number`, id, take)
+}
+
+// recordedVisit finds the visit that meets in the room; zero when there is none or nobody was asked about a recording.
+func recordedVisit(ctx context.Context, db pg.DB, room control.Room) (id ids.Visit, err error) {
+	err = db.QueryRow(ctx, `
+		SELECT v.id FROM visit v JOIN recording r ON r.visit_id = v.id WHERE v.room = $1 AND r.state IN ('asked', 'running', 'refused')`, string(room)).Scan(&id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = nil
+	}
+	return id, err
+}

@@ -1,0 +1,300 @@
+package consult_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"yuanzhen/consult"
+	"yuanzhen/internal/ids"
+	"yuanzhen/signaling/control"
+)
+
+// taper stands in for the recorder: it says what it is told and hands on the parts a test gives it.
+type taper struct {
+	mu      sync.Mutex
+	said    []string
+	keep    func(control.Part) error
+	ended   func(error)
+	allowed func(control.Seat) bool
+	take    int
+	fails   error
+}
+
+func (r *taper) Record(_ context.Context, _ string, ticket func() (string, error), first int, allowed func(control.Seat) bool, keep func(control.Part) error, ended func(error)) (control.Recording, error) {
+	t, err := ticket()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.fails != nil || err != nil {
+		return nil, errors.Join(r.fails, err)
+	}
+	r.said = append(r.said, "start "+t)
+	r.keep, r.ended, r.allowed, r.take = keep, ended, allowed, first
+	return r, nil
+}
+
+func (r *taper) Stop(context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.said = append(r.said, "stop")
+	return nil
+}
+
+func (r *taper) heard() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return strings.Join(r.said, "; ")
+}
+
+// taped is a begun visit with both in the room, and a recorder.
+func (w *town) taped(required bool) (consult.Visit, *taper) {
+	w.t.Helper()
+	r := &taper{}
+	w.Tapes = &consult.Tapes{Recorder: r, URL: func() string { return "ws://" }, Inspect: func(f io.Reader) (int, error) {
+		b, err := io.ReadAll(f)
+		if err != nil || bytes.Contains(b, []byte("broken")) {
+			return 0, errors.Join(err, errors.New("does not play"))
+		}
+		return len(b), nil
+	}}
+	w.t.Cleanup(func() {
+		if err := w.Tapes.Close(context.Background()); err != nil {
+			w.t.Error(err)
+		}
+	})
+	w.exec(`UPDATE institution SET recording_required = $1`, required)
+	v := w.begun()
+	w.present("doctor", "patient")
+	return v, r
+}
+
+func (w *town) present(seats ...control.Seat) {
+	var states []control.SeatState
+	for _, s := range seats {
+		states = append(states, control.SeatState{Seat: s, Presence: control.Live})
+	}
+	w.rooms.sit(states)
+}
+
+func (w *town) until(what string, done func() bool) {
+	w.t.Helper()
+	for end := time.Now().Add(30 * time.Second); !done(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			w.t.Fatalf("%s did not happen", what)
+		}
+	}
+}
+
+func (w *town) state(v ids.Visit) string {
+	return one[string](w, `SELECT state FROM recording WHERE visit_id = $1`, v)
+}
+
+// sign writes and signs the visit's record.
+func (w *town) sign(v ids.Visit) {
+	w.t.Helper()
+	r, err := w.WriteRecord(w.as(w.doctor, "record.write"), v, complete, 0)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := w.SignRecord(w.as(w.doctor, "record.sign"), v, r.SHA256, passphrase); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+const version = "recording-2026-11"
+
+func part(take, number int, seat control.Seat, data string, from time.Time) control.Part {
+	return control.Part{Take: take, Number: number, Seat: seat, Type: "audio/webm", Start: from, End: from.Add(time.Duration(number+1) * 3 * time.Second), Data: []byte(data)}
+}
+
+func TestARecordingRunsWhileEverybodyAgreesAndIsFoundFromItsVisit(t *testing.T) {
+	w := newTown(t)
+	v, r := w.taped(false)
+	wang, doctor := w.as(w.wang, "recording.answer"), w.as(w.doctor, "recording.ask")
+	if _, err := w.AnswerRecording(wang, w.ByVisit(v.ID), true, version); code(err) != "recording_not_asked" {
+		t.Fatalf("an answer without a question: %v", err)
+	}
+	asked, err := w.AskRecording(doctor, v.ID)
+	if err != nil || asked.State != "asked" || asked.Text.ZH == "" || len(asked.Answers) != 1 || !asked.Answers[0].Agreed {
+		t.Fatalf("%+v %v", asked, err)
+	}
+	if _, err := w.AnswerRecording(wang, w.ByVisit(v.ID), true, "recording-2020-01"); code(err) != "recording_text_old" {
+		t.Fatalf("consent to an old text: %v", err)
+	}
+	if r.heard() != "" {
+		t.Fatalf("without the patient's consent: %s", r.heard())
+	}
+	if _, err := w.AnswerRecording(wang, w.ByVisit(v.ID), true, version); err != nil {
+		t.Fatal(err)
+	}
+	w.until("the recorder starts", func() bool { return r.heard() == "start recorder recorder admitted=true" && w.state(v.ID) == "running" })
+	if !r.allowed("patient") || !r.allowed("doctor") || r.allowed("c-1") {
+		t.Fatal("who may be written down is not who has agreed")
+	}
+	for i, data := range []string{"one", "two"} {
+		if err := r.keep(part(0, i, "patient", data, w.now)); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	// A daughter comes who was not asked: it stops, and goes on when she has agreed.
+	seated, link := w.daughter(v.ID)
+	if _, err := w.AdmitCompanion(w.as(w.doctor, "visit.host"), v.ID, link); err != nil {
+		t.Fatal(err)
+	}
+	w.present("doctor", "patient", control.Seat("c-"+link.String()))
+	room := control.Room(one[string](w, `SELECT room FROM visit WHERE id = $1`, v.ID))
+	w.Heard(t.Context(), control.Event{Kind: control.SeatJoined, Room: room, Seat: control.Seat("c-" + link.String()), Admitted: true, At: w.now})
+	w.until("the recorder stops", func() bool { return strings.HasSuffix(r.heard(), "; stop") && w.state(v.ID) == "asked" })
+	if _, err := w.AnswerRecording(w.nobody(), w.BySeat(seated.Token), true, version); err != nil {
+		t.Fatal(err)
+	}
+	w.until("it goes on", func() bool {
+		return strings.HasSuffix(r.heard(), "stop; start recorder recorder admitted=true") && w.state(v.ID) == "running"
+	})
+	if r.take != 1 {
+		t.Fatalf("the next take is %d", r.take)
+	}
+	if err := r.keep(part(1, 0, "doctor", "three", w.now.Add(time.Minute))); err != nil {
+		t.Fatal(err)
+	}
+
+	// After a crash the parts are there: found from the visit by patient and doctor, by nobody else.
+	for who, s := range map[string]context.Context{"patient": w.as(w.wang, "recording.read"), "doctor": w.as(w.doctor, "recording.read")} {
+		got, err := w.ReadRecording(s, w.ByVisit(v.ID))
+		if err != nil || len(got.Takes) != 2 || got.Takes[1].OffsetMs != 60_000 || got.Takes[0].LengthMs != 6000 || got.Until != "2029-06-15" {
+			t.Fatalf("%s: %+v %v", who, got, err)
+		}
+		_, file, err := w.Play(s, v.ID, 0, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := io.ReadAll(file); err != nil || string(b) != "onetwo" {
+			t.Fatalf("%s plays %q %v", who, b, err)
+		}
+		if at, err := file.Seek(-2, io.SeekEnd); err != nil || at != 4 {
+			t.Fatal(at, err)
+		}
+		if b, err := io.ReadAll(file); err != nil || string(b) != "wo" {
+			t.Fatalf("%s jumps to %q %v", who, b, err)
+		}
+	}
+	for _, s := range []string{"stranger", "staff"} {
+		subject := map[string]context.Context{"stranger": w.as(w.stranger, "recording.read"), "staff": w.as(w.staff, "recording.read")}[s]
+		if _, err := w.ReadRecording(subject, w.ByVisit(v.ID)); code(err) != "not_found" {
+			t.Fatalf("%s: %v", s, err)
+		}
+		if _, _, err := w.Play(subject, v.ID, 0, true); code(err) != "not_found" {
+			t.Fatalf("%s plays: %v", s, err)
+		}
+	}
+	if got, err := w.ReadRecording(w.nobody(), w.BySeat(seated.Token)); err != nil || got.State != "running" || len(got.Takes) != 0 {
+		t.Fatalf("the companion: %+v %v", got, err)
+	}
+	if n := one[int](w, `SELECT count(*) FROM audit_entry WHERE action = 'recording.read' AND reason = 'play'`); n != 2 {
+		t.Fatalf("%d playings recorded", n)
+	}
+}
+
+func TestWithdrawingStopsTheRecording(t *testing.T) {
+	w := newTown(t)
+	v, r := w.taped(false)
+	if _, err := w.AskRecording(w.as(w.doctor, "recording.ask"), v.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.AnswerRecording(w.as(w.wang, "recording.answer"), w.ByVisit(v.ID), true, version); err != nil {
+		t.Fatal(err)
+	}
+	w.until("the recorder starts", func() bool { return w.state(v.ID) == "running" })
+	if _, err := w.AnswerRecording(w.as(w.wang, "recording.answer"), w.ByVisit(v.ID), false, version); err != nil {
+		t.Fatal(err)
+	}
+	w.until("the recorder stops", func() bool { return strings.HasSuffix(r.heard(), "stop") })
+	now, err := w.Visit(w.as(w.wang, "visit.read"), v.ID)
+	if err != nil || w.state(v.ID) != "refused" || now.State != consult.InConsult || now.Refund != "" {
+		t.Fatalf("%s %+v %v", w.state(v.ID), now.State, err)
+	}
+	if n := one[int](w, `SELECT count(*) FROM recording_answer`); n != 3 {
+		t.Fatalf("%d answers: none may be lost", n)
+	}
+}
+
+func TestWhereRecordingIsDemandedARefusalLeadsToTheClinicWithTheMoneyBack(t *testing.T) {
+	w := newTown(t)
+	v, r := w.taped(true)
+	if asked, err := w.AskRecording(w.as(w.doctor, "recording.ask"), v.ID); err != nil || !asked.Required {
+		t.Fatalf("%+v %v", asked, err)
+	}
+	if _, err := w.AnswerRecording(w.as(w.wang, "recording.answer"), w.ByVisit(v.ID), false, version); err != nil {
+		t.Fatal(err)
+	}
+	now, err := w.Visit(w.as(w.wang, "visit.read"), v.ID)
+	if err != nil || now.State != consult.TerminatedOffline || !now.Refused || now.Refund != "full" {
+		t.Fatalf("%+v %v", now, err)
+	}
+	if !slices.Contains(w.rooms.heard(), "close") || r.heard() != "" {
+		t.Fatalf("the room heard %v, the recorder %q", w.rooms.heard(), r.heard())
+	}
+}
+
+func TestARecordingIsPlayedBeforeTheVisitCloses(t *testing.T) {
+	for _, c := range []struct {
+		story, data string
+		first, then string
+		state       string
+	}{
+		{"it plays", "fine", "done", "visit_moved_on", "done"},
+		{"it does not", "broken", "recording_unplayable", "done", "damaged"},
+	} {
+		t.Run(c.story, func(t *testing.T) {
+			w := newTown(t)
+			v, r := w.taped(false)
+			if _, err := w.AskRecording(w.as(w.doctor, "recording.ask"), v.ID); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.AnswerRecording(w.as(w.wang, "recording.answer"), w.ByVisit(v.ID), true, version); err != nil {
+				t.Fatal(err)
+			}
+			w.until("the recorder starts", func() bool { return w.state(v.ID) == "running" })
+			if err := r.keep(part(0, 0, "patient", c.data, w.now)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.End(w.as(w.doctor, "visit.end"), v.ID); code(err) != "record_unsigned" || strings.Contains(r.heard(), "stop") {
+				t.Fatalf("unsigned: %v, the recorder %s", err, r.heard())
+			}
+			w.sign(v.ID)
+			if _, err := w.End(w.as(w.doctor, "visit.end"), v.ID); code(err) != c.first {
+				t.Fatalf("first: %v", err)
+			}
+			if _, err := w.End(w.as(w.doctor, "visit.end"), v.ID); code(err) != c.then {
+				t.Fatalf("then: %v", err)
+			}
+			if got := w.state(v.ID); got != c.state {
+				t.Fatalf("the recording is %s", got)
+			}
+		})
+	}
+}
+
+func TestARecorderThatFailsIsSaid(t *testing.T) {
+	w := newTown(t)
+	v, r := w.taped(false)
+	r.fails = errors.New("no room")
+	if _, err := w.AskRecording(w.as(w.doctor, "recording.ask"), v.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.AnswerRecording(w.as(w.wang, "recording.answer"), w.ByVisit(v.ID), true, version); err != nil {
+		t.Fatal(err)
+	}
+	w.until("the trouble is said", func() bool { return one[bool](w, `SELECT trouble FROM recording WHERE visit_id = $1`, v.ID) })
+	if got := w.state(v.ID); got != "asked" {
+		t.Fatal(fmt.Sprint("the recording is ", got))
+	}
+}

@@ -1,0 +1,130 @@
+// A visit is recorded with everybody's consent; the server is killed in the middle; what was recorded up to the last seconds
+// plays in a browser, is found from the visit, and is refused to a stranger.
+import assert from 'node:assert/strict'
+import { describe } from 'node:test'
+import { desk, phone, type Someone } from './browser'
+import { book } from './errands'
+import { until } from './house'
+import { Journey, t } from './journey'
+import { violations } from './judge'
+import { flowing } from './media'
+import { enterByPhone, enterWorkspace } from './people'
+
+type Recording = {
+  state: string
+  started_at: string
+  takes: { take: number; seat: string; type: string; offset_ms: number; length_ms: number; size: number }[]
+}
+
+describe('a recording', { concurrency: 1 }, () => {
+  const journey = new Journey('recording')
+  let patient: Someone
+  let doctor: Someone
+  let visit = ''
+  let killed = 0
+  const recording = async (name: string) => {
+    const { status, body } = await journey.house.call(
+      journey.person(name).session,
+      'GET',
+      `/api/v1/visits/${visit}/recording`,
+    )
+    return { status, ...(body as Recording) }
+  }
+
+  journey.step('a visit is under way', async () => {
+    const wang = journey.person('王秀英')
+    visit = await book(journey.house, wang, journey.person('孙丽'))
+    patient = await journey.join('patient', phone)
+    await enterByPhone(patient.page, wang.sign_in.phone ?? '')
+    await patient.page.click(`a[href="/visits/${visit}"]`)
+    await patient.page.click(t('try-devices'))
+    await patient.page.click(t('check-in'))
+    await patient.page.waitForSelector(t('place'))
+    doctor = await journey.join('doctor', desk)
+    await enterWorkspace(doctor.page, journey.person('张建国'))
+    await doctor.page.waitForSelector(`a[href="/staff/visits/${visit}"][data-state=checked_in]`)
+    await doctor.page.keyboard.press('F2')
+    await Promise.all([flowing(doctor.page, 1), flowing(patient.page, 1)])
+  })
+
+  journey.step('nothing is recorded before the patient agrees; then a red light is on every screen', async () => {
+    await doctor.page.click(t('tape-ask'))
+    await patient.page.waitForSelector(t('consent'))
+    await journey.shot(patient, '01-consent')
+    assert.deepEqual(await violations(patient.page), [])
+    assert.equal((await recording('张建国')).state, 'asked')
+    assert.equal(await doctor.page.locator(t('red-light')).count(), 0)
+    await patient.page.click(t('consent-yes'))
+    await Promise.all([doctor, patient].map(({ page }) => page.waitForSelector(t('red-light'))))
+    await journey.shot(patient, '02-red-light-patient')
+    await journey.shot(doctor, '03-red-light-doctor')
+    assert.deepEqual(await violations(patient.page), [])
+    assert.deepEqual(await violations(doctor.page), [])
+  })
+
+  journey.step('the server is killed in the middle', async () => {
+    await until(
+      'some 15 seconds of both',
+      async () => {
+        const { takes } = await recording('张建国')
+        return ['patient', 'doctor'].every((seat) =>
+          takes.some((take) => take.seat === seat && take.type.startsWith('video/') && take.length_ms > 14_000),
+        )
+      },
+      90_000,
+    )
+    killed = Date.now()
+    await journey.house.crash()
+    await journey.house.start()
+  })
+
+  journey.step('what was said up to the last five seconds is there', async () => {
+    const { takes, started_at } = await recording('王秀英')
+    const begun = Date.parse(started_at)
+    for (const seat of ['patient', 'doctor']) {
+      const before = takes.filter((take) => take.seat === seat && begun + take.offset_ms < killed)
+      const end = Math.max(...before.map((take) => begun + take.offset_ms + take.length_ms))
+      console.log(`${seat}: recorded up to ${killed - end} ms before the kill`)
+      assert.ok(killed - end < 5000, `${seat}: the last ${killed - end} ms are missing`)
+    }
+    assert.equal((await recording('李强')).status, 404)
+    assert.equal((await recording('孙丽')).status, 403)
+  })
+
+  journey.step('it goes on when both are back, and the patient stops it', async () => {
+    await Promise.all([doctor, patient].map(({ page }) => page.waitForSelector(t('red-light'), { timeout: 60_000 })))
+    await patient.page.click(t('more'))
+    await patient.page.click(t('tape-stop'))
+    await patient.page.keyboard.press('Escape')
+    await Promise.all([doctor, patient].map(({ page }) => page.locator(t('red-light')).waitFor({ state: 'detached' })))
+    await doctor.page.waitForSelector(`${t('tape')}[data-state=refused]`)
+  })
+
+  journey.step('it plays in a browser: pictures are drawn and sound is there to the end', async () => {
+    const { takes } = await recording('王秀英')
+    for (const { take, seat, length_ms } of takes.filter(({ length_ms }) => length_ms > 10_000)) {
+      const played = await patient.page.evaluate(async (src) => {
+        const video = document.createElement('video')
+        video.muted = true
+        video.playbackRate = 4
+        video.src = src
+        await new Promise((done, fail) => {
+          video.onended = done
+          video.onerror = () => fail(new Error(video.error?.message))
+          video.play().catch(fail)
+        })
+        const media = video as HTMLVideoElement & { webkitAudioDecodedByteCount: number }
+        return {
+          end: video.currentTime,
+          width: video.videoWidth,
+          frames: video.getVideoPlaybackQuality().totalVideoFrames,
+          sound: media.webkitAudioDecodedByteCount,
+        }
+      }, `/api/v1/visits/${visit}/recording/${take}`)
+      console.log(`${seat}, take ${take}: ${JSON.stringify(played)} of ${length_ms} ms`)
+      assert.ok(played.end > length_ms / 1000 - 1, 'it ends early')
+      assert.ok(played.width > 0 && played.frames > 30, 'no picture')
+      assert.ok(played.sound > 1000, 'no sound')
+    }
+  })
+})

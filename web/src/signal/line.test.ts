@@ -1,0 +1,99 @@
+import { describe, expect, it } from 'vitest'
+import { Line, type LineParts, sending, settings } from './line'
+import type { Media } from './media'
+import type { ClientMessage, Seat } from './protocol'
+import { type Counters, nothingCounted } from './quality'
+
+const seat = (limit: string, pictures = true, presence: Seat['presence'] = 'live') => ({
+  presence,
+  line: { pictures, limit, light: '' },
+})
+
+describe('what is sent', () => {
+  it.each([
+    ['as much as the line carries, when the other can take it', '720p', [seat('720p')], '720p', false],
+    ['what the other can take', '720p', [seat('180p')], '180p', false],
+    ['as much as the line carries, while nothing is known of the other', '360p', [seat('')], '360p', false],
+    ['no picture that nobody wants', '720p', [seat('audio', false)], 'audio', false],
+    ['no picture to an empty room', '720p', [], 'audio', false],
+    ['no picture to who only waits', '720p', [seat('720p', true, 'waiting')], 'audio', false],
+    [
+      'stills to who can take no more, without holding the others back',
+      '720p',
+      [seat('360p'), seat('still', false)],
+      '360p',
+      true,
+    ],
+    ['stills, when our own line carries no more', 'still', [seat('720p')], 'still', true],
+    ['sound alone, when nothing else fits', 'audio', [seat('720p'), seat('still', false)], 'audio', false],
+  ] as const)('%s', (_, up, others, rung, stills) => {
+    expect(sending(up, others)).toEqual({ rung, stills })
+  })
+  it('sound is always asked for, at 12 kbit/s at least', () => {
+    expect(Object.values(settings).every(({ sound }) => sound >= 12_000)).toBe(true)
+  })
+})
+
+/** A line of which a test says what it counts. */
+function bench() {
+  const said: ClientMessage[] = []
+  const applied: (typeof settings)['720p'][] = []
+  let counters: Counters = { ...nothingCounted }
+  const parts: LineParts = {
+    media: () =>
+      ({
+        counters: async (at: number) => ({ ...counters, at }),
+        apply: (s: (typeof applied)[0]) => applied.push(s),
+      }) as unknown as Media,
+    send: (message) => said.push(message),
+    others: () => [{ seat: 'doctor', name: '', role: 'host', tracks: [], ...seat('720p') }],
+    camera: () => undefined,
+    point: () => true,
+    changed: () => undefined,
+  }
+  const line = new Line(parts)
+  const pass = async (seconds: number, count: (before: Counters) => Partial<Counters>) => {
+    for (let n = 0; n < seconds / 2; n++) {
+      counters = { ...counters, ...count(counters) }
+      at += 2000
+      await line.measure(at)
+    }
+  }
+  let at = 10_000
+  return { line, said, applied, pass }
+}
+
+describe('a line that is measured', () => {
+  it('says what it takes once, and again when it changed or the room is new', async () => {
+    const { line, said, pass } = bench()
+    line.begin()
+    await pass(2, (c) => ({ packetsReceived: c.packetsReceived + 100 }))
+    expect(said.filter(({ type }) => type === 'line')).toEqual([
+      { type: 'line', line: { pictures: true, limit: '180p', light: 'good' } },
+    ])
+    line.begin()
+    expect(said.filter(({ type }) => type === 'line')).toHaveLength(2)
+    line.listenOnly(true)
+    expect(said.at(-1)).toEqual({ type: 'line', line: { pictures: false, limit: 'audio', light: 'good' } })
+  })
+  it('goes down when what comes is lost, and tells the encoders when what goes is', async () => {
+    const { line, applied, pass } = bench()
+    line.begin()
+    await pass(8, (c) => ({ packetsReceived: c.packetsReceived + 60, packetsLost: c.packetsLost + 40 }))
+    expect(line.view().takes).toBe('still')
+    expect(line.view().light).toBe('poor')
+    await pass(8, () => ({ available: 30_000 }))
+    expect(line.view().sends).toBe('audio')
+    expect(applied.at(-1)).toBe(settings.audio)
+  })
+  it('reports every ten seconds', async () => {
+    const { line, said, pass } = bench()
+    line.begin()
+    await pass(24, (c) => ({ bytesSent: c.bytesSent + 4000, path: 'udp' }))
+    const reports = said.flatMap((message) => (message.type === 'quality' ? [message.quality] : []))
+    expect(reports.map(({ seconds, up_kbps }) => [seconds, up_kbps])).toEqual([
+      [10, 16],
+      [10, 16],
+    ])
+  })
+})
