@@ -45,6 +45,7 @@ type bed struct {
 	doctors []ids.Practitioner
 	people  []patient
 	slots   []ids.Slot
+	keyID   string // of the key that decisions are signed with
 	now     time.Time
 }
 
@@ -171,14 +172,18 @@ func (c *BookingCmd) prepare(ctx context.Context, db *pg.Pool) (*bed, error) {
 		return nil, err
 	}
 	b := &bed{policy: policy, now: time.Now().Truncate(time.Hour)}
-	_, signer, err := ed25519.GenerateKey(nil)
+	public, signer, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		return nil, err
 	}
 	b.Service = &consult.Service{DB: db, Now: time.Now, Log: log, Rules: rules, Signer: signer, Live: silent{}, Jobs: queue}
+	b.keyID = eligibility.KeyID(public)
 	var taken bool
 	if err := db.QueryRow(ctx, `SELECT EXISTS (SELECT FROM institution)`).Scan(&taken); err != nil || taken {
 		return nil, errors.Join(err, fmt.Errorf("the database is not empty: the measurement fills it, so give it one of its own"))
+	}
+	if err := b.KeepLaw(ctx); err != nil {
+		return nil, err
 	}
 	return b, db.InTx(ctx, func(tx pgx.Tx) error { return b.fill(ctx, tx, 2*c.Bookings+10, 2*c.Bookings+c.Racing) })
 }
@@ -283,8 +288,9 @@ func (b *bed) byHand(ctx context.Context, n int) error {
 			{`INSERT INTO visit (id, account_id, person_id, slot_id, practitioner_id, institution_id, kind, department, icd10, complaint, severity, intends_rx, state, room, request_key, booked_at)
 				SELECT $1, $2, $3, s.id, s.practitioner_id, s.institution_id, 'follow_up', s.department, 'I10.x00', '续方', 'mild', true, 'booked', $5, gen_random_uuid(), now() FROM slot s WHERE s.id = $4`,
 				[]any{visit, p.subject.Account, p.person, slot, uuid.NewString()}},
-			{`INSERT INTO decision (id, person_id, visit_id, stage, verdict, reasons, ways, facts, facts_sha256, rule_set, policies, at)
-				VALUES (gen_random_uuid(), $1, $2, 'booking', 'ALLOW', '[]', '[]', $3, repeat('0', 64), 'bench', '{}', now())`, []any{p.person, visit, sampleFacts}},
+			{`INSERT INTO decision (id, person_id, visit_id, stage, verdict, reasons, ways, facts, facts_sha256, rule_set, rules_sha256, policies, ruling, signature, key_id, at)
+				VALUES (gen_random_uuid(), $1, $2, 'booking', 'ALLOW', '[]', '[]', $3, repeat('0', 64), 'bench', $4, '{}', $5, $6, $7, now())`,
+				[]any{p.person, visit, sampleFacts, b.Rules.Hash(), []byte(sampleFacts[:1000]), make([]byte, ed25519.SignatureSize), b.keyID}},
 			{`INSERT INTO audit_entry (at, account_id, action, outcome, object, person_id) VALUES (clock_timestamp(), $1, 'decision.booking', 'done', '', $2)`, []any{p.subject.Account, p.person}},
 			{`INSERT INTO river_job (args, kind, max_attempts, scheduled_at, state) VALUES ('{"visit": "00000000-0000-0000-0000-000000000000"}', 'visit_reminder', 25, now() + interval '1 day', 'scheduled')`, nil},
 			{`INSERT INTO audit_entry (at, account_id, action, outcome, object, person_id) VALUES (clock_timestamp(), $1, 'visit.book', 'done', '', $2)`, []any{p.subject.Account, p.person}},
