@@ -209,6 +209,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/decisions/{id}/review": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask people to look at a decision (PIPL Art. 24); asked twice it is one */
+        post: operations["post-decisions-id-review"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/decisions/{id}/reviews": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The review of a decision and its answer; none if nobody asked */
+        get: operations["get-decisions-id-reviews"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/demo/cast": {
         parameters: {
             query?: never;
@@ -1077,6 +1111,40 @@ export interface paths {
         get: operations["get-review-queue"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reviews": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Reviews that wait for an answer, the most urgent first */
+        get: operations["get-reviews"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reviews/{id}/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Answer a review; the verdict itself can't be changed */
+        post: operations["post-reviews-id-answer"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2610,6 +2678,10 @@ export interface components {
             severity: "mild" | "moderate" | "severe";
             slot_id?: string;
         };
+        AskReviewInBody: {
+            /** @description What seems wrong, in the patient's words */
+            note: string;
+        };
         AssignInBody: {
             /** Format: date-time */
             end: string;
@@ -3550,6 +3622,34 @@ export interface components {
             /** @description IANA zone of the place */
             zone: string;
         };
+        ConsultReview: {
+            answer?: string;
+            /** Format: date-time */
+            answered_at?: string;
+            answered_by?: string;
+            /** Format: date-time */
+            asked_at: string;
+            decision_id: string;
+            /** Format: date-time */
+            due_at: string;
+            id: string;
+            /** @description Of the patient */
+            name: string;
+            note: string;
+            /** @description The asker can be told by text message */
+            phone: boolean;
+            /** @enum {string} */
+            result?: "upheld" | "corrected";
+            /** @description That fired, in order */
+            rules: string[];
+            verdict: string;
+        };
+        ConsultReviewAnswer: {
+            /** @description In words the patient understands */
+            answer: string;
+            /** @enum {string} */
+            result: "upheld" | "corrected";
+        };
         ConsultRosterDay: {
             /** Format: date */
             day: string;
@@ -3860,6 +3960,7 @@ export interface components {
             expires: string;
             ice_servers: components["schemas"]["ControlICEServer"][];
             ticket: string;
+            url?: string;
         };
         DecideInBody: {
             /** @enum {string} */
@@ -4958,6 +5059,72 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EligibilityDossier"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-decisions-id-review": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AskReviewInBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultReview"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-decisions-id-reviews": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultReview"][];
                 };
             };
             /** @description Error */
@@ -6736,6 +6903,70 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PrescribeWaiting"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-reviews": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultReview"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-reviews-id-answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConsultReviewAnswer"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultReview"];
                 };
             };
             /** @description Error */
