@@ -56,8 +56,16 @@ func (s *Service) sell(c control.Claims) (Ticket, error) {
 	if err != nil {
 		return Ticket{}, err
 	}
-	return Ticket{URL: "/signal", Room: c.Room, Ticket: pass.Ticket, ICEServers: pass.ICEServers,
+	return Ticket{URL: socketOf(pass), Room: c.Room, Ticket: pass.Ticket, ICEServers: pass.ICEServers,
 		Seat: TicketSeat{c.Name, c.Role}, Admitted: c.Admitted, Expires: pass.Expires}, nil
+}
+
+// socketOf is where the room of a pass is entered: at our own address, unless a media node of its own has it.
+func socketOf(p control.Pass) string {
+	if p.URL != "" {
+		return p.URL
+	}
+	return "/signal"
 }
 
 // closeRoom ends the room after the visit; that it is closed a moment later than the visit harms nobody,

@@ -469,7 +469,7 @@ func (s *Teleconsults) Enter(ctx context.Context, id ids.Teleconsult) (Ticket, e
 	if err != nil {
 		return Ticket{}, err
 	}
-	return Ticket{URL: "/signal", Room: t.room, Ticket: pass.Ticket, ICEServers: pass.ICEServers,
+	return Ticket{URL: socketOf(pass), Room: t.room, Ticket: pass.Ticket, ICEServers: pass.ICEServers,
 		Seat: TicketSeat{c.Name, c.Role}, Admitted: c.Admitted, Expires: pass.Expires}, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"embed"
+	"fmt"
 	"io/fs"
 	"mime"
 	"net/http"
@@ -20,10 +21,10 @@ import (
 //go:embed all:dist
 var dist embed.FS
 
-// policy allows only what we serve ourselves. 'wasm-unsafe-eval' lets the DICOM codecs compile; nothing else runs as code
+// policy allows only what we serve ourselves, and the sockets of media nodes. 'wasm-unsafe-eval' lets the DICOM codecs compile; nothing else runs as code
 // that did not come as a file of ours.
 const policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; style-src 'self'; " +
-	"img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self'; frame-src 'self' blob:; manifest-src 'self'; " +
+	"img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self'%s; frame-src 'self' blob:; manifest-src 'self'; " +
 	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
 // notBuilt is what a person reads when the binary carries no pages.
@@ -32,17 +33,21 @@ const notBuilt = "<!doctype html><meta charset=utf-8><title>远诊</title><h1>�
 	"<p lang=en>The pages are not built: run npm ci && npm run build in web, then build again.</p>"
 
 // Handler serves the pages and their assets. Any address without a file extension falls to the entry it lies under:
-// /staff to the workspace, /verify to the verification page, all else to the patient pages.
-func Handler() http.Handler {
+// /staff to the workspace, /verify to the verification page, all else to the patient pages. sockets are where pages may connect besides
+// (sources of a content security policy), empty when rooms are at the same address.
+func Handler(sockets string) http.Handler {
 	files, err := fs.Sub(dist, "dist")
 	if err != nil {
 		panic("web: embedded folder dist is missing: " + err.Error())
 	}
-	return handler(files)
+	return handler(files, sockets)
 }
 
-func handler(files fs.FS) http.Handler {
-	small := &packed{files: files}
+func handler(files fs.FS, sockets string) http.Handler {
+	if sockets != "" {
+		sockets = " " + sockets
+	}
+	small := &packed{files: files, policy: fmt.Sprintf(policy, sockets)}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")
@@ -83,7 +88,7 @@ func page(w http.ResponseWriter, r *http.Request, files *packed, name string) {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-cache")
-	h.Set("Content-Security-Policy", policy)
+	h.Set("Content-Security-Policy", files.policy)
 	h.Set("Permissions-Policy", "camera=(self), microphone=(self), display-capture=(self), geolocation=(), payment=()")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	if _, err := fs.Stat(files.files, name); err != nil {
@@ -109,8 +114,9 @@ func asset(w http.ResponseWriter, r *http.Request, files *packed, name, caching 
 // packed serves files gzipped to who takes gzip, each compressed once: at 64 kbit/s that is the difference between 5 and 15
 // seconds to the first page.
 type packed struct {
-	files fs.FS
-	once  sync.Map // name -> func() []byte
+	files  fs.FS
+	policy string
+	once   sync.Map // name -> func() []byte
 }
 
 func (p *packed) serve(w http.ResponseWriter, r *http.Request, name string) {

@@ -27,7 +27,7 @@ func ask(t *testing.T, h http.Handler, method, target string) *http.Response {
 }
 
 func TestEachAddressFallsToItsEntry(t *testing.T) {
-	h := handler(built)
+	h := handler(built, "")
 	for target, want := range map[string]string{
 		"/": "patient", "/visits/0190": "patient", "/staff": "workspace", "/staff/cases/7": "workspace",
 		"/verify": "verify", "/stafford": "patient", "/../staff": "workspace",
@@ -47,7 +47,7 @@ func TestEachAddressFallsToItsEntry(t *testing.T) {
 }
 
 func TestAssetsCarryTypeAndCaching(t *testing.T) {
-	h := handler(built)
+	h := handler(built, "")
 	for target, want := range map[string][2]string{
 		"/assets/app-1a2b.js":   {"text/javascript; charset=utf-8", "public, max-age=31536000, immutable"},
 		"/assets/codec-77.wasm": {"application/wasm", "public, max-age=31536000, immutable"},
@@ -65,7 +65,7 @@ func TestAssetsCarryTypeAndCaching(t *testing.T) {
 }
 
 func TestWhoTakesGzipGetsIt(t *testing.T) {
-	h := handler(built)
+	h := handler(built, "")
 	for _, target := range []string{"/", "/assets/app-1a2b.js", "/assets/codec-77.wasm"} {
 		r := httptest.NewRequest(http.MethodGet, target, nil)
 		r.Header.Set("Accept-Encoding", "gzip, br")
@@ -94,7 +94,7 @@ func TestWhoTakesGzipGetsIt(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
-	h := handler(built)
+	h := handler(built, "")
 	for _, c := range []struct {
 		name, method, target string
 		want                 int
@@ -107,7 +107,7 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s: got %d, want %d", c.name, got, c.want)
 		}
 	}
-	if got := ask(t, handler(fstest.MapFS{}), http.MethodGet, "/").StatusCode; got != http.StatusServiceUnavailable {
+	if got := ask(t, handler(fstest.MapFS{}, ""), http.MethodGet, "/").StatusCode; got != http.StatusServiceUnavailable {
 		t.Errorf("pages not built: got %d, want 503", got)
 	}
 }

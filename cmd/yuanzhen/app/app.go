@@ -13,6 +13,7 @@ import (
 
 	"yuanzhen/cmd/yuanzhen/demo"
 	"yuanzhen/migrations"
+	"yuanzhen/signaling/cluster"
 )
 
 // App is the running house. Made by New, which starts nothing that serves; Start
@@ -24,6 +25,7 @@ type App struct {
 	log      *slog.Logger
 	server   *http.Server
 	listener net.Listener
+	home     cluster.House // of a process of media alone: the house it works for
 	draining atomic.Bool
 	closing  context.Context // ends event streams; requests go on to their end
 	hangUp   context.CancelFunc

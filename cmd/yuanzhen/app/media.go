@@ -6,29 +6,94 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 
 	"yuanzhen/internal/httpapi"
 	"yuanzhen/signaling"
+	"yuanzhen/signaling/cluster"
 	"yuanzhen/signaling/control"
 )
 
-// openRooms makes the media server and the desk that sells tickets to it.
-func (a *App) openRooms(h *house) error {
+// houseTime is how long a media node waits for a process with the role api to announce itself.
+const houseTime = 30 * time.Second
+
+// openRooms makes the media server of this process, if it has that role, and the desk that sells tickets. On a bus of several
+// processes, rooms are placed on the media nodes there.
+func (a *App) openRooms(ctx context.Context, h *house) error {
 	key := a.engines.vault.Signer("ticket")
-	err := a.startMedia(h, key.Public().(ed25519.PublicKey), hex.EncodeToString(a.engines.vault.Secret("turn")),
-		func(e control.Event) { h.consult.Heard(context.Background(), e) })
+	tickets := key.Public().(ed25519.PublicKey)
+	heard := func(e control.Event) { h.consult.Heard(context.Background(), e) }
+	sells := control.Desk{Key: key, Now: time.Now}
+	alone := a.options.NATSURL == ""
+	if a.options.has("media") {
+		var node *cluster.Node
+		told := heard
+		if !alone {
+			told = func(e control.Event) { node.Event(e) } // nothing happens in rooms before Start
+		}
+		if err := a.startMedia(h, tickets, hex.EncodeToString(a.engines.vault.Secret("turn")), told); err != nil {
+			return err
+		}
+		if !alone {
+			var err error
+			if node, err = a.join(ctx, h); err != nil {
+				return err
+			}
+		}
+	}
+	if alone {
+		sells.ICEServers = h.media.ICEServers
+		h.rooms, h.desk = h.media.Rooms(), sells
+		return nil
+	}
+	if err := cluster.Announce(ctx, a.engines.bus, cluster.House{TicketKey: tickets, Origins: []string{a.Addr()}}); err != nil {
+		return fmt.Errorf("YUANZHEN_NATS_URL: %w", err)
+	}
+	desk, err := cluster.Open(ctx, a.engines.bus, sells, heard, a.log)
 	if err != nil {
+		return fmt.Errorf("YUANZHEN_NATS_URL: %w", err)
+	}
+	h.onStop(func(context.Context) error { desk.Close(); return nil })
+	h.rooms, h.desk = desk.Rooms(), desk
+	return nil
+}
+
+// join makes this process a media node. It drains before its rooms are closed, and says goodbye after.
+func (a *App) join(ctx context.Context, h *house) (*cluster.Node, error) {
+	at := a.options.MediaURL
+	if at == "" {
+		at = a.Addr()
+	}
+	node, err := cluster.Join(ctx, a.engines.bus, h.media, "ws"+strings.TrimPrefix(strings.TrimSuffix(at, "/"), "http")+"/signal", a.log)
+	if err != nil {
+		return nil, fmt.Errorf("YUANZHEN_NATS_URL: %w", err)
+	}
+	media := h.media
+	h.stops[len(h.stops)-1] = func(context.Context) error { // in place of the media server's own
+		err := errors.Join(node.Drain(), media.Stop())
+		node.Leave()
 		return err
 	}
-	h.rooms = h.media.Rooms()
-	h.desk = control.Desk{Key: key, Now: time.Now, ICEServers: h.media.ICEServers}
-	return nil
+	return node, nil
+}
+
+// mediaSources are the addresses of media nodes that pages may connect to: below the site's own name, or on this machine.
+func (a *App) mediaSources() string {
+	site, err := url.Parse(a.Addr())
+	switch {
+	case a.options.NATSURL == "" || err != nil:
+		return ""
+	case site.Scheme == "https":
+		return "wss://*." + site.Host
+	}
+	return "ws://" + site.Hostname() + ":*"
 }
 
 // startMedia starts the media server of this process.
@@ -82,8 +147,9 @@ func (a *App) startMedia(h *house, tickets ed25519.PublicKey, relaySecret string
 	if err != nil {
 		return err
 	}
+	options.AllowedOrigins = a.home.Origins
 	if o.Public != "" {
-		options.AllowedOrigins = []string{strings.TrimSuffix(o.Public, "/")}
+		options.AllowedOrigins = append(options.AllowedOrigins, strings.TrimSuffix(o.Public, "/"))
 	}
 	h.media = signaling.New(options)
 	if err := h.media.Start(); err != nil {
@@ -96,6 +162,9 @@ func (a *App) startMedia(h *house, tickets ed25519.PublicKey, relaySecret string
 // mediaRoutes adds the ways into the rooms to the API.
 func (a *App) mediaRoutes(h *house) {
 	(&networkChecks{desk: h.desk, rooms: h.rooms}).routes(h.api)
+	if h.media == nil {
+		return
+	}
 	socket, direct := h.media.Handler(), h.media.WHIP()
 	for _, r := range []struct {
 		method, path, summary string
@@ -122,12 +191,28 @@ func (a *App) wireMedia(ctx context.Context) (_ *house, err error) {
 			h.stop(ctx)
 		}
 	}()
-	key, _, err := ed25519.GenerateKey(nil) // nobody has the other half: only the bench secret opens a room
+	key, _, err := ed25519.GenerateKey(nil) // without a house nobody has the other half: only the bench secret opens a room
 	if err != nil {
 		return nil, err
 	}
-	if err := a.startMedia(h, key, rand.Text(), nil); err != nil {
+	var node *cluster.Node
+	events := control.Events(nil)
+	if a.engines.bus != nil {
+		find, cancel := context.WithTimeout(ctx, houseTime)
+		defer cancel()
+		if a.home, err = cluster.Find(find, a.engines.bus); err != nil {
+			return nil, fmt.Errorf("YUANZHEN_NATS_URL: %w", err)
+		}
+		key = a.home.TicketKey
+		events = func(e control.Event) { node.Event(e) } // nothing happens in rooms before Start
+	}
+	if err := a.startMedia(h, key, rand.Text(), events); err != nil {
 		return nil, err
+	}
+	if a.engines.bus != nil {
+		if node, err = a.join(ctx, h); err != nil {
+			return nil, err
+		}
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /signal", h.media.Handler())

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"yuanzhen/consult"
 	"yuanzhen/internal/fault"
 	"yuanzhen/internal/httpapi"
 	"yuanzhen/signaling/control"
@@ -27,7 +28,7 @@ const (
 )
 
 type networkChecks struct {
-	desk  control.Desk
+	desk  consult.Desk
 	rooms control.Rooms
 
 	mu      sync.Mutex
@@ -64,6 +65,9 @@ func (n *networkChecks) begin(context.Context, *struct{}) (*networkCheckOut, err
 		pass, err := n.desk.Issue(control.Claims{Room: room, Seat: seat, Name: string(seat), Role: "probe", Admitted: true, Publish: true, Subscribe: true})
 		if err != nil {
 			return nil, err
+		}
+		if pass.URL != "" {
+			out.Socket = pass.URL
 		}
 		out.Seats = append(out.Seats, pass)
 	}

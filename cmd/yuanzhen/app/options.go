@@ -38,6 +38,7 @@ type Options struct {
 	MediaShards int      `name:"media-shards" default:"1" env:"YUANZHEN_MEDIA_SHARDS" help:"UDP sockets for audio and video, on ports from --media-udp upwards: one for each core that media shall have. Each serves whole rooms."`
 	MediaTCP    string   `name:"media-tcp" env:"YUANZHEN_MEDIA_TCP" placeholder:"HOST:PORT" help:"ICE over TCP, for networks without UDP. Default: a free port on the host of --listen."`
 	MediaIPs    []string `name:"media-ip" env:"YUANZHEN_MEDIA_IPS" sep:"," placeholder:"IP" help:"Addresses that clients reach the media ports at, behind NAT."`
+	MediaURL    string   `name:"media-url" env:"YUANZHEN_MEDIA_URL" placeholder:"URL" help:"Address at which browsers reach the rooms of this process, when several processes share a bus: below the site's own name (https://m1.visit.example.org). Default: YUANZHEN_PUBLIC_URL."`
 	TURNURL     string   `name:"turn-url" env:"YUANZHEN_TURN_URL" placeholder:"URL" help:"Outside TURN server (turn:host:port); needs --turn-secret. Default: the embedded one."`
 	TURNUDP     string   `name:"turn-udp" env:"YUANZHEN_TURN_UDP" placeholder:"HOST:PORT" help:"The embedded TURN server over UDP. Default: a free port."`
 	TURNTCP     string   `name:"turn-tcp" env:"YUANZHEN_TURN_TCP" placeholder:"HOST:PORT" help:"The same over TCP. Default: a free port."`
@@ -75,7 +76,7 @@ func (o *Options) Check() error {
 	}
 	for _, s := range []struct{ setting, value, schemes string }{
 		{"YUANZHEN_DATABASE_URL", o.DatabaseURL, "postgres postgresql"}, {"YUANZHEN_NATS_URL", o.NATSURL, "nats tls"},
-		{"YUANZHEN_S3_ENDPOINT", o.S3Endpoint, "http https"}, {"YUANZHEN_PUBLIC_URL", o.Public, "http https"},
+		{"YUANZHEN_S3_ENDPOINT", o.S3Endpoint, "http https"}, {"YUANZHEN_PUBLIC_URL", o.Public, "http https"}, {"YUANZHEN_MEDIA_URL", o.MediaURL, "http https"},
 		{"YUANZHEN_SMS_URL", o.SMSURL, "http https"}, {"YUANZHEN_REALNAME_URL", o.RealNameURL, "http https"}, {"YUANZHEN_TURN_URL", o.TURNURL, "turn turns"}} {
 		if s.value == "" {
 			continue
@@ -144,8 +145,8 @@ func (o *Options) checkRoles() error {
 			return fmt.Errorf("YUANZHEN_ROLES %q: want api, media, worker, or several of them with commas", role)
 		}
 	}
-	if o.has("api") && !o.has("media") && o.NATSURL == "" {
-		return fmt.Errorf("YUANZHEN_NATS_URL: pages without media need the bus that other processes with the role media are on")
+	if !o.has("media") && o.NATSURL == "" {
+		return fmt.Errorf("YUANZHEN_NATS_URL: without media, this process needs the bus that those with the role media are on")
 	}
 	if o.BenchSecret == "" {
 		return nil

@@ -44,7 +44,7 @@ type house struct {
 	audit    *audit.Log
 	media    *signaling.Server
 	rooms    control.Rooms
-	desk     control.Desk
+	desk     consult.Desk
 	consult  *consult.Service
 	stage    *demo.Stage // nil outside demo mode
 	stops    []func(context.Context) error
@@ -108,7 +108,7 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 	h.api = httpapi.New(mux, o.Version, policy, h.identity, e.db, a.log)
 	h.identity.Routes(h.api)
 	bus.Routes(h.api)
-	if err := a.openRooms(h); err != nil {
+	if err := a.openRooms(ctx, h); err != nil {
 		return nil, err
 	}
 	a.mediaRoutes(h)
@@ -157,7 +157,9 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 
 	metrics := newMetrics()
 	a.operations(mux, metrics)
-	pages(mux, h)
+	if o.has("api") {
+		a.pages(mux, h)
+	}
 	h.handler = h.api.Edge(metrics, mux)
 	return h, nil
 }
@@ -221,7 +223,7 @@ func (a *App) operations(mux *http.ServeMux, metrics *prometheus.Registry) {
 }
 
 // pages adds the API's description and the pages.
-func pages(mux *http.ServeMux, h *house) {
+func (a *App) pages(mux *http.ServeMux, h *house) {
 	mux.HandleFunc("GET /api/openapi.json", func(w http.ResponseWriter, r *http.Request) {
 		document, err := h.api.Document()
 		if err != nil {
@@ -231,11 +233,13 @@ func pages(mux *http.ServeMux, h *house) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Write(document)
 	})
-	mux.Handle("/whip/", h.media.WHIP())
-	mux.Handle("/whep/", h.media.WHIP())
+	if h.media != nil {
+		mux.Handle("/whip/", h.media.WHIP())
+		mux.Handle("/whep/", h.media.WHIP())
+	}
 	mux.HandleFunc("/api/", h.api.NoSuch)
 	mux.HandleFunc("/dicomweb/", h.api.NoSuch)
-	mux.Handle("/", web.Handler())
+	mux.Handle("/", web.Handler(a.mediaSources()))
 }
 
 func newMetrics() *prometheus.Registry {

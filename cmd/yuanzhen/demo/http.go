@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/pquerna/otp/totp"
 
+	"yuanzhen/consult"
 	"yuanzhen/internal/httpapi"
 	"yuanzhen/internal/identity"
 	"yuanzhen/internal/ids"
@@ -23,7 +24,7 @@ type Stage struct {
 	Seeder   *Seeder
 	Identity *identity.Service
 	Inbox    *notify.Simulator
-	Desk     control.Desk
+	Desk     consult.Desk
 }
 
 // Person of the cast, with every way to sign in.
@@ -161,6 +162,9 @@ func (s *Stage) room(_ context.Context, in *roomIn) (*roomOut, error) {
 			Admitted: true, Publish: true, Subscribe: true})
 		if err != nil {
 			return nil, err
+		}
+		if pass.URL != "" {
+			room.Socket = pass.URL
 		}
 		room.Seats = append(room.Seats, Seat{Seat: name, Ticket: pass.Ticket, Expires: pass.Expires, ICEServers: pass.ICEServers})
 	}
