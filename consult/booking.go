@@ -47,7 +47,11 @@ func (s *Service) bookOne(ctx context.Context, tx tx, account ids.Account, b Boo
 	if err := insertVisit(ctx, tx, id, account, slot, b, control.Room("v-"+rand.Text()), s.Now()); err != nil {
 		return id, place, nil, err
 	}
-	if err := s.keep(ctx, tx, &d, b.Person, id, slot.InstitutionID); err != nil {
+	deed := audit.Entry{Action: "visit.book", Object: "visit/" + id.String(), Person: b.Person, Place: slot.InstitutionID}
+	if b.overbook != "" {
+		deed.Action, deed.Reason = "visit.overbook", b.overbook
+	}
+	if err := s.keep(ctx, tx, &d, b.Person, id, slot.InstitutionID, deed); err != nil {
 		return id, place, nil, err
 	}
 	if !b.unheld {
@@ -55,14 +59,7 @@ func (s *Service) bookOne(ctx context.Context, tx tx, account ids.Account, b Boo
 			return id, place, nil, err
 		}
 	}
-	if err := s.remind(ctx, tx, id, slot.Start); err != nil {
-		return id, place, nil, err
-	}
-	action, reason := "visit.book", ""
-	if b.overbook != "" {
-		action, reason = "visit.overbook", b.overbook
-	}
-	return id, slot.InstitutionID, nil, audit.Write(ctx, tx, audit.Entry{Action: action, Object: "visit/" + id.String(), Person: b.Person, Place: slot.InstitutionID, Reason: reason})
+	return id, slot.InstitutionID, nil, s.remind(ctx, tx, id, slot.Start)
 }
 
 // lost reports whether err means that somebody else has the slot, or that it is gone.

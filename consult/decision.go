@@ -348,8 +348,8 @@ func (s *Service) KeepLaw(ctx context.Context) error {
 	})
 }
 
-// keep stores the decision, signed, with its audit entry. The facts stay out of the answer.
-func (s *Service) keep(ctx context.Context, tx tx, d *Decision, person ids.Person, visit ids.Visit, place ids.Institution) error {
+// keep stores the decision, signed, with its audit entry and those of the deeds it goes with. The facts stay out of the answer.
+func (s *Service) keep(ctx context.Context, tx tx, d *Decision, person ids.Person, visit ids.Visit, place ids.Institution, deeds ...audit.Entry) error {
 	ruling, err := d.answer.Ruling(d.ID.String(), d.At)
 	if err != nil {
 		return err
@@ -358,7 +358,8 @@ func (s *Service) keep(ctx context.Context, tx tx, d *Decision, person ids.Perso
 	if err := insertDecision(ctx, tx, *d, signed, person, visit, place); err != nil {
 		return err
 	}
-	return audit.Write(ctx, tx, audit.Entry{Action: "decision." + d.Stage, Object: "decision/" + d.ID.String(), Person: person, Place: place, Reason: d.Verdict.String()})
+	decided := audit.Entry{Action: "decision." + d.Stage, Object: "decision/" + d.ID.String(), Person: person, Place: place, Reason: d.Verdict.String()}
+	return audit.Write(ctx, tx, append([]audit.Entry{decided}, deeds...)...)
 }
 
 // waysOut names the places to go to, nearest to the patient first.

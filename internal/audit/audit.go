@@ -30,24 +30,32 @@ type Entry struct {
 	Reason string          // coded or short; no medical data
 }
 
-// Write records a deed in its own transaction.
-func Write(ctx context.Context, tx pgx.Tx, e Entry) error { return write(ctx, tx, e, "done") }
+// Write records deeds in their own transaction, in order.
+func Write(ctx context.Context, tx pgx.Tx, entries ...Entry) error {
+	return write(ctx, tx, "done", entries...)
+}
 
 // Denied records a refused attempt.
-func Denied(ctx context.Context, db pg.DB, e Entry) error { return write(ctx, db, e, "denied") }
+func Denied(ctx context.Context, db pg.DB, e Entry) error { return write(ctx, db, "denied", e) }
 
-func write(ctx context.Context, db pg.DB, e Entry, outcome string) error {
+func write(ctx context.Context, db pg.DB, outcome string, entries ...Entry) error {
 	var account ids.Account
 	var session ids.Session
 	if s := authz.SubjectFrom(ctx); s != nil {
 		account, session = s.Account, s.Session
 	}
+	var actions, objects, persons, places, reasons []string
+	for _, e := range entries {
+		actions, objects, reasons = append(actions, e.Action), append(objects, e.Object), append(reasons, e.Reason)
+		persons, places = append(persons, e.Person.String()), append(places, e.Place.String())
+	}
 	_, err := db.Exec(ctx, `
 		INSERT INTO audit_entry (at, account_id, session_id, action, outcome, object, person_id, institution_id, reason, request_id)
-		VALUES (clock_timestamp(), $1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		account, session, e.Action, outcome, e.Object, e.Person, e.Place, e.Reason, RequestID(ctx))
+		SELECT clock_timestamp(), $1, $2, e.action, $3, e.object, nullif(e.person, '')::uuid, nullif(e.place, '')::uuid, e.reason, $4
+		FROM unnest($5::text[], $6::text[], $7::text[], $8::text[], $9::text[]) WITH ORDINALITY AS e (action, object, person, place, reason, n) ORDER BY e.n`,
+		account, session, outcome, RequestID(ctx), actions, objects, persons, places, reasons)
 	if err != nil {
-		return fmt.Errorf("audit %s: %w", e.Action, err)
+		return fmt.Errorf("audit %s: %w", strings.Join(actions, ", "), err)
 	}
 	return nil
 }
