@@ -64,7 +64,7 @@ const nowhere: View = {
   seats: [],
   tracks: [],
   locked: false,
-  line: { light: 'good', sends: 'audio', takes: '180p', soundOnly: false, beginning: true },
+  line: { light: 'good', sends: '360p', takes: '720p', soundOnly: false },
 }
 
 export type Options = {

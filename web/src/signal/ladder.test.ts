@@ -3,9 +3,6 @@ import { fitting, type Ladder, least, lightOf, need, type Rung, rungs, type Samp
 
 const calm: Omit<Sample, 'at'> = { loss: 0, concealed: 0, rtt: 60 }
 
-/** A call that has been going on for a while. */
-const settled = (rung: Rung, at: number): Ladder => ({ ...start(rung, at), eager: false, trying: false })
-
 /** A line of so many seconds, measured every two; returns the rung after each measurement. */
 function ride(from: Ladder, seconds: number, line: (second: number, rung: Rung) => Omit<Sample, 'at'>) {
   let ladder = from
@@ -24,22 +21,6 @@ const narrow = (bits: number) => (_: number, rung: Rung) => ({
   loss: Math.max(0, 1 - bits / Math.max(1, need[rung])) * 0.8,
 })
 
-describe('the beginning of a call', () => {
-  const wide = (_: number, rung: Rung) => ({ ...calm, available: need[rung] * 2 + 300_000 })
-  it('is sound alone, and on a good line a picture within a few seconds', () => {
-    const { seen } = ride(start('audio', 0), 8, wide)
-    expect(seen).toEqual(['audio', '180p', '180p', '360p'])
-  })
-  it('takes one bad measurement of the first picture, and is in no hurry after that', () => {
-    const { seen } = ride(start('audio', 0), 14, (_, rung) => (rung === '180p' ? { ...calm, concealed: 0.2 } : calm))
-    expect(seen).toEqual(['audio', '180p', 'still', 'still', 'still', 'still', 'still'])
-  })
-  it('on a line that loses a tenth of all packets it comes to stills, not to a picture', () => {
-    const { seen } = ride(start('audio', 0), 6, () => ({ ...calm, loss: 0.11, concealed: 0.05 }))
-    expect(seen.at(-1)).toBe('still')
-  })
-})
-
 describe('going down', () => {
   it.each([
     [2_000_000, '720p'],
@@ -48,49 +29,49 @@ describe('going down', () => {
     [64_000, 'still'],
     [32_000, 'audio'],
   ] as const)('a line of %d bit/s ends at %s within six seconds', (bits, rung) => {
-    expect(ride(settled('720p', 0), 6, narrow(bits)).ladder.rung).toBe(rung)
+    expect(ride(start('720p', 0), 6, narrow(bits)).ladder.rung).toBe(rung)
   })
   it('one bad measurement changes nothing', () => {
-    const { seen } = ride(settled('360p', 0), 8, (second) => (second === 4 ? { ...calm, loss: 0.5 } : calm))
+    const { seen } = ride(start('360p', 0), 8, (second) => (second === 4 ? { ...calm, loss: 0.5 } : calm))
     expect(seen.slice(0, 3)).toEqual(['360p', '360p', '360p'])
   })
   it('loss at random leaves a small picture while every word is heard', () => {
-    const { ladder } = ride(settled('720p', 0), 40, () => ({ ...calm, loss: 0.15, concealed: 0.01 }))
+    const { ladder } = ride(start('720p', 0), 40, () => ({ ...calm, loss: 0.15, concealed: 0.01 }))
     expect(ladder.rung).toBe('180p')
   })
   it('sound never pays for picture: lost words take the picture away', () => {
-    const { ladder } = ride(settled('360p', 0), 20, (_, rung) => ({
+    const { ladder } = ride(start('360p', 0), 20, (_, rung) => ({
       ...calm,
       concealed: rung === 'audio' || rung === 'still' ? 0 : 0.06,
     }))
     expect(['audio', 'still']).toContain(ladder.rung)
   })
   it('a growing queue counts as too much sent', () => {
-    expect(ride(settled('360p', 0), 4, () => ({ ...calm, rtt: 3000 })).ladder.rung).toBe('180p')
+    expect(ride(start('360p', 0), 4, () => ({ ...calm, rtt: 3000 })).ladder.rung).toBe('180p')
   })
   it('where sound does not get through either, only words are left', () => {
-    expect(ride(settled('audio', 0), 4, () => ({ ...calm, concealed: 0.5, loss: 0.7 })).ladder.rung).toBe('text')
+    expect(ride(start('audio', 0), 4, () => ({ ...calm, concealed: 0.5, loss: 0.7 })).ladder.rung).toBe('text')
   })
 })
 
 describe('going up', () => {
   it('needs eight good seconds', () => {
-    const { seen } = ride(settled('audio', 0), 12, () => calm)
+    const { seen } = ride(start('audio', 0), 12, () => calm)
     expect(seen).toEqual(['audio', 'audio', 'audio', 'audio', 'still', 'still'])
   })
   it('reaches the top on a good line within a minute and a half', () => {
     const wide = (_: number, rung: Rung) => ({ ...calm, available: need[rung] * 2 })
-    expect(ride(settled('text', 0), 90, wide).ladder.rung).toBe('720p')
+    expect(ride(start('text', 0), 90, wide).ladder.rung).toBe('720p')
   })
   it('does not try a picture for which the browser sees no room', () => {
-    const { ladder } = ride(settled('180p', 0), 120, () => ({ ...calm, available: 150_000 }))
+    const { ladder } = ride(start('180p', 0), 120, () => ({ ...calm, available: 150_000 }))
     expect(ladder.rung).toBe('180p')
   })
   it('waits twice as long after each attempt that failed', () => {
     // Without an estimate: the line carries stills, and every picture that moves is lost again.
     const tries: number[] = []
     let before: Rung = 'still'
-    ride(settled('still', 0), 200, (second, rung) => {
+    ride(start('still', 0), 200, (second, rung) => {
       if (rung === '180p' && before === 'still') tries.push(second)
       before = rung
       return rung === '180p' ? { ...calm, loss: 0.5, concealed: 0.04 } : calm
@@ -100,7 +81,7 @@ describe('going up', () => {
     for (let n = 1; n < gaps.length; n++) expect(gaps[n]).toBeGreaterThan((gaps[n - 1] ?? 0) * 1.4)
   })
   it('comes back from the last rung when sound is heard again', () => {
-    expect(ride(settled('text', 0), 12, () => calm).ladder.rung).toBe('audio')
+    expect(ride(start('text', 0), 12, () => calm).ladder.rung).toBe('audio')
   })
 })
 

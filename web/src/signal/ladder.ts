@@ -35,8 +35,6 @@ export type Ladder = {
   patience: number
   /** The rung was taken to try it, and is not proven yet. */
   trying: boolean
-  /** Nothing went wrong yet on this line: the first steps up are quick ones. */
-  eager: boolean
   light: Light
 }
 
@@ -52,7 +50,6 @@ export const need: Record<Rung, number> = {
 
 const downAfter = 2 // measurements; one bad one is a lorry driving by
 const firstPatience = 8_000
-const eagerPatience = 1_500 // a call begins with sound alone, and with a picture a few seconds later
 const longestPatience = 120_000
 const proven = 20_000 // a rung held for so long was no failed attempt
 const highLoss = 0.1
@@ -67,14 +64,12 @@ export const start = (rung: Rung, at: number): Ladder => ({
   goodSince: undefined,
   failed: undefined,
   patience: firstPatience,
-  trying: true,
-  eager: true,
+  trying: false,
   light: 'good',
 })
 
 const index = (rung: Rung) => rungs.indexOf(rung)
 const at = (i: number): Rung => rungs[Math.max(0, Math.min(rungs.length - 1, i))] ?? 'audio'
-const highest = (...some: Rung[]): Rung => at(Math.max(...some.map(index)))
 export const least = (...some: Rung[]): Rung => at(Math.min(...some.map(index)))
 const higher = (rung: Rung) => at(index(rung) + 1)
 const lower = (rung: Rung) => at(index(rung) - 1)
@@ -92,30 +87,27 @@ export function lightOf(s: Sample): Light {
 }
 
 /** The rung that this measurement asks for at once, if it is a lower one. */
-function demanded({ rung }: Ladder, s: Sample): Rung | undefined {
+function demanded(ladder: Ladder, s: Sample): Rung | undefined {
+  const { rung } = ladder
   if (index(rung) <= index('audio')) {
     return rung === 'audio' && (s.concealed > ruinousLoss || s.loss > 0.6) ? 'text' : undefined
   }
   const over = s.available !== undefined && s.available < need[rung] * 0.9
   if (over) return least(lower(rung), fitting((s.available ?? 0) * 0.9))
-  // A line that loses at random still carries a small picture, and stills in any case; only a queue that grows, or no room,
-  // takes them away too.
-  const below = (floor: Rung, wanted: Rung = lower(rung)) =>
-    index(wanted) < index(rung) ? highest(floor, wanted) : undefined
-  if ((s.rtt ?? 0) > highRtt) return lower(rung)
-  if (index(rung) > index('still') && (s.loss > ruinousLoss || s.concealed > 0.15)) return 'still'
-  if (index(rung) > index('still') && s.concealed > highConcealed) return below('still')
-  if (index(rung) > index('180p') && s.loss > highLoss) return below('180p')
+  if (s.loss > ruinousLoss || s.concealed > 0.15) return 'audio'
+  // A line that loses at random still carries a small picture; only lost words take that away.
+  const floor: Rung = s.concealed > highConcealed ? 'audio' : '180p'
+  if (s.concealed > highConcealed || s.loss > highLoss || (s.rtt ?? 0) > highRtt) {
+    const next = lower(rung)
+    return index(next) >= index(floor) ? next : undefined
+  }
   return undefined
 }
 
 /** Whether the measurement speaks for trying the next rung. */
 function promising(ladder: Ladder, s: Sample): boolean {
+  if (lightOf(s) !== 'good' && !(s.loss <= 0.05 && s.concealed <= 0.01)) return false
   if (ladder.rung === '720p') return false
-  // A still now and then costs what one word costs: loss is no reason against it, only a queue is.
-  const calm = lightOf(s) === 'good' || (s.loss <= 0.05 && s.concealed <= 0.01)
-  const gentle = index(ladder.rung) < index('still') && s.loss < ruinousLoss && (s.rtt ?? 0) < 1000
-  if (!calm && !gentle) return false
   if (s.available === undefined) return true
   // Without a picture the estimate cannot grow by itself: there it need only not contradict. With one, the browser probes up
   // to twice what it sends, so half as much again is evidence.
@@ -123,13 +115,8 @@ function promising(ladder: Ladder, s: Sample): boolean {
   return s.available >= Math.min(need[higher(ladder.rung)] * 1.1, need[ladder.rung] * 1.5)
 }
 
-/** The next rung: at the beginning of a call a picture comes before stills. */
-const upward = ({ rung, eager }: Ladder, s: Sample): Rung =>
-  eager && rung === 'audio' && lightOf(s) === 'good' ? '180p' : higher(rung)
-
 /** How long measurements must speak for the next rung: as long as its last failure taught. */
-function patienceFor({ rung, failed, patience, eager }: Ladder): number {
-  if (eager && index(rung) < index('360p')) return eagerPatience
+function patienceFor({ rung, failed, patience }: Ladder): number {
   return failed !== undefined && index(higher(rung)) >= index(failed) ? patience : firstPatience
 }
 
@@ -141,7 +128,7 @@ export function step(ladder: Ladder, s: Sample): Ladder {
     const bad = ladder.bad + 1
     const stay: Ladder = { ...ladder, bad, goodSince: undefined, light }
     if (bad < downAfter && !ladder.trying) return stay
-    const down: Ladder = { ...stay, rung: wanted, since: s.at, bad: 0, trying: false, eager: false }
+    const down: Ladder = { ...stay, rung: wanted, since: s.at, bad: 0, trying: false }
     if (!ladder.trying || s.at - ladder.since >= proven) return down
     return { ...down, failed: ladder.rung, patience: Math.min(longestPatience, ladder.patience * 2) }
   }
@@ -154,5 +141,5 @@ export function step(ladder: Ladder, s: Sample): Ladder {
   if (!promising(calm, s)) return { ...calm, goodSince: undefined }
   const goodSince = calm.goodSince ?? s.at
   if (s.at - goodSince < patienceFor(calm)) return { ...calm, goodSince }
-  return { ...calm, rung: upward(calm, s), since: s.at, goodSince: undefined, trying: true }
+  return { ...calm, rung: higher(calm.rung), since: s.at, goodSince: undefined, trying: true }
 }

@@ -67,9 +67,9 @@ describe('a line that is measured', () => {
   it('says what it takes once, and again when it changed or the room is new', async () => {
     const { line, said, pass } = bench()
     line.begin()
-    await pass(2, (c) => ({ packetsReceived: c.packetsReceived + 100 }))
+    await pass(6, (c) => ({ packetsReceived: c.packetsReceived + 100 }))
     expect(said.filter(({ type }) => type === 'line')).toEqual([
-      { type: 'line', line: { pictures: true, limit: '180p', light: 'good' } },
+      { type: 'line', line: { pictures: true, limit: '720p', light: 'good' } },
     ])
     line.begin()
     expect(said.filter(({ type }) => type === 'line')).toHaveLength(2)
@@ -80,7 +80,7 @@ describe('a line that is measured', () => {
     const { line, applied, pass } = bench()
     line.begin()
     await pass(8, (c) => ({ packetsReceived: c.packetsReceived + 60, packetsLost: c.packetsLost + 40 }))
-    expect(line.view().takes).toBe('still')
+    expect(line.view().takes).toBe('audio')
     expect(line.view().light).toBe('poor')
     await pass(8, () => ({ available: 30_000 }))
     expect(line.view().sends).toBe('audio')

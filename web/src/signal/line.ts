@@ -11,8 +11,6 @@ export type LineView = {
   sends: Rung
   takes: Rung
   soundOnly: boolean
-  /** The call has just begun: sound is there, the picture follows. */
-  beginning: boolean
 }
 
 /** What the encoders are told on each rung: bit/s, lines of the picture, pictures a second. */
@@ -34,15 +32,17 @@ export const settings: Record<Rung, Setting> = {
 
 const every = 2000
 const reportEvery = 10_000
+const remembered = 'yz.rung'
 
 const worse = (a: Light, b: Light): Light =>
   a === 'poor' || b === 'poor' ? 'poor' : a === 'fair' || b === 'fair' ? 'fair' : 'good'
 const rungOf = (word: string): Rung | undefined => rungs.find((rung) => rung === word)
 const moves = (rung: Rung) => rungs.indexOf(rung) >= rungs.indexOf('180p')
 
-/** A call begins with sound: on the worst line a first picture would keep the first word back for half a minute. */
-const firstSent: Rung = 'audio'
-const firstTaken: Rung = '180p'
+/** Where this device begins: not above what it had at the end of the last call, and not at the top. */
+function firstRung(): Rung {
+  return least('360p', rungOf(globalThis.localStorage?.getItem(remembered) ?? '') ?? '360p')
+}
 
 /**
  * What to send, given what our line carries and what the others say of theirs. Who takes no pictures does not hold the
@@ -83,13 +83,12 @@ export class Line {
   }
 
   view(): LineView {
-    const takes = this.down?.rung ?? firstTaken
+    const takes = this.down?.rung ?? '720p'
     return {
       light: worse(this.up?.light ?? 'good', this.down?.light ?? 'good'),
-      sends: sending(this.up?.rung ?? firstSent, this.parts.others()).rung,
+      sends: sending(this.up?.rung ?? '360p', this.parts.others()).rung,
       takes: this.soundOnly ? least('audio', takes) : takes,
       soundOnly: this.soundOnly,
-      beginning: this.up === undefined || (this.up.eager && !moves(this.up.rung)),
     }
   }
 
@@ -126,8 +125,8 @@ export class Line {
       const counters = await media.counters(now)
       const before = this.before
       this.before = counters
-      this.up = step(this.up ?? start(firstSent, now), upward(counters))
-      if (before) this.down = step(this.down ?? start(firstTaken, now), downward(counters, before))
+      this.up = step(this.up ?? start(firstRung(), now), upward(counters))
+      if (before) this.down = step(this.down ?? start('720p', now), downward(counters, before))
       this.report(counters)
       this.act()
     } finally {
@@ -141,6 +140,7 @@ export class Line {
     const quality = report(now, this.reported, this.view().sends)
     this.reported = now
     if (quality) this.parts.send({ type: 'quality', quality })
+    globalThis.localStorage?.setItem(remembered, this.up?.rung ?? '360p')
   }
 
   /** Carries out what was decided, where it changed. */
@@ -153,7 +153,7 @@ export class Line {
       this.parts.send({ type: 'line', line })
       this.parts.changed()
     }
-    const { rung, stills } = sending(this.up?.rung ?? firstSent, this.parts.others())
+    const { rung, stills } = sending(this.up?.rung ?? firstRung(), this.parts.others())
     if (rung !== this.applied) {
       this.applied = rung
       this.parts.media()?.apply(settings[rung])

@@ -20,9 +20,9 @@ export type MediaEvents = {
 const order: readonly Source[] = ['microphone', 'camera', 'screen', 'screen_audio']
 
 const encodings: Record<Source, RTCRtpEncodingParameters> = {
-  microphone: { priority: 'high', networkPriority: 'high', maxBitrate: 12_000 },
+  microphone: { priority: 'high', networkPriority: 'high', maxBitrate: 40_000 },
   // Where the ladder begins; it moves within seconds.
-  camera: { priority: 'low', networkPriority: 'low', maxBitrate: 90_000, active: false },
+  camera: { priority: 'low', networkPriority: 'low', maxBitrate: 400_000 },
   screen: { priority: 'medium', networkPriority: 'medium', maxBitrate: 1_500_000 },
   screen_audio: { priority: 'medium', networkPriority: 'medium', maxBitrate: 64_000 },
 }
@@ -37,7 +37,7 @@ export class Media {
   private again = false
   private restart = false
   private closed = false
-  private setting: Setting = settings.audio // where a call begins
+  private setting: Setting = settings['360p']
   private pubWork: Promise<void> = Promise.resolve()
   private subWork: Promise<void> = Promise.resolve()
 

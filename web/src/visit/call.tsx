@@ -20,7 +20,7 @@ export function lasting(seconds: number): string {
 }
 
 type Told = Pick<RoomView, 'phase' | 'peerLost' | 'returned' | 'mic'> & {
-  line: Pick<RoomView['line'], 'sends' | 'takes' | 'soundOnly' | 'beginning'>
+  line: Pick<RoomView['line'], 'sends' | 'takes' | 'soundOnly'>
 }
 
 /** One true sentence about the line; a way back is said once and then left alone. */
@@ -33,7 +33,6 @@ export function lineSentence(view: Told): { text: string; trouble: boolean } {
   const { sends, takes, soundOnly } = view.line
   const rung = soundOnly ? sends : least(sends, takes)
   if (rung === 'text') return { text: w('rung.text'), trouble: true }
-  if (view.line.beginning) return { text: w('rung.beginning'), trouble: false }
   if (soundOnly) return { text: w('rung.chosen'), trouble: false }
   if (rung === 'audio' || rung === 'still' || rung === '180p') return { text: w(`rung.${rung}`), trouble: false }
   return { text: w('call.good'), trouble: false }

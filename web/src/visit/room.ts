@@ -61,7 +61,7 @@ export const noRoom: RoomView = {
   waiting: [],
   locked: false,
   recording: false,
-  line: { light: 'good', sends: 'audio', takes: '180p', soundOnly: false, beginning: true },
+  line: { light: 'good', sends: '360p', takes: '720p', soundOnly: false },
 }
 
 /** What the person is told about each state of the connection. A seat not yet admitted waits, also while its line is away. */

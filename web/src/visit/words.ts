@@ -73,7 +73,6 @@ export const w = phrases({
   'light.good': { zh: '线路好', en: 'Good line' },
   'light.fair': { zh: '线路一般', en: 'Fair line' },
   'light.poor': { zh: '线路差', en: 'Poor line' },
-  'rung.beginning': { zh: '声音先接通，画面马上来', en: 'Sound first; the picture follows' },
   'rung.180p': { zh: '网络一般：画面放慢，声音照常', en: 'Fair line: slower picture, sound as before' },
   'rung.still': { zh: '网络弱：隔几秒一张照片，声音照常', en: 'Weak line: a photo every few seconds, sound as before' },
   'rung.audio': { zh: '网络弱：先保住声音，不传画面', en: 'Weak line: sound first, no picture' },
