@@ -513,10 +513,10 @@ func (s *Service) rejudge(ctx context.Context, policy ids.Policy) error {
 				return nil
 			}
 			d, err := s.judgeVisit(ctx, tx, v, eligibility.Booking)
-			if err != nil || d.Verdict.Passes() || s.Notices == nil {
+			if err != nil || d.Verdict.Passes() {
 				return err
 			}
-			return s.Notices.Tell(ctx, tx, v.account, fmt.Sprintf("【远诊】您 %s 的网上就诊不能照常进行：所依据的政策已停用。没有扣您的钱，请打开页面看现在可以怎么办。",
+			return s.notify(ctx, tx, v.account, fmt.Sprintf("【远诊】您 %s 的网上就诊不能照常进行：所依据的政策已停用。没有扣您的钱，请打开页面看现在可以怎么办。",
 				v.Start.In(china).Format("1月2日 15:04")))
 		})
 		if err != nil {

@@ -133,10 +133,8 @@ func (s *Service) AnswerReview(ctx context.Context, id ids.Review, a ReviewAnswe
 		if r, err = s.oneReview(ctx, tx, reviewFilter{Review: id}); err != nil {
 			return err
 		}
-		if s.Notices != nil {
-			if err := s.Notices.Tell(ctx, tx, r.account, "【远诊】您要求的人工复核有了答复，请打开页面查看。"); err != nil {
-				return err
-			}
+		if err := s.notify(ctx, tx, r.account, "【远诊】您要求的人工复核有了答复，请打开页面查看。"); err != nil {
+			return err
 		}
 		return audit.Write(ctx, tx, audit.Entry{Action: "review.answer", Object: "decision/" + r.DecisionID.String(), Person: r.person, Place: r.place, Reason: a.Result})
 	})
