@@ -151,10 +151,11 @@ describe('one calendar for a doctor of many hospitals', { concurrency: 1 }, () =
       await toTimes(wang, persons.王秀英 ?? '')
       await toTimes(li, persons.李强 ?? '')
       await journey.shot(li, '08-times', true)
-      await wang.page.click(t('earliest'))
+      const wanted = `${t('slot')} >> nth=6` // late enough to be offered to who waits
+      await wang.page.click(wanted)
       await wang.page.waitForSelector(t('held'))
       await journey.shot(wang, '09-held', true)
-      await li.page.click(t('earliest'))
+      await li.page.click(wanted)
       await li.page.waitForSelector(t('taken'))
       await journey.shot(li, '10-taken', true)
       await wang.page.click(t('book'))
