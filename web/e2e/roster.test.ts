@@ -198,8 +198,8 @@ describe('one calendar for a doctor of many hospitals', { concurrency: 1 }, () =
       assert.ok(zhang && he)
       const slots = await ask<Slot[]>(journey.house, sun, 'GET', `/doctors/${zhang.doctor.id}/slots?days=2`)
       const day = iso(taken.start)
-      const other = slots.find((slot) => iso(slot.start) === day)
-      assert.ok(other, 'another slot of the day')
+      const other = slots.find((slot) => iso(slot.start) === day && slot.start > taken.start)
+      assert.ok(other, 'a later slot of the day')
       const second = await bookSlot(journey.house, journey.person('王秀英'), persons.王秀英 ?? '', other.id)
       // One open time of the substitute: one patient fits.
       await ask(journey.house, sun, 'POST', '/roster', {
