@@ -78,15 +78,16 @@ type inLine struct {
 	place   ids.Institution
 }
 
-// firstInLine is who joined first of those who want such a slot, have no offer now and have not been offered this one.
+// firstInLine is who joined first of those who want such a slot, have no offer now and have not been offered this one. A slot that begins
+// before an offer would end is open to all at once.
 func firstInLine(ctx context.Context, tx tx, slot ids.Slot, now time.Time) (*inLine, error) {
 	var first inLine
 	err := tx.QueryRow(ctx, `
 		SELECT e.id, e.account_id, e.institution_id FROM slot s JOIN wait_entry e ON e.institution_id = s.institution_id AND e.department = s.department
 			AND (e.practitioner_id IS NULL OR e.practitioner_id = s.practitioner_id)
-		WHERE s.id = @slot AND e.state = 'waiting' AND NOT e.walk_in AND e.until > lower(s.during) AND lower(s.during) > @now::timestamptz + interval '10 minutes'
+		WHERE s.id = @slot AND e.state = 'waiting' AND NOT e.walk_in AND e.until > lower(s.during) AND lower(s.during) > @now::timestamptz + @life::interval
 		  AND NOT EXISTS (SELECT FROM hold h WHERE h.wait_entry_id = e.id AND (h.slot_id = s.id OR h.during @> clock_timestamp()))
-		ORDER BY e.joined_at, e.id LIMIT 1 FOR UPDATE OF e SKIP LOCKED`, pgx.NamedArgs{"slot": slot, "now": now}).Scan(&first.entry, &first.account, &first.place)
+		ORDER BY e.joined_at, e.id LIMIT 1 FOR UPDATE OF e SKIP LOCKED`, pgx.NamedArgs{"slot": slot, "now": now, "life": offerFor}).Scan(&first.entry, &first.account, &first.place)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}

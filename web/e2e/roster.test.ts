@@ -151,10 +151,11 @@ describe('one calendar for a doctor of many hospitals', { concurrency: 1 }, () =
       await toTimes(wang, persons.王秀英 ?? '')
       await toTimes(li, persons.李强 ?? '')
       await journey.shot(li, '08-times', true)
-      await wang.page.click(t('earliest'))
+      const wanted = `${t('slot')} >> nth=6` // late enough to be offered to who waits
+      await wang.page.click(wanted)
       await wang.page.waitForSelector(t('held'))
       await journey.shot(wang, '09-held', true)
-      await li.page.click(t('earliest'))
+      await li.page.click(wanted)
       await li.page.waitForSelector(t('taken'))
       await journey.shot(li, '10-taken', true)
       await wang.page.click(t('book'))
@@ -197,8 +198,8 @@ describe('one calendar for a doctor of many hospitals', { concurrency: 1 }, () =
       assert.ok(zhang && he)
       const slots = await ask<Slot[]>(journey.house, sun, 'GET', `/doctors/${zhang.doctor.id}/slots?days=2`)
       const day = iso(taken.start)
-      const other = slots.find((slot) => iso(slot.start) === day)
-      assert.ok(other, 'another slot of the day')
+      const other = slots.find((slot) => iso(slot.start) === day && slot.start > taken.start)
+      assert.ok(other, 'a later slot of the day')
       const second = await bookSlot(journey.house, journey.person('王秀英'), persons.王秀英 ?? '', other.id)
       // One open time of the substitute: one patient fits.
       await ask(journey.house, sun, 'POST', '/roster', {
