@@ -112,8 +112,8 @@ func (s *Session) Delete(ctx context.Context) error {
 func (s *Session) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	_ = s.Delete(ctx)
 	_ = s.PC.GracefulClose()
+	_ = s.Delete(ctx)
 }
 
 func (t Target) do(ctx context.Context, method, path, contentType, match, body string, want int) (string, http.Header, error) {
