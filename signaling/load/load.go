@@ -13,6 +13,9 @@ import (
 
 	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor"
+	"github.com/pion/interceptor/pkg/twcc"
+	"github.com/pion/logging"
+	"github.com/pion/sdp/v3"
 	"github.com/pion/webrtc/v4"
 )
 
@@ -62,9 +65,18 @@ func newAPI() (*webrtc.API, error) {
 	if err := webrtc.ConfigureRTCPReports(chain); err != nil {
 		return nil, err
 	}
-	if err := webrtc.ConfigureTWCCSender(media, chain); err != nil {
+	for _, kind := range []webrtc.RTPCodecType{webrtc.RTPCodecTypeAudio, webrtc.RTPCodecTypeVideo} {
+		if err := media.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: sdp.TransportCCURI}, kind); err != nil {
+			return nil, err
+		}
+	}
+	// Silent: it complains of every connection that closes while a report is due.
+	quiet := &logging.DefaultLoggerFactory{Writer: io.Discard, DefaultLogLevel: logging.LogLevelDisabled}
+	feedbacks, err := twcc.NewSenderInterceptor(twcc.WithLoggerFactory(quiet))
+	if err != nil {
 		return nil, err
 	}
+	chain.Add(feedbacks)
 	s := webrtc.SettingEngine{}
 	s.SetIncludeLoopbackCandidate(true)
 	s.SetInterfaceFilter(func(name string) bool { return name == "lo" })
@@ -112,8 +124,8 @@ func (s *Session) Delete(ctx context.Context) error {
 func (s *Session) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	_ = s.Delete(ctx)
 	_ = s.PC.GracefulClose()
+	_ = s.Delete(ctx)
 }
 
 func (t Target) do(ctx context.Context, method, path, contentType, match, body string, want int) (string, http.Header, error) {

@@ -60,7 +60,9 @@ func TestABrokenSettingIsNamed(t *testing.T) {
 		{"YUANZHEN_NATS_URL", func(o *app.Options) { o.Roles = []string{"api"} }},
 		{"YUANZHEN_BENCH_SECRET", func(o *app.Options) { o.Listen, o.BenchSecret = "0.0.0.0:0", "s" }},
 		{"YUANZHEN_BENCH_SECRET", func(o *app.Options) { o.Public, o.BenchSecret = "https://visit.example.org", "s" }},
-		{"YUANZHEN_BENCH_SECRET", func(o *app.Options) { o.Roles, o.NATSURL, o.BenchSecret = []string{"worker"}, "nats://127.0.0.1:1", "s" }},
+		{"YUANZHEN_BENCH_SECRET", func(o *app.Options) {
+			o.Roles, o.NATSURL, o.BenchSecret = []string{"worker"}, "nats://127.0.0.1:1", "s"
+		}},
 		{"YUANZHEN_POLICIES", func(o *app.Options) { o.PolicyDir = policies }},
 		{"YUANZHEN_POLICIES", func(o *app.Options) { o.PolicyDir = filepath.Join(folder, "nothing") }},
 		{"YUANZHEN_S3_ENDPOINT", func(o *app.Options) { o.Demo = false }}, // production needs an outside store

@@ -13,6 +13,7 @@ import (
 
 // Cmd is the table of measurements; each lives in a file of its own.
 type Cmd struct {
+	SFU     SFUCmd     `cmd:"" name:"sfu" help:"Rooms: CPU a packet, loss, latency, time to the first packet, memory."`
 	Booking BookingCmd `cmd:"" help:"Bookings a second beside hand-written SQL, a race for ten slots, free slots of a month, common time."`
 }
 
