@@ -90,7 +90,7 @@ type gap struct {
 // Sizes of a new cache; fit makes them what the stream needs.
 const (
 	audioBytes, audioPackets = 8 << 10, 64
-	videoBytes, videoPackets = 128 << 10, 128
+	videoBytes, videoPackets = 64 << 10, 128
 	// maxCache bounds it: 1 s at 8 Mbit/s.
 	maxCacheBytes, maxCachePackets = 1 << 20, 1 << 10
 )

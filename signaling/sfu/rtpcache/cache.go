@@ -74,12 +74,12 @@ func (c *Cache[M]) Span(first, last uint64) (size int, ok bool) {
 	return size, true
 }
 
-// Fit grows the cache to at least that many bytes and packets, rounded up to powers of two; it never shrinks. What it
-// holds stays.
+// Fit grows the cache to at least that many bytes and packets; it never shrinks. Bytes are rounded up to pages and packets to a
+// power of two. What it holds stays.
 func (c *Cache[M]) Fit(size, packets int) {
-	size, packets = max(round(size), len(c.bytes)), max(round(packets), len(c.slots))
-	if size == len(c.bytes) && packets == len(c.slots) {
-		return
+	size, packets = max((size+page-1)/page*page, len(c.bytes)), max(round(packets), len(c.slots))
+	if size-len(c.bytes) < size/8 && packets == len(c.slots) {
+		return // not worth the copy
 	}
 	old := *c
 	*c = Cache[M]{bytes: make([]byte, size), slots: make([]slot[M], packets)}
@@ -94,6 +94,8 @@ func (c *Cache[M]) Fit(size, packets int) {
 		}
 	}
 }
+
+const page = 16 << 10
 
 func round(n int) int {
 	if n < 1 {
