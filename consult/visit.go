@@ -143,10 +143,11 @@ type Booking struct {
 func (s *Service) Book(ctx context.Context, b Booking) (Visit, error) {
 	var v Visit
 	var refused *Decision
+	var lostBefore bool // seen in one statement with the request's own visit: nobody sent the same wish before
 	account := authz.SubjectFrom(ctx).Account
 	b.Stage, b.Guardian = eligibility.Booking, false
 	err := s.inTx(ctx, func(tx tx) error {
-		refused = nil
+		refused, lostBefore = nil, false
 		before, err := standingOf(ctx, tx, account, b)
 		switch {
 		case err != nil:
@@ -157,6 +158,7 @@ func (s *Service) Book(ctx context.Context, b Booking) (Visit, error) {
 		case !before.acts:
 			return fault.Missing()
 		case before.lost && len(b.RedFlags) == 0: // danger signs are answered whatever became of the slot
+			lostBefore = true
 			return errTaken
 		}
 		b.unheld = !before.holds
@@ -171,7 +173,7 @@ func (s *Service) Book(ctx context.Context, b Booking) (Visit, error) {
 		return err
 	})
 	switch {
-	case errors.Is(err, errTaken):
+	case lostBefore:
 		return Visit{}, s.slotTaken(ctx, b.Slot)
 	case lost(err), pg.Violates(err, "visit_asked_once"):
 		return s.taken(ctx, account, b)
