@@ -41,6 +41,12 @@ type DownTrack struct {
 	packets, octets uint32 // of sender reports
 	reported        time.Duration
 	reportNTP       uint32 // middle of the NTP time of the last one
+
+	// Of sound.
+	repeats      uint8         // how many frames before it each packet repeats
+	loss         float64       // what the line loses, remembered for a while
+	reportedLoss float64       // by the last receiver report
+	protected    time.Duration // when that was decided
 }
 
 // binding is what was negotiated; it is replaced, never changed.
@@ -62,6 +68,7 @@ type sent struct {
 	picture   uint16
 	tl0       uint8
 	layer     uint8
+	older     uint8 // frames before it that it repeats
 	is        sentFlags
 }
 
@@ -240,7 +247,8 @@ func (d *DownTrack) forward(y *layer, n uint64) {
 		e.number = d.link.number
 		d.link.number++
 	}
-	kind, payload := d.payload(b, m)
+	e.older = d.older(y, n, len(b)-int(m.payload), m.timestamp)
+	kind, payload, _ := d.payload(y, n, e.older) // what older has just counted is there
 	d.number = max(d.number, unwrap(d.number, e.sequence))
 	if !d.send(packet{kind, d.bound.ssrc, unwrap(d.number, e.sequence), false}, payload, m.extension(b), m, e) {
 		if d.up.kind == "video" {
@@ -264,21 +272,6 @@ func (d *DownTrack) at(y *layer, m *meta) uint32 {
 		}
 	}
 	return d.mapper.Elapsed(y.clock(d.link.shard.now - d.left))
-}
-
-// payload gives what the subscriber gets of a cached packet: without redundancy when it takes none.
-func (d *DownTrack) payload(b []byte, m *meta) (kind uint8, payload []byte) {
-	payload = b[m.payload:]
-	switch {
-	case m.red == 0:
-		return d.bound.kind, payload
-	case d.bound.redKind != 0 && m.red == d.bound.kind: // the same number stands within
-		return d.bound.redKind, payload
-	}
-	if block, _, ok := rtpmap.Primary(payload); ok {
-		payload = block
-	}
-	return d.bound.kind, payload
 }
 
 // packet is what distinguishes the first time that something is sent from the others.
@@ -378,14 +371,15 @@ func (d *DownTrack) repeat(sequence uint16) {
 		return
 	}
 	y := d.up.layers[e.layer]
-	cached, m, ok := y.cache.Get(y.newest - uint64(uint32(y.newest)-e.source))
+	n := y.newest - uint64(uint32(y.newest)-e.source)
+	kind, payload, ok := d.payload(y, n, e.older)
 	if !ok {
 		return
 	}
+	cached, m, _ := y.cache.Get(n)
 	e.repeated = now
 	d.link.repeats++
 	s.counts.repeats++
-	kind, payload := d.payload(cached, m)
 	if d.bound.repairSSRC == 0 {
 		d.send(packet{kind, d.bound.ssrc, unwrap(d.number, sequence), false}, payload, m.extension(cached), m, e)
 		return

@@ -237,6 +237,7 @@ type Snapshot struct {
 	PacketsLost                 uint64 // could not be written to a subscriber
 	KeyFrameRequests            uint64 // sent to publishers
 	Repeats                     uint64 // packets sent again to who missed them
+	Restored                    uint64 // packets of sound that did not come, found in later ones
 	NACKsSent, NACKsReceived    uint64 // packets asked for, of publishers and by subscribers
 	// Packets that were thrown away: of nobody we know; not what they say to be; decrypted to nonsense; seen before or too old;
 	// of no track; beyond what one connection may send.
@@ -247,7 +248,7 @@ type Snapshot struct {
 // counts are a shard's part of the totals.
 type counts struct {
 	packetsIn, bytesIn, packetsOut, bytesOut, packetsLost  uint64
-	keyFrames, repeats, nacksSent, nacksReceived           uint64
+	keyFrames, repeats, restored, nacksSent, nacksReceived uint64
 	stray, malformed, forged, replayed, unclaimed, flooded uint64
 }
 
@@ -269,6 +270,7 @@ func (e *Engine) Snapshot() Snapshot {
 		t.PacketsLost += c.packetsLost
 		t.KeyFrameRequests += c.keyFrames
 		t.Repeats += c.repeats
+		t.Restored += c.restored
 		t.NACKsSent += c.nacksSent
 		t.NACKsReceived += c.nacksReceived
 		t.Stray += c.stray

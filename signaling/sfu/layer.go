@@ -2,6 +2,7 @@ package sfu
 
 import (
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"yuanzhen/signaling/sfu/rtpcache"
@@ -20,6 +21,8 @@ const (
 	// A missing packet is asked for at the first tick and then in growing pauses until it would come too late.
 	nackPause = 40 * time.Millisecond
 	nackTries = 8
+	// latestSound: a publisher that takes longer to answer is not asked for sound; what it repeats would be played by nobody.
+	latestSound = 250 * time.Millisecond
 	// lateBy is how many packets behind the newest one may come.
 	lateBy = 1024
 
@@ -45,6 +48,7 @@ type layer struct {
 	keyStamp   uint32
 
 	missing []gap
+	answer  time.Duration // how long the publisher takes to repeat a packet; 0 while unknown
 
 	wanted bool          // a key frame is asked for and the request not yet sent
 	asked  time.Duration // when the last request was sent
@@ -69,7 +73,6 @@ type meta struct {
 	timestamp  uint32
 	payload    uint16    // where it begins
 	descriptor [2]uint16 // the dependency descriptor's place
-	red        uint8     // payload type inside RED; 0 when it is not RED
 	look       rtpmap.Look
 }
 
@@ -84,6 +87,7 @@ func (m *meta) extension(b []byte) []byte {
 type gap struct {
 	number uint64
 	due    time.Duration
+	since  time.Duration // when it was asked for first
 	tries  uint8
 }
 
@@ -129,9 +133,9 @@ func (y *layer) accept(h *rtpHeader, plain []byte, repaired bool) {
 		s.counts.unclaimed++
 		return
 	}
-	red := uint8(0)
-	if f.red {
-		if red, f = f.apt, u.link.agreed.formats[f.apt]; f == nil {
+	red := f.red
+	if red {
+		if f = u.link.agreed.formats[f.apt]; f == nil {
 			s.counts.unclaimed++
 			return
 		}
@@ -144,25 +148,34 @@ func (y *layer) accept(h *rtpHeader, plain []byte, repaired bool) {
 		return
 	}
 	y.heard = s.now
-	m := meta{timestamp: h.timestamp, payload: uint16(h.payload), red: red, look: f.codec.Look(plain[h.payload:h.end], h.marker)}
 	x := &u.link.agreed.extensions
+	if level := h.extension(plain, x.level); len(level) > 0 && !repaired {
+		u.hear(level[0] & 0x7f)
+	}
+	if red {
+		y.unpack(n, h, plain[h.payload:h.end], f)
+		return
+	}
+	m := meta{timestamp: h.timestamp, payload: uint16(h.payload), look: f.codec.Look(plain[h.payload:h.end], h.marker)}
 	if d := h.extension(plain, x.descriptor); len(d) > 0 && len(d) < 256 && f.codec == rtpmap.AV1 {
 		m.descriptor = h.extensions[x.descriptor]
 		y.descriptor.Read(d, &m.look)
 	}
-	if level := h.extension(plain, x.level); len(level) > 0 && !repaired {
-		u.hear(level[0] & 0x7f)
-	}
-	y.cache.Commit(n, h.end, m)
-	y.bytes += h.end
-	y.packets++
+	y.commit(n, h.end, m)
 	if m.look.Key && (y.key == 0 || h.timestamp != y.keyStamp) && n > y.key {
 		y.key, y.keyStamp, y.wanted = n, h.timestamp, false
 	}
-	if len(u.downs) == 0 {
+}
+
+// commit makes what lies in the cache's room packet n, and has it sent on.
+func (y *layer) commit(n uint64, size int, m meta) {
+	y.cache.Commit(n, size, m)
+	y.bytes += size
+	y.packets++
+	if len(y.track.downs) == 0 {
 		return
 	}
-	if len(y.pending) == 0 {
+	if s := y.track.link.shard; len(y.pending) == 0 {
 		s.fanout = append(s.fanout, y)
 	}
 	y.pending = append(y.pending, n)
@@ -192,7 +205,7 @@ func (y *layer) count(h *rtpHeader, now time.Duration, repaired bool) uint64 {
 		if _, _, again := y.cache.Get(n); again {
 			return 0
 		}
-		y.found(n)
+		y.found(n, now)
 	}
 	if !repaired {
 		y.received++
@@ -210,7 +223,7 @@ func (y *layer) clock(now time.Duration) uint32 {
 }
 
 func (y *layer) misses(from, to uint64, now time.Duration) {
-	if !y.track.format.nack {
+	if !y.track.format.nack || y.track.kind == "audio" && y.answer > latestSound {
 		return
 	}
 	if to-from > maxGap || len(y.missing)+int(to-from) > maxGap {
@@ -223,13 +236,20 @@ func (y *layer) misses(from, to uint64, now time.Duration) {
 	}
 }
 
-func (y *layer) found(n uint64) {
-	for i := range y.missing {
-		if y.missing[i].number == n {
-			y.missing = append(y.missing[:i], y.missing[i+1:]...)
-			return
+// found takes a packet off those that are missing, and learns how long the publisher takes to answer.
+func (y *layer) found(n uint64, now time.Duration) {
+	i := slices.IndexFunc(y.missing, func(g gap) bool { return g.number == n })
+	if i < 0 {
+		return
+	}
+	if g := y.missing[i]; g.tries > 0 {
+		if took := now - g.since; y.answer == 0 {
+			y.answer = took
+		} else {
+			y.answer += (took - y.answer) / 4
 		}
 	}
+	y.missing = slices.Delete(y.missing, i, i+1)
 }
 
 // ask asks the publisher for a key frame. Requests that come together become one.
@@ -286,8 +306,11 @@ func (y *layer) nack() {
 			continue // given up
 		}
 		if g.due <= s.now {
+			if g.tries == 0 {
+				g.since = s.now
+			}
 			g.tries++
-			g.due = s.now + time.Duration(g.tries)*nackPause
+			g.due = s.now + max(time.Duration(g.tries)*nackPause, y.answer*5/4)
 			s.counts.nacksSent++
 			switch {
 			case pid != 0 && g.number-pid <= 16:

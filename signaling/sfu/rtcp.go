@@ -114,8 +114,9 @@ func (l *link) hearBlocks(p []byte, count uint8) {
 					l.rtt = rtt
 				}
 			}
+			d.reportedLoss = float64(p[4]) / 256
 			if d.bound.twcc == 0 && l.estimator != nil {
-				l.estimator.Report(float64(p[4])/256, l.rtt)
+				l.estimator.Report(d.reportedLoss, l.rtt)
 			}
 		}
 		p = p[24:]
@@ -217,6 +218,7 @@ func (l *link) tick() {
 	for _, d := range l.downs {
 		if decide {
 			d.decide()
+			d.protect()
 		}
 		d.tick()
 	}

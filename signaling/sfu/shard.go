@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/pion/ice/v4"
+
+	"yuanzhen/signaling/sfu/rtpmap"
 )
 
 // shard is a UDP socket with all media of the rooms placed on it. Packets of media never reach pion: they are decrypted,
@@ -39,6 +41,8 @@ type shard struct {
 	header  rtpHeader
 	scratch [maxPacket]byte
 	report  [maxPacket]byte
+	red     [maxPacket]byte
+	blocks  [rtpmap.MaxBlocks]rtpmap.Block
 }
 
 // tickEvery is how often requests for lost packets and reports are looked after.

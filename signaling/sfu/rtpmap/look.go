@@ -230,29 +230,5 @@ func (l *Look) Rewrite(payload []byte, picture uint16, tl0 uint8) {
 	}
 }
 
-// Primary finds the newest block of a RED payload (RFC 2198 §3) for a receiver that takes no RED, with its payload type.
-func Primary(red []byte) (block []byte, payloadType uint8, ok bool) {
-	at, skip := 0, 0
-	for {
-		if len(red) <= at {
-			return nil, 0, false
-		}
-		if red[at]&0x80 == 0 { // F: no header follows
-			payloadType = red[at] & 0x7f
-			break
-		}
-		if len(red) < at+4 {
-			return nil, 0, false
-		}
-		skip += int(red[at+2]&3)<<8 | int(red[at+3])
-		at += 4
-	}
-	at += 1 + skip
-	if len(red) <= at {
-		return nil, 0, false
-	}
-	return red[at:], payloadType, true
-}
-
 // Silent says that an Opus payload is a silence descriptor of DTX (RFC 6716 §2.1.9: frames of 0 or 1 byte after the TOC).
 func Silent(opus []byte) bool { return len(opus) <= 2 }

@@ -66,16 +66,31 @@ func TestRewriteTouchesTheNumbersAlone(t *testing.T) {
 	l.Rewrite(p[:3], 1, 1) // shorter than what was read: left as it is
 }
 
-func TestREDGivesItsNewestBlock(t *testing.T) {
-	red := []byte{0x80 | 111, 0, 0, 3, 111, 'o', 'l', 'd', 'n', 'e', 'w'}
-	block, pt, ok := rtpmap.Primary(red)
-	if !ok || pt != 111 || string(block) != "new" {
-		t.Errorf("%q %d %v", block, pt, ok)
+// What was put into RED comes out of it, and what is cut short is refused.
+func TestREDGivesBackItsBlocks(t *testing.T) {
+	older := []rtpmap.Block{{Age: 1920, Data: []byte("older")}, {Age: 960, Data: []byte("old")}}
+	red := rtpmap.AppendRED(nil, 111, older, []byte("new"))
+	blocks, primary, ok := rtpmap.ReadRED(nil, red)
+	if !ok || string(primary) != "new" || len(blocks) != 2 {
+		t.Fatalf("%v %q %v", blocks, primary, ok)
 	}
-	for n := range 9 {
-		if _, _, ok := rtpmap.Primary(red[:n]); ok {
-			t.Errorf("%d bytes were taken for a whole packet", n)
+	for i, b := range blocks {
+		if b.Age != older[i].Age || string(b.Data) != string(older[i].Data) {
+			t.Fatalf("block %d: %v", i, b)
 		}
+	}
+	for n := range len(red) - len("new") + 1 {
+		if _, _, ok := rtpmap.ReadRED(nil, red[:n]); ok {
+			t.Fatalf("%d of %d bytes are taken for RED", n, len(red))
+		}
+	}
+	many := make([]rtpmap.Block, rtpmap.MaxBlocks+3)
+	for i := range many {
+		many[i] = rtpmap.Block{Age: uint32(len(many) - i), Data: []byte{byte(i)}}
+	}
+	blocks, _, ok = rtpmap.ReadRED(nil, rtpmap.AppendRED(nil, 111, many, []byte("new")))
+	if !ok || len(blocks) != rtpmap.MaxBlocks || blocks[0].Data[0] != 3 {
+		t.Fatalf("%v %v", blocks, ok)
 	}
 }
 
@@ -164,7 +179,7 @@ func FuzzLook(f *testing.F) {
 		if again := c.Look(own, marker); again.Key != l.Key || again.Temporal != l.Temporal || again.PictureAt != l.PictureAt {
 			t.Fatalf("new numbers changed what the packet is: %+v, was %+v", again, l)
 		}
-		rtpmap.Primary(payload)
+		rtpmap.ReadRED(nil, payload)
 		var d rtpmap.Descriptor
 		if d.Read(extension, &l) {
 			if l.Spatial > 3 || l.Temporal > 7 {

@@ -1,0 +1,115 @@
+package sfu
+
+import (
+	"slices"
+	"time"
+
+	"yuanzhen/signaling/sfu/rtpmap"
+)
+
+// Redundancy (RFC 2198) is a matter of one line: what comes in RED is taken apart and mends its own gaps, what goes out is put
+// into RED as far as that line loses packets. In between, sound is plain.
+
+// unpack takes the frames of RED packet n. Those before it that did not come are now there.
+func (y *layer) unpack(n uint64, h *rtpHeader, payload []byte, f *format) {
+	s := y.track.link.shard
+	// Where the packet lies is where the cache puts what comes next.
+	older, primary, ok := rtpmap.ReadRED(s.blocks[:0], append(s.red[:0], payload...))
+	if !ok {
+		s.counts.malformed++
+		return
+	}
+	for i, b := range older {
+		// Each packet repeats those before it, one by one.
+		k := n - uint64(len(older)-i)
+		if k < y.first || len(b.Data) == 0 {
+			continue
+		}
+		if _, _, here := y.cache.Get(k); here {
+			continue
+		}
+		y.missing = slices.DeleteFunc(y.missing, func(g gap) bool { return g.number == k })
+		s.counts.restored++
+		y.place(k, h.timestamp-b.Age, b.Data, false, f)
+	}
+	y.place(n, h.timestamp, primary, h.marker, f)
+}
+
+// place puts a frame into the cache.
+func (y *layer) place(n uint64, timestamp uint32, frame []byte, marker bool, f *format) {
+	copy(y.cache.Reserve(len(frame)), frame)
+	y.commit(n, len(frame), meta{timestamp: timestamp, look: f.codec.Look(frame, marker)})
+}
+
+const (
+	// From these shares of lost packets on, a packet repeats one, two, three before it. Of independent losses a tenth, two repeats
+	// leave one in a thousand unmended.
+	lossOfOne, lossOfTwo, lossOfThree = 0.005, 0.06, 0.25
+	// lossFades is how long a line is remembered to lose: bursts come again.
+	lossFades = 15 * time.Second
+	// maxRedundant is the most that such a packet may hold, in bytes, so that it is never cut on its way.
+	maxRedundant = 1000
+)
+
+// protect decides how many frames before it each packet repeats.
+func (d *DownTrack) protect() {
+	if d.bound == nil || d.bound.redKind == 0 {
+		return
+	}
+	loss, now := d.reportedLoss, d.link.shard.now
+	if d.bound.twcc != 0 && d.link.estimator != nil {
+		loss, _ = d.link.estimator.Loss()
+	}
+	d.loss = max(loss, d.loss-d.loss*float64(now-d.protected)/float64(lossFades))
+	d.protected = now
+	switch {
+	case d.loss < lossOfOne:
+		d.repeats = 0
+	case d.loss < lossOfTwo:
+		d.repeats = 1
+	case d.loss < lossOfThree:
+		d.repeats = 2
+	default:
+		d.repeats = 3
+	}
+}
+
+// older counts the frames that packet n will repeat.
+func (d *DownTrack) older(y *layer, n uint64, frame int, timestamp uint32) uint8 {
+	size := frame
+	for i := range d.repeats {
+		b, ok := d.block(y, n-uint64(i)-1, timestamp)
+		if size += 4 + len(b.Data); !ok || size > maxRedundant {
+			return i
+		}
+	}
+	return d.repeats
+}
+
+func (d *DownTrack) block(y *layer, n uint64, timestamp uint32) (rtpmap.Block, bool) {
+	cached, m, ok := y.cache.Get(n)
+	if !ok || !m.look.Media {
+		return rtpmap.Block{}, false
+	}
+	b := rtpmap.Block{Age: timestamp - m.timestamp, Data: cached[m.payload:]}
+	return b, b.Fits()
+}
+
+// payload gives what goes out of packet n: the same each time. It says no when a frame that it repeated is not there any more.
+func (d *DownTrack) payload(y *layer, n uint64, older uint8) (kind uint8, payload []byte, ok bool) {
+	cached, m, ok := y.cache.Get(n)
+	if !ok {
+		return 0, nil, false
+	}
+	if older == 0 {
+		return d.bound.kind, cached[m.payload:], true
+	}
+	s := d.link.shard
+	blocks := s.blocks[:older]
+	for i := range blocks {
+		if blocks[i], ok = d.block(y, n-uint64(older)+uint64(i), m.timestamp); !ok {
+			return 0, nil, false
+		}
+	}
+	return d.bound.redKind, rtpmap.AppendRED(s.red[:0], d.bound.kind, blocks, cached[m.payload:]), true
+}
