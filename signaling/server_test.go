@@ -92,9 +92,12 @@ func (h *house) pass(c control.Claims) control.Pass {
 	return p
 }
 
+// dial takes a seat: it is in the room when this returns.
 func (h *house) dial(ctx context.Context, c control.Claims) *signaltest.Client {
 	h.t.Helper()
-	return h.dialWith(ctx, signaltest.Options{Ticket: h.pass(c).Ticket})
+	client := h.dialWith(ctx, signaltest.Options{Ticket: h.pass(c).Ticket})
+	await(h.t, ctx, client, "joined", nil)
+	return client
 }
 
 func (h *house) dialWith(ctx context.Context, o signaltest.Options) *signaltest.Client {
@@ -315,7 +318,7 @@ func TestBehindALockedDoorNobodyNewWaits(t *testing.T) {
 	must(t, rooms.Lock(ctx, "room", true))
 	await(t, ctx, doctor, "lock", func(m signaltest.Message) bool { return m.Locked })
 
-	stranger := h.dial(ctx, waiting("stranger"))
+	stranger := h.dialWith(ctx, signaltest.Options{Ticket: h.pass(waiting("stranger")).Ticket})
 	if m := await(t, ctx, stranger, "error", nil); m.Code != "room_locked" || !m.Fatal {
 		t.Fatalf("got %+v", m)
 	}
