@@ -177,3 +177,22 @@ func TestARepeatedPacketOfREDIsTheSame(t *testing.T) {
 		}
 	}
 }
+
+// A burst that is larger than the cache goes out whole: what would fall out of the cache is sent on before.
+func TestABurstLargerThanTheCacheGoesOutWhole(t *testing.T) {
+	r := newRig(t)
+	a, b := r.connect(gcm), r.connect(gcm)
+	a.publish()
+	b.subscribe(a.track(Camera), 5000, true)
+	const burst = 150
+	r.at(0, func() {
+		for n := range uint16(burst) {
+			p := vp8(n, 3000, n == 0, n == 0, n == burst-1)
+			p.Payload = append(p.Payload, make([]byte, 1000)...)
+			a.link.receive(a.seal(p))
+		}
+	})
+	if n := r.counts.packetsOut; n != burst { // more than the other end's kernel keeps for it
+		t.Fatalf("%d of %d went out", n, burst)
+	}
+}

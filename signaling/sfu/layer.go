@@ -42,6 +42,7 @@ type layer struct {
 	cache      *rtpcache.Cache[meta]
 	descriptor rtpmap.Descriptor
 	pending    []uint64 // came with this batch
+	unsent     int      // their bytes
 	began      bool
 	newest     uint64 // extended sequence number
 	key        uint64 // first packet of the newest key frame; 0 if there was none
@@ -179,6 +180,26 @@ func (y *layer) commit(n uint64, size int, m meta) {
 		s.fanout = append(s.fanout, y)
 	}
 	y.pending = append(y.pending, n)
+	y.unsent += size
+}
+
+// reserve gives room for a packet in the cache. What would fall out of it before it was sent on is sent on now: a burst may be
+// larger than a cache that fits the stream.
+func (y *layer) reserve(n int) []byte {
+	if y.unsent+2*maxPacket > y.cache.Size() || len(y.pending) >= y.cache.Packets() {
+		y.drain()
+	}
+	return y.cache.Reserve(n)
+}
+
+// drain sends on what is pending.
+func (y *layer) drain() {
+	for _, d := range y.track.downs {
+		for _, n := range y.pending {
+			d.forward(y, n)
+		}
+	}
+	y.pending, y.unsent = y.pending[:0], 0
 }
 
 // count gives the packet its extended number, 0 when it is of no use, and notes what is missing.

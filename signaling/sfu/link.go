@@ -322,7 +322,7 @@ func (l *link) receiveRTP(b []byte) {
 			return
 		}
 		if st.layer != nil && !st.repair {
-			room = st.layer.cache.Reserve(len(b))[:0]
+			room = st.layer.reserve(len(b))[:0]
 		}
 	}
 	plain, err := l.in.open(room, b, h.payload, h.ssrc, number)
@@ -350,7 +350,7 @@ func (l *link) receiveRTP(b []byte) {
 			return
 		}
 		if !st.repair {
-			room = st.layer.cache.Reserve(len(plain))[:len(plain)]
+			room = st.layer.reserve(len(plain))[:len(plain)]
 			copy(room, plain)
 			plain = room
 		}
@@ -380,7 +380,7 @@ func (l *link) repaired(y *layer, plain []byte) []byte {
 	if f == nil || !f.repair || h.end-h.payload < 2 { // padding alone probes the line
 		return nil
 	}
-	room := y.cache.Reserve(len(plain))
+	room := y.reserve(len(plain))
 	h.sequence = binary.BigEndian.Uint16(plain[h.payload:])
 	h.kind, h.ssrc = f.apt, y.ssrc
 	copy(room, plain[:h.payload])

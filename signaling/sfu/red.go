@@ -13,8 +13,9 @@ import (
 // unpack takes the frames of RED packet n. Those before it that did not come are now there.
 func (y *layer) unpack(n uint64, h *rtpHeader, payload []byte, f *format) {
 	s := y.track.link.shard
+	var room [rtpmap.MaxBlocks]rtpmap.Block
 	// Where the packet lies is where the cache puts what comes next.
-	older, primary, ok := rtpmap.ReadRED(s.blocks[:0], append(s.red[:0], payload...))
+	older, primary, ok := rtpmap.ReadRED(room[:0], append(s.scratch[:0], payload...))
 	if !ok {
 		s.counts.malformed++
 		return
@@ -37,7 +38,7 @@ func (y *layer) unpack(n uint64, h *rtpHeader, payload []byte, f *format) {
 
 // place puts a frame into the cache.
 func (y *layer) place(n uint64, timestamp uint32, frame []byte, marker bool, f *format) {
-	copy(y.cache.Reserve(len(frame)), frame)
+	copy(y.reserve(len(frame)), frame)
 	y.commit(n, len(frame), meta{timestamp: timestamp, look: f.codec.Look(frame, marker)})
 }
 
@@ -104,12 +105,12 @@ func (d *DownTrack) payload(y *layer, n uint64, older uint8) (kind uint8, payloa
 	if older == 0 {
 		return d.bound.kind, cached[m.payload:], true
 	}
-	s := d.link.shard
-	blocks := s.blocks[:older]
+	var room [rtpmap.MaxBlocks]rtpmap.Block
+	blocks := room[:older]
 	for i := range blocks {
 		if blocks[i], ok = d.block(y, n-uint64(older)+uint64(i), m.timestamp); !ok {
 			return 0, nil, false
 		}
 	}
-	return d.bound.redKind, rtpmap.AppendRED(s.red[:0], d.bound.kind, blocks, cached[m.payload:]), true
+	return d.bound.redKind, rtpmap.AppendRED(d.link.shard.red[:0], d.bound.kind, blocks, cached[m.payload:]), true
 }

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/pion/ice/v4"
-
-	"yuanzhen/signaling/sfu/rtpmap"
 )
 
 // shard is a UDP socket with all media of the rooms placed on it. Packets of media never reach pion: they are decrypted,
@@ -42,7 +40,6 @@ type shard struct {
 	scratch [maxPacket]byte
 	report  [maxPacket]byte
 	red     [maxPacket]byte
-	blocks  [rtpmap.MaxBlocks]rtpmap.Block
 }
 
 // tickEvery is how often requests for lost packets and reports are looked after.
@@ -183,12 +180,7 @@ func (s *shard) admits(b []byte, from address) bool {
 // one address.
 func (s *shard) emit() {
 	for _, y := range s.fanout {
-		for _, d := range y.track.downs {
-			for _, n := range y.pending {
-				d.forward(y, n)
-			}
-		}
-		y.pending = y.pending[:0]
+		y.drain()
 	}
 	s.fanout = s.fanout[:0]
 	s.socket.flush()

@@ -27,6 +27,10 @@ func New[M any](size, packets int) *Cache[M] {
 	return &Cache[M]{bytes: make([]byte, size), slots: make([]slot[M], packets)}
 }
 
+// Size and Packets are what it holds.
+func (c *Cache[M]) Size() int    { return len(c.bytes) }
+func (c *Cache[M]) Packets() int { return len(c.slots) }
+
 // Reserve gives room for a packet of at most n bytes, at the cost of the oldest. It holds until Reserve is called again; Commit
 // makes it a packet. A cache smaller than n gives nothing.
 func (c *Cache[M]) Reserve(n int) []byte {
