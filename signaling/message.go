@@ -124,7 +124,7 @@ type (
 		Rung string `json:"rung"`
 	}
 	plainMessage struct {
-		Type string `json:"type"` // "pong", "removed", "closed"
+		Type string `json:"type"` // "pong", "prepare", "removed", "closed"
 	}
 	errorMessage struct {
 		Type  string `json:"type"` // "error"

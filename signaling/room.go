@@ -14,6 +14,8 @@ const (
 	// resumeWindow is how long a seat whose socket was lost is expected back.
 	resumeWindow = 30 * time.Second
 	maxSeats     = 256
+	// maxPrepared of those who wait have connections: in a visit one, in a consult a few.
+	maxPrepared = 8
 	// Kept messages and log together stay below maxQueue, so that a newcomer is not dropped as a slow reader.
 	maxKept     = 128 << 10 // bytes of the latest message of each topic
 	maxTopics   = 256
@@ -124,14 +126,46 @@ func (r *room) enter(c control.Claims, m fromClient, cn *conn, now time.Time) (*
 	case resumed && s.peer != nil:
 		s.peer.Repeat()
 	}
+	r.prepare()
 	r.tell(s)
 	r.hub.event(control.SeatJoined, r, s, now)
 	return s, nil
 }
 
-// startMedia gives an admitted seat its transports and the tracks of the others.
+// startMedia lets the media of an admitted seat pass.
 func (r *room) startMedia(s *seat) {
-	s.peer = r.hub.engine.NewPeer(string(r.name), sfu.Rights{Publish: s.claims.Publish, Subscribe: s.claims.Subscribe}, media{s})
+	if s.peer != nil {
+		s.peer.Release()
+		return
+	}
+	s.peer = r.hub.engine.NewPeer(string(r.name), s.rights(), media{s})
+	r.subscribe(s)
+}
+
+// prepare makes the connections of those who wait while somebody is in the room who may let them in: on a bad line that takes
+// many seconds, and so they pass before anybody looks at the clock. Media pass with the admission.
+func (r *room) prepare() {
+	if !slices.ContainsFunc(r.seats, func(s *seat) bool { return s.admitted && s.conn != nil && s.claims.Publish }) {
+		return
+	}
+	prepared := 0
+	for _, s := range r.seats {
+		if s.admitted || s.conn == nil {
+			continue
+		}
+		if prepared++; prepared > maxPrepared {
+			return
+		}
+		if s.peer == nil {
+			s.peer = r.hub.engine.PreparePeer(string(r.name), s.rights(), media{s})
+			r.subscribe(s)
+			s.send(plainMessage{"prepare"})
+		}
+	}
+}
+
+// subscribe gives a seat the tracks of the others.
+func (r *room) subscribe(s *seat) {
 	r.each(func(other *seat) {
 		if other == s {
 			return
@@ -175,6 +209,7 @@ func (r *room) admit(id control.Seat) {
 	s.send(admittedMessage{Type: "admitted", Seats: r.others(s), Sequence: r.sequence, Locked: r.locked})
 	r.catchUp(s, 0, false)
 	r.startMedia(s)
+	r.prepare()
 	r.tell(s)
 }
 
@@ -397,7 +432,7 @@ func (r *room) point(s *seat, data []byte) {
 		return
 	}
 	r.each(func(other *seat) {
-		if other != s && other.peer != nil {
+		if other != s && other.admitted && other.peer != nil {
 			other.peer.SendPointer(string(raw))
 		}
 	})

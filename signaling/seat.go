@@ -29,7 +29,7 @@ type seat struct {
 	admitted bool
 	conn     *conn     // nil while the socket is lost
 	lost     time.Time // when it was
-	peer     *sfu.Peer // nil until admitted: a waiting seat has no transport at all
+	peer     *sfu.Peer // nil until admitted or prepared; a seat that waits alone has no transport at all
 	tracks   []*sfu.UpTrack
 	muted    map[sfu.Source]bool
 	line     lineView
@@ -49,6 +49,8 @@ func newSeat(r *room, c control.Claims, now time.Time) *seat {
 		muted: map[sfu.Source]bool{}, line: lineView{Pictures: true}, pointers: newBucket(maxPointerRate, now),
 	}
 }
+
+func (s *seat) rights() sfu.Rights { return sfu.Rights{Publish: s.claims.Publish, Subscribe: s.claims.Subscribe} }
 
 func (s *seat) id() control.Seat { return s.claims.Seat }
 
@@ -93,8 +95,13 @@ func (s *seat) handle(m fromClient, now time.Time) *refusal {
 	case "leave":
 		s.room.giveUp(s, "left", now)
 		return nil
-	case "publish", "answer", "candidate", "restart", "mute", "app", "choose", "quality", "line":
+	case "publish", "answer", "candidate", "restart": // what connections are made with
 		if s.peer == nil {
+			return errNotAdmitted
+		}
+		return s.act(m, now)
+	case "mute", "app", "choose", "quality", "line":
+		if !s.admitted {
 			return errNotAdmitted
 		}
 		return s.act(m, now)
@@ -102,7 +109,7 @@ func (s *seat) handle(m fromClient, now time.Time) *refusal {
 	return errMalformed
 }
 
-// act does what only an admitted seat may ask.
+// act does what takes a peer.
 func (s *seat) act(m fromClient, now time.Time) *refusal {
 	switch m.Type {
 	case "answer":
@@ -213,7 +220,7 @@ func (m media) Unpublished(up *sfu.UpTrack) {
 
 func (m media) Pointer(data []byte) {
 	m.locked(func() {
-		if m.pointers.take(m.room.hub.now()) {
+		if m.admitted && m.pointers.take(m.room.hub.now()) {
 			m.room.point(m.seat, data)
 		}
 	})

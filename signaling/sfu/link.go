@@ -29,6 +29,7 @@ type link struct {
 	ssrc  uint32 // under which we report
 
 	in, out *crypt // nil until DTLS is up
+	held    bool   // nothing passes: the client is not admitted yet
 	closed  bool
 
 	known  []address               // from which the client may speak
@@ -92,7 +93,9 @@ const (
 // newLink makes a connection whose media are ours.
 func (p *Peer) newLink() (*link, *webrtc.PeerConnection, error) {
 	e := p.engine
-	l := &link{shard: p.shard, peer: p, keys: &keyTap{}, lines: map[string]*linkTCPConn{}, flows: map[uint32]*stream{}, limit: rate.High}
+	l := &link{
+		shard: p.shard, peer: p, keys: &keyTap{}, held: p.held, lines: map[string]*linkTCPConn{}, flows: map[uint32]*stream{}, limit: rate.High,
+	}
 	var b [4]byte
 	_, _ = rand.Read(b[:]) // never fails
 	l.ssrc = binary.BigEndian.Uint32(b[:])
@@ -169,7 +172,7 @@ func (l *link) estimate() int {
 }
 
 // ready says whether packets can be sent.
-func (l *link) ready() bool { return l.out != nil && l.path && !l.closed }
+func (l *link) ready() bool { return l.out != nil && l.path && !l.held && !l.closed }
 
 // selected is told the path that ICE has chosen.
 func (l *link) selected(pair *webrtc.ICECandidatePair) {
@@ -289,7 +292,7 @@ func (l *link) close() {
 // receive takes a packet of media that came from the client, or says to.
 func (l *link) receive(b []byte) {
 	s := l.shard
-	if l.in == nil {
+	if l.in == nil || l.held {
 		s.counts.stray++
 		return
 	}

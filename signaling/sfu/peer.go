@@ -93,14 +93,22 @@ type Peer struct {
 	pending atomic.Int64 // tasks in the queue
 	closed  atomic.Bool  // run stops before the next task
 
-	pub publisher  // owned by run
-	sub subscriber // owned by run
+	held bool       // owned by run: no media pass
+	pub  publisher  // owned by run
+	sub  subscriber // owned by run
 }
 
 // NewPeer starts a peer in a room; only tracks of the same room can be subscribed to. Without the right to publish or subscribe it
 // does not even make that connection.
-func (e *Engine) NewPeer(room string, r Rights, h Handler) *Peer {
-	p := &Peer{engine: e, shard: e.shard(room), rights: r, handler: h, tasks: queue.New[func() error](), done: make(chan struct{})}
+func (e *Engine) NewPeer(room string, r Rights, h Handler) *Peer { return e.newPeer(room, r, false, h) }
+
+// PreparePeer is NewPeer for who is not admitted yet: connections are made, but no media pass until Release.
+func (e *Engine) PreparePeer(room string, r Rights, h Handler) *Peer { return e.newPeer(room, r, true, h) }
+
+func (e *Engine) newPeer(room string, r Rights, held bool, h Handler) *Peer {
+	p := &Peer{
+		engine: e, shard: e.shard(room), rights: r, handler: h, tasks: queue.New[func() error](), done: make(chan struct{}), held: held,
+	}
 	if r.Subscribe {
 		p.do(p.startSubscriber)
 	}
@@ -139,6 +147,22 @@ func (p *Peer) run() {
 func (p *Peer) do(task func() error) {
 	p.pending.Add(1)
 	p.tasks.Put(task)
+}
+
+// Release lets media pass a peer that was prepared.
+func (p *Peer) Release() {
+	p.do(func() error {
+		p.held = false
+		p.shard.lock()
+		defer p.shard.unlock()
+		for _, l := range []*link{p.pub.link, p.sub.link} {
+			if l != nil {
+				l.held = false
+				l.begin()
+			}
+		}
+		return nil
+	})
 }
 
 // Close ends both connections; it does not wait, see Done.
