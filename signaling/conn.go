@@ -9,11 +9,12 @@ import (
 )
 
 const (
-	maxQueue     = 256 << 10 // bytes that may wait for a slow reader before it is dropped
-	writeTime    = 5 * time.Second
-	pingEvery    = 5 * time.Second
-	readTime     = 15 * time.Second // three pings: a dead line is noticed
-	closingGrace = time.Second      // for the last messages to leave, and for the other side to hear them
+	maxQueue         = 256 << 10 // bytes that may wait for a slow reader before it is dropped
+	writeTime        = 5 * time.Second
+	pingEvery        = 5 * time.Second
+	readTime         = 15 * time.Second // three pings: a dead line is noticed
+	worthCompressing = 512              // bytes: most messages are smaller, and gain little
+	closingGrace     = time.Second      // for the last messages to leave, and for the other side to hear them
 )
 
 // conn is one WebSocket after its ticket was accepted. The handler's goroutine reads; write is the only
@@ -143,6 +144,7 @@ func (c *conn) emit(raw []byte) error {
 	if err := c.socket.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
 		return err
 	}
+	c.socket.EnableWriteCompression(len(raw) >= worthCompressing)
 	return c.socket.WriteMessage(websocket.TextMessage, raw)
 }
 

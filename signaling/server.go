@@ -10,6 +10,7 @@ import (
 	"crypto/tls"
 	"encoding/hex"
 	"errors"
+	"io"
 	"fmt"
 	"log/slog"
 	"net"
@@ -107,6 +108,8 @@ func New(o Options) *Server {
 		// Small buffers, shared for writing: sockets without a ticket must stay cheap.
 		ReadBufferSize: 1024, WriteBufferSize: 4096, WriteBufferPool: &sync.Pool{},
 		CheckOrigin: s.originAllowed,
+		// A session description is a third as long then, which on a thin line is a second. No context is kept between messages.
+		EnableCompression: true,
 	}
 	return s
 }
@@ -365,7 +368,7 @@ func (s *Server) serve(ws *websocket.Conn) {
 
 // readJoin reads the first message and judges its ticket.
 func (s *Server) readJoin(ws *websocket.Conn) (fromClient, control.Claims, *refusal) {
-	kind, raw, err := ws.ReadMessage()
+	kind, raw, err := read(ws)
 	if err != nil {
 		return fromClient{}, control.Claims{}, errNoTicket
 	}
@@ -413,7 +416,7 @@ func (s *Server) sit(ws *websocket.Conn, m fromClient, claims control.Claims) {
 	ws.SetPongHandler(func(string) error { return cn.listen() })
 	rate := newBucket(maxRate, time.Now())
 	for cn.listen() == nil {
-		kind, raw, err := ws.ReadMessage()
+		kind, raw, err := read(ws)
 		if err != nil {
 			return
 		}
@@ -425,6 +428,19 @@ func (s *Server) sit(ws *websocket.Conn, m fromClient, claims control.Claims) {
 			cn.send(refusal.message())
 		}
 	}
+}
+
+// read takes one message. The socket's own limit counts what comes over the wire, which may be compressed.
+func read(ws *websocket.Conn) (kind int, raw []byte, err error) {
+	kind, r, err := ws.NextReader()
+	if err != nil {
+		return kind, nil, err
+	}
+	raw, err = io.ReadAll(io.LimitReader(r, maxMessage+1))
+	if err == nil && len(raw) > maxMessage {
+		err = websocket.ErrReadLimit
+	}
+	return kind, raw, err
 }
 
 func judge(kind int, raw []byte, rate *bucket, seat *seat, now time.Time) *refusal {

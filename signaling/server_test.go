@@ -781,3 +781,36 @@ func memory() int64 {
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapInuse + m.StackInuse)
 }
+
+// A message is as long as what it unpacks to.
+func TestACompressedMessageIsNotLongerThanOthers(t *testing.T) {
+	h, ctx := open(t), soon(t)
+	dialer := websocket.Dialer{EnableCompression: true}
+	ws, resp, err := dialer.DialContext(ctx, h.url, nil)
+	must(t, err)
+	defer ws.Close()
+	resp.Body.Close()
+	if !strings.Contains(resp.Header.Get("Sec-Websocket-Extensions"), "permessage-deflate") {
+		t.Fatalf("not agreed on: %v", resp.Header)
+	}
+	must(t, ws.WriteJSON(map[string]any{"type": "join", "version": 1, "ticket": h.pass(host("a")).Ticket}))
+	for joined := false; !joined; {
+		var m signaltest.Message
+		must(t, ws.ReadJSON(&m))
+		joined = m.Type == "joined"
+	}
+	must(t, ws.WriteMessage(websocket.TextMessage, []byte(`{"type":"ping"`+strings.Repeat(" ", 20<<20)+`}`)))
+	must(t, ws.SetReadDeadline(time.Now().Add(15*time.Second)))
+	for {
+		var m signaltest.Message
+		if err := ws.ReadJSON(&m); err != nil {
+			if timeout := net.Error(nil); errors.As(err, &timeout) && timeout.Timeout() {
+				t.Fatal("20 MB were taken")
+			}
+			return
+		}
+		if m.Type == "pong" {
+			t.Fatal("20 MB were answered")
+		}
+	}
+}

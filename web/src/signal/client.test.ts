@@ -45,12 +45,18 @@ class FakePeer {
   closed = false
   restarts = 0
   transceivers: { mid: string; direction: string; sender: object; receiver: object }[] = []
+  sent: (string | null)[] = [] // what each sender was given last
   onconnectionstatechange: (() => void) | null = null
 
   constructor(readonly servers: RTCIceServer[]) {}
 
-  addTransceiver(track: { kind: string }) {
-    const sender = { replaceTrack: async () => {}, getParameters: () => ({}), setParameters: async () => {} }
+  addTransceiver(given: { kind: string } | string) {
+    const track = typeof given === 'string' ? { kind: given } : given
+    const at = this.sent.push(typeof given === 'string' ? null : given.kind) - 1
+    const replaceTrack = async (next: { kind: string } | null) => {
+      this.sent[at] = next?.kind ?? null
+    }
+    const sender = { replaceTrack, getParameters: () => ({}), setParameters: async () => {} }
     const transceiver = { mid: String(this.transceivers.length), direction: 'sendonly', sender, receiver: { track } }
     this.transceivers.push(transceiver)
     return transceiver
@@ -221,6 +227,23 @@ describe('the states of a seat', () => {
     expect(socket.said('publish')).toEqual([
       { type: 'publish', offer: 1, sdp: 'offer', sections: [{ mid: '0', source: 'microphone' }] },
     ])
+  })
+
+  it('waiting --prepare--> waiting: connections are made and send nothing, then --admitted--> live without another offer', async () => {
+    const w = world()
+    w.client.publish('microphone', track())
+    const socket = await w.enter(joined({ seat: { ...me, presence: 'waiting' }, seats: [] }))
+    socket.say({ type: 'prepare' })
+    await w.settle()
+    expect(socket.said('publish')).toHaveLength(1)
+    expect(w.peers[0]?.sent).toEqual([null])
+    expect(w.phases).toEqual(['connecting', 'waiting'])
+    socket.say({ type: 'published', offer: 1, sdp: 'answer' })
+    socket.say({ type: 'admitted', seats: [other], seq: 0, locked: false })
+    await w.settle()
+    expect(w.phases).toEqual(['connecting', 'waiting', 'live'])
+    expect(w.peers[0]?.sent).toEqual(['audio'])
+    expect(socket.said('publish')).toHaveLength(1)
   })
 
   it('live --socket lost--> reconnecting --joined--> live, at once, with a new ticket and what was seen', async () => {

@@ -113,7 +113,7 @@ const socketOpen = 1 // WebSocket.OPEN
 const tick = 500
 const silence = 1500 // without a word or a packet for so long, the line counts as lost: it is shown within 2 s
 const dead = 5000 // and the socket is given up
-const joinTime = 5000
+const joinTime = 8000 // four round trips, of which a bad line loses some
 const askTime = 8000 // for a ticket
 const maxBackoff = 2000
 const maxOutbox = 100
@@ -144,6 +144,7 @@ export class SignalClient {
   private attempts = 0
   private refusals = 0
   private wasAdmitted = false
+  private prepared = false // we wait, and connections can be made
   private readonly local = new Map<Source, LocalTrack>()
   private remote: RemoteTrack[] = []
   private readonly flow = new Map<string, { packets: number; at: number }>()
@@ -347,6 +348,10 @@ export class SignalClient {
       case 'joined':
         this.joined(message)
         break
+      case 'prepare':
+        this.prepared = true
+        this.sendTracks()
+        break
       case 'admitted':
         if (this.link.at === 'joined') this.link = { ...this.link, admitted: true }
         this.view = { ...this.view, seats: message.seats, locked: message.locked }
@@ -412,8 +417,10 @@ export class SignalClient {
   /** We are admitted, for the first time or again. */
   private begin(): void {
     this.wasAdmitted = true
-    if (this.media) this.media.resumed()
-    else this.sendTracks()
+    if (this.media) {
+      this.media.release(this.local)
+      this.media.resumed()
+    } else this.sendTracks()
     this.line.begin()
     const outbox = this.outbox
     this.outbox = []
@@ -455,12 +462,13 @@ export class SignalClient {
   }
 
   private sendTracks(): void {
-    if (this.link.at !== 'joined' || !this.link.admitted || !this.view.rights.publish) return
+    if (this.link.at !== 'joined' || !(this.link.admitted || this.prepared) || !this.view.rights.publish) return
     if (this.local.size > 0 || this.media) this.ready().setTracks(this.local)
   }
 
   private ready(): Media {
-    this.media ??= new Media(() => this.env.peer(this.servers), {
+    if (this.media) return this.media
+    this.media = new Media(() => this.env.peer(this.servers), {
       send: (message) => this.send(message),
       tracks: (tracks) => {
         this.remote = tracks
@@ -473,6 +481,7 @@ export class SignalClient {
         this.reconnect()
       },
     })
+    if (this.link.at === 'joined' && !this.link.admitted) this.media.hold()
     return this.media
   }
 
@@ -492,6 +501,7 @@ export class SignalClient {
   }
 
   private forget(): void {
+    this.prepared = false
     this.media?.close()
     this.media = undefined
     this.generation++
@@ -565,7 +575,8 @@ export class SignalClient {
     if (this.link.at !== 'joined') return true
     const packet = Math.max(0, ...[...this.flow.values()].map((f) => f.at))
     const quiet = now - Math.max(this.heard, this.link.since, packet) > silence
-    return quiet || (this.media?.states() ?? []).some((s) => s === 'disconnected' || s === 'failed')
+    const states = this.link.admitted ? (this.media?.states() ?? []) : []
+    return quiet || states.some((s) => s === 'disconnected' || s === 'failed')
   }
 
   private refresh(): void {

@@ -38,12 +38,18 @@ describe('what is sent', () => {
 function bench() {
   const said: ClientMessage[] = []
   const applied: (typeof settings)['720p'][] = []
+  const repeated: boolean[] = []
+  const kept: (number | undefined)[] = []
   let counters: Counters = { ...nothingCounted }
   const parts: LineParts = {
     media: () =>
       ({
         counters: async (at: number) => ({ ...counters, at }),
-        apply: (s: (typeof applied)[0]) => applied.push(s),
+        apply: (s: (typeof applied)[0], redundant: boolean) => {
+          applied.push(s)
+          repeated.push(redundant)
+        },
+        keepSound: (ms: number | undefined) => kept.push(ms),
       }) as unknown as Media,
     send: (message) => said.push(message),
     others: () => [{ seat: 'doctor', name: '', role: 'host', tracks: [], ...seat('720p') }],
@@ -60,7 +66,7 @@ function bench() {
     }
   }
   let at = 10_000
-  return { line, said, applied, pass }
+  return { line, said, applied, repeated, kept, pass }
 }
 
 describe('a line that is measured', () => {
@@ -85,6 +91,21 @@ describe('a line that is measured', () => {
     await pass(8, () => ({ available: 30_000 }))
     expect(line.view().sends).toBe('audio')
     expect(applied.at(-1)).toBe(settings.audio)
+  })
+  it('has sound repeated while packets are lost, and keeps it until the repetition can have come', async () => {
+    const { line, repeated, kept, pass } = bench()
+    line.begin()
+    await pass(6, (c) => ({ packetsReceived: c.packetsReceived + 100 }))
+    expect(repeated.at(-1)).toBe(false)
+    expect(kept.at(-1)).toBe(undefined)
+    await pass(4, (c) => ({ lossSent: 0.1, packetsReceived: c.packetsReceived + 97, packetsLost: c.packetsLost + 3 }))
+    expect(repeated.at(-1)).toBe(true)
+    expect(kept.at(-1)).toBe(80)
+    await pass(16, (c) => ({ lossSent: 0, packetsReceived: c.packetsReceived + 100 }))
+    expect(repeated.at(-1)).toBe(true)
+    await pass(8, (c) => ({ packetsReceived: c.packetsReceived + 100 }))
+    expect(repeated.at(-1)).toBe(false)
+    expect(kept.at(-1)).toBe(undefined)
   })
   it('reports every ten seconds', async () => {
     const { line, said, pass } = bench()

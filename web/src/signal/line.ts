@@ -31,6 +31,10 @@ export const settings: Record<Rung, Setting> = {
 }
 
 const every = 2000
+const lossy = 0.01 // of the packets: from here on sound is repeated
+const lossless = 0.003
+const calm = 20_000 // ms without loss until it is not
+const spare = 40 // ms that sound is kept beyond the packets that may mend a gap
 const reportEvery = 10_000
 const remembered = 'yz.rung'
 
@@ -57,6 +61,15 @@ export function sending(up: Rung, others: readonly Pick<Seat, 'line' | 'presence
   return { rung, stills: stills || (up === 'still' && rung === 'still') }
 }
 
+/** Sound is repeated since loss was seen, until there was none for a while. */
+type Repeating = { loss: number; at: number }
+
+const repeating = (before: Repeating | undefined, { loss, at }: Repeating): Repeating | undefined => {
+  if (loss > lossy) return { loss: Math.max(loss, (before?.loss ?? 0) * 0.9), at }
+  if (before && loss > lossless) return { ...before, at }
+  return before && at - before.at < calm ? before : undefined
+}
+
 export type LineParts = {
   media: () => Media | undefined
   send: (message: ClientMessage) => void
@@ -76,6 +89,8 @@ export class Line {
   private said = ''
   private asking = false
   private soundOnly = false
+  private redundant: Repeating | undefined
+  private kept: Repeating | undefined
   private readonly stills: Camera
 
   constructor(private readonly parts: LineParts) {
@@ -125,8 +140,17 @@ export class Line {
       const counters = await media.counters(now)
       const before = this.before
       this.before = counters
-      this.up = step(this.up ?? start(firstRung(), now), upward(counters))
-      if (before) this.down = step(this.down ?? start('720p', now), downward(counters, before))
+      const up = upward(counters)
+      this.up = step(this.up ?? start(firstRung(), now), up)
+      this.redundant = repeating(this.redundant, up)
+      if (before) {
+        const down = downward(counters, before)
+        this.down = step(this.down ?? start('720p', now), down)
+        this.kept = repeating(this.kept, down)
+        // The server repeats the one or two packets before: they have to come before they are played.
+        const packet = moves(this.view().takes) ? 20 : 60
+        media.keepSound(this.kept && spare + packet * (this.kept.loss > 0.06 ? 3 : 2))
+      }
       this.report(counters)
       this.act()
     } finally {
@@ -154,9 +178,10 @@ export class Line {
       this.parts.changed()
     }
     const { rung, stills } = sending(this.up?.rung ?? firstRung(), this.parts.others())
-    if (rung !== this.applied) {
-      this.applied = rung
-      this.parts.media()?.apply(settings[rung])
+    const applied = `${rung} ${this.redundant !== undefined}`
+    if (applied !== this.applied) {
+      this.applied = applied
+      this.parts.media()?.apply(settings[rung], this.redundant !== undefined)
       this.parts.changed()
     }
     const camera = this.parts.camera()

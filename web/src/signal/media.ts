@@ -2,7 +2,7 @@
 import { type Setting, settings } from './line'
 import { type ClientMessage, type OfferedTrack, type PointerMessage, parse, type Side, type Source } from './protocol'
 import { type Counters, nothingCounted } from './quality'
-import { askOfSound } from './sdp'
+import { askOfSound, relayed } from './sdp'
 
 export type LocalTrack = { track: MediaStreamTrack; muted: boolean }
 export type RemoteTrack = OfferedTrack & { track: MediaStreamTrack }
@@ -38,6 +38,9 @@ export class Media {
   private restart = false
   private closed = false
   private setting: Setting = settings['360p']
+  private redundant = false
+  private answer = ''
+  private held = false
   private pubWork: Promise<void> = Promise.resolve()
   private subWork: Promise<void> = Promise.resolve()
 
@@ -62,6 +65,18 @@ export class Media {
     this.sub.close()
   }
 
+  /** Makes connections on which nothing is sent yet. */
+  hold(): void {
+    this.held = true
+  }
+
+  /** Begins to send. */
+  release(tracks: ReadonlyMap<Source, LocalTrack>): void {
+    if (!this.held) return
+    this.held = false
+    this.setTracks(tracks)
+  }
+
   /** Sends exactly these tracks; what is already sent under a source is replaced without negotiation. */
   setTracks(tracks: ReadonlyMap<Source, LocalTrack>): void {
     this.queuePub(async () => {
@@ -74,7 +89,7 @@ export class Media {
           known.direction = 'inactive'
           changed = true
         } else if (local && known) {
-          await known.sender.replaceTrack(local.track)
+          await known.sender.replaceTrack(this.held ? null : local.track)
           changed = changed || known.direction === 'inactive'
           known.direction = 'sendonly'
         } else if (local) {
@@ -89,7 +104,12 @@ export class Media {
 
   private addSender(source: Source, track: MediaStreamTrack): RTCRtpTransceiver {
     if (source === 'screen') track.contentHint = 'detail'
-    const transceiver = this.pub.addTransceiver(track, { direction: 'sendonly', sendEncodings: [encodings[source]] })
+    const transceiver = this.pub.addTransceiver(this.held ? track.kind : track, {
+      direction: 'sendonly',
+      sendEncodings: [encodings[source]],
+    })
+    const codecs = relayed(globalThis.RTCRtpSender?.getCapabilities?.(track.kind)?.codecs ?? [])
+    if (codecs.length > 0) transceiver.setCodecPreferences?.(codecs)
     if (track.kind === 'video') {
       const parameters = transceiver.sender.getParameters()
       // A face that moves is worth more than a sharp still; letters on a screen must stay readable.
@@ -124,10 +144,15 @@ export class Media {
   published(offer: number, sdp: string): void {
     this.queuePub(async () => {
       if (offer !== this.offer || offer === this.answered) return
-      await this.pub.setRemoteDescription({ type: 'answer', sdp: askOfSound(sdp, this.setting.narrow) })
+      this.answer = sdp
+      await this.pub.setRemoteDescription(this.asked())
       this.answered = offer
       if (this.again) await this.sendOffer()
     })
+  }
+
+  private asked(): RTCSessionDescriptionInit {
+    return { type: 'answer', sdp: askOfSound(this.answer, { narrow: this.setting.narrow, redundant: this.redundant }) }
   }
 
   offered(offer: number, sdp: string, tracks: readonly OfferedTrack[]): void {
@@ -185,14 +210,26 @@ export class Media {
     return counts
   }
 
-  /** Tells the encoders what the line carries. */
-  apply(setting: Setting): void {
-    const packets = this.setting.narrow !== setting.narrow
+  /** Tells the encoders what the line carries, and whether it loses so much that sound is sent twice. */
+  apply(setting: Setting, redundant: boolean): void {
+    const packing = this.setting.narrow !== setting.narrow || this.redundant !== redundant
     this.setting = setting
+    this.redundant = redundant
     this.queuePub(async () => {
       await this.tune()
-      if (packets && this.senders.has('microphone')) await this.negotiate()
+      // Between the browser and itself: to the server nothing changes, and the line has better to do. While an offer is
+      // unanswered, its answer brings it.
+      if (!packing || this.answer === '' || this.offer !== this.answered) return
+      await this.pub.setLocalDescription(await this.pub.createOffer())
+      await this.pub.setRemoteDescription(this.asked())
     })
+  }
+
+  /** How long sound is kept before it is played, so that what mends a gap comes in time; undefined lets the browser choose. */
+  keepSound(ms: number | undefined): void {
+    for (const { receiver } of this.sub.getTransceivers()) {
+      if (receiver.track.kind === 'audio') (receiver as Receiver).jitterBufferTarget = ms ?? null
+    }
   }
 
   private async tune(): Promise<void> {
@@ -267,6 +304,7 @@ export class Media {
 }
 
 /** What lib.dom does not name. */
+type Receiver = RTCRtpReceiver & { jitterBufferTarget?: number | null }
 type LocalCandidate = { candidateType: RTCIceCandidateType; protocol?: string }
 
 async function list(pc: RTCPeerConnection): Promise<RTCStats[]> {

@@ -72,6 +72,8 @@ export type ServerMessage =
       seq: number
       locked: boolean
     }
+  /** We wait, and somebody is there who may let us in: connections can be made. */
+  | { type: 'prepare' }
   | { type: 'admitted'; seats: Seat[]; seq: number; locked: boolean }
   | { type: 'lock'; locked: boolean }
   | { type: 'seat'; seat: Seat }

@@ -1,12 +1,45 @@
-// What the answer to our offer asks of our encoder of sound (RFC 7587 §6, RFC 8866 §6.4). Pure.
+// What we offer, and what the answer to our offer asks of our encoder of sound (RFC 7587 §6, RFC 8866 §6.4, RFC 2198). Pure.
 
-/** Silence is not sent; and on a narrow line longer packets, since at 50 a second their headers weigh more than the voice. */
-export function askOfSound(answer: string, narrow: boolean): string {
+/** How our sound is packed. */
+export type Packing = {
+  /** Long packets: at 50 a second their headers weigh more than the voice. */
+  narrow: boolean
+  /** Each packet repeats the one before it. */
+  redundant: boolean
+}
+
+/** Silence is not sent; the rest as the line asks. Of the formats the browser sends the first that it may. */
+export function askOfSound(answer: string, { narrow, redundant }: Packing): string {
   const opus = /^a=rtpmap:(\d+) opus\/48000/im.exec(answer)?.[1]
   if (opus === undefined) return answer
   const fmtp = new RegExp(`^(a=fmtp:${opus} [^\\r\\n]*)(\\r?\\n)`, 'im')
-  return answer.replace(fmtp, (_, line: string, end: string) => {
+  const asked = answer.replace(fmtp, (_, line: string, end: string) => {
     const silence = line.includes('usedtx') ? '' : ';usedtx=1'
     return `${line}${silence}${end}${narrow ? `a=ptime:60${end}` : ''}`
+  })
+  const red = new RegExp(`^a=fmtp:(\\d+) ${opus}/${opus}`, 'im').exec(asked)?.[1]
+  if (!redundant || red === undefined) return asked
+  return asked.replace(/^(m=audio \S+ \S+)((?: \d+)+)/gim, (all, head: string, list: string) => {
+    const formats = list.trim().split(' ')
+    if (!formats.includes(red)) return all
+    return `${head} ${[red, ...formats.filter((format) => format !== red)].join(' ')}`
+  })
+}
+
+/** What the server relays (signaling/PROTOCOL.md §3): the rest of what a browser knows would only make offers long. */
+export function relayed<Codec extends { mimeType: string; sdpFmtpLine?: string | undefined }>(
+  codecs: readonly Codec[],
+): Codec[] {
+  return codecs.filter(({ mimeType, sdpFmtpLine = '' }) => {
+    switch (mimeType.toLowerCase()) {
+      case 'video/h264':
+        return sdpFmtpLine.includes('packetization-mode=1') && /profile-level-id=42/i.test(sdpFmtpLine)
+      case 'video/vp9':
+        return !/profile-id=[1-9]/.test(sdpFmtpLine)
+      case 'video/av1':
+        return !/profile=[1-9]/.test(sdpFmtpLine)
+      default:
+        return ['audio/opus', 'audio/red', 'video/vp8', 'video/rtx'].includes(mimeType.toLowerCase())
+    }
   })
 }
