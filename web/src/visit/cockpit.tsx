@@ -151,6 +151,7 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
   const [bringing, setBringing] = useState(false)
   const view = room.view.value
   const inRoom = visit.value !== undefined && running(visit.value)
+  const waits = visit.value?.state === 'checked_in'
 
   useEffect(
     () => () => {
@@ -161,8 +162,10 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
   )
   useEffect(() => {
     if (inRoom) void devices.open().then(() => room.join())
+    // The connections of both are made while the patient waits; camera and microphone open with the admission.
+    else if (waits) room.join()
     else room.leave()
-  }, [inRoom, room, devices])
+  }, [inRoom, waits, room, devices])
 
   const draft = visit.value?.prescriptions.find((one) => one.state === 'draft')
   useKeys({
@@ -212,7 +215,7 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
         </div>
         <ProblemNote problem={deed.problem} />
         <div class="camera-side">
-          <Stage view={view} idle={idle} />
+          <Stage view={inRoom ? view : { ...view, phase: 'idle' }} idle={idle} />
           <div class="keys">
             {current.state === 'checked_in' && (
               <Button look="primary" busy={deed.busy} onPress={() => act('admit')} test="admit">
