@@ -2,8 +2,14 @@ package consult
 
 import (
 	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"yuanzhen/consult/eligibility"
+	"yuanzhen/internal/fault"
 	"yuanzhen/internal/httpapi"
 	"yuanzhen/internal/ids"
 )
@@ -13,6 +19,13 @@ func (s *Service) policyRoutes(api *httpapi.API) {
 		Summary: "The rules in force here, in the order of evaluation, with citations and stories"}, s.readRules)
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/policies", Action: "policy.read",
 		Summary: "First-visit policies, every version, the newest first"}, s.listPolicies)
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/policies/doctors", Action: "policy.draft",
+		Summary: "Doctors of the own places that a whitelist could name"}, s.listPolicyDoctors)
+	httpapi.Raw(api, httpapi.Op{Method: "POST", Path: "/api/v1/policies/files", Action: "policy.draft", Status: 201, MaxBytes: maxEvidence + 64<<10,
+		Summary: "Keep an approval document (multipart: file); sent again it is the same"}, s.keepPolicyFile)
+	httpapi.Raw(api, httpapi.Op{Method: "GET", Path: "/api/v1/policies/{id}/file", Action: "policy.read",
+		Summary: "The approval document of a version",
+		Params:  []*huma.Param{{Name: "id", In: "path", Required: true, Schema: &huma.Schema{Type: "string", Format: "uuid"}}}}, s.readPolicyFile)
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/policies/{id}", Action: "policy.read",
 		Summary: "One version of a policy with its life"}, s.readPolicy)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/policies", Action: "policy.draft", Status: 201,
@@ -61,6 +74,43 @@ type policyOut struct{ Body Policy }
 func (s *Service) readPolicy(ctx context.Context, in *PolicyPath) (*policyOut, error) {
 	p, err := s.Policy(ctx, in.ID)
 	return &policyOut{p}, err
+}
+
+type policyDoctorsIn struct {
+	Name string `query:"name" maxLength:"50"`
+}
+
+type policyDoctorsOut struct{ Body []ListedDoctor }
+
+func (s *Service) listPolicyDoctors(ctx context.Context, in *policyDoctorsIn) (*policyDoctorsOut, error) {
+	list, err := s.PolicyDoctors(ctx, strings.TrimSpace(in.Name))
+	return &policyDoctorsOut{list}, err
+}
+
+func (s *Service) keepPolicyFile(w http.ResponseWriter, r *http.Request) error {
+	_, name, file, err := readUpload(r)
+	if err != nil {
+		return err
+	}
+	kept, err := s.KeepPolicyFile(r.Context(), name, file)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusCreated)
+	return json.NewEncoder(w).Encode(kept)
+}
+
+func (s *Service) readPolicyFile(w http.ResponseWriter, r *http.Request) error {
+	id, err := ids.Parse[ids.Policy](r.PathValue("id"))
+	if err != nil {
+		return fault.Missing().Because(err)
+	}
+	f, file, err := s.PolicyFile(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	return sendFile(w, f.ContentType, f.Size, file)
 }
 
 type draftPolicyIn struct{ Body eligibility.Policy }

@@ -120,6 +120,46 @@ func selectSimulation(ctx context.Context, tx tx, id ids.Policy) (*PolicySimulat
 	return &s, err
 }
 
+// selectPolicyFile is zero if the house keeps no file of that hash.
+func selectPolicyFile(ctx context.Context, tx tx, hash string) (PolicyFile, error) {
+	list, err := collect(ctx, tx, pgx.RowToStructByName[PolicyFile], `
+		SELECT sha256, file_name, content_type, size, kept_at, object_key FROM policy_file WHERE sha256 = $1`, hash)
+	if err != nil || len(list) == 0 {
+		return PolicyFile{}, err
+	}
+	return list[0], nil
+}
+
+// insertPolicyFile keeps the first of two that come at once.
+func insertPolicyFile(ctx context.Context, tx tx, f PolicyFile, place ids.Institution, by ids.Account) error {
+	_, err := tx.Exec(ctx, `
+		INSERT INTO policy_file (sha256, institution_id, object_key, file_name, content_type, size, account_id, kept_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING`,
+		f.SHA256, place, f.ObjectKey, f.FileName, f.ContentType, f.Size, by, f.KeptAt)
+	return err
+}
+
+const listedColumns = `d.id, d.name, d.title, d.title_rank, floor(years(d.independent_since, @today::date))::int AS years,
+	coalesce(floor(years(d.online_since, @today::date)), 0)::int AS online_years,
+	EXISTS (SELECT FROM registration r WHERE r.practitioner_id = d.id AND r.institution_id = ANY (@places::uuid[]) AND r.during @> @today::date) AS here`
+
+// selectListed reads the doctors of a whitelist, in the order of their names. A policy file may name what is no id.
+func selectListed(ctx context.Context, tx tx, doctors []string, places []ids.Institution, now time.Time) ([]ListedDoctor, error) {
+	if len(doctors) == 0 {
+		return []ListedDoctor{}, nil
+	}
+	return collect(ctx, tx, pgx.RowToStructByName[ListedDoctor], `
+		SELECT `+listedColumns+` FROM practitioner d WHERE d.kind = 'physician' AND d.id::text = ANY (@doctors) ORDER BY d.name, d.id`,
+		pgx.NamedArgs{"doctors": doctors, "places": texts(places), "today": now.In(china)})
+}
+
+func selectListable(ctx context.Context, tx tx, places []ids.Institution, name string, now time.Time) ([]ListedDoctor, error) {
+	return collect(ctx, tx, pgx.RowToStructByName[ListedDoctor], `
+		SELECT * FROM (SELECT `+listedColumns+` FROM practitioner d WHERE d.kind = 'physician' AND strpos(d.name, @name) > 0) l
+		WHERE here ORDER BY name, id LIMIT 50`,
+		pgx.NamedArgs{"name": name, "places": texts(places), "today": now.In(china)})
+}
+
 type lastPolicy struct {
 	ID            ids.Policy
 	Version       int
@@ -138,6 +178,12 @@ func lastVersion(ctx context.Context, tx tx, policy string) (lastPolicy, error) 
 		err = nil
 	}
 	return last, err
+}
+
+// livesForHouse: a version of the operator's is in force, or suspended.
+func livesForHouse(ctx context.Context, tx tx, policy string) (lives bool, err error) {
+	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM policy WHERE policy_id = $1 AND institution_id IS NULL AND state IN ('active', 'suspended'))`, policy).Scan(&lives)
+	return lives, err
 }
 
 // hashOfVersion is "" for a version that is not known.
