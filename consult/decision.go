@@ -377,9 +377,12 @@ func leaveOf(reasons []rule.Reason) (ref string, found bool) {
 }
 
 // KeepLaw stores the rule set and the public key of decisions, by which they can be proved later. It comes
-// before the first decision.
+// before the first decision. A local rule pack comes into force only if these very files were simulated.
 func (s *Service) KeepLaw(ctx context.Context) error {
 	return s.inTx(ctx, func(tx tx) error {
+		if err := simulated(ctx, tx, s.Rules); err != nil {
+			return err
+		}
 		if err := putRuleSet(ctx, tx, s.Rules, s.Now()); err != nil {
 			return err
 		}

@@ -39,7 +39,7 @@ var PolicyMoves = []Move{
 	{"simulate", []State{PolicyDraft, PolicySimulated}, PolicySimulated, "administrator", "", "who would newly pass or fail, of these words under these rules"},
 	{"simulate again", []State{PolicyApproved}, PolicyApproved, "administrator", "the rules have changed since", "as simulate"},
 	{"approve", []State{PolicySimulated}, PolicyApproved, "two administrators, not the author", "simulated; document, level, period and limits fit (EXC-07)", "who, and the hash that was read; the second approval moves it"},
-	{"activate", []State{PolicyApproved}, PolicyActive, "administrator", "simulation and two approvals of these words; rules unchanged since", "an older version in force is revoked"},
+	{"activate", []State{PolicyApproved}, PolicyActive, "administrator", "simulation and two approvals of these words; document kept; rules unchanged since", "an older version in force is revoked"},
 	{"suspend", []State{PolicyActive}, PolicySuspended, "administrator", "a reason", "no new visit from now on; booked ones are judged again, their patients told"},
 	{"revoke", []State{PolicyApproved, PolicyActive, PolicySuspended}, PolicyRevoked, "administrator", "a reason", "as suspend"},
 	{"reject", []State{PolicyDraft, PolicySimulated, PolicyApproved}, PolicyRejected, "administrator", "a reason", "reason"},

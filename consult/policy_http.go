@@ -17,6 +17,10 @@ import (
 func (s *Service) policyRoutes(api *httpapi.API) {
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/eligibility/rules", Action: "policy.read",
 		Summary: "The rules in force here, in the order of evaluation, with citations and stories"}, s.readRules)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/eligibility/rules/simulations", Action: "policy.simulate", Status: 201, MaxBytes: maxCheck,
+		Summary: "Replay the own stored decisions under a draft rule pack; a pack comes into force only after that"}, s.tryRules)
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/eligibility/rules/simulations", Action: "policy.read",
+		Summary: "Simulations of draft rule packs, the newest first"}, s.listTrials)
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/policies", Action: "policy.read",
 		Summary: "First-visit policies, every version, the newest first"}, s.listPolicies)
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/policies/doctors", Action: "policy.draft",
@@ -55,6 +59,28 @@ type rulesOut struct{ Body RuleBook }
 
 func (s *Service) readRules(context.Context, *struct{}) (*rulesOut, error) {
 	return &rulesOut{RuleBook{s.Rules.Version(), s.Rules.Hash(), s.Rules.Rules()}}, nil
+}
+
+type tryRulesIn struct {
+	Body struct {
+		Name  string            `json:"name" pattern:"^[a-z0-9-]{2,40}$" doc:"Of the pack, which is the name of its folder"`
+		Files map[string]string `json:"files" doc:"Text by file name: one rule a file, VIS-10.yaml"`
+		Days  int               `json:"days" minimum:"1" maximum:"366" doc:"How far back"`
+	}
+}
+
+type trialOut struct{ Body RuleTrial }
+
+func (s *Service) tryRules(ctx context.Context, in *tryRulesIn) (*trialOut, error) {
+	t, err := s.TryRules(ctx, eligibility.Pack{Name: in.Body.Name, Files: in.Body.Files}, in.Body.Days)
+	return &trialOut{t}, err
+}
+
+type trialsOut struct{ Body []RuleTrial }
+
+func (s *Service) listTrials(ctx context.Context, _ *struct{}) (*trialsOut, error) {
+	list, err := s.RuleTrials(ctx)
+	return &trialsOut{list}, err
 }
 
 type policiesOut struct{ Body []Policy }

@@ -104,20 +104,69 @@ func selectSimulation(ctx context.Context, tx tx, id ids.Policy) (*PolicySimulat
 	if err := json.Unmarshal(result, &s.Result); err != nil {
 		return nil, err
 	}
+	s.Doctors, err = doctorNames(ctx, tx, s.Result)
+	return &s, err
+}
+
+// doctorNames are those of the doctors in a simulation.
+func doctorNames(ctx context.Context, tx tx, result eligibility.Simulated) (map[string]string, error) {
 	doctors := []string{}
-	for _, d := range s.Result.Doctors {
+	for _, d := range result.Doctors {
 		if d.Key != "" {
 			doctors = append(doctors, d.Key)
 		}
 	}
-	s.Doctors = map[string]string{}
 	rows, err := tx.Query(ctx, `SELECT id::text, name FROM practitioner WHERE id = ANY ($1::uuid[])`, doctors)
 	if err != nil {
 		return nil, err
 	}
+	names := map[string]string{}
 	var key, name string
-	_, err = pgx.ForEachRow(rows, []any{&key, &name}, func() error { s.Doctors[key] = name; return nil })
-	return &s, err
+	_, err = pgx.ForEachRow(rows, []any{&key, &name}, func() error { names[key] = name; return nil })
+	return names, err
+}
+
+func insertTrial(ctx context.Context, tx tx, t RuleTrial, pack, result []byte, place ids.Institution, by ids.Account) error {
+	_, err := tx.Exec(ctx, `
+		INSERT INTO rule_simulation (id, pack, name, rules_sha256, version, institution_id, days, result, took_ms, account_id, at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+		ids.New[ids.Policy](), pack, t.Pack, t.SHA256, t.RuleSet, place, t.Days, result, t.TookMS, by, t.At)
+	return err
+}
+
+// selectTrials: those of the places in the scope. The operator's, over all hospitals, are told without their examples and groups.
+func selectTrials(ctx context.Context, tx tx, scope authz.Scope) ([]RuleTrial, error) {
+	list, err := collect(ctx, tx, func(row pgx.CollectableRow) (t RuleTrial, err error) {
+		var result []byte
+		if err = row.Scan(&t.Pack, &t.SHA256, &t.RuleSet, &t.Days, &result, &t.TookMS, &t.By, &t.At); err != nil {
+			return t, err
+		}
+		return t, json.Unmarshal(result, &t.Result)
+	}, `
+		SELECT t.name, t.rules_sha256, t.version, t.days,
+		       CASE WHEN t.institution_id IS NULL AND NOT @scope_all
+		            THEN t.result || '{"diseases": [], "counties": [], "doctors": [], "examples": []}' ELSE t.result END,
+		       t.took_ms, coalesce(a.name, ''), t.at
+		FROM rule_simulation t LEFT JOIN account a ON a.id = t.account_id
+		WHERE @scope_all OR t.institution_id = ANY (@scope_places) OR t.institution_id IS NULL
+		ORDER BY t.at DESC, t.id DESC LIMIT 20`, scope.With(pgx.NamedArgs{}))
+	if err != nil {
+		return nil, err
+	}
+	for i := range list {
+		if list[i].Doctors, err = doctorNames(ctx, tx, list[i].Result); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// knownPack: these very files were simulated or have been in force, or nothing has been decided yet.
+func knownPack(ctx context.Context, tx tx, pack []byte) (known bool, err error) {
+	err = tx.QueryRow(ctx, `
+		SELECT NOT EXISTS (SELECT FROM decision) OR EXISTS (SELECT FROM rule_simulation WHERE pack = $1)
+		       OR EXISTS (SELECT FROM rule_set r CROSS JOIN LATERAL jsonb_array_elements(r.packs) e WHERE e = $1)`, pack).Scan(&known)
+	return known, err
 }
 
 // selectPolicyFile is zero if the house keeps no file of that hash.

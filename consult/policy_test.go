@@ -808,3 +808,91 @@ func TestOneHospitalIsNotTheHouse(t *testing.T) {
 		t.Errorf("taken up: %+v, %v", p, err)
 	}
 }
+
+// strictName is a province's rule: real name with a live face before anybody is seen online.
+func strictName(condition string) eligibility.Pack {
+	return eligibility.Pack{Name: "hubei", Files: map[string]string{"HB-01.yaml": `id: HB-01
+citation: 鄂卫规〔2026〕1号 第3条
+confidence: read
+jurisdiction: "42"
+in_force: {from: 2026-01-01}
+phase: 1
+applies_to: {stages: [booking, start, in_visit, sign]}
+condition: ` + condition + `
+outcome: REQUIRE
+message: {zh: 请先完成人脸核验。, en: Please pass the face check first.}
+remedy: {zh: 打开实名认证，按提示做。, en: Open the real-name page and follow it.}
+ways: [human_review]
+cure: {patient: {realname_level: 3}}
+cases:
+  - story: checked by face
+    patch: {institution: {province: "42", region: "420102"}, patient: {realname_level: 3}}
+    fires: false
+  - story: checked by number and name only
+    patch: {institution: {province: "42", region: "420102"}, patient: {realname_level: 2}}
+    fires: true
+`}}
+}
+
+// A draft rule pack is simulated on screen over the own decisions, and only what was simulated comes into force.
+func TestDraftRulesAreSimulatedBeforeTheyAreInForce(t *testing.T) {
+	o := newOffice(t)
+	house := func(pack eligibility.Pack) *consult.Service {
+		rules, err := o.Rules.With(pack)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &consult.Service{DB: o.DB, Now: o.Now, Rules: rules, Signer: o.Signer}
+	}
+	good := strictName("patient.realname_level < 3")
+	for place, hour := range []float64{10.5, 14} {
+		if _, err := o.Eligibility(o.as(o.wang, "eligibility.ask"), o.wish(o.slots(place, hour, 1)[0]).Ask); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := house(good).KeepLaw(t.Context()); err == nil || !strings.Contains(err.Error(), "never simulated") {
+		t.Fatalf("in force unseen: %v", err)
+	}
+	simulate := o.as(o.author, "policy.simulate")
+	for want, pack := range map[string]eligibility.Pack{
+		"undeclared reference": strictName("patient.face < 3"),
+		"the story says":       strictName("patient.realname_level < 2"),
+		"holds no rule":        {Name: "hubei"},
+		"country's own rules":  {Name: "cn", Files: good.Files},
+	} {
+		if _, err := o.TryRules(simulate, pack, 30); code(err) != "rules_unusable" || !strings.Contains(fault.As(err).Say.EN, want) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+	trial, err := o.TryRules(simulate, good, 30)
+	if err != nil || trial.Result.Judged != 1 || trial.Result.Fails != 1 || trial.Doctors[trial.Result.Doctors[0].Key] != "张建国" {
+		t.Fatalf("the own decision: %+v, %v", trial, err)
+	}
+	if err := house(good).KeepLaw(t.Context()); err != nil {
+		t.Errorf("simulated, and refused: %v", err)
+	}
+	changed := strictName("patient.realname_level < 3 && true")
+	if err := house(changed).KeepLaw(t.Context()); err == nil {
+		t.Error("other words came into force on the simulation of these")
+	}
+	rules, _ := o.Rules.With(changed)
+	result, err := o.Replay(t.Context(), 30, func(law eligibility.Law) eligibility.Law {
+		return eligibility.Law{Rules: rules, Policies: law.Policies}
+	})
+	if err != nil || result.Judged != 2 || result.Fails != 2 {
+		t.Fatalf("the operator's: %+v, %v", result, err)
+	}
+	if err := o.KeepTrial(t.Context(), changed, rules, 30, result, time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if err := house(changed).KeepLaw(t.Context()); err != nil {
+		t.Errorf("simulated by the command, and refused: %v", err)
+	}
+	list, err := o.RuleTrials(o.as(o.director, "policy.read"))
+	if err != nil || len(list) != 2 || list[0].By != "" || list[0].Result.Fails != 2 || len(list[0].Result.Examples) != 0 || len(list[1].Result.Examples) != 1 {
+		t.Errorf("trials %+v, %v", list, err)
+	}
+	if list, err = o.RuleTrials(o.as(o.member("administrator", 1), "policy.read")); err != nil || len(list) != 1 {
+		t.Errorf("another hospital reads %d, %v", len(list), err)
+	}
+}

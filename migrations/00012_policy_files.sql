@@ -1,4 +1,4 @@
--- What a hospital itself knows of an earlier diagnosis, and the file of a policy's approval document.
+-- What a hospital itself knows of an earlier diagnosis, the file of a policy's approval document, and simulations of draft rules.
 
 -- Signed records of visits in person, taken in from a hospital's own system. They are found by the ID number, also for who
 -- registers here later. A record is never changed: what was wrong is withdrawn and taken in under another number.
@@ -56,10 +56,28 @@ CREATE TRIGGER policy_file_gate BEFORE UPDATE ON policy FOR EACH ROW WHEN (NEW.s
 -- Who is on a policy's whitelist stands in the policy.
 ALTER TABLE practitioner DROP COLUMN whitelists;
 
+-- A replay of stored decisions under a draft rule pack, of exactly these files.
+CREATE TABLE rule_simulation (
+    id             uuid PRIMARY KEY,
+    pack           jsonb NOT NULL,                          -- {name, files: {name: text}}
+    name           text NOT NULL,
+    rules_sha256   text NOT NULL CHECK (rules_sha256 ~ '^[0-9a-f]{64}$'),   -- of the rules of that day with the pack over them
+    version        text NOT NULL,
+    institution_id uuid REFERENCES institution,             -- whose decisions; NULL: of the whole house, by its operator
+    days           int NOT NULL CHECK (days BETWEEN 1 AND 366),
+    result         jsonb NOT NULL,
+    took_ms        int NOT NULL,
+    account_id     uuid REFERENCES account,
+    at             timestamptz NOT NULL,
+    CHECK ((institution_id IS NULL) = (account_id IS NULL))
+);
+CREATE INDEX rule_simulation_at ON rule_simulation (at);
+CREATE TRIGGER rule_simulation_is_written_once BEFORE UPDATE OR DELETE ON rule_simulation FOR EACH ROW EXECUTE FUNCTION refuse_change();
+
 ---- create above / drop below ----
 
 ALTER TABLE practitioner ADD COLUMN whitelists text[] NOT NULL DEFAULT '{}';
 DROP TRIGGER policy_file_gate ON policy;
 DROP FUNCTION policy_file_gate;
-DROP TABLE policy_file, hospital_record;
+DROP TABLE rule_simulation, policy_file, hospital_record;
 DROP FUNCTION hospital_record_gate;
