@@ -34,8 +34,8 @@ export const w = phrases({
   },
   'rec.title': { zh: '导入本院病历（CSV）', en: 'Take in own records (CSV)' },
   'rec.hint': {
-    zh: '列：病案号、身份证号、姓名、诊断日期、ICD-10、资料种类、科室、签名医师、作废。查得到的患者不用再上传。',
-    en: 'Columns 病案号, 身份证号, 姓名, 诊断日期, ICD-10, 资料种类, 科室, 签名医师, 作废. Who is found need not upload.',
+    zh: '列：{columns}。查得到的患者不用再上传。',
+    en: 'Columns {columns}. Who is found need not upload.',
   },
   'rec.done': {
     zh: '新导入 {taken} 条，已有 {known} 条，作废 {withdrawn} 条；其中 {people} 人已在平台登记。',

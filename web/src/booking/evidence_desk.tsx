@@ -72,6 +72,9 @@ export function EvidenceDesk() {
   )
 }
 
+/** The heading of the file, as the server reads it. */
+const recordColumns = '病案号,身份证号,姓名,诊断日期,ICD-10,资料种类,科室,签名医师,作废'
+
 /** The hospital's own signed records, as a file of its system: who is found there hands nothing in. */
 function OwnRecords() {
   const [done, setDone] = useState<TakenIn>()
@@ -83,7 +86,7 @@ function OwnRecords() {
         <b>{w('rec.title')}</b>
       </label>
       <p class="meta" id={`${id}-hint`}>
-        {w('rec.hint')}
+        {w('rec.hint', { columns: recordColumns })}
       </p>
       <input
         id={id}
