@@ -82,32 +82,32 @@ function OwnRecords() {
   const id = useId()
   return (
     <section class="tight">
-      <label for={id}>
-        <b>{w('rec.title')}</b>
-      </label>
-      <p class="meta" id={`${id}-hint`}>
-        {w('rec.hint', { columns: recordColumns })}
-      </p>
-      <input
-        id={id}
-        type="file"
-        name="records"
-        accept=".csv,text/csv"
-        aria-describedby={`${id}-hint`}
-        disabled={deed.busy}
-        onChange={(event) => {
-          const input = event.currentTarget
-          const file = input.files?.[0]
-          if (!file) return
-          setDone(undefined)
-          void deed.run(async () => {
-            const form = new FormData()
-            form.set('file', file)
-            input.value = '' // the same file may be chosen again once it is corrected
-            setDone(await call<TakenIn>('POST', '/evidence/records', { form }))
-          })
-        }}
-      />
+      <div class="field">
+        <label for={id}>{w('rec.title')}</label>
+        <p class="hint" id={`${id}-hint`}>
+          {w('rec.hint', { columns: recordColumns })}
+        </p>
+        <input
+          id={id}
+          type="file"
+          name="records"
+          accept=".csv,text/csv"
+          aria-describedby={`${id}-hint`}
+          disabled={deed.busy}
+          onChange={(event) => {
+            const input = event.currentTarget
+            const file = input.files?.[0]
+            if (!file) return
+            setDone(undefined)
+            void deed.run(async () => {
+              const form = new FormData()
+              form.set('file', file)
+              input.value = '' // the same file may be chosen again once it is corrected
+              setDone(await call<TakenIn>('POST', '/evidence/records', { form }))
+            })
+          }}
+        />
+      </div>
       <ProblemNote problem={deed.problem} />
       {done && <Notice tone="ok" live title={w('rec.done', done)} />}
     </section>

@@ -178,7 +178,7 @@ function DoctorList({ form, onChange }: { form: Form; onChange: (doctors: Listed
     (meets(form, one) ? '' : ` · ${w('f.doctors.below')}`)
   return (
     <section class="stack" data-test="whitelist-doctors">
-      <h3>{w('f.doctors')}</h3>
+      <h2>{w('f.doctors')}</h2>
       <p class="hint">{w('f.doctors.hint')}</p>
       <ul class="tight">
         {form.doctors.map((one) => (
