@@ -243,10 +243,16 @@ func (s *Service) Decisions(ctx context.Context, f DecisionFilter) (list []Liste
 	return list, err
 }
 
-// JudgeForSigning asks whether a prescription may be signed in the visit now (RXE-01): the visit is
-// running and the check passes with the facts of this moment. A decision that passes is kept in tx, with
-// what it allows; a refusal is fault.Refused and is kept beside tx, because the caller will roll tx back.
-func (s *Service) JudgeForSigning(ctx context.Context, tx tx, visit ids.Visit) (Decision, error) {
+// Drug is one line of a prescription as a policy's scope is asked about it.
+type Drug struct {
+	Name        fault.Text
+	Ingredients []string // ATC code of each active part; "" where a part has none
+}
+
+// JudgeForSigning asks whether a prescription of these drugs may be signed in the visit now (RXE-01, EXC-06): the visit is
+// running, the check passes with the facts of this moment, and the policy that gives leave covers each drug. A decision that
+// passes is kept in tx, with what it allows; a refusal is fault.Refused and is kept beside tx, because the caller will roll tx back.
+func (s *Service) JudgeForSigning(ctx context.Context, tx tx, visit ids.Visit, drugs []Drug) (Decision, error) {
 	v, err := s.find(ctx, tx, visit)
 	if err != nil {
 		return Decision{}, err
@@ -258,9 +264,11 @@ func (s *Service) JudgeForSigning(ctx context.Context, tx tx, visit ids.Visit) (
 	if err != nil {
 		return Decision{}, err
 	}
-	if scope := d.answer.RxScope(); d.Verdict.Passes() && scope == "none" {
-		return d, cmp.Or(s.keepRefusal(ctx, v, d), error(fault.New(fault.Refused, "policy_without_rx", "这次首诊所依据的政策不允许开处方。",
-			"The policy that this first visit rests on allows no prescription.").WithRemedy("请写明建议；需要用药请患者到医院。", "Write your advice; for medicine the patient has to come in person.")))
+	if d.Verdict.Passes() {
+		if refused := outsideScope(d.answer.Policy(), drugs); refused != nil {
+			beside := audit.Entry{Action: "decision.rx_scope", Object: "visit/" + visit.String(), Person: v.Person.ID, Place: v.Institution.ID, Reason: refused.Code}
+			return d, cmp.Or(s.keepRefusal(ctx, v, d, beside), error(refused))
+		}
 	}
 	if d.Verdict.Passes() && v.Kind != eligibility.HealthConsult {
 		return d, s.keep(ctx, tx, &d, v.Person.ID, v.ID, v.Institution.ID)
@@ -268,9 +276,38 @@ func (s *Service) JudgeForSigning(ctx context.Context, tx tx, visit ids.Visit) (
 	return d, cmp.Or(s.keepRefusal(ctx, v, d), notEligible(d))
 }
 
+// outsideScope says which drug the policy does not let a doctor prescribe, nil if it lets all. What can't be told is not let.
+func outsideScope(p *eligibility.Policy, drugs []Drug) *fault.Error {
+	if p == nil {
+		return nil
+	}
+	if p.RxScope == "none" {
+		return fault.New(fault.Refused, "policy_without_rx", "这次首诊所依据的政策不允许开处方（"+p.Name()+"）。",
+			"The policy that this first visit rests on allows no prescription ("+p.Name()+").").
+			WithRemedy("请写明建议；需要用药请患者到医院。", "Write your advice; for medicine the patient has to come in person.")
+	}
+	scope := fault.Text{ZH: "药品清单", EN: "list of drugs"}
+	if p.RxScope == "symptomatic" {
+		scope = fault.Text{ZH: "对症药", EN: "symptomatic drugs"}
+	}
+	for _, drug := range drugs {
+		switch about := map[string]string{"drug": drug.Name.ZH, "policy": p.Ref(), "scope": p.RxScope}; p.Covers(drug.Ingredients) {
+		case eligibility.Outside:
+			return fault.New(fault.Refused, "drug_outside_policy", drug.Name.ZH+"不在首诊政策 "+p.Name()+" 允许的"+scope.ZH+"内，不能开。",
+				drug.Name.EN+" is not among the "+scope.EN+" of policy "+p.Name()+" and can't be prescribed.").
+				WithRemedy("请换用政策允许的药，或去掉这一项；需要这种药请患者到医院。", "Choose a drug that the policy allows, or take it out; for this one the patient has to come in person.").With(about)
+		case eligibility.Unchecked:
+			return fault.New(fault.Refused, "drug_not_checked", drug.Name.ZH+"是否属于首诊政策 "+p.Name()+" 允许的"+scope.ZH+"，无法核对，不能开。",
+				"Whether "+drug.Name.EN+" is among the "+scope.EN+" of policy "+p.Name()+" can't be checked, so it can't be prescribed.").
+				WithRemedy("请换用有 ATC 编码且在政策清单里的药，或去掉这一项。", "Choose a drug with an ATC code that the policy lists, or take it out.").With(about)
+		}
+	}
+	return nil
+}
+
 // keepRefusal stores a decision whose deed was rolled back.
-func (s *Service) keepRefusal(ctx context.Context, v Visit, d Decision) error {
-	return s.inTx(ctx, func(tx tx) error { return s.keep(ctx, tx, &d, v.Person.ID, v.ID, v.Institution.ID) })
+func (s *Service) keepRefusal(ctx context.Context, v Visit, d Decision, why ...audit.Entry) error {
+	return s.inTx(ctx, func(tx tx) error { return s.keep(ctx, tx, &d, v.Person.ID, v.ID, v.Institution.ID, why...) })
 }
 
 // judgeVisit asks about a visit and keeps the answer.
@@ -288,11 +325,7 @@ func (s *Service) judge(ctx context.Context, tx tx, a Ask) (Decision, slotRow, e
 	if err != nil {
 		return Decision{}, slotRow{}, err
 	}
-	doc, err := json.Marshal(facts)
-	if err != nil {
-		return Decision{}, slotRow{}, err
-	}
-	answer, err := s.answer(ctx, tx, doc)
+	answer, doc, err := s.answer(ctx, tx, facts, slot.PractitionerID)
 	if err != nil {
 		return Decision{}, slotRow{}, err
 	}
@@ -305,24 +338,30 @@ func (s *Service) judge(ctx context.Context, tx tx, a Ask) (Decision, slotRow, e
 	return d, slot, err
 }
 
-// answer asks the check under the policies known at this moment. A policy that gives leave is held until the deed is
-// committed, so that its suspension either comes first or finds the visit that rests on it.
-func (s *Service) answer(ctx context.Context, tx tx, facts []byte) (eligibility.Decision, error) {
+// answer asks the check under the policies known at this moment, which also say on whose whitelist the doctor stands. A policy
+// that gives leave is held until the deed is committed, so that its suspension either comes first or finds the visit that
+// rests on it. doc is what was judged.
+func (s *Service) answer(ctx context.Context, tx tx, f eligibility.Facts, doctor ids.Practitioner) (d eligibility.Decision, doc []byte, err error) {
 	for {
 		policies, err := s.policies(ctx, tx)
 		if err != nil {
-			return eligibility.Decision{}, err
+			return d, nil, err
 		}
-		d, err := s.Rules.Judge(facts, policies)
-		if err != nil {
-			return d, err
+		if !doctor.IsZero() {
+			f.Physician.Whitelists = policies.Listing(doctor.String())
+		}
+		if doc, err = json.Marshal(f); err != nil {
+			return d, nil, err
+		}
+		if d, err = s.Rules.Judge(doc, policies); err != nil {
+			return d, nil, err
 		}
 		leave, found := leaveOf(d.Reasons)
 		if !found {
-			return d, nil
+			return d, doc, nil
 		}
 		if held, err := holdPolicy(ctx, tx, leave); err != nil || held {
-			return d, err
+			return d, doc, err
 		}
 	}
 }
@@ -338,9 +377,12 @@ func leaveOf(reasons []rule.Reason) (ref string, found bool) {
 }
 
 // KeepLaw stores the rule set and the public key of decisions, by which they can be proved later. It comes
-// before the first decision.
+// before the first decision. A local rule pack comes into force only if these very files were simulated.
 func (s *Service) KeepLaw(ctx context.Context) error {
 	return s.inTx(ctx, func(tx tx) error {
+		if err := simulated(ctx, tx, s.Rules); err != nil {
+			return err
+		}
 		if err := putRuleSet(ctx, tx, s.Rules, s.Now()); err != nil {
 			return err
 		}
@@ -413,7 +455,7 @@ func (s *Service) gather(ctx context.Context, tx tx, a Ask) (eligibility.Facts, 
 	if f.Institution.OnlineCatalogue, err = catalogueFacts(ctx, tx, slot.InstitutionID); err != nil {
 		return f, slot, err
 	}
-	if f.Evidence, err = evidenceFacts(ctx, tx, a.Person); err != nil {
+	if f.Evidence, err = evidenceFacts(ctx, tx, a.Person, slot.InstitutionID); err != nil {
 		return f, slot, err
 	}
 	var consents []string

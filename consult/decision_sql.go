@@ -84,7 +84,7 @@ func slotFacts(ctx context.Context, tx tx, slot ids.Slot, now time.Time) (d elig
 		       d.title_rank, s.department = ANY (d.scope), r.institution_consent,
 		       CASE WHEN r.during @> ((upper(s.during) - interval '1 microsecond') AT TIME ZONE i.zone)::date THEN r.kind ELSE 'none' END,
 		       ARRAY (SELECT DISTINCT o.province FROM registration o WHERE o.practitioner_id = d.id AND o.during @> $2::date ORDER BY 1),
-		       d.paediatric_qualified, d.whitelists,
+		       d.paediatric_qualified,
 		       i.id::text, left(i.region, 2), i.region, i.licence_until >= $2::date, i.internet_service_registered,
 		       ARRAY (SELECT name FROM institution_department WHERE institution_id = i.id ORDER BY name),
 		       coalesce(i.mlps3_until >= $2::date, false), i.platform_connected, i.upload_backlog_hours,
@@ -97,7 +97,7 @@ func slotFacts(ctx context.Context, tx tx, slot ids.Slot, now time.Time) (d elig
 		JOIN institution i ON i.id = s.institution_id
 		WHERE s.id = $1`, slot, now).
 		Scan(&d.NationalRegisterFound, &d.Level, &d.Suspended, &d.Assessment, &d.IndependentYears, &d.OnlineFollowUpYears,
-			&d.TitleRank, &d.ScopeOK, &d.InstitutionConsent, &d.RegistrationHere, &d.RegisteredProvinces, &d.PaediatricQualified, &d.Whitelists,
+			&d.TitleRank, &d.ScopeOK, &d.InstitutionConsent, &d.RegistrationHere, &d.RegisteredProvinces, &d.PaediatricQualified,
 			&i.ID, &i.Province, &i.Region, &i.LicenceValid, &i.InternetServiceRegistered, &i.LicensedDepartments, &i.MLPS3Valid, &i.PlatformConnected,
 			&i.UploadBacklogHours, &overlap)
 	return d, i, overlap, err
@@ -111,19 +111,6 @@ func catalogueFacts(ctx context.Context, tx tx, place ids.Institution) ([]eligib
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (c eligibility.Catalogue, err error) {
 		err = row.Scan(&c.Category, &c.Class, &c.WindowDays)
 		return c, err
-	})
-}
-
-func evidenceFacts(ctx context.Context, tx tx, person ids.Person) ([]eligibility.Evidence, error) {
-	rows, err := tx.Query(ctx, `SELECT icd10, dx_date, source, verify FROM evidence WHERE person_id = $1 ORDER BY id`, person)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (e eligibility.Evidence, err error) {
-		var at time.Time
-		err = row.Scan(&e.ICD10, &at, &e.Source, &e.Verify)
-		e.DxDate = eligibility.DayOf(at)
-		return e, err
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"yuanzhen/consult/eligibility"
@@ -15,10 +16,11 @@ import (
 	"yuanzhen/internal/fault"
 	"yuanzhen/internal/ids"
 	"yuanzhen/internal/live"
+	"yuanzhen/internal/pg"
 )
 
-// Evidence is a record of an earlier diagnosis at a hospital (细 Art. 18). Its file is stored before
-// its row; a file without row is seen by nobody.
+// Evidence is a record of an earlier diagnosis at a hospital (细 Art. 18): uploaded, or found where a hospital keeps its own
+// (evidence_records.go). An uploaded file is stored before its row; a file without row is seen by nobody.
 type Evidence struct {
 	ID              ids.Evidence `json:"id"`
 	PersonID        ids.Person   `json:"person_id"`
@@ -33,6 +35,8 @@ type Evidence struct {
 	FileName        string       `json:"file_name"`
 	ContentType     string       `json:"content_type"`
 	Size            int64        `json:"size"`
+	Origin          string       `json:"origin" enum:"upload,hospital_record,visit_record" doc:"Only an upload has a file"`
+	Doctor          string       `json:"doctor,omitempty" doc:"Who signed it; not of an upload"`
 
 	ObjectKey     string          `json:"-"`
 	InstitutionID ids.Institution `json:"-"`
@@ -125,6 +129,15 @@ func (s *Service) AddEvidence(ctx context.Context, n NewEvidence) (e Evidence, e
 		if gone := s.Files.Delete(context.WithoutCancel(ctx), key); gone != nil {
 			s.Log.WarnContext(ctx, "file without row left", "error", gone)
 		}
+	}
+	if pg.Violates(err, "evidence_account_id_request_key_key") { // the same upload, sent again while this one was on its way
+		err = s.inTx(ctx, func(tx tx) error {
+			e, err = evidenceOfRequest(ctx, tx, account, n.RequestKey)
+			return err
+		})
+		return e, err
+	}
+	if err != nil {
 		return Evidence{}, err
 	}
 	s.tellEvidence(e)
@@ -203,6 +216,10 @@ func (s *Service) VerifyEvidence(ctx context.Context, id ids.Evidence, c Evidenc
 	if err != nil || day > eligibility.DayOf(s.Now().In(china)) || !knownICD10(c.ICD10) {
 		return Evidence{}, fault.New(fault.Invalid, "check_incomplete", "诊断编码或日期不对。", "Code or date of the diagnosis is not right.").
 			WithRemedy("请按病历原件填写。", "Please take both from the paper.")
+	}
+	if c.Result == "rejected" && strings.TrimSpace(c.Note) == "" {
+		return Evidence{}, fault.New(fault.Invalid, "reason_missing", "请写明为什么不能用。", "Please say why it can't be used.").
+			WithRemedy("一句话即可，患者会看到。", "A sentence will do; the patient reads it.")
 	}
 	err = s.inTx(ctx, func(tx tx) error {
 		if e, err = oneEvidence(ctx, tx, authz.ScopeFrom(ctx), id); err != nil {

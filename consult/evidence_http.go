@@ -28,46 +28,55 @@ func (s *Service) evidenceRoutes(api *httpapi.API) {
 		Params:  []*huma.Param{{Name: "id", In: "path", Required: true, Schema: &huma.Schema{Type: "string", Format: "uuid"}}}}, s.evidenceFile)
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/evidence/queue", Action: "evidence.verify",
 		Summary: "Records that wait for their check"}, s.listEvidenceQueue)
+	httpapi.Raw(api, httpapi.Op{Method: "POST", Path: "/api/v1/evidence/records", Action: "evidence.take_in", MaxBytes: maxRecordFile,
+		Summary: "Take the hospital's own signed records in (multipart: file, CSV; institution_id where one works for several); all lines or none"}, s.takeInRecords)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/evidence/{id}/verify", Action: "evidence.verify",
 		Summary: "Settle a record with what stands on the paper"}, s.verifyEvidence)
 }
 
-// uploadEvidence reads the form part by part: the whole body is bounded, and nothing is spooled to disk.
-func (s *Service) uploadEvidence(w http.ResponseWriter, r *http.Request) error {
+// readUpload reads a form part by part: the whole body is bounded, and nothing is spooled to disk.
+func readUpload(r *http.Request) (fields map[string]string, name string, file []byte, err error) {
 	unreadable := fault.New(fault.Malformed, "malformed", "上传的内容读不懂。", "The upload can't be read.").
 		WithRemedy("请重新选择文件再上传。", "Please choose the file again and upload it.")
-	key, err := uuid.Parse(r.Header.Get("Idempotency-Key"))
-	if err != nil {
-		return unreadable.Because(err)
-	}
 	form, err := r.MultipartReader()
 	if err != nil {
-		return unreadable.Because(err)
+		return nil, "", nil, unreadable.Because(err)
 	}
-	n := NewEvidence{RequestKey: key.String()}
-	fields := map[string]*string{"icd10": &n.ICD10, "dx_date": &n.DxDate, "institution_name": &n.InstitutionName, "doc_type": &n.DocType}
+	fields = map[string]string{}
 	for {
 		part, err := form.NextPart()
 		if err == io.EOF {
-			break
+			return fields, name, file, nil
 		}
 		if err != nil {
-			return tooLargeOr(err, unreadable)
+			return nil, "", nil, tooLargeOr(err, unreadable)
 		}
 		content, err := io.ReadAll(part)
 		if err != nil {
-			return tooLargeOr(err, unreadable)
+			return nil, "", nil, tooLargeOr(err, unreadable)
 		}
-		switch name := part.FormName(); {
-		case name == "file":
-			n.File, n.FileName = content, filepath.Base(part.FileName())
-		case name == "person_id":
-			if n.Person, err = ids.Parse[ids.Person](string(content)); err != nil {
-				return fault.Missing().Because(err)
-			}
-		case fields[name] != nil:
-			*fields[name] = string(content)
+		if part.FormName() == "file" {
+			file, name = content, filepath.Base(part.FileName())
+		} else {
+			fields[part.FormName()] = string(content)
 		}
+	}
+}
+
+func (s *Service) uploadEvidence(w http.ResponseWriter, r *http.Request) error {
+	key, err := uuid.Parse(r.Header.Get("Idempotency-Key"))
+	if err != nil {
+		return fault.New(fault.Malformed, "malformed", "上传的内容读不懂。", "The upload can't be read.").
+			WithRemedy("请重新选择文件再上传。", "Please choose the file again and upload it.").Because(err)
+	}
+	fields, name, file, err := readUpload(r)
+	if err != nil {
+		return err
+	}
+	n := NewEvidence{ICD10: fields["icd10"], DxDate: fields["dx_date"], InstitutionName: fields["institution_name"], DocType: fields["doc_type"],
+		FileName: name, File: file, RequestKey: key.String()}
+	if n.Person, err = ids.Parse[ids.Person](fields["person_id"]); err != nil {
+		return fault.Missing().Because(err)
 	}
 	e, err := s.AddEvidence(r.Context(), n)
 	if err != nil {
@@ -76,6 +85,25 @@ func (s *Service) uploadEvidence(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusCreated)
 	return json.NewEncoder(w).Encode(e)
+}
+
+func (s *Service) takeInRecords(w http.ResponseWriter, r *http.Request) error {
+	fields, _, file, err := readUpload(r)
+	if err != nil {
+		return err
+	}
+	var place ids.Institution
+	if at := fields["institution_id"]; at != "" {
+		if place, err = ids.Parse[ids.Institution](at); err != nil {
+			return fault.Missing().Because(err)
+		}
+	}
+	done, err := s.TakeInRecords(r.Context(), place, file)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	return json.NewEncoder(w).Encode(done)
 }
 
 // tooLargeOr passes a body over its limit on to the edge, which says so.
@@ -96,11 +124,15 @@ func (s *Service) evidenceFile(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	return sendFile(w, e.ContentType, e.Size, file)
+}
+
+func sendFile(w http.ResponseWriter, kind string, size int64, file io.ReadCloser) error {
 	defer file.Close()
 	h := w.Header()
-	h.Set("Content-Type", e.ContentType)
-	h.Set("Content-Length", strconv.FormatInt(e.Size, 10))
-	_, err = io.Copy(w, file)
+	h.Set("Content-Type", kind)
+	h.Set("Content-Length", strconv.FormatInt(size, 10))
+	_, err := io.Copy(w, file)
 	return err
 }
 

@@ -3,17 +3,19 @@ package consult
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"yuanzhen/consult/eligibility"
 	"yuanzhen/internal/authz"
 	"yuanzhen/internal/fault"
 	"yuanzhen/internal/ids"
 )
 
 const evidenceColumns = `e.id, e.person_id, e.icd10, to_char(e.dx_date, 'YYYY-MM-DD') AS dx_date, e.source, e.institution_name, e.doc_type, e.verify,
-	e.verified_at, e.note, e.file_name, e.content_type, e.size, e.object_key, e.institution_id, e.account_id`
+	e.verified_at, e.note, e.file_name, e.content_type, e.size, e.object_key, e.institution_id, e.account_id, 'upload' AS origin, '' AS doctor`
 
 // evidenceInScope: own persons; the patients of a doctor's visits; the place that checks.
 const evidenceInScope = `(@scope_all OR e.institution_id = ANY (@scope_places)
@@ -25,11 +27,125 @@ type evidenceFilter struct {
 	ID     ids.Evidence
 }
 
+// selectEvidence reads what was uploaded, and for a person also what the hospitals know themselves.
 func selectEvidence(ctx context.Context, tx tx, scope authz.Scope, f evidenceFilter) ([]Evidence, error) {
-	return collect(ctx, tx, pgx.RowToStructByName[Evidence], `
+	list, err := collect(ctx, tx, pgx.RowToStructByName[Evidence], `
 		SELECT `+evidenceColumns+` FROM evidence e
 		WHERE `+evidenceInScope+` AND (@person::uuid IS NULL OR e.person_id = @person) AND (@id::uuid IS NULL OR e.id = @id)
 		ORDER BY e.uploaded_at DESC, e.id LIMIT 100`, scope.With(pgx.NamedArgs{"person": f.Person, "id": f.ID}))
+	if err != nil || f.Person.IsZero() {
+		return list, err
+	}
+	found, err := collect(ctx, tx, pgx.RowToStructByName[Evidence], `
+		SELECT f.id, f.person_id, f.icd10, to_char(f.dx_date, 'YYYY-MM-DD') AS dx_date, f.source, i.name AS institution_name, f.doc_type, 'verified' AS verify,
+		       f.at AS verified_at, '' AS note, '' AS file_name, '' AS content_type, 0 AS size, '' AS object_key, f.institution_id, NULL::uuid AS account_id, f.origin, f.doctor
+		FROM (SELECT h.id, p.id AS person_id, h.icd10, h.dx_date, 'physical' AS source, h.doc_type, h.taken_in_at AS at, h.institution_id, 'hospital_record' AS origin, h.doctor
+		      FROM hospital_record h JOIN person p ON p.id_lookup = h.id_lookup WHERE p.id = @person AND h.withdrawn_at IS NULL
+		      UNION ALL
+		      SELECT r.id, v.person_id, x.icd10, (r.signed_at AT TIME ZONE 'Asia/Shanghai')::date, 'online', '网上病历', r.signed_at, v.institution_id, 'visit_record', d.name
+		      FROM visit v JOIN record r ON r.visit_id = v.id AND r.signed_at IS NOT NULL JOIN practitioner d ON d.id = r.practitioner_id
+		      CROSS JOIN LATERAL unnest(r.diagnoses) x (icd10)
+		      WHERE v.person_id = @person) f
+		JOIN institution i ON i.id = f.institution_id
+		WHERE @scope_all OR f.institution_id = ANY (@scope_places)
+		   OR EXISTS (SELECT FROM visit v WHERE v.person_id = @person AND v.practitioner_id = @scope_practitioner AND v.institution_id = f.institution_id AND v.state <> 'cancelled')
+		   OR EXISTS (SELECT FROM proxy x WHERE x.account_id = @scope_account AND x.person_id = @person)
+		ORDER BY f.dx_date DESC, f.id LIMIT 100`, scope.With(pgx.NamedArgs{"person": f.Person}))
+	return append(list, found...), err
+}
+
+// evidenceFacts are what was uploaded, and of what the place itself has signed the newest of each category: its own records of
+// visits in person, and of visits here. Another place's records stay there (CON-04).
+func evidenceFacts(ctx context.Context, tx tx, person ids.Person, place ids.Institution) ([]eligibility.Evidence, error) {
+	return collect(ctx, tx, func(row pgx.CollectableRow) (e eligibility.Evidence, err error) {
+		var at time.Time
+		err = row.Scan(&e.Origin, &e.Record, &e.ICD10, &at, &e.Source, &e.Verify)
+		e.DxDate = eligibility.DayOf(at)
+		return e, err
+	}, `
+		SELECT 'upload' AS origin, id::text AS record, icd10, dx_date, source, verify FROM evidence WHERE person_id = $1
+		UNION ALL
+		(SELECT DISTINCT ON (left(h.icd10, 3)) 'hospital_record', h.id::text, h.icd10, h.dx_date, 'physical', 'verified'
+		 FROM hospital_record h JOIN person p ON p.id_lookup = h.id_lookup
+		 WHERE p.id = $1 AND h.institution_id = $2 AND h.withdrawn_at IS NULL
+		 ORDER BY left(h.icd10, 3), h.dx_date DESC, h.id)
+		UNION ALL
+		(SELECT DISTINCT ON (left(x.icd10, 3)) 'visit_record', r.id::text, x.icd10, (r.signed_at AT TIME ZONE 'Asia/Shanghai')::date, 'online', 'verified'
+		 FROM visit v JOIN record r ON r.visit_id = v.id AND r.signed_at IS NOT NULL CROSS JOIN LATERAL unnest(r.diagnoses) x (icd10)
+		 WHERE v.person_id = $1 AND v.institution_id = $2
+		 ORDER BY left(x.icd10, 3), r.signed_at DESC, r.id)
+		ORDER BY origin, record, icd10`, person, place)
+}
+
+type knownPerson struct {
+	id       ids.Person
+	name     string
+	accounts []ids.Account
+}
+
+// peopleOf finds who of the records is registered here, by the lookup of the ID number.
+func peopleOf(ctx context.Context, tx tx, records []HospitalRecord) (map[string]knownPerson, error) {
+	lookups := make([][]byte, len(records))
+	for i, r := range records {
+		lookups[i] = r.lookup
+	}
+	rows, err := tx.Query(ctx, `
+		SELECT p.id_lookup, p.id, p.name, ARRAY (SELECT x.account_id FROM proxy x WHERE x.person_id = p.id)
+		FROM person p WHERE p.id_lookup = ANY ($1)`, lookups)
+	if err != nil {
+		return nil, err
+	}
+	people := map[string]knownPerson{}
+	var lookup []byte
+	var p knownPerson
+	_, err = pgx.ForEachRow(rows, []any{&lookup, &p.id, &p.name, &p.accounts}, func() error {
+		people[string(lookup)] = knownPerson{p.id, p.name, slices.Clone(p.accounts)}
+		return nil
+	})
+	return people, err
+}
+
+// putRecords writes what is new and withdraws what the file withdraws. wrong are lines that say otherwise than when they were taken in.
+func putRecords(ctx context.Context, tx tx, place ids.Institution, records []HospitalRecord, by ids.Account, now time.Time) (done TakenIn, wrong []WrongLine, err error) {
+	n := len(records)
+	id, no, lookup, icd10, date := make([]string, n), make([]string, n), make([][]byte, n), make([]string, n), make([]string, n)
+	kind, department, doctor, withdrawn, line := make([]string, n), make([]string, n), make([]string, n), make([]bool, n), make([]int, n)
+	for i, r := range records {
+		id[i], no[i], lookup[i], icd10[i], date[i] = ids.New[ids.Evidence]().String(), r.No, r.lookup, r.ICD10, r.DxDate
+		kind[i], department[i], doctor[i], withdrawn[i], line[i] = r.DocType, r.Department, r.Doctor, r.Withdrawn, r.line
+	}
+	args := pgx.NamedArgs{"place": place, "id": id, "no": no, "lookup": lookup, "icd10": icd10, "date": date, "kind": kind, "department": department,
+		"doctor": doctor, "withdrawn": withdrawn, "line": line, "by": by, "now": now}
+	const sent = `unnest(@id::uuid[], @no::text[], @lookup::bytea[], @icd10::text[], @date::date[], @kind::text[], @department::text[], @doctor::text[],
+		@withdrawn::bool[], @line::int[]) AS f (id, no, lookup, icd10, date, kind, department, doctor, withdrawn, line)`
+	tag, err := tx.Exec(ctx, `
+		INSERT INTO hospital_record (id, institution_id, record_no, id_lookup, icd10, dx_date, doc_type, department, doctor, taken_in_by, taken_in_at)
+		SELECT f.id, @place, f.no, f.lookup, f.icd10, f.date, f.kind, f.department, f.doctor, @by, @now FROM `+sent+`
+		WHERE NOT f.withdrawn ORDER BY f.no, f.icd10 ON CONFLICT (institution_id, record_no, icd10) DO NOTHING`, args)
+	if err != nil {
+		return done, nil, err
+	}
+	done.Taken = int(tag.RowsAffected())
+	differ, err := collect(ctx, tx, pgx.RowTo[int], `
+		SELECT f.line FROM `+sent+` LEFT JOIN hospital_record h ON h.institution_id = @place AND h.record_no = f.no AND h.icd10 = f.icd10
+		WHERE h.id IS NULL OR (h.id_lookup, h.dx_date, h.doc_type, h.department, h.doctor) IS DISTINCT FROM (f.lookup, f.date, f.kind, f.department, f.doctor)
+		   OR NOT f.withdrawn AND h.withdrawn_at IS NOT NULL
+		ORDER BY f.line`, args)
+	if err != nil {
+		return done, nil, err
+	}
+	for _, at := range differ {
+		wrong = append(wrong, WrongLine{at, fault.Text{ZH: "与以前导入的内容不同，或已经作废，或从未导入。要更正，先作废旧的，再用新的病案号导入。",
+			EN: "it differs from what was taken in, was withdrawn, or never was here. To correct a record withdraw it and send it under a new number."}})
+	}
+	if tag, err = tx.Exec(ctx, `
+		UPDATE hospital_record h SET withdrawn_by = @by, withdrawn_at = @now FROM `+sent+`
+		WHERE h.institution_id = @place AND h.record_no = f.no AND h.icd10 = f.icd10 AND f.withdrawn AND h.withdrawn_at IS NULL`, args); err != nil {
+		return done, nil, err
+	}
+	done.Withdrawn = int(tag.RowsAffected())
+	done.Known = n - done.Taken - done.Withdrawn
+	return done, wrong, nil
 }
 
 // personInReach tells somebody who has no record from somebody else's patient: fault.NotFound.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"mime/multipart"
@@ -12,6 +13,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/uuid"
@@ -54,6 +56,9 @@ func TestFromPhotoToEvidence(t *testing.T) {
 		t.Error("the file is not what was uploaded")
 	}
 	check := consult.EvidenceCheck{Result: "verified", ICD10: "E11.900", DxDate: "2026-04-30"}
+	if _, err := w.VerifyEvidence(verify, e.ID, consult.EvidenceCheck{Result: "rejected", ICD10: "E11.900", DxDate: "2026-04-30"}); code(err) != "reason_missing" {
+		t.Errorf("rejected without a word: %v", err)
+	}
 	if e, err = w.VerifyEvidence(verify, e.ID, check); err != nil || e.Verify != "verified" || e.DxDate != "2026-04-30" {
 		t.Fatalf("verified: %+v, %v", e, err)
 	}
@@ -220,5 +225,192 @@ func TestOverHTTP(t *testing.T) {
 	}
 	if status, p := w.request(server, "wang", "POST", "/api/v1/evidence", "application/json", strings.NewReader("{}")); status != 400 {
 		t.Errorf("no form: %d %v", status, p)
+	}
+}
+
+const recordHead = "病案号,身份证号,姓名,诊断日期,ICD-10,资料种类,科室,签名医师,作废\n"
+
+// What the patient's own hospital has signed makes a follow-up, at that hospital only, and everybody sees where it was found.
+func TestFoundInTheHospitalsOwnRecords(t *testing.T) {
+	w := newTown(t)
+	w.exec(`DELETE FROM evidence`)
+	w.exec(`UPDATE person SET id_lookup = $2 WHERE id = $1`, w.person, w.Vault.Lookup("resident_id", "11010519491231002X"))
+	here, there := w.slots(0, 10.5, 1)[0], w.slots(1, 14, 1)[0]
+	ask := func(slot ids.Slot) (string, consult.Decision) {
+		d, err := w.Eligibility(w.as(w.wang, "eligibility.ask"), w.wish(slot).Ask)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rules(d), d
+	}
+	take := func(lines ...string) (consult.TakenIn, error) {
+		return w.TakeInRecords(w.as(w.staff, "evidence.take_in"), ids.Institution{}, []byte(recordHead+strings.Join(lines, "\n")))
+	}
+	if got, _ := ask(here); got != "REQUIRE VIS-03" {
+		t.Fatalf("nothing is known: %s", got)
+	}
+	old, newer := "M-1,11010519491231002X,王秀英,2024-06-01,I10.x00,门诊病历,心血管内科,刘洋,", "M-2,11010519491231002x, 王秀英 ,2026-05-20,I10.x00,住院病历,心血管内科,刘洋,否"
+	unknown := "M-3,440524188001010014,赵某,2026-05-20,E11.900,门诊病历,内分泌科,刘洋,"
+	if done, err := take(old); err != nil || done != (consult.TakenIn{Taken: 1, People: 1}) {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	if got, _ := ask(here); got != "REQUIRE VIS-06" {
+		t.Errorf("the record is two years old: %s", got)
+	}
+	if done, err := take(old, newer, unknown); err != nil || done != (consult.TakenIn{Taken: 2, Known: 1, People: 1}) {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	got, d := ask(here)
+	if got != "ALLOW" {
+		t.Fatalf("found at this hospital: %s", got)
+	}
+	stored, err := w.Decision(w.as(w.member("regulator", 1), "decision.read"), d.ID)
+	id := one[ids.Evidence](w, `SELECT id FROM hospital_record WHERE record_no = 'M-2'`)
+	if facts := strings.ReplaceAll(string(stored.Facts), " ", ""); err != nil || !stored.Finding.Verdict || !strings.Contains(facts, `"origin":"hospital_record"`) || !strings.Contains(facts, id.String()) {
+		t.Errorf("the decision doesn't say where it was found: %s, %v", facts, err)
+	}
+	if got, _ := ask(there); got != "REQUIRE VIS-03" {
+		t.Errorf("another hospital's record: %s", got)
+	}
+	v, err := w.Book(w.as(w.wang, "visit.book"), w.wish(here))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for story, ctx := range map[string]context.Context{"patient": w.as(w.wang, "evidence.read"), "doctor": w.as(w.doctor, "evidence.read"), "coordinator": w.as(w.staff, "evidence.read")} {
+		list, err := w.Evidence(ctx, w.person)
+		if err != nil || len(list) != 2 || list[0].Origin != consult.FromHospital || list[0].DocType != "住院病历" || list[0].Doctor != "刘洋" || list[0].InstitutionName != "医院0" {
+			t.Errorf("%s reads %+v, %v", story, list, err)
+		}
+	}
+	if list, err := w.Evidence(w.as(w.stranger, "evidence.read"), w.person); code(err) != "not_found" {
+		t.Errorf("a stranger reads %+v, %v", list, err)
+	}
+	if list, err := w.Evidence(w.as(w.member("coordinator", 1), "evidence.read"), w.person); code(err) != "not_found" {
+		t.Errorf("another hospital reads %+v, %v", list, err)
+	}
+	if chart, err := w.Chart(w.as(w.doctor, "chart.read"), v.ID); err != nil || len(chart.Evidence) != 2 || chart.Evidence[0].Origin != consult.FromHospital {
+		t.Errorf("beside the picture: %+v, %v", chart.Evidence, err)
+	}
+	if _, _, err := w.EvidenceFile(w.as(w.doctor, "evidence.read"), id); code(err) != "not_found" {
+		t.Errorf("it has no file: %v", err)
+	}
+	// What was wrong is withdrawn, and judged no more.
+	if done, err := take(strings.TrimSuffix(newer, "否") + "是"); err != nil || done != (consult.TakenIn{Withdrawn: 1, People: 1}) {
+		t.Errorf("withdrawn: %+v, %v", done, err)
+	}
+	if got, _ := ask(w.slots(0, 11, 1)[0]); got != "REQUIRE VIS-06" {
+		t.Errorf("after it was withdrawn: %s", got)
+	}
+	if n := one[int](w, `SELECT count(*) FROM audit_entry WHERE action = 'evidence.take_in' AND person_id = $1`, w.person); n != 3 {
+		t.Errorf("%d entries about the person", n)
+	}
+	for _, sql := range []string{`DELETE FROM hospital_record`, `UPDATE hospital_record SET icd10 = 'I11' WHERE record_no = 'M-1'`, `UPDATE hospital_record SET withdrawn_at = NULL, withdrawn_by = NULL WHERE record_no = 'M-2'`} {
+		if _, err := w.DB.Exec(t.Context(), sql); err == nil {
+			t.Errorf("done: %s", sql)
+		}
+	}
+}
+
+// A record signed after a visit here is found too, and as an online one it never makes a follow-up (VIS-03).
+func TestOwnOnlineRecordsAreFoundAndDoNotCount(t *testing.T) {
+	w := newTown(t)
+	v := w.begun()
+	r, err := w.WriteRecord(w.as(w.doctor, "record.write"), v.ID, consult.RecordText{ChiefComplaint: "血压高", Assessment: "平稳", Plan: "续方",
+		Diagnoses: []consult.Diagnosis{{ICD10: "I10.x00"}, {ICD10: "E11.900"}}}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	find := func() (online int) {
+		list, err := w.Evidence(w.as(w.wang, "evidence.read"), w.person)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range list {
+			if e.Origin == consult.FromVisit && e.Source == "online" && e.Doctor == "张建国" {
+				online++
+			}
+		}
+		return online
+	}
+	if find() != 0 {
+		t.Error("found before it was signed")
+	}
+	if _, err := w.SignRecord(w.as(w.doctor, "record.sign"), v.ID, r.SHA256, passphrase); err != nil {
+		t.Fatal(err)
+	}
+	if n := find(); n != 2 {
+		t.Errorf("%d diagnoses of the signed record found", n)
+	}
+	w.exec(`DELETE FROM evidence`)
+	d, err := w.Eligibility(w.as(w.wang, "eligibility.ask"), w.wish(w.slots(0, 14, 1)[0]).Ask)
+	if err != nil || rules(d) != "REQUIRE VIS-03" {
+		t.Fatalf("%s, %v", rules(d), err)
+	}
+	stored, err := w.Decision(w.as(w.wang, "decision.read"), d.ID)
+	if err != nil || strings.Count(string(stored.Facts), "visit_record") != 2 {
+		t.Errorf("the facts say nothing of it: %s, %v", stored.Facts, err)
+	}
+}
+
+func TestRecordFilesThatAreRefused(t *testing.T) {
+	w := newTown(t)
+	w.exec(`UPDATE person SET id_lookup = $2 WHERE id = $1`, w.person, w.Vault.Lookup("resident_id", "11010519491231002X"))
+	good := "M-1,11010519491231002X,王秀英,2026-05-20,I10.x00,门诊病历,心血管内科,刘洋,"
+	take := func(place ids.Institution, text string) error {
+		_, err := w.TakeInRecords(w.as(w.staff, "evidence.take_in"), place, []byte(text))
+		return err
+	}
+	for story, c := range map[string]struct{ line, why string }{
+		"no number":               {strings.Replace(good, "M-1", " ", 1), "缺病案号"},
+		"a false ID number":       {strings.Replace(good, "002X", "0021", 1), "校验"},
+		"nobody signed it":        {strings.Replace(good, "刘洋", "", 1), "签名医师"},
+		"of tomorrow":             {strings.Replace(good, "2026-05-20", "2026-06-16", 1), "日期"},
+		"no such code":            {strings.Replace(good, "I10.x00", "QQ", 1), "诊断编码"},
+		"another kind of paper":   {strings.Replace(good, "门诊病历", "化验单", 1), "资料种类"},
+		"an unknown word":         {good + "也许", "作废"},
+		"twice":                   {good + "\n" + good, "重复"},
+		"another person's number": {strings.Replace(good, "王秀英", "李强", 1), "对不上"},
+		"withdrawn, never here":   {good + "是", "从未导入"},
+	} {
+		text := recordHead + "M-0,440524188001010014,赵某,2026-05-20,E11.900,门诊病历,内分泌科,刘洋,\n" + c.line
+		err := take(ids.Institution{}, text)
+		if code(err) != "records_wrong" || !strings.Contains(fault.As(err).Say.ZH, c.why) || strings.Contains(fmt.Sprint(fault.As(err)), "11010519491231") {
+			t.Errorf("%s: %v", story, err)
+		}
+	}
+	for want, text := range map[string]string{"records_unreadable": "no,heading\n1,2", "records_too_many": recordHead + strings.Repeat(good+"\n", 20_001)} {
+		if err := take(ids.Institution{}, text); code(err) != want {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+	if err := take(w.hospital[1], recordHead+good); code(err) != "not_found" {
+		t.Errorf("for another hospital: %v", err)
+	}
+	if n := one[int](w, `SELECT count(*) FROM hospital_record`); n != 0 {
+		t.Errorf("%d lines of refused files were taken in", n)
+	}
+	if err := take(ids.Institution{}, "\ufeff"+recordHead+good); err != nil {
+		t.Fatal(err)
+	}
+	if err := take(ids.Institution{}, recordHead+strings.Replace(good, "2026-05-20", "2026-05-21", 1)); code(err) != "records_wrong" {
+		t.Errorf("the same number with another date: %v", err)
+	}
+}
+
+// The same upload sent several times at once is one record.
+func TestTheSameUploadAtOnce(t *testing.T) {
+	w := newTown(t)
+	add, n := w.as(w.wang, "evidence.add"), w.upload()
+	var at sync.WaitGroup
+	for range 6 {
+		at.Go(func() {
+			if _, err := w.AddEvidence(add, n); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	at.Wait()
+	if rows := one[int](w, `SELECT count(*) FROM evidence WHERE verify = 'pending'`); rows != 1 || len(w.files.kept) != 1 {
+		t.Errorf("%d rows, %d files", rows, len(w.files.kept))
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -38,7 +39,7 @@ var PolicyMoves = []Move{
 	{"simulate", []State{PolicyDraft, PolicySimulated}, PolicySimulated, "administrator", "", "who would newly pass or fail, of these words under these rules"},
 	{"simulate again", []State{PolicyApproved}, PolicyApproved, "administrator", "the rules have changed since", "as simulate"},
 	{"approve", []State{PolicySimulated}, PolicyApproved, "two administrators, not the author", "simulated; document, level, period and limits fit (EXC-07)", "who, and the hash that was read; the second approval moves it"},
-	{"activate", []State{PolicyApproved}, PolicyActive, "administrator", "simulation and two approvals of these words; rules unchanged since", "an older version in force is revoked"},
+	{"activate", []State{PolicyApproved}, PolicyActive, "administrator", "simulation and two approvals of these words; document kept; rules unchanged since", "an older version in force is revoked"},
 	{"suspend", []State{PolicyActive}, PolicySuspended, "administrator", "a reason", "no new visit from now on; booked ones are judged again, their patients told"},
 	{"revoke", []State{PolicyApproved, PolicyActive, PolicySuspended}, PolicyRevoked, "administrator", "a reason", "as suspend"},
 	{"reject", []State{PolicyDraft, PolicySimulated, PolicyApproved}, PolicyRejected, "administrator", "a reason", "reason"},
@@ -63,12 +64,25 @@ type Policy struct {
 	DraftedAt   time.Time          `json:"drafted_at"`
 	Mine        bool               `json:"mine" doc:"Drafted by who asks: somebody else has to approve"`
 	Lacks       []fault.Text       `json:"lacks" doc:"What EXC-07 still asks for"`
+	File        *PolicyFile        `json:"file,omitempty" doc:"The approval document, if the house keeps it"`
+	Doctors     []ListedDoctor     `json:"doctors" doc:"On its whitelist"`
 	Approvals   []PolicyApproval   `json:"approvals"`
 	Simulation  *PolicySimulation  `json:"simulation,omitempty" doc:"The newest of these words"`
 	Events      []PolicyEvent      `json:"events"`
 
 	place ids.Institution
 	by    ids.Account
+}
+
+// ListedDoctor is a doctor on a whitelist, or who may be put on one, with what a policy asks of a doctor.
+type ListedDoctor struct {
+	ID          ids.Practitioner `json:"id"`
+	Name        string           `json:"name"`
+	Title       string           `json:"title"`
+	TitleRank   int              `json:"title_rank"`
+	Years       int              `json:"years" doc:"Of independent practice, full ones"`
+	OnlineYears int              `json:"online_years" doc:"Of online follow-up, full ones"`
+	Here        bool             `json:"here" doc:"Registered today at a place of who asks"`
 }
 
 // PolicyApproval is one of the two.
@@ -144,6 +158,15 @@ func (s *Service) Policies(ctx context.Context) (list []Policy, err error) {
 	return list, err
 }
 
+// PolicyDoctors finds doctors of the places in the scope that a whitelist could name, by name.
+func (s *Service) PolicyDoctors(ctx context.Context, name string) (list []ListedDoctor, err error) {
+	err = s.inTx(ctx, func(tx tx) error {
+		list, err = selectListable(ctx, tx, authz.ScopeFrom(ctx).Places(), name, s.Now())
+		return err
+	})
+	return list, err
+}
+
 // Policy reads one version.
 func (s *Service) Policy(ctx context.Context, id ids.Policy) (p Policy, err error) {
 	err = s.inTx(ctx, func(tx tx) error {
@@ -184,6 +207,18 @@ func (s *Service) policyVersions(ctx context.Context, tx tx, id ids.Policy) ([]P
 		if p.State == PolicyActive && !s.Now().Before(terms.To) {
 			p.State = PolicyExpired
 		}
+		file, err := selectPolicyFile(ctx, tx, terms.Authority.DocSHA256)
+		switch {
+		case err != nil:
+			return nil, err
+		case file.SHA256 != "":
+			p.File = &file
+		case len(terms.Authority.DocSHA256) == 64: // else EXC-07 has said so
+			p.Lacks = append(p.Lacks, fault.Text{ZH: "批文原件还没有存进来，请上传。", EN: "The approval document itself is not kept here; upload it."})
+		}
+		if p.Doctors, err = selectListed(ctx, tx, terms.Doctors, authz.ScopeFrom(ctx).Places(), s.Now()); err != nil {
+			return nil, err
+		}
 		if p.Lacks == nil {
 			p.Lacks = []fault.Text{}
 		}
@@ -209,12 +244,36 @@ func (s *Service) DraftPolicy(ctx context.Context, terms eligibility.Policy) (p 
 		return Policy{}, err
 	}
 	terms.Predicate.Institutions = []string{place.String()}
+	if !terms.Physician.Whitelist {
+		terms.Doctors = nil
+	}
+	if terms.RxScope == "all" || terms.RxScope == "none" {
+		terms.Drugs = nil
+	}
+	for _, code := range terms.Drugs {
+		if !eligibility.ATC.MatchString(code) {
+			return Policy{}, fault.New(fault.Invalid, "policy_unusable", "药品编码“"+code+"”不是 ATC 编码。", "The drug code "+strconv.Quote(code)+" is no ATC code.").
+				WithRemedy("例如 R05D（镇咳药）或 N02BE01。", "Such as R05D (cough suppressants) or N02BE01.")
+		}
+	}
 	err = s.inTx(ctx, func(tx tx) error {
+		doctors, err := selectListed(ctx, tx, terms.Doctors, []ids.Institution{place}, s.Now())
+		if err != nil {
+			return err
+		}
+		if len(doctors) < len(terms.Doctors) || slices.ContainsFunc(doctors, func(d ListedDoctor) bool { return !d.Here }) {
+			return fault.New(fault.Invalid, "doctor_not_here", "名单上有人不是本机构登记的医师。", "Somebody on the list is no doctor registered at this institution.").
+				WithRemedy("请从本机构的医师里选，每人一次。", "Choose among the doctors of this institution, each once.")
+		}
 		last, err := lastVersion(ctx, tx, terms.ID)
 		if err != nil {
 			return err
 		}
-		if last.Version > 0 && last.InstitutionID != place && !last.InstitutionID.IsZero() {
+		ofHouse, err := livesForHouse(ctx, tx, terms.ID) // one hospital's version would end what opens doors in all
+		if err != nil {
+			return err
+		}
+		if ofHouse || last.Version > 0 && last.InstitutionID != place && !last.InstitutionID.IsZero() {
 			return fault.New(fault.Conflict, "policy_id_taken", "这个政策编号已被使用。", "This policy id is taken.").
 				WithRemedy("请换一个编号。", "Please choose another id.")
 		}
@@ -306,6 +365,10 @@ func (s *Service) movePolicy(ctx context.Context, tx tx, id ids.Policy, from Sta
 		err = fault.New(fault.Refused, "policy_not_approved", "没有模拟和两人审批，政策不能生效。", "No policy comes into force without simulation and two approvals.").
 			WithRemedy("请先模拟，再由两位同事审批。", "Please simulate it, and let two colleagues approve it.")
 	}
+	if pg.Violates(err, "policy_document_kept") {
+		err = fault.New(fault.Refused, "policy_lacks", "批文原件还没有存进来。", "The approval document itself is not kept here.").
+			WithRemedy("请上传批文原件。", "Please upload it.")
+	}
 	if err != nil {
 		return err
 	}
@@ -331,6 +394,10 @@ func (s *Service) SimulatePolicy(ctx context.Context, id ids.Policy, days int) (
 		deed = "simulate again"
 	}
 	return s.policyDeed(ctx, id, deed, "", func(tx tx, p Policy) error {
+		if p.by.IsZero() { // it is about every hospital, and so would be the answer
+			return fault.New(fault.Refused, "policy_imported", "运维目录导入的草稿管全平台，不能由一个机构启用。", "A draft of the operator's folder is about every hospital; none of them brings it into force.").
+				WithRemedy("请“改成新版本”，以本机构的名义存一份，再模拟、审批。", "Draft the next version of it for your institution, and simulate that.")
+		}
 		began := time.Now() // how long it takes is no matter of the house's clock
 		known, err := s.policies(ctx, tx)
 		if err != nil {
@@ -407,6 +474,9 @@ func (s *Service) ActivatePolicy(ctx context.Context, id ids.Policy) (Policy, er
 		case p.Simulation == nil || p.Simulation.rules != s.Rules.Hash():
 			return fault.New(fault.Refused, "simulate_again", "模拟之后规则变了，请再模拟一次。", "The rules have changed since the simulation.").
 				WithRemedy("请再模拟一次，看过结果再启用。", "Please simulate again and look at the result.")
+		case len(p.Lacks) > 0:
+			return fault.New(fault.Refused, "policy_lacks", p.Lacks[0].ZH, p.Lacks[0].EN).
+				WithRemedy("请补全后再启用。", "Please complete it first.").With(map[string][]fault.Text{"lacks": p.Lacks})
 		case !s.Now().Before(p.Terms.To):
 			return fault.New(fault.Refused, "policy_over", "这个政策的有效期已过。", "The period of this policy is over.").
 				WithRemedy("请按新的批文起草新版本。", "Please draft a new version by a new document.")

@@ -2,8 +2,14 @@ package consult
 
 import (
 	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"yuanzhen/consult/eligibility"
+	"yuanzhen/internal/fault"
 	"yuanzhen/internal/httpapi"
 	"yuanzhen/internal/ids"
 )
@@ -11,8 +17,19 @@ import (
 func (s *Service) policyRoutes(api *httpapi.API) {
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/eligibility/rules", Action: "policy.read",
 		Summary: "The rules in force here, in the order of evaluation, with citations and stories"}, s.readRules)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/eligibility/rules/simulations", Action: "policy.simulate", Status: 201, MaxBytes: maxCheck,
+		Summary: "Replay the own stored decisions under a draft rule pack; a pack comes into force only after that"}, s.tryRules)
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/eligibility/rules/simulations", Action: "policy.read",
+		Summary: "Simulations of draft rule packs, the newest first"}, s.listTrials)
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/policies", Action: "policy.read",
 		Summary: "First-visit policies, every version, the newest first"}, s.listPolicies)
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/policies/doctors", Action: "policy.draft",
+		Summary: "Doctors of the own places that a whitelist could name"}, s.listPolicyDoctors)
+	httpapi.Raw(api, httpapi.Op{Method: "POST", Path: "/api/v1/policies/files", Action: "policy.draft", Status: 201, MaxBytes: maxEvidence + 64<<10,
+		Summary: "Keep an approval document (multipart: file); sent again it is the same"}, s.keepPolicyFile)
+	httpapi.Raw(api, httpapi.Op{Method: "GET", Path: "/api/v1/policies/{id}/file", Action: "policy.read",
+		Summary: "The approval document of a version",
+		Params:  []*huma.Param{{Name: "id", In: "path", Required: true, Schema: &huma.Schema{Type: "string", Format: "uuid"}}}}, s.readPolicyFile)
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/policies/{id}", Action: "policy.read",
 		Summary: "One version of a policy with its life"}, s.readPolicy)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/policies", Action: "policy.draft", Status: 201,
@@ -44,6 +61,28 @@ func (s *Service) readRules(context.Context, *struct{}) (*rulesOut, error) {
 	return &rulesOut{RuleBook{s.Rules.Version(), s.Rules.Hash(), s.Rules.Rules()}}, nil
 }
 
+type tryRulesIn struct {
+	Body struct {
+		Name  string            `json:"name" pattern:"^[a-z0-9-]{2,40}$" doc:"Of the pack, which is the name of its folder"`
+		Files map[string]string `json:"files" doc:"Text by file name: one rule a file, VIS-10.yaml"`
+		Days  int               `json:"days" minimum:"1" maximum:"366" doc:"How far back"`
+	}
+}
+
+type trialOut struct{ Body RuleTrial }
+
+func (s *Service) tryRules(ctx context.Context, in *tryRulesIn) (*trialOut, error) {
+	t, err := s.TryRules(ctx, eligibility.Pack{Name: in.Body.Name, Files: in.Body.Files}, in.Body.Days)
+	return &trialOut{t}, err
+}
+
+type trialsOut struct{ Body []RuleTrial }
+
+func (s *Service) listTrials(ctx context.Context, _ *struct{}) (*trialsOut, error) {
+	list, err := s.RuleTrials(ctx)
+	return &trialsOut{list}, err
+}
+
 type policiesOut struct{ Body []Policy }
 
 func (s *Service) listPolicies(ctx context.Context, _ *struct{}) (*policiesOut, error) {
@@ -61,6 +100,43 @@ type policyOut struct{ Body Policy }
 func (s *Service) readPolicy(ctx context.Context, in *PolicyPath) (*policyOut, error) {
 	p, err := s.Policy(ctx, in.ID)
 	return &policyOut{p}, err
+}
+
+type policyDoctorsIn struct {
+	Name string `query:"name" maxLength:"50"`
+}
+
+type policyDoctorsOut struct{ Body []ListedDoctor }
+
+func (s *Service) listPolicyDoctors(ctx context.Context, in *policyDoctorsIn) (*policyDoctorsOut, error) {
+	list, err := s.PolicyDoctors(ctx, strings.TrimSpace(in.Name))
+	return &policyDoctorsOut{list}, err
+}
+
+func (s *Service) keepPolicyFile(w http.ResponseWriter, r *http.Request) error {
+	_, name, file, err := readUpload(r)
+	if err != nil {
+		return err
+	}
+	kept, err := s.KeepPolicyFile(r.Context(), name, file)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusCreated)
+	return json.NewEncoder(w).Encode(kept)
+}
+
+func (s *Service) readPolicyFile(w http.ResponseWriter, r *http.Request) error {
+	id, err := ids.Parse[ids.Policy](r.PathValue("id"))
+	if err != nil {
+		return fault.Missing().Because(err)
+	}
+	f, file, err := s.PolicyFile(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	return sendFile(w, f.ContentType, f.Size, file)
 }
 
 type draftPolicyIn struct{ Body eligibility.Policy }

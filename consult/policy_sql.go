@@ -104,20 +104,109 @@ func selectSimulation(ctx context.Context, tx tx, id ids.Policy) (*PolicySimulat
 	if err := json.Unmarshal(result, &s.Result); err != nil {
 		return nil, err
 	}
+	s.Doctors, err = doctorNames(ctx, tx, s.Result)
+	return &s, err
+}
+
+// doctorNames are those of the doctors in a simulation.
+func doctorNames(ctx context.Context, tx tx, result eligibility.Simulated) (map[string]string, error) {
 	doctors := []string{}
-	for _, d := range s.Result.Doctors {
+	for _, d := range result.Doctors {
 		if d.Key != "" {
 			doctors = append(doctors, d.Key)
 		}
 	}
-	s.Doctors = map[string]string{}
 	rows, err := tx.Query(ctx, `SELECT id::text, name FROM practitioner WHERE id = ANY ($1::uuid[])`, doctors)
 	if err != nil {
 		return nil, err
 	}
+	names := map[string]string{}
 	var key, name string
-	_, err = pgx.ForEachRow(rows, []any{&key, &name}, func() error { s.Doctors[key] = name; return nil })
-	return &s, err
+	_, err = pgx.ForEachRow(rows, []any{&key, &name}, func() error { names[key] = name; return nil })
+	return names, err
+}
+
+func insertTrial(ctx context.Context, tx tx, t RuleTrial, pack, result []byte, place ids.Institution, by ids.Account) error {
+	_, err := tx.Exec(ctx, `
+		INSERT INTO rule_simulation (id, pack, name, rules_sha256, version, institution_id, days, result, took_ms, account_id, at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+		ids.New[ids.Policy](), pack, t.Pack, t.SHA256, t.RuleSet, place, t.Days, result, t.TookMS, by, t.At)
+	return err
+}
+
+// selectTrials: those of the places in the scope. The operator's, over all hospitals, are told without their examples and groups.
+func selectTrials(ctx context.Context, tx tx, scope authz.Scope) ([]RuleTrial, error) {
+	list, err := collect(ctx, tx, func(row pgx.CollectableRow) (t RuleTrial, err error) {
+		var result []byte
+		if err = row.Scan(&t.Pack, &t.SHA256, &t.RuleSet, &t.Days, &result, &t.TookMS, &t.By, &t.At); err != nil {
+			return t, err
+		}
+		return t, json.Unmarshal(result, &t.Result)
+	}, `
+		SELECT t.name, t.rules_sha256, t.version, t.days,
+		       CASE WHEN t.institution_id IS NULL AND NOT @scope_all
+		            THEN t.result || '{"diseases": [], "counties": [], "doctors": [], "examples": []}' ELSE t.result END,
+		       t.took_ms, coalesce(a.name, ''), t.at
+		FROM rule_simulation t LEFT JOIN account a ON a.id = t.account_id
+		WHERE @scope_all OR t.institution_id = ANY (@scope_places) OR t.institution_id IS NULL
+		ORDER BY t.at DESC, t.id DESC LIMIT 20`, scope.With(pgx.NamedArgs{}))
+	if err != nil {
+		return nil, err
+	}
+	for i := range list {
+		if list[i].Doctors, err = doctorNames(ctx, tx, list[i].Result); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// knownPack: these very files were simulated or have been in force, or nothing has been decided yet.
+func knownPack(ctx context.Context, tx tx, pack []byte) (known bool, err error) {
+	err = tx.QueryRow(ctx, `
+		SELECT NOT EXISTS (SELECT FROM decision) OR EXISTS (SELECT FROM rule_simulation WHERE pack = $1)
+		       OR EXISTS (SELECT FROM rule_set r CROSS JOIN LATERAL jsonb_array_elements(r.packs) e WHERE e = $1)`, pack).Scan(&known)
+	return known, err
+}
+
+// selectPolicyFile is zero if the house keeps no file of that hash.
+func selectPolicyFile(ctx context.Context, tx tx, hash string) (PolicyFile, error) {
+	list, err := collect(ctx, tx, pgx.RowToStructByName[PolicyFile], `
+		SELECT sha256, file_name, content_type, size, kept_at, object_key FROM policy_file WHERE sha256 = $1`, hash)
+	if err != nil || len(list) == 0 {
+		return PolicyFile{}, err
+	}
+	return list[0], nil
+}
+
+// insertPolicyFile keeps the first of two that come at once.
+func insertPolicyFile(ctx context.Context, tx tx, f PolicyFile, place ids.Institution, by ids.Account) error {
+	_, err := tx.Exec(ctx, `
+		INSERT INTO policy_file (sha256, institution_id, object_key, file_name, content_type, size, account_id, kept_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING`,
+		f.SHA256, place, f.ObjectKey, f.FileName, f.ContentType, f.Size, by, f.KeptAt)
+	return err
+}
+
+const listedColumns = `d.id, d.name, d.title, d.title_rank, floor(years(d.independent_since, @today::date))::int AS years,
+	coalesce(floor(years(d.online_since, @today::date)), 0)::int AS online_years,
+	EXISTS (SELECT FROM registration r WHERE r.practitioner_id = d.id AND r.institution_id = ANY (@places::uuid[]) AND r.during @> @today::date) AS here`
+
+// selectListed reads the doctors of a whitelist, in the order of their names. A policy file may name what is no id.
+func selectListed(ctx context.Context, tx tx, doctors []string, places []ids.Institution, now time.Time) ([]ListedDoctor, error) {
+	if len(doctors) == 0 {
+		return []ListedDoctor{}, nil
+	}
+	return collect(ctx, tx, pgx.RowToStructByName[ListedDoctor], `
+		SELECT `+listedColumns+` FROM practitioner d WHERE d.kind = 'physician' AND d.id::text = ANY (@doctors) ORDER BY d.name, d.id`,
+		pgx.NamedArgs{"doctors": doctors, "places": texts(places), "today": now.In(china)})
+}
+
+func selectListable(ctx context.Context, tx tx, places []ids.Institution, name string, now time.Time) ([]ListedDoctor, error) {
+	return collect(ctx, tx, pgx.RowToStructByName[ListedDoctor], `
+		SELECT * FROM (SELECT `+listedColumns+` FROM practitioner d WHERE d.kind = 'physician' AND strpos(d.name, @name) > 0) l
+		WHERE here ORDER BY name, id LIMIT 50`,
+		pgx.NamedArgs{"name": name, "places": texts(places), "today": now.In(china)})
 }
 
 type lastPolicy struct {
@@ -138,6 +227,12 @@ func lastVersion(ctx context.Context, tx tx, policy string) (lastPolicy, error) 
 		err = nil
 	}
 	return last, err
+}
+
+// livesForHouse: a version of the operator's is in force, or suspended.
+func livesForHouse(ctx context.Context, tx tx, policy string) (lives bool, err error) {
+	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM policy WHERE policy_id = $1 AND institution_id IS NULL AND state IN ('active', 'suspended'))`, policy).Scan(&lives)
+	return lives, err
 }
 
 // hashOfVersion is "" for a version that is not known.

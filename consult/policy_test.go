@@ -1,9 +1,13 @@
 package consult_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -16,6 +20,7 @@ import (
 	"yuanzhen/consult"
 	"yuanzhen/consult/eligibility"
 	"yuanzhen/internal/authz"
+	"yuanzhen/internal/fault"
 	"yuanzhen/internal/ids"
 )
 
@@ -31,8 +36,17 @@ func newOffice(t *testing.T) *office {
 	o := &office{town: newTown(t), told: map[ids.Account][]string{}}
 	o.author, o.director, o.compliance = o.member("administrator", 0), o.member("administrator", 0), o.member("administrator", 0)
 	o.Notices = o
+	if kept, err := o.KeepPolicyFile(o.as(o.author, "policy.draft"), "批文.pdf", approval); err != nil || kept.SHA256 != approvalHash {
+		t.Fatal(kept, err)
+	}
 	return o
 }
+
+// approval is the document that gives leave, as it was scanned.
+var (
+	approval     = []byte("%PDF-1.7 鄂卫函〔2026〕18号")
+	approvalHash = fmt.Sprintf("%x", sha256.Sum256(approval))
+)
 
 // Tell takes the place of text messages.
 func (o *office) Tell(_ context.Context, _ pgx.Tx, account ids.Account, text string) error {
@@ -45,7 +59,7 @@ func (o *office) Tell(_ context.Context, _ pgx.Tx, account ids.Account, text str
 // palpitations is leave to see new palpitations of adults in the district online.
 func palpitations(now time.Time) eligibility.Policy {
 	return eligibility.Policy{ID: "QH-PALP", Title: "心慌首诊试点",
-		Authority: eligibility.Authority{Level: "province", Name: "省卫生健康委", DocNo: "鄂卫函〔2026〕18号", DocSHA256: strings.Repeat("a", 64)},
+		Authority: eligibility.Authority{Level: "province", Name: "省卫生健康委", DocNo: "鄂卫函〔2026〕18号", DocSHA256: approvalHash},
 		From:      now.AddDate(0, 0, -1), To: now.AddDate(0, 6, 0),
 		Predicate: eligibility.Predicate{Categories: []string{"R00"}, Departments: []string{"心血管内科"}, Regions: []string{"420102"}},
 		Physician: eligibility.DoctorTerms{MinTitle: 2, MinYears: 3}, GuardianUnder: 18, MaxSeverity: "mild", RxScope: "none"}
@@ -264,6 +278,9 @@ func TestWhatAPolicyLacks(t *testing.T) {
 		"file of the approval document":   func(p *eligibility.Policy) { p.Authority.DocSHA256 = "x" },
 		"of a province or higher":         func(p *eligibility.Policy) { p.Authority.Level = "city" },
 		"without limits":                  func(p *eligibility.Policy) { p.RxScope = "all" },
+		"itself is not kept":              func(p *eligibility.Policy) { p.Authority.DocSHA256 = strings.Repeat("b", 64) },
+		"list of drugs is missing":        func(p *eligibility.Policy) { p.RxScope = "symptomatic" },
+		"no doctor on its list":           func(p *eligibility.Policy) { p.Physician.Whitelist = true },
 		"twelve months at most":           func(p *eligibility.Policy) { p.To = p.From.AddDate(1, 0, 0).Add(time.Second) },
 		"Diseases alone":                  func(p *eligibility.Policy) { p.Predicate = eligibility.Predicate{Categories: []string{"R00"}} },
 		"names no disease":                func(p *eligibility.Policy) { p.Predicate = eligibility.Predicate{} },
@@ -288,7 +305,10 @@ func TestWhatAPolicyLacks(t *testing.T) {
 		t.Errorf("a year from 29 February: %v, %v", p.Lacks, err)
 	}
 	for want, change := range map[string]func(*eligibility.Policy){
-		"policy_unusable":  func(p *eligibility.Policy) { p.To = p.From },
+		"policy_unusable": func(p *eligibility.Policy) { p.To = p.From },
+		"doctor_not_here": func(p *eligibility.Policy) {
+			p.Physician.Whitelist, p.Doctors = true, []string{ids.New[ids.Practitioner]().String()}
+		},
 		"policy_of_others": func(p *eligibility.Policy) { p.Predicate.Institutions = []string{o.hospital[1].String()} },
 	} {
 		terms := palpitations(o.now)
@@ -530,18 +550,22 @@ func TestPrescribingUnderAPolicy(t *testing.T) {
 	if _, err := o.Admit(o.as(o.doctor, "visit.admit"), v.ID); err != nil {
 		t.Fatal(err)
 	}
-	sign := func() error {
+	sign := func(drugs ...consult.Drug) error {
 		ctx := o.as(o.doctor, "prescription.sign")
 		return o.DB.InTx(ctx, func(tx pgx.Tx) error {
-			_, err := o.JudgeForSigning(ctx, tx, v.ID)
+			_, err := o.JudgeForSigning(ctx, tx, v.ID, drugs)
 			return err
 		})
 	}
-	if err := sign(); code(err) != "policy_without_rx" {
+	drug := func(zh, en string, atc ...string) consult.Drug {
+		return consult.Drug{Name: fault.Text{ZH: zh, EN: en}, Ingredients: atc}
+	}
+	paracetamol, amlodipine := drug("对乙酰氨基酚", "paracetamol", "N02BE01"), drug("氨氯地平", "amlodipine", "C08CA01")
+	if err := sign(paracetamol); code(err) != "policy_without_rx" || !strings.Contains(err.Error(), "鄂卫函〔2026〕18号") {
 		t.Errorf("signed: %v", err)
 	}
 	terms := p.Terms
-	terms.RxScope = "symptomatic"
+	terms.RxScope, terms.Drugs = "symptomatic", []string{"N02BE", "R05"}
 	next, err := o.DraftPolicy(o.as(o.director, "policy.draft"), terms)
 	if err != nil {
 		t.Fatal(err)
@@ -555,11 +579,31 @@ func TestPrescribingUnderAPolicy(t *testing.T) {
 	if _, err := o.ActivatePolicy(o.as(o.author, "policy.activate"), next.ID); err != nil {
 		t.Fatal(err)
 	}
-	if err := sign(); err != nil {
-		t.Errorf("under a policy with symptomatic prescriptions: %v", err)
+	if err := sign(paracetamol); err != nil {
+		t.Errorf("a symptomatic drug: %v", err)
 	}
-	if n := one[int](o.town, `SELECT count(*) FROM decision WHERE stage = 'sign'`); n != 2 {
+	for story, c := range map[string]struct {
+		want  string
+		drugs []consult.Drug
+	}{
+		"one of two is another":            {"drug_outside_policy", []consult.Drug{paracetamol, amlodipine}},
+		"a part of the combination is":     {"drug_outside_policy", []consult.Drug{drug("复方", "combined", "N02BE01", "C08CA01")}},
+		"a part has no code":               {"drug_not_checked", []consult.Drug{drug("中成药", "patent", "N02BE01", "")}},
+		"nothing is known of it":           {"drug_not_checked", []consult.Drug{drug("新药", "new")}},
+		"the class above the list's is no": {"drug_outside_policy", []consult.Drug{drug("镇痛药", "analgesic", "N02B")}},
+	} {
+		last := c.drugs[len(c.drugs)-1].Name
+		err := sign(c.drugs...)
+		if f := fault.As(err); code(err) != c.want || !strings.Contains(f.Say.ZH, last.ZH) || !strings.Contains(f.Say.EN, last.EN) ||
+			!strings.Contains(f.Say.ZH, "鄂卫函〔2026〕18号") || f.Remedy.ZH == "" {
+			t.Errorf("%s: %v", story, err)
+		}
+	}
+	if n := one[int](o.town, `SELECT count(*) FROM decision WHERE stage = 'sign'`); n != 7 {
 		t.Errorf("%d decisions at signing kept", n)
+	}
+	if n := one[int](o.town, `SELECT count(*) FROM audit_entry WHERE action = 'decision.rx_scope'`); n != 6 {
+		t.Errorf("%d refusals in the audit", n)
 	}
 }
 
@@ -610,5 +654,245 @@ func TestHumanReview(t *testing.T) {
 	}
 	if stored, err := o.Decision(o.as(o.wang, "decision.read"), d.ID); err != nil || rules(stored.Decision) != "REDIRECT_OFFLINE VIS-11" {
 		t.Errorf("the decision is now %s, %v", rules(stored.Decision), err)
+	}
+}
+
+// EXC-02: only doctors on the list see patients under a policy with one; the list is a part of the version.
+func TestOnlyDoctorsOnTheList(t *testing.T) {
+	o := newOffice(t)
+	slot := o.slots(0, 10.5, 1)[0]
+	other := ids.New[ids.Practitioner]()
+	o.exec(`INSERT INTO practitioner (id, account_id, kind, name, title, title_rank, level, scope, national_register_found, assessment, independent_since)
+		VALUES ($1, $2, 'physician', '周敏', '主治医师', 2, '执业医师', '{心血管内科}', true, 'passed', '2020-01-01')`, other, o.member("doctor", 0).Account)
+	o.exec(`INSERT INTO registration VALUES ($1, $2, $3, 'primary', '42', '[2020-01-01,2030-01-01)', true)`, ids.New[ids.Registration](), other, o.hospital[0])
+	list, err := o.PolicyDoctors(o.as(o.author, "policy.draft"), "")
+	if err != nil || len(list) != 2 || !slices.ContainsFunc(list, func(d consult.ListedDoctor) bool { return d.ID == other && d.TitleRank == 2 && d.Years == 6 }) {
+		t.Fatalf("to choose from: %+v, %v", list, err)
+	}
+	if list, err = o.PolicyDoctors(o.as(o.author, "policy.draft"), "周"); err != nil || len(list) != 1 {
+		t.Errorf("by name: %+v, %v", list, err)
+	}
+	inForce := func(terms eligibility.Policy) consult.Policy {
+		t.Helper()
+		p, err := o.DraftPolicy(o.as(o.author, "policy.draft"), terms)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p = o.simulated(p)
+		for _, who := range []*authz.Subject{o.director, o.compliance} {
+			if _, err := o.ApprovePolicy(o.as(who, "policy.approve"), p.ID, p.SHA256); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if p, err = o.ActivatePolicy(o.as(o.author, "policy.activate"), p.ID); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	ask := func() string {
+		d, err := o.Eligibility(o.as(o.wang, "eligibility.ask"), o.first(slot).Ask)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rules(d)
+	}
+	if got := ask(); got != "REDIRECT_OFFLINE VIS-11" {
+		t.Fatal(got)
+	}
+	terms := palpitations(o.now)
+	terms.Physician.Whitelist, terms.Doctors = true, []string{other.String()}
+	p := inForce(terms)
+	if len(p.Doctors) != 1 || p.Doctors[0].Name != "周敏" || p.Simulation.Result.Passes != 0 || p.Simulation.Result.Other != 1 {
+		t.Errorf("the list without Zhang: %+v, %+v", p.Doctors, p.Simulation.Result)
+	}
+	if got := ask(); got != "REQUIRE EXC-02" {
+		t.Errorf("not on the list: %s", got)
+	}
+	terms.Doctors = append(terms.Doctors, o.doctor.Practitioner.String())
+	if p = inForce(terms); p.Simulation.Result.Passes != 2 { // stored facts know no list of a draft
+		t.Errorf("simulated with Zhang on the list: %+v", p.Simulation.Result)
+	}
+	if got := ask(); got != "ALLOW_COND EXC-05:QH-PALP@2" {
+		t.Errorf("on the list: %s", got)
+	}
+	terms.Doctors = terms.Doctors[:1]
+	inForce(terms)
+	if got := ask(); got != "REQUIRE EXC-02" {
+		t.Errorf("taken off by the next version: %s", got)
+	}
+}
+
+// The approval document is kept once, and read by who reads the policy.
+func TestTheApprovalDocument(t *testing.T) {
+	o := newOffice(t)
+	before := len(o.files.kept)
+	draft := o.as(o.author, "policy.draft")
+	var at sync.WaitGroup
+	for range 4 { // sent again, by several at once
+		at.Go(func() {
+			if kept, err := o.KeepPolicyFile(draft, "again.pdf", approval); err != nil || kept.FileName != "批文.pdf" {
+				t.Errorf("%+v, %v", kept, err)
+			}
+		})
+		at.Go(func() {
+			if _, err := o.KeepPolicyFile(draft, "new.pdf", []byte("%PDF-1.7 another")); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	at.Wait()
+	if len(o.files.kept) != before+1 {
+		t.Errorf("%d files lie in the store, %d before", len(o.files.kept), before)
+	}
+	for want, file := range map[string][]byte{"file_missing": nil, "file_type": []byte("<html>"), "file_too_large": append([]byte("%PDF-1.7"), make([]byte, 10<<20)...)} {
+		if _, err := o.KeepPolicyFile(draft, "x.pdf", file); code(err) != want {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+	o.files.away = errors.New("store is down")
+	if _, err := o.KeepPolicyFile(draft, "x.pdf", []byte("%PDF-1.7 third")); err == nil || one[int](o.town, `SELECT count(*) FROM policy_file`) != 2 {
+		t.Errorf("the store is down: %v", err)
+	}
+	o.files.away = nil
+	p := o.draft()
+	for _, who := range []*authz.Subject{o.director, o.member("regulator", 1)} {
+		f, file, err := o.PolicyFile(o.as(who, "policy.read"), p.ID)
+		if err != nil || f.FileName != "批文.pdf" {
+			t.Fatal(f, err)
+		}
+		if text, err := io.ReadAll(file); err != nil || !bytes.Equal(text, approval) {
+			t.Errorf("%q, %v", text, err)
+		}
+	}
+	if _, _, err := o.PolicyFile(o.as(o.member("administrator", 1), "policy.read"), p.ID); code(err) != "not_found" {
+		t.Errorf("another hospital's administrator: %v", err)
+	}
+	terms := palpitations(o.now)
+	terms.Authority.DocSHA256 = strings.Repeat("c", 64)
+	p, err := o.DraftPolicy(draft, terms)
+	if err != nil || p.File != nil || len(p.Lacks) != 1 {
+		t.Fatalf("without its file: %+v, %v", p.Lacks, err)
+	}
+	if _, _, err := o.PolicyFile(o.as(o.director, "policy.read"), p.ID); code(err) != "not_found" {
+		t.Errorf("there is none: %v", err)
+	}
+	o.exec(`INSERT INTO policy_simulation SELECT $2, id, sha256, $3, 30, '{}', 0, drafted_by, now() FROM policy WHERE id = $1`, p.ID, ids.New[ids.Policy](), o.Rules.Hash())
+	for _, who := range []*authz.Subject{o.director, o.compliance} {
+		o.exec(`INSERT INTO policy_approval SELECT id, $2, drafted_by, sha256, now() FROM policy WHERE id = $1`, p.ID, who.Account)
+	}
+	if _, err := o.DB.Exec(t.Context(), `UPDATE policy SET state = 'active' WHERE id = $1`, p.ID); err == nil {
+		t.Error("in force without its document")
+	}
+}
+
+// What the operator's folder opens is about every hospital: one of them can't end or replace it, nor look into the others.
+func TestOneHospitalIsNotTheHouse(t *testing.T) {
+	o := newOffice(t)
+	good := palpitations(o.now)
+	good.Version, good.Status, good.Approvers = 1, "active", []string{"郑岩", "何静"}
+	waiting := good
+	waiting.ID, waiting.Status = "QH-WAIT", "draft"
+	if _, err := o.ImportPolicies(t.Context(), []*eligibility.Policy{&good, &waiting}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := o.DraftPolicy(o.as(o.author, "policy.draft"), palpitations(o.now)); code(err) != "policy_id_taken" {
+		t.Errorf("a hospital's version over the house's: %v", err)
+	}
+	id := one[ids.Policy](o.town, `SELECT id FROM policy WHERE policy_id = 'QH-WAIT'`)
+	if _, err := o.SimulatePolicy(o.as(o.author, "policy.simulate"), id, 90); code(err) != "policy_imported" {
+		t.Errorf("one hospital simulates over all: %v", err)
+	}
+	terms := palpitations(o.now)
+	terms.ID = "QH-WAIT"
+	if p, err := o.DraftPolicy(o.as(o.author, "policy.draft"), terms); err != nil || p.Ref != "QH-WAIT@2" || p.Institution != "医院0" {
+		t.Errorf("taken up: %+v, %v", p, err)
+	}
+}
+
+// strictName is a province's rule: real name with a live face before anybody is seen online.
+func strictName(condition string) eligibility.Pack {
+	return eligibility.Pack{Name: "hubei", Files: map[string]string{"HB-01.yaml": `id: HB-01
+citation: 鄂卫规〔2026〕1号 第3条
+confidence: read
+jurisdiction: "42"
+in_force: {from: 2026-01-01}
+phase: 1
+applies_to: {stages: [booking, start, in_visit, sign]}
+condition: ` + condition + `
+outcome: REQUIRE
+message: {zh: 请先完成人脸核验。, en: Please pass the face check first.}
+remedy: {zh: 打开实名认证，按提示做。, en: Open the real-name page and follow it.}
+ways: [human_review]
+cure: {patient: {realname_level: 3}}
+cases:
+  - story: checked by face
+    patch: {institution: {province: "42", region: "420102"}, patient: {realname_level: 3}}
+    fires: false
+  - story: checked by number and name only
+    patch: {institution: {province: "42", region: "420102"}, patient: {realname_level: 2}}
+    fires: true
+`}}
+}
+
+// A draft rule pack is simulated on screen over the own decisions, and only what was simulated comes into force.
+func TestDraftRulesAreSimulatedBeforeTheyAreInForce(t *testing.T) {
+	o := newOffice(t)
+	house := func(pack eligibility.Pack) *consult.Service {
+		rules, err := o.Rules.With(pack)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &consult.Service{DB: o.DB, Now: o.Now, Rules: rules, Signer: o.Signer}
+	}
+	good := strictName("patient.realname_level < 3")
+	for place, hour := range []float64{10.5, 14} {
+		if _, err := o.Eligibility(o.as(o.wang, "eligibility.ask"), o.wish(o.slots(place, hour, 1)[0]).Ask); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := house(good).KeepLaw(t.Context()); err == nil || !strings.Contains(err.Error(), "never simulated") {
+		t.Fatalf("in force unseen: %v", err)
+	}
+	simulate := o.as(o.author, "policy.simulate")
+	for want, pack := range map[string]eligibility.Pack{
+		"undeclared reference": strictName("patient.face < 3"),
+		"the story says":       strictName("patient.realname_level < 2"),
+		"holds no rule":        {Name: "hubei"},
+		"country's own rules":  {Name: "cn", Files: good.Files},
+	} {
+		if _, err := o.TryRules(simulate, pack, 30); code(err) != "rules_unusable" || !strings.Contains(fault.As(err).Say.EN, want) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+	trial, err := o.TryRules(simulate, good, 30)
+	if err != nil || trial.Result.Judged != 1 || trial.Result.Fails != 1 || trial.Doctors[trial.Result.Doctors[0].Key] != "张建国" {
+		t.Fatalf("the own decision: %+v, %v", trial, err)
+	}
+	if err := house(good).KeepLaw(t.Context()); err != nil {
+		t.Errorf("simulated, and refused: %v", err)
+	}
+	changed := strictName("patient.realname_level < 3 && true")
+	if err := house(changed).KeepLaw(t.Context()); err == nil {
+		t.Error("other words came into force on the simulation of these")
+	}
+	rules, _ := o.Rules.With(changed)
+	result, err := o.Replay(t.Context(), 30, func(law eligibility.Law) eligibility.Law {
+		return eligibility.Law{Rules: rules, Policies: law.Policies}
+	})
+	if err != nil || result.Judged != 2 || result.Fails != 2 {
+		t.Fatalf("the operator's: %+v, %v", result, err)
+	}
+	if err := o.KeepTrial(t.Context(), changed, rules, 30, result, time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if err := house(changed).KeepLaw(t.Context()); err != nil {
+		t.Errorf("simulated by the command, and refused: %v", err)
+	}
+	list, err := o.RuleTrials(o.as(o.director, "policy.read"))
+	if err != nil || len(list) != 2 || list[0].By != "" || list[0].Result.Fails != 2 || len(list[0].Result.Examples) != 0 || len(list[1].Result.Examples) != 1 {
+		t.Errorf("trials %+v, %v", list, err)
+	}
+	if list, err = o.RuleTrials(o.as(o.member("administrator", 1), "policy.read")); err != nil || len(list) != 1 {
+		t.Errorf("another hospital reads %d, %v", len(list), err)
 	}
 }

@@ -23,7 +23,7 @@ func (s *Service) Standing(ctx context.Context, tx tx, id ids.Visit) (Standing, 
 	if err != nil {
 		return Standing{}, err
 	}
-	records, err := evidenceFacts(ctx, tx, v.Person.ID)
+	records, err := evidenceFacts(ctx, tx, v.Person.ID, v.Institution.ID)
 	if err != nil {
 		return Standing{}, err
 	}

@@ -405,7 +405,7 @@ func TestSigningAsksAgain(t *testing.T) {
 	v := w.begun()
 	sign := func() (d consult.Decision, err error) {
 		err = w.DB.InTx(t.Context(), func(tx pgx.Tx) error {
-			d, err = w.JudgeForSigning(w.as(w.doctor, "record.sign"), tx, v.ID)
+			d, err = w.JudgeForSigning(w.as(w.doctor, "record.sign"), tx, v.ID, nil)
 			return err
 		})
 		return d, err

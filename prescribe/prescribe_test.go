@@ -61,7 +61,7 @@ func (c *clinic) Standing(_ context.Context, _ tx, id ids.Visit) (consult.Standi
 	return c.facts, nil
 }
 
-func (c *clinic) JudgeForSigning(context.Context, tx, ids.Visit) (consult.Decision, error) {
+func (c *clinic) JudgeForSigning(context.Context, tx, ids.Visit, []consult.Drug) (consult.Decision, error) {
 	if len(c.judged) > 0 {
 		return consult.Decision{}, notAllowed(c.judged...)
 	}

@@ -46,9 +46,9 @@ type Service struct {
 type Visits interface {
 	// Standing of the visit within the scope; else fault.NotFound.
 	Standing(ctx context.Context, tx tx, id ids.Visit) (consult.Standing, error)
-	// JudgeForSigning decides again, at this moment, whether this visit may be held online, and keeps the
-	// decision. A refusal is fault.Refused.
-	JudgeForSigning(ctx context.Context, tx tx, id ids.Visit) (consult.Decision, error)
+	// JudgeForSigning decides again, at this moment, whether this visit may be held online and these drugs be
+	// prescribed in it, and keeps the decision. A refusal is fault.Refused.
+	JudgeForSigning(ctx context.Context, tx tx, id ids.Visit, drugs []consult.Drug) (consult.Decision, error)
 }
 
 // State of a prescription.

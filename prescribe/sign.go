@@ -44,7 +44,7 @@ func (s *Service) Sign(ctx context.Context, id ids.Prescription, act Signing) (P
 		if err != nil {
 			return err
 		}
-		if _, err := s.Visits.JudgeForSigning(ctx, tx, p.VisitID); err != nil {
+		if _, err := s.Visits.JudgeForSigning(ctx, tx, p.VisitID, s.drugs(p.Order)); err != nil {
 			return err
 		}
 		now, err := s.compose(ctx, tx, facts, content{ID: p.ID, No: p.No, Version: p.Version, Supersedes: p.Supersedes,

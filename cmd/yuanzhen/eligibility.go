@@ -153,7 +153,7 @@ func (c *eligibilitySimulateCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	change, err := c.change(before)
+	change, pack, err := c.change(before)
 	if err != nil {
 		return err
 	}
@@ -161,7 +161,7 @@ func (c *eligibilitySimulateCmd) Run(ctx context.Context) error {
 	if c.Decisions != "" {
 		result, err = c.replayFile(before, change)
 	} else {
-		result, err = c.replayHouse(ctx, before, change)
+		result, err = c.replayHouse(ctx, before, change, pack)
 	}
 	if err != nil {
 		return err
@@ -184,30 +184,30 @@ func (c *eligibilitySimulateCmd) Run(ctx context.Context) error {
 	return nil
 }
 
-// change is what is tried.
-func (c *eligibilitySimulateCmd) change(rules *eligibility.RuleSet) (func(eligibility.Law) eligibility.Law, error) {
+// change is what is tried, with the rule pack of it if there is one.
+func (c *eligibilitySimulateCmd) change(rules *eligibility.RuleSet) (_ func(eligibility.Law) eligibility.Law, draftPack *eligibility.Pack, _ error) {
 	if c.Draft == "" && c.DraftRules == "" {
-		return nil, errors.New("nothing to try: give --draft FILE or --draft-rules DIR")
+		return nil, nil, errors.New("nothing to try: give --draft FILE or --draft-rules DIR")
 	}
 	var draft *eligibility.Policy
 	if c.Draft != "" {
 		text, err := readFile(c.Draft)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if draft, err = eligibility.ParsePolicy(text, "draft"); err != nil {
-			return nil, fmt.Errorf("policy %s: %w", c.Draft, err)
+			return nil, nil, fmt.Errorf("policy %s: %w", c.Draft, err)
 		}
 	}
 	if c.DraftRules != "" {
 		pack, err := eligibility.ReadPack(filepath.Base(filepath.Clean(c.DraftRules)), os.DirFS(c.DraftRules))
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		packs := append(append([]eligibility.Pack{}, rules.Packs()...), pack)
-		if rules, err = eligibility.LoadRules(packs[0], packs[1:]...); err != nil {
-			return nil, err
+		if rules, err = rules.With(pack); err != nil {
+			return nil, nil, err
 		}
+		draftPack = &pack
 	}
 	return func(law eligibility.Law) eligibility.Law {
 		after := eligibility.Law{Rules: rules, Policies: law.Policies}
@@ -215,7 +215,7 @@ func (c *eligibilitySimulateCmd) change(rules *eligibility.RuleSet) (func(eligib
 			after.Policies = after.Policies.Replacing(draft.Assumed())
 		}
 		return after
-	}, nil
+	}, draftPack, nil
 }
 
 // replayFile reads one decision a line; a line may be as long as a decision with its rule set.
@@ -255,8 +255,9 @@ func (c *eligibilitySimulateCmd) replayFile(rules *eligibility.RuleSet, change f
 	return sim.Result(), lines.Err()
 }
 
-// replayHouse reads the decisions of the house, running or not, and judges under the policies it knows.
-func (c *eligibilitySimulateCmd) replayHouse(ctx context.Context, rules *eligibility.RuleSet, change func(eligibility.Law) eligibility.Law) (eligibility.Simulated, error) {
+// replayHouse reads the decisions of the house, running or not, and judges under the policies it knows. That a rule pack alone was
+// tried is recorded: it may come into force then.
+func (c *eligibilitySimulateCmd) replayHouse(ctx context.Context, rules *eligibility.RuleSet, change func(eligibility.Law) eligibility.Law, pack *eligibility.Pack) (eligibility.Simulated, error) {
 	url, stop, err := app.Database(ctx, &c.Options)
 	if err != nil {
 		return eligibility.Simulated{}, err
@@ -268,7 +269,12 @@ func (c *eligibilitySimulateCmd) replayHouse(ctx context.Context, rules *eligibi
 	}
 	defer db.Close()
 	house := &consult.Service{DB: db, Now: time.Now, Rules: rules}
-	return house.Replay(ctx, c.Days, change)
+	began := time.Now()
+	result, err := house.Replay(ctx, c.Days, change)
+	if err != nil || pack == nil || c.Draft != "" {
+		return result, err
+	}
+	return result, house.KeepTrial(ctx, *pack, change(eligibility.Law{Rules: rules}).Rules, c.Days, result, time.Since(began))
 }
 
 type eligibilityRulesCmd struct {

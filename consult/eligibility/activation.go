@@ -23,6 +23,9 @@ func (p *Policy) Lacks() (list []fault.Text) {
 	lacks(p.Authority.Level == "city", "批准机关须为省级以上。", "The authority has to be of a province or higher.")
 	lacks(p.RxScope == "all" && p.Authority.Level != "national", "不限处方须有国家批准；请限制处方范围。",
 		"Prescribing without limits needs the country's leave; limit the prescriptions.")
+	limited := p.RxScope != "all" && p.RxScope != "none"
+	lacks(limited && len(p.Drugs) == 0, "缺药品清单：没有清单，哪种药都开不了。", "The list of drugs is missing; without it nothing can be prescribed.")
+	lacks(p.Physician.Whitelist && len(p.Doctors) == 0, "名单上还没有医生。", "There is no doctor on its list.")
 	lacks(p.To.After(yearAfter(p.From)), "有效期最长 12 个月。", "A policy lasts twelve months at most.")
 	others := len(w.Departments)+len(w.SpecialGroups)+len(w.Schemes)+len(w.Regions)+len(w.Scenarios) > 0 || w.AgeLT != nil
 	lacks(!others && len(w.Categories) == 0, "缺适用范围：病种、人群、地区、情景或科室。", "It names no disease, group, region, event or department.")

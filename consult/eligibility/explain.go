@@ -25,13 +25,8 @@ type Decision struct {
 	policy *Policy // that decided alone
 }
 
-// RxScope is what the policy that decides lets a doctor prescribe (EXC-06): all where no policy is needed.
-func (d Decision) RxScope() string {
-	if d.policy == nil {
-		return "all"
-	}
-	return d.policy.RxScope
-}
+// Policy is the one that decided alone, nil where none was needed.
+func (d Decision) Policy() *Policy { return d.policy }
 
 // Answer is a decision as the command and the API print it.
 type Answer struct {

@@ -132,12 +132,14 @@ type Slot struct {
 	Overlap bool `json:"overlap"`
 }
 
-// Evidence is a record of an earlier diagnosis.
+// Evidence is a record of an earlier diagnosis. Where it was found is kept with the facts and weighs nothing.
 type Evidence struct {
 	ICD10  string `json:"icd10"`
 	DxDate Day    `json:"dx_date"`
 	Source string `json:"source"`
 	Verify string `json:"verify"`
+	Origin string `json:"origin,omitempty"` // upload, hospital_record or visit_record
+	Record string `json:"record,omitempty"` // its id there
 }
 
 type Consent struct {

@@ -35,9 +35,11 @@ type Policy struct {
 	To            time.Time   `json:"effective_to"` // exclusive
 	Predicate     Predicate   `json:"predicate"`
 	Physician     DoctorTerms `json:"physician"`
-	GuardianUnder int         `json:"guardian_under"` // years, 0 = never
-	MaxSeverity   string      `json:"max_severity"`   // mild, moderate, severe, any
-	RxScope       string      `json:"rx_scope"`       // all, symptomatic, none, list:<id>
+	GuardianUnder int         `json:"guardian_under"`    // years, 0 = never
+	MaxSeverity   string      `json:"max_severity"`      // mild, moderate, severe, any
+	RxScope       string      `json:"rx_scope"`          // all, symptomatic, none, list:<id>
+	Drugs         []string    `json:"drugs,omitempty"`   // what symptomatic and list:<id> mean: ATC codes, or the beginnings of a level
+	Doctors       []string    `json:"doctors,omitempty"` // on its whitelist, by practitioner id
 
 	Approvers []string `json:"-"` // as a policy file names them; kept with its state
 
@@ -331,6 +333,8 @@ func ParsePolicy(file []byte, status string) (*Policy, error) {
 		GuardianUnder: top.integer("guardian_under"),
 		MaxSeverity:   top.word("max_severity", func(s string) bool { return s == "any" || slices.Contains(severities, s) }),
 		RxScope:       top.word("rx_scope", isRxScope),
+		Drugs:         top.names("drugs"),
+		Doctors:       top.names("doctors"),
 		Approvers:     top.names("approvers"),
 	}
 	if predicate.has("age_lt") {
@@ -352,6 +356,47 @@ func ParsePolicy(file []byte, status string) (*Policy, error) {
 
 // regionPrefix: GB/T 2260 province, prefecture or county.
 var regionPrefix = regexp.MustCompile(`^([0-9]{2}){1,3}$`)
+
+// ATC is a code of any level of the Anatomical Therapeutic Chemical classification: R, R05, R05D, R05DA, R05DA09.
+var ATC = regexp.MustCompile(`^[A-Z]([0-9]{2}([A-Z]([A-Z]([0-9]{2})?)?)?)?$`)
+
+// Cover is what a policy says of a drug.
+type Cover int
+
+const (
+	Unchecked Cover = iota // it can't be told: the drug has a part without a code, or the policy names no drugs
+	Outside
+	Within
+)
+
+// Covers reports whether a drug with these active ingredients (ATC codes, "" where one has none) is in the prescription scope.
+func (p *Policy) Covers(ingredients []string) Cover {
+	switch {
+	case p.RxScope == "all":
+		return Within
+	case p.RxScope == "none":
+		return Outside
+	case len(p.Drugs) == 0 || len(ingredients) == 0 || slices.Contains(ingredients, ""):
+		return Unchecked
+	}
+	for _, code := range ingredients {
+		if !slices.ContainsFunc(p.Drugs, func(d string) bool { return ATC.MatchString(d) && strings.HasPrefix(code, d) }) {
+			return Outside
+		}
+	}
+	return Within
+}
+
+// Listing are the versions whose whitelist names the doctor, as the fact physician.whitelists has them.
+func (p Policies) Listing(doctor string) []string {
+	refs := []string{}
+	for _, policy := range p.known {
+		if slices.Contains(policy.Doctors, doctor) {
+			refs = append(refs, policy.Ref())
+		}
+	}
+	return refs
+}
 
 func isRxScope(s string) bool {
 	id, list := strings.CutPrefix(s, "list:")

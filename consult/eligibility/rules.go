@@ -94,6 +94,15 @@ func (s *RuleSet) Hash() string { return s.hash }
 // Packs are the files the rule set was read from.
 func (s *RuleSet) Packs() []Pack { return s.packs }
 
+// With is the rule set with a local pack over it, or in the place of the one of its name.
+func (s *RuleSet) With(pack Pack) (*RuleSet, error) {
+	if pack.Name == s.packs[0].Name {
+		return nil, fmt.Errorf("%s is the name of the country's own rules", pack.Name)
+	}
+	local := slices.DeleteFunc(slices.Clone(s.packs[1:]), func(p Pack) bool { return p.Name == pack.Name })
+	return LoadRules(s.packs[0], append(local, pack)...)
+}
+
 // Rules lists the rules in the order of evaluation.
 func (s *RuleSet) Rules() []*Rule {
 	var list []*Rule

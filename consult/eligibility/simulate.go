@@ -98,8 +98,8 @@ func (s *Simulation) Add(past Past) {
 	}
 	defer doc.release()
 	s.result.Judged++
-	before, err := s.before.Rules.decide(doc, s.before.Policies)
-	after, err2 := s.after.Rules.decide(doc, s.after.Policies)
+	before, err := s.before.Rules.decide(doc, s.before.Policies, past.Doctor)
+	after, err2 := s.after.Rules.decide(doc, s.after.Policies, past.Doctor)
 	if err != nil || err2 != nil {
 		s.result.Unusable++
 		return

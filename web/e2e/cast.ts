@@ -80,6 +80,7 @@ export const evidence: Evidence = {
   doc_type: '门诊病历',
   verify: 'verified',
   content_type: 'image/jpeg',
+  origin: 'upload',
   size: 240_000,
 }
 export const allowed: Decision = {

@@ -14,6 +14,29 @@ import { enterByPhone, enterWorkspace } from './people'
 
 const run = promisify(execFile)
 
+/** A province's draft rule; its stories hold below 3. */
+const draftRule = (below: string) => `id: HB-01
+citation: 鄂卫规〔2026〕1号 第3条
+confidence: read
+jurisdiction: "42"
+in_force: {from: 2026-01-01}
+phase: 1
+applies_to: {stages: [booking, start, in_visit, sign]}
+condition: patient.realname_level ${below}
+outcome: REQUIRE
+message: {zh: 请先完成人脸核验。, en: Please pass the face check first.}
+remedy: {zh: 打开实名认证，按提示做。, en: Open the real-name page and follow it.}
+ways: [human_review]
+cure: {patient: {realname_level: 3}}
+cases:
+  - story: checked by face
+    patch: {institution: {province: "42", region: "420102"}, patient: {realname_level: 3}}
+    fires: false
+  - story: checked by number and name only
+    patch: {institution: {province: "42", region: "420102"}, patient: {realname_level: 2}}
+    fires: true
+`
+
 describe('a first-visit policy', { concurrency: 1 }, () => {
   const journey = new Journey('policy')
   const staff: Record<string, Someone> = {}
@@ -28,6 +51,10 @@ describe('a first-visit policy', { concurrency: 1 }, () => {
     await one.page.goto('/staff/policies')
     await one.page.waitForSelector('#content')
     return one
+  }
+  const documentOf = async ({ page }: Someone) => {
+    const href = await page.getAttribute(t('policy-file'), 'href')
+    return page.evaluate(async (path) => (await fetch(path ?? '')).text(), href)
   }
   const stateOf = (one: Someone, state: string) => one.page.waitForSelector(`${t('version')}[data-state=${state}]`)
   const judged = async (one: Someone, name: string) => {
@@ -64,6 +91,7 @@ describe('a first-visit policy', { concurrency: 1 }, () => {
       await page.click(t('send-review'))
       await page.locator('[role=status]', { hasText: '前答复您' }).waitFor()
       const coordinator = await journey.join('孙丽', desk)
+      staff['孙丽'] = coordinator
       await enterWorkspace(coordinator.page, journey.person('孙丽'))
       await coordinator.page.goto('/staff/reviews')
       await coordinator.page.locator(t('review'), { hasText: '李强' }).click()
@@ -82,6 +110,25 @@ describe('a first-visit policy', { concurrency: 1 }, () => {
     await page.goto('/staff/rules')
     await page.locator(t('rule'), { hasText: 'VIS-11' }).locator('summary').click()
     await judged(author, '02-rules')
+    await page.fill('input[name=pack]', 'hubei')
+    await page.setInputFiles('input[name=rules]', {
+      name: 'HB-01.yaml',
+      mimeType: 'text/yaml',
+      buffer: Buffer.from(draftRule('< 2')),
+    })
+    await page.click(t('try-rules'))
+    await page.locator('[role=alert]', { hasText: 'HB-01' }).waitFor() // its story does not hold
+    await page.setInputFiles('input[name=rules]', {
+      name: 'HB-01.yaml',
+      mimeType: 'text/yaml',
+      buffer: Buffer.from(draftRule('< 3')),
+    })
+    await page.click(t('try-rules'))
+    await page.waitForSelector(t('trial'))
+    assert.match((await page.textContent(t('trial'))) ?? '', /规则包 hubei/)
+    assert.equal((await page.textContent(t('sim-other')))?.trim(), '1', 'the refused patient has one more reason')
+    await page.locator(t('trials')).scrollIntoViewIfNeeded()
+    await judged(author, '02-rules-simulated')
     await page.goto('/staff/policies')
     await page.click(t('draft-policy'))
     await page.click(t('save-draft'))
@@ -102,11 +149,24 @@ describe('a first-visit policy', { concurrency: 1 }, () => {
     await page.fill('input[name=icd10_cats]', 'I10')
     await page.fill('input[name=departments]', '心血管内科')
     await page.fill('input[name=regions]', '420102')
-    await page.locator('#policy-document-hint', { hasText: '指纹' }).waitFor()
+    await page.locator('#policy-document-hint', { hasText: '已保存' }).waitFor()
+    await page.locator('.field', { hasText: '处方范围' }).locator('select').selectOption('symptomatic')
+    await page.fill('input[name=drugs]', '退烧药')
+    await page.check(t('whitelist'))
+    for (const name of ['张建国', '何晓', '陈慧']) {
+      await page.fill(t('find-doctor'), name)
+      await page.locator(`${t('whitelist-doctors')} [role=option]`, { hasText: name }).click()
+    }
+    await page.getByRole('button', { name: '拿掉 陈慧' }).click()
+    await page.click(t('save-draft'))
+    await page.waitForSelector('.field.wrong input[name=drugs]')
+    await page.fill('input[name=drugs]', 'N02BE、R05')
     await judged(author, '04-draft')
     await page.click(t('save-draft'))
     await stateOf(author, 'draft')
     version = new URL(page.url()).pathname.split('/').pop() ?? ''
+    assert.match((await page.textContent(t('version'))) ?? '', /何晓、张建国|张建国、何晓/)
+    assert.match((await page.textContent(t('version'))) ?? '', /只开对症药: N02BE、R05/)
     await journey.shot(author, '05-drafted', true)
   })
 
@@ -126,6 +186,7 @@ describe('a first-visit policy', { concurrency: 1 }, () => {
     for (const [at, name] of ['郑岩', '何静'].entries()) {
       const one = await enter(name)
       await one.page.goto(`/staff/policies/${version}`)
+      assert.equal(await documentOf(one), '%PDF-1.7 批文', 'who approves reads the document itself')
       await one.page.check(t('approve-read'))
       await one.page.click(t('approve'))
       await stateOf(one, at === 0 ? 'simulated' : 'approved')
@@ -194,8 +255,64 @@ describe('a first-visit policy', { concurrency: 1 }, () => {
     await page.click(t('save-draft'))
     await stateOf(author, 'draft')
     assert.match((await page.textContent(t('diff'))) ?? '', /独立执业满.*3 年.*10 年/)
+    await page.getByRole('button', { name: '改成新版本' }).click()
+    await page.setViewportSize({ width: 360, height: 640 })
+    await page.waitForSelector(t('whitelist-doctors'))
+    assert.equal(await overflow(page), 0, 'the draft at 360 px')
+    await journey.shot(author, '12-draft-360', true)
+    await page.setViewportSize(desk.viewport)
+    await page.getByRole('button', { name: '不做了' }).click()
     await judged(author, '12-next-version')
   })
+
+  journey.step(
+    'a record of the hospital itself is taken in: the patient need hand in nothing, and is accepted',
+    async () => {
+      const coordinator = staff['孙丽'] as Someone
+      await coordinator.page.goto('/staff/evidence')
+      const day = new Date(Date.now() - 30 * 86_400_000).toISOString().slice(0, 10)
+      const csv = (id: string) =>
+        `病案号,身份证号,姓名,诊断日期,ICD-10,资料种类,科室,签名医师,作废\nQH-0001,${id},李强,${day},I25.100,门诊病历,心血管内科,张建国,\n`
+      const send = (id: string) =>
+        coordinator.page.setInputFiles('input[name=records]', {
+          name: '本院病历.csv',
+          mimeType: 'text/csv',
+          buffer: Buffer.from(csv(id)),
+        })
+      await send('420102198107123312')
+      await coordinator.page.locator('[role=alert]', { hasText: '第 2 行' }).waitFor()
+      await judged(coordinator, '16-records-refused')
+      await send('420102198107123311')
+      await coordinator.page.locator('[role=status]', { hasText: '新导入 1 条' }).waitFor()
+      await judged(coordinator, '17-records')
+      await coordinator.page.setViewportSize({ width: 360, height: 640 })
+      assert.equal(await overflow(coordinator.page), 0, 'the desk at 360 px')
+      await journey.shot(coordinator, '17-records-360', true)
+
+      const { page } = patient
+      await page.goto('/book/who')
+      await page.locator(t('person'), { hasText: '李强' }).click()
+      await page.click(t('flags-none'))
+      await page.click(t('kind-follow_up'))
+      await page.click('[data-test^=illness-I25]')
+      await page.locator('.card', { hasText: '在医院自己的病历里找到' }).waitFor()
+      await judged(patient, '18-found')
+      await page.click(t('proof-use'))
+      await page.click(t('severity-mild'))
+      const verdict = page.locator(`${t('verdict')}[data-verdict=ALLOW]`)
+      await verdict
+        .or(page.locator(t('consent-go')))
+        .first()
+        .waitFor()
+      if (await page.locator(t('consent-go')).isVisible()) {
+        await page.check(t('consent-care'))
+        await page.check(t('consent-data'))
+        await page.click(t('consent-go'))
+      }
+      await verdict.waitFor()
+      await journey.shot(patient, '19-found-accepted', true)
+    },
+  )
 
   journey.step('the regulator opens the decision: proved on screen, and offline by the command', async () => {
     const regulator = await enter('吴监')
@@ -212,12 +329,22 @@ describe('a first-visit policy', { concurrency: 1 }, () => {
     await page.waitForSelector(`${t('proof')}[data-good=true]`)
     assert.match((await page.textContent(t('reasons'))) ?? '', /482号/)
     await judged(regulator, '14-decision')
+    await page.goto('/staff/decisions')
+    await page.locator('.field', { hasText: '结果' }).locator('select').selectOption('ALLOW')
+    await page.locator(t('decision'), { hasText: 'I25' }).first().click()
+    await page.locator(t('found'), { hasText: '在医院自己的病历里找到' }).waitFor()
+    await judged(regulator, '20-found-decision')
     await page.setViewportSize({ width: 360, height: 640 })
     assert.equal(await overflow(page), 0, 'the decision at 360 px')
     await page.goto(`/staff/policies/${version}`)
     await stateOf(regulator, 'suspended')
+    assert.equal(await documentOf(regulator), '%PDF-1.7 批文')
     assert.equal(await overflow(page), 0, 'the policy at 360 px')
     await journey.shot(regulator, '15-policy-360')
+    await page.goto('/staff/rules')
+    await page.waitForSelector(t('trial'))
+    assert.equal(await page.locator(t('try-rules')).count(), 0, 'who supervises tries no rules')
+    assert.equal(await overflow(page), 0, 'the rules at 360 px')
 
     const id = (await journey.house.call(journey.person('吴监').session, 'GET', '/api/v1/decisions?rule=EXC-05'))
       .body as {

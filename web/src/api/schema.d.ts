@@ -396,6 +396,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/eligibility/rules/simulations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Simulations of draft rule packs, the newest first */
+        get: operations["get-eligibility-rules-simulations"];
+        put?: never;
+        /** Replay the own stored decisions under a draft rule pack; a pack comes into force only after that */
+        post: operations["post-eligibility-rules-simulations"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -442,6 +460,23 @@ export interface paths {
         get: operations["get-evidence-queue"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/evidence/records": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take the hospital's own signed records in (multipart: file, CSV; institution_id where one works for several); all lines or none */
+        post: operations["post-evidence-records"];
         delete?: never;
         options?: never;
         head?: never;
@@ -827,6 +862,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/policies/doctors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Doctors of the own places that a whitelist could name */
+        get: operations["get-policies-doctors"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Keep an approval document (multipart: file); sent again it is the same */
+        post: operations["post-policies-files"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/policies/{id}": {
         parameters: {
             query?: never;
@@ -872,6 +941,23 @@ export interface paths {
         put?: never;
         /** One of two approvals, by others than the author */
         post: operations["post-policies-id-approve"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/{id}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The approval document of a version */
+        get: operations["get-policies-id-file"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -3036,6 +3122,8 @@ export interface components {
         ConsultEvidence: {
             content_type: string;
             doc_type: string;
+            /** @description Who signed it; not of an upload */
+            doctor?: string;
             /** Format: date */
             dx_date: string;
             file_name: string;
@@ -3043,6 +3131,11 @@ export interface components {
             id: string;
             institution_name: string;
             note?: string;
+            /**
+             * @description Only an upload has a file
+             * @enum {string}
+             */
+            origin: "upload" | "hospital_record" | "visit_record";
             person_id: string;
             /** Format: int64 */
             size: number;
@@ -3202,6 +3295,25 @@ export interface components {
             stage: string;
             verdict: string;
         };
+        ConsultListedDoctor: {
+            /** @description Registered today at a place of who asks */
+            here: boolean;
+            id: string;
+            name: string;
+            /**
+             * Format: int64
+             * @description Of online follow-up, full ones
+             */
+            online_years: number;
+            title: string;
+            /** Format: int64 */
+            title_rank: number;
+            /**
+             * Format: int64
+             * @description Of independent practice, full ones
+             */
+            years: number;
+        };
         ConsultMedicine: {
             /** @description Decimal, in unit a day */
             daily_dose: string;
@@ -3360,11 +3472,15 @@ export interface components {
         };
         ConsultPolicy: {
             approvals: components["schemas"]["ConsultPolicyApproval"][];
+            /** @description On its whitelist */
+            doctors: components["schemas"]["ConsultListedDoctor"][];
             /** Format: date-time */
             drafted_at: string;
             /** @description Empty: imported from the operator's folder */
             drafted_by: string;
             events: components["schemas"]["ConsultPolicyEvent"][];
+            /** @description The approval document, if the house keeps it */
+            file?: components["schemas"]["ConsultPolicyFile"];
             id: string;
             /** @description That answers for it; empty: the whole house */
             institution?: string;
@@ -3393,6 +3509,15 @@ export interface components {
             name: string;
             reason?: string;
             state: string;
+        };
+        ConsultPolicyFile: {
+            content_type: string;
+            file_name: string;
+            /** Format: date-time */
+            kept_at: string;
+            sha256: string;
+            /** Format: int64 */
+            size: number;
         };
         ConsultPolicyRef: {
             ref: string;
@@ -3476,6 +3601,8 @@ export interface components {
         ConsultQueuedEvidence: {
             content_type: string;
             doc_type: string;
+            /** @description Who signed it; not of an upload */
+            doctor?: string;
             /** Format: date */
             dx_date: string;
             file_name: string;
@@ -3483,6 +3610,11 @@ export interface components {
             id: string;
             institution_name: string;
             note?: string;
+            /**
+             * @description Only an upload has a file
+             * @enum {string}
+             */
+            origin: "upload" | "hospital_record" | "visit_record";
             person: components["schemas"]["ConsultPatient"];
             person_id: string;
             /** Format: int64 */
@@ -3693,6 +3825,24 @@ export interface components {
             rules: components["schemas"]["EligibilityRule"][];
             sha256: string;
             version: string;
+        };
+        ConsultRuleTrial: {
+            /** Format: date-time */
+            at: string;
+            by: string;
+            /** Format: int64 */
+            days: number;
+            /** @description Names of the doctors in the result */
+            doctors: {
+                [key: string]: string;
+            };
+            pack: string;
+            result: components["schemas"]["EligibilitySimulated"];
+            rule_set: string;
+            /** @description Of the rule set with the pack */
+            sha256: string;
+            /** Format: int64 */
+            took_ms: number;
         };
         ConsultSeatQuality: {
             /**
@@ -4081,6 +4231,8 @@ export interface components {
         };
         EligibilityPolicy: {
             authority: components["schemas"]["EligibilityAuthority"];
+            doctors?: string[];
+            drugs?: string[];
             /** Format: date-time */
             effective_from: string;
             /** Format: date-time */
@@ -4602,6 +4754,19 @@ export interface components {
         SqueezeInInBody: {
             reason: string;
             slot_id: string;
+        };
+        TryRulesInBody: {
+            /**
+             * Format: int64
+             * @description How far back
+             */
+            days: number;
+            /** @description Text by file name: one rule a file, VIS-10.yaml */
+            files: {
+                [key: string]: string;
+            };
+            /** @description Of the pack, which is the name of its folder */
+            name: string;
         };
         V2ErrorDetail: {
             /** @description Where the error occurred, e.g. 'body.items[3].tags' or 'path.thing-id' */
@@ -5424,6 +5589,68 @@ export interface operations {
             };
         };
     };
+    "get-eligibility-rules-simulations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultRuleTrial"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-eligibility-rules-simulations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TryRulesInBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultRuleTrial"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "get-events": {
         parameters: {
             query?: never;
@@ -5519,6 +5746,24 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["V2ErrorModel"];
                 };
+            };
+        };
+    };
+    "post-evidence-records": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -6338,6 +6583,55 @@ export interface operations {
             };
         };
     };
+    "get-policies-doctors": {
+        parameters: {
+            query?: {
+                name?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultListedDoctor"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-policies-files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     "get-policies-id": {
         parameters: {
             query?: never;
@@ -6432,6 +6726,26 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["V2ErrorModel"];
                 };
+            };
+        };
+    };
+    "get-policies-id-file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };

@@ -62,7 +62,12 @@ export type Evidence = {
   file_name?: string
   content_type: string
   size: number
+  /** Where it was found; only an upload has a file. */
+  origin: 'upload' | 'hospital_record' | 'visit_record'
+  /** Who signed it there. */
+  doctor?: string
 }
+export type TakenIn = { taken: number; known: number; withdrawn: number; people: number }
 export type EvidenceCase = Evidence & { person: Pick<Person, 'id' | 'name' | 'sex' | 'age'>; waiting_s: number }
 
 export type Verdict = 'ALLOW' | 'ALLOW_COND' | 'REQUIRE' | 'REDIRECT_OFFLINE' | 'DENY' | 'EMERGENCY'
@@ -161,7 +166,21 @@ export type PolicyTerms = {
   guardian_under: number
   max_severity: string
   rx_scope: string
+  /** ATC codes of a symptomatic or listed scope. */
+  drugs?: string[]
+  /** Ids of the doctors on its whitelist. */
+  doctors?: string[]
 }
+export type ListedDoctor = {
+  id: string
+  name: string
+  title: string
+  title_rank: number
+  years: number
+  online_years: number
+  here: boolean
+}
+export type PolicyFile = { sha256: string; file_name: string; content_type: string; size: number; kept_at: string }
 export type Shift = { key: string; passes: number; fails: number }
 export type Simulated = {
   judged: number
@@ -194,6 +213,8 @@ export type Policy = {
   drafted_at: string
   mine: boolean
   lacks: Text[]
+  file?: PolicyFile
+  doctors: ListedDoctor[]
   approvals: { name: string; at: string; mine: boolean }[]
   simulation?: {
     at: string
@@ -221,6 +242,8 @@ export type Rule = {
   pack: string
   cases: { story: string; fires: boolean }[]
 }
+/** A simulation of a draft rule pack. */
+export type RuleTrial = NonNullable<Policy['simulation']> & { pack: string; sha256: string }
 export type RuleBook = { version: string; sha256: string; rules: Rule[] }
 
 export type VisitKind = 'follow_up' | 'first_visit' | 'health_consult'

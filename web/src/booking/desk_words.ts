@@ -32,6 +32,15 @@ export const w = phrases({
     zh: '名字、医院、日期、诊断都要和资料一样。',
     en: 'Name, hospital, date and diagnosis must match the paper.',
   },
+  'rec.title': { zh: '导入本院病历（CSV）', en: 'Take in own records (CSV)' },
+  'rec.hint': {
+    zh: '列：{columns}。查得到的患者不用再上传。',
+    en: 'Columns {columns}. Who is found need not upload.',
+  },
+  'rec.done': {
+    zh: '新导入 {taken} 条，已有 {known} 条，作废 {withdrawn} 条；其中 {people} 人已在平台登记。',
+    en: '{taken} taken in, {known} known, {withdrawn} withdrawn; {people} of the patients are registered here.',
+  },
   'ev.pick': { zh: '选一份资料来核对。', en: 'Choose a record.' },
   'ev.open': { zh: '在新窗口打开', en: 'Open in a new window' },
   person: { zh: '{name} {sex} {age} 岁', en: '{name}, {sex}, {age}' },

@@ -1,14 +1,14 @@
 // The coordinator compares what a patient handed in with what the patient says, one paper at a time.
-import { useState } from 'preact/hooks'
-import { get, post, query } from '../api/client'
+import { useId, useState } from 'preact/hooks'
+import { call, get, post, query } from '../api/client'
 import { useDeed, useResource } from '../api/resource'
-import type { CodeRow, Evidence, EvidenceCase } from '../api/types'
+import type { CodeRow, Evidence, EvidenceCase, TakenIn } from '../api/types'
 import { day, isoDay, minutes } from '../i18n/format'
 import { pick } from '../i18n/i18n'
 import { w as identity } from '../identity/words'
 import { Find } from '../ui/find'
 import { Icon } from '../ui/icons'
-import { Button, Field, Loading, ProblemNote, useTitle } from '../ui/parts'
+import { Button, Field, Loading, Notice, ProblemNote, useTitle } from '../ui/parts'
 import { w } from './desk_words'
 
 export function EvidenceDesk() {
@@ -54,6 +54,8 @@ export function EvidenceDesk() {
             <p>{w('ev.empty.say')}</p>
           </div>
         )}
+        <p class="push" />
+        <OwnRecords />
       </aside>
       {current ? (
         <Checking key={current.id} evidence={current} onDone={queue.refresh} />
@@ -67,6 +69,48 @@ export function EvidenceDesk() {
         </main>
       )}
     </div>
+  )
+}
+
+/** The heading of the file, as the server reads it. */
+const recordColumns = '病案号,身份证号,姓名,诊断日期,ICD-10,资料种类,科室,签名医师,作废'
+
+/** The hospital's own signed records, as a file of its system: who is found there hands nothing in. */
+function OwnRecords() {
+  const [done, setDone] = useState<TakenIn>()
+  const deed = useDeed()
+  const id = useId()
+  return (
+    <section class="tight">
+      <div class="field">
+        <label for={id}>{w('rec.title')}</label>
+        <p class="hint" id={`${id}-hint`}>
+          {w('rec.hint', { columns: recordColumns })}
+        </p>
+        <input
+          id={id}
+          type="file"
+          name="records"
+          accept=".csv,text/csv"
+          aria-describedby={`${id}-hint`}
+          disabled={deed.busy}
+          onChange={(event) => {
+            const input = event.currentTarget
+            const file = input.files?.[0]
+            if (!file) return
+            setDone(undefined)
+            void deed.run(async () => {
+              const form = new FormData()
+              form.set('file', file)
+              input.value = '' // the same file may be chosen again once it is corrected
+              setDone(await call<TakenIn>('POST', '/evidence/records', { form }))
+            })
+          }}
+        />
+      </div>
+      <ProblemNote problem={deed.problem} />
+      {done && <Notice tone="ok" live title={w('rec.done', done)} />}
+    </section>
   )
 }
 

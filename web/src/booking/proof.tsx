@@ -28,7 +28,9 @@ export function EvidenceRow({ evidence }: { evidence: Evidence }) {
           ? w(`doc.${evidence.doc_type as DocType}`)
           : evidence.doc_type}{' '}
         · {day(evidence.dx_date)}
+        {evidence.doctor ? ` · ${evidence.doctor}` : ''}
       </p>
+      {evidence.origin !== 'upload' && <p class="meta">{w(`from.${evidence.origin}`)}</p>}
     </div>
   )
 }
@@ -78,7 +80,7 @@ export function ProofQuestion({
         />
       ) : (
         <>
-          {mine.some((one) => one.verify !== 'rejected') && (
+          {mine.some((one) => one.verify !== 'rejected' && one.source === 'physical') && (
             <Button look="primary" onPress={onGo} test="proof-use">
               {w('proof.use')}
             </Button>
@@ -149,7 +151,7 @@ function ProofForm({ person, condition, onSent }: { person: string; condition: C
           id={id}
           class="visually-hidden"
           type="file"
-          accept="image/jpeg,image/png,image/webp,application/pdf"
+          accept="image/jpeg,image/png,application/pdf"
           onChange={(event) => setFile(event.currentTarget.files?.[0])}
         />
         {shown && fileWrong && (

@@ -35,6 +35,12 @@ export const w = phrases({
     en: 'Not found. Try another word, or see a doctor in person.',
   },
   'ill.offline': { zh: '要到医院看', en: 'In person only' },
+  'from.upload': { zh: '患者上传', en: 'Uploaded' },
+  'from.hospital_record': { zh: '在医院自己的病历里找到', en: 'Found in the hospital’s own records' },
+  'from.visit_record': {
+    zh: '网上就诊的病历，不能作为复诊依据',
+    en: 'Of an online visit: not enough for a follow-up',
+  },
   'proof.title': { zh: '医院的诊断资料', en: 'Record from a hospital' },
   'proof.lead': {
     zh: '病历、出院小结、诊断证明或检查报告都行。看得清医院、日期和病名。',

@@ -3,7 +3,8 @@ import { useState } from 'preact/hooks'
 import { useRoute } from 'preact-iso'
 import { get, query } from '../api/client'
 import { useResource } from '../api/resource'
-import type { DecisionRecord, DecisionRow, Verdict } from '../api/types'
+import type { DecisionRecord, DecisionRow, Evidence, Verdict } from '../api/types'
+import { w as booking } from '../booking/words'
 import { moment } from '../i18n/format'
 import { pick } from '../i18n/i18n'
 import { Icon } from '../ui/icons'
@@ -162,6 +163,7 @@ function Sheet({ decision }: { decision: DecisionRecord }) {
           ))}
         </ul>
       </section>
+      <Found facts={decision.facts} />
       <section class="card">
         <h2>{w('dec.facts')}</h2>
         <p class="hash mono">{decision.facts_sha256}</p>
@@ -185,6 +187,28 @@ function Sheet({ decision }: { decision: DecisionRecord }) {
         </table>
       </section>
     </>
+  )
+}
+
+type Known = { icd10: string; dx_date: string; source: string; verify: Evidence['verify']; origin?: Evidence['origin'] }
+
+/** Earlier diagnoses among the facts, and where each was found. Facts of before that was kept don't say. */
+function Found({ facts }: { facts: unknown }) {
+  const list = (facts as { evidence?: Known[] | null } | undefined)?.evidence ?? []
+  if (list.length === 0) return null
+  return (
+    <section class="card" data-test="found">
+      <h2>{w('dec.evidence')}</h2>
+      <ul class="tight">
+        {list.map((one, at) => (
+          <li key={`${at} ${one.icd10}`}>
+            <b>{one.icd10}</b> {one.dx_date} · {booking(`ver.${one.verify}`)} ·{' '}
+            {one.source === 'online' ? w('dec.online') : w('dec.physical')}
+            {one.origin && ` · ${booking(`from.${one.origin}`)}`}
+          </li>
+        ))}
+      </ul>
+    </section>
   )
 }
 

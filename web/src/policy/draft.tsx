@@ -1,9 +1,11 @@
 // Drafting a policy: three questions (by what leave, about whom, on what terms). Saving makes a version that never changes.
 import { useState } from 'preact/hooks'
-import { post } from '../api/client'
+import { call, get, post, query } from '../api/client'
 import { useDeed } from '../api/resource'
-import type { Policy, PolicyTerms } from '../api/types'
+import type { ListedDoctor, Policy, PolicyFile, PolicyTerms } from '../api/types'
 import { isoDay } from '../i18n/format'
+import { Find } from '../ui/find'
+import { Icon } from '../ui/icons'
 import { Button, Field, ProblemNote, Select, Tick, useTitle } from '../ui/parts'
 import { type ListName, lastDay, lists, midnight, words } from './terms'
 import { w } from './words'
@@ -23,9 +25,11 @@ type Form = Record<ListName, string> & {
   minYears: string
   minOnline: string
   whitelist: boolean
+  doctors: readonly ListedDoctor[]
   guardianUnder: string
   maxSeverity: 'mild' | 'moderate' | 'severe' | 'any'
-  rxScope: 'none' | 'symptomatic' | 'all'
+  rxScope: 'none' | 'symptomatic' | 'list' | 'all'
+  drugs: string
 }
 
 const empty: Form = {
@@ -49,12 +53,14 @@ const empty: Form = {
   minYears: '3',
   minOnline: '0',
   whitelist: false,
+  doctors: [],
   guardianUnder: '18',
   maxSeverity: 'mild',
   rxScope: 'none',
+  drugs: '',
 }
 
-function formOf({ terms }: Policy): Form {
+function formOf({ terms, doctors }: Policy): Form {
   const { authority, physician, predicate } = terms
   const text = (list: string[] | undefined) => (list ?? []).join('、')
   return {
@@ -78,12 +84,16 @@ function formOf({ terms }: Policy): Form {
     minYears: String(physician.min_years),
     minOnline: String(physician.min_online_years),
     whitelist: physician.whitelist,
+    doctors,
     guardianUnder: String(terms.guardian_under),
     maxSeverity: terms.max_severity as Form['maxSeverity'],
-    rxScope: terms.rx_scope as Form['rxScope'],
+    rxScope: terms.rx_scope.split(':')[0] as Form['rxScope'],
+    drugs: text(terms.drugs),
   }
 }
 
+const atc = /^[A-Z](\d{2}([A-Z]([A-Z](\d{2})?)?)?)?$/
+const limited = ({ rxScope }: Form) => rxScope === 'symptomatic' || rxScope === 'list'
 const whole = /^\d{1,3}$/
 const date = /^\d{4}-\d{2}-\d{2}$/
 
@@ -99,6 +109,8 @@ export function wrongIn(form: Form): (keyof Form)[] {
   if (!words(form.regions).every((one) => /^(\d{2}){1,3}$/.test(one))) bad.push('regions')
   if (form.ageLt !== '' && !whole.test(form.ageLt)) bad.push('ageLt')
   for (const name of ['minYears', 'minOnline', 'guardianUnder'] as const) if (!whole.test(form[name])) bad.push(name)
+  const drugs = words(form.drugs)
+  if (limited(form) && (drugs.length === 0 || !drugs.every((one) => atc.test(one)))) bad.push('drugs')
   return bad
 }
 
@@ -128,13 +140,16 @@ function termsOf(form: Form): PolicyTerms {
     },
     guardian_under: Number(form.guardianUnder),
     max_severity: form.maxSeverity,
-    rx_scope: form.rxScope,
+    rx_scope: form.rxScope === 'list' ? `list:${form.id}` : form.rxScope,
+    ...(limited(form) ? { drugs: words(form.drugs) } : {}),
+    ...(form.whitelist ? { doctors: form.doctors.map(({ id }) => id) } : {}),
   }
 }
 
-async function fingerprint(file: File): Promise<string> {
-  const sum = await crypto.subtle.digest('SHA-256', await file.arrayBuffer())
-  return [...new Uint8Array(sum)].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+async function keepFile(file: File): Promise<PolicyFile> {
+  const form = new FormData()
+  form.set('file', file)
+  return call<PolicyFile>('POST', '/policies/files', { form })
 }
 
 const fieldWords = {
@@ -148,7 +163,53 @@ const fieldWords = {
   minYears: 'f.min_years',
   minOnline: 'f.min_online_years',
   guardianUnder: 'f.guardian_under',
+  drugs: 'f.drugs',
 } as const
+
+/** Who meets what the policy asks of its doctors; others may stand on the list, and see nobody under it. */
+const meets = (form: Form, one: ListedDoctor) =>
+  one.title_rank >= Number(form.minTitle) &&
+  one.years >= Number(form.minYears) &&
+  one.online_years >= Number(form.minOnline)
+
+function DoctorList({ form, onChange }: { form: Form; onChange: (doctors: ListedDoctor[]) => void }) {
+  const note = (one: ListedDoctor) =>
+    w('f.doctors.note', { title: one.title, years: one.years, online: one.online_years }) +
+    (meets(form, one) ? '' : ` · ${w('f.doctors.below')}`)
+  return (
+    <section class="stack" data-test="whitelist-doctors">
+      <h2>{w('f.doctors')}</h2>
+      <p class="hint">{w('f.doctors.hint')}</p>
+      <ul class="tight">
+        {form.doctors.map((one) => (
+          <li key={one.id}>
+            <span class="chip">
+              {one.name}
+              <button
+                type="button"
+                aria-label={w('f.doctors.off', { name: one.name })}
+                onClick={() => onChange(form.doctors.filter(({ id }) => id !== one.id))}
+              >
+                <Icon name="cross" />
+              </button>
+            </span>{' '}
+            <span class="meta">{note(one)}</span>
+          </li>
+        ))}
+      </ul>
+      <Find<ListedDoctor>
+        label={w('f.doctors.find')}
+        ask={(name, signal) => get<ListedDoctor[]>(`/policies/doctors${query({ name })}`, signal)}
+        show={(one) => ({ name: one.name, note: note(one) })}
+        keyOf={(one) => one.id}
+        onPick={(one) => {
+          if (form.doctors.every(({ id }) => id !== one.id)) onChange([...form.doctors, one])
+        }}
+        test="find-doctor"
+      />
+    </section>
+  )
+}
 
 export function DraftForm({
   from,
@@ -162,6 +223,7 @@ export function DraftForm({
   const [form, setForm] = useState<Form>(from ? formOf(from) : empty)
   const [tried, setTried] = useState(false)
   const deed = useDeed()
+  const keeping = useDeed()
   const title = from ? w('draft.next', { ref: from.ref }) : w('draft.title')
   useTitle(title)
   const wrong = wrongIn(form)
@@ -230,14 +292,16 @@ export function DraftForm({
               <p class="hint" id="policy-document-hint">
                 {form.docHash ? w('f.file.have', { hash: form.docHash.slice(0, 16) }) : w('f.file.hint')}
               </p>
+              <ProblemNote problem={keeping.problem} />
               <input
                 id="policy-document"
                 type="file"
                 name="document"
+                accept="application/pdf,image/jpeg,image/png"
                 aria-describedby="policy-document-hint"
                 onChange={(event) => {
                   const file = event.currentTarget.files?.[0]
-                  if (file) void fingerprint(file).then((hash) => set('docHash', hash))
+                  if (file) void keeping.run(async () => set('docHash', (await keepFile(file)).sha256))
                 }}
               />
             </div>
@@ -282,11 +346,21 @@ export function DraftForm({
             <Select
               label={w('f.rx_scope')}
               value={form.rxScope}
-              options={(['none', 'symptomatic', 'all'] as const).map((value) => ({ value, label: w(`rx.${value}`) }))}
+              options={(['none', 'symptomatic', 'list', 'all'] as const).map((value) => ({
+                value,
+                label: w(`rx.${value}`),
+              }))}
               onChange={(value) => set('rxScope', value)}
             />
           </div>
-          <Tick label={w('f.whitelist')} checked={form.whitelist} onChange={(value) => set('whitelist', value)} />
+          {limited(form) && field('drugs', { hint: w('f.drugs.hint') })}
+          <Tick
+            label={w('f.whitelist')}
+            checked={form.whitelist}
+            onChange={(value) => set('whitelist', value)}
+            test="whitelist"
+          />
+          {form.whitelist && <DoctorList form={form} onChange={(doctors) => set('doctors', doctors)} />}
         </fieldset>
         {tried && wrong.length > 0 && (
           <p class="error" role="alert">

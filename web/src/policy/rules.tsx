@@ -1,11 +1,13 @@
 // The rule book as it is in force: in the order of evaluation, each with its citation, condition and stories.
-import { useState } from 'preact/hooks'
-import { get } from '../api/client'
-import { useResource } from '../api/resource'
-import type { Rule, RuleBook } from '../api/types'
+import { useId, useState } from 'preact/hooks'
+import { get, post } from '../api/client'
+import { useDeed, useResource } from '../api/resource'
+import type { Rule, RuleBook, RuleTrial } from '../api/types'
 import { pick } from '../i18n/i18n'
-import { Field, Loading, ProblemNote, useTitle } from '../ui/parts'
+import { Button, Field, Loading, ProblemNote, Select, useTitle } from '../ui/parts'
+import { Found, spans } from './simulation'
 import { w } from './words'
+import { mayAct } from './workbench'
 
 export function RuleList() {
   const book = useResource('rules', (signal) => get<RuleBook>('/eligibility/rules', signal))
@@ -42,7 +44,86 @@ export function RuleList() {
           ))}
         </>
       )}
+      <Trials />
     </main>
+  )
+}
+
+function Trials() {
+  const past = useResource('rule trials', (signal) => get<RuleTrial[]>('/eligibility/rules/simulations', signal))
+  const [name, setName] = useState('')
+  const [files, setFiles] = useState<File[]>([])
+  const [days, setDays] = useState('90')
+  const deed = useDeed()
+  const id = useId()
+  const go = () =>
+    void deed.run(async () => {
+      const texts = await Promise.all(files.map(async (file) => [file.name, await file.text()] as const))
+      const body = { name: name.trim(), files: Object.fromEntries(texts), days: Number(days) }
+      await post<RuleTrial>('/eligibility/rules/simulations', body)
+      past.refresh()
+    })
+  return (
+    <section class="stack" data-test="trials">
+      {mayAct() && (
+        <form
+          class="card"
+          noValidate
+          onSubmit={(event) => {
+            event.preventDefault()
+            go()
+          }}
+        >
+          <h2>{w('try.title')}</h2>
+          <p class="meta">{w('try.lead')}</p>
+          <ProblemNote problem={deed.problem} />
+          <Field
+            label={w('try.name')}
+            hint={w('try.name.hint')}
+            name="pack"
+            value={name}
+            onInput={setName}
+            maxLength={40}
+          />
+          <div class="field">
+            <label for={id}>{w('try.files')}</label>
+            <input
+              id={id}
+              type="file"
+              name="rules"
+              multiple
+              accept=".yaml"
+              onChange={(event) => setFiles([...(event.currentTarget.files ?? [])])}
+            />
+          </div>
+          <div class="row">
+            <Select
+              label={w('sim.days')}
+              value={days}
+              options={spans.map((n) => ({ value: String(n), label: w('sim.days.n', { n }) }))}
+              onChange={setDays}
+            />
+            <Button
+              look="primary"
+              type="submit"
+              busy={deed.busy}
+              disabled={!/^[a-z0-9-]{2,40}$/.test(name.trim()) || files.length === 0}
+              test="try-rules"
+            >
+              {w('sim.go')}
+            </Button>
+          </div>
+        </form>
+      )}
+      <ProblemNote problem={past.problem} again={past.refresh} />
+      {past.value && past.value.length > 0 && <h2>{w('try.past')}</h2>}
+      {past.value?.map((trial) => (
+        <section key={trial.at + trial.sha256} class="card" data-test="trial">
+          <h3>{w('try.pack', { name: trial.pack })}</h3>
+          <Found simulation={trial} />
+        </section>
+      ))}
+    </section>
   )
 }
 

@@ -5,7 +5,7 @@ import { moment } from '../i18n/format'
 import { Button, Select } from '../ui/parts'
 import { w } from './words'
 
-const spans = [30, 90, 180, 366] as const
+export const spans = [30, 90, 180, 366] as const
 
 type SimulationProps = {
   simulation: Policy['simulation']
@@ -44,7 +44,7 @@ export function Simulation({ simulation, busy, onGo }: SimulationProps) {
   )
 }
 
-function Found({ simulation }: { simulation: NonNullable<Policy['simulation']> }) {
+export function Found({ simulation }: { simulation: NonNullable<Policy['simulation']> }) {
   const { result } = simulation
   const figures = (['passes', 'fails', 'other', 'same', 'unusable'] as const).filter(
     (name) => name !== 'unusable' || result.unusable > 0,
@@ -59,7 +59,7 @@ function Found({ simulation }: { simulation: NonNullable<Policy['simulation']> }
           set: simulation.rule_set,
         })}
         {' · '}
-        {w('sim.who', { name: simulation.by, at: moment(simulation.at) })}
+        {w('sim.who', { name: simulation.by || w('pol.operator'), at: moment(simulation.at) })}
       </p>
       <dl class="figures" data-test="simulated">
         {figures.map((name) => (

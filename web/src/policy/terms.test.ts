@@ -28,12 +28,25 @@ describe('terms of a policy', () => {
   })
   it('shows only what two versions say differently', () => {
     expect(difference(terms, terms)).toEqual([])
-    const next = { ...terms, version: 2, max_severity: 'moderate', physician: { ...terms.physician, whitelist: true } }
-    expect(difference(terms, next).map(({ key, was, now }) => [key, was, now])).toEqual([
-      ['whitelist', '—', '✓'],
+    const next = {
+      ...terms,
+      version: 2,
+      max_severity: 'moderate',
+      physician: { ...terms.physician, whitelist: true },
+      doctors: ['d1', 'd2'],
+    }
+    const zhang = { id: 'd1', name: '张建国', title: '', title_rank: 3, years: 9, online_years: 3, here: true }
+    expect(difference(terms, next, [zhang]).map(({ key, was, now }) => [key, was, now])).toEqual([
+      ['whitelist', '—', '张建国、d2'],
       ['max_severity', '轻', '中'],
     ])
     expect(difference(next, terms).map(({ key }) => key)).toEqual(['max_severity', 'whitelist'])
+  })
+  it('says which drugs a limited scope means', () => {
+    const limited = { ...terms, rx_scope: 'symptomatic', drugs: ['N02BE', 'R05'] }
+    expect(difference(terms, limited).map(({ was, now }) => [was, now])).toEqual([
+      ['不开处方', '只开对症药: N02BE、R05'],
+    ])
   })
   it('compares with the version just before', () => {
     const all = [3, 1, 2].map((version) => ({ terms: { ...terms, version } }))

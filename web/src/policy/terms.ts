@@ -1,5 +1,5 @@
 // A policy's terms as people read and compare them: one line a term, the same for the page, the form and the difference.
-import type { PolicyTerms, Predicate } from '../api/types'
+import type { ListedDoctor, PolicyTerms, Predicate } from '../api/types'
 import { day, isoDay } from '../i18n/format'
 import { w } from './words'
 
@@ -40,7 +40,8 @@ const say = (key: string) => w(key as 'f.title')
 /** Terms whose name on the form is too long for a page. */
 const short = { icd10_cats: 1, regions: 1, schemes: 1, age_lt: 1, guardian_under: 1, min_years: 1, min_online_years: 1 }
 
-export function lines(terms: PolicyTerms): Line[] {
+/** Doctors are named by their ids; of whom nothing is known the id is shown. */
+export function lines(terms: PolicyTerms, doctors: readonly ListedDoctor[] = []): Line[] {
   const { authority, physician, predicate } = terms
   const line = (key: string, text: string, limits = true): Line => ({
     key,
@@ -66,19 +67,27 @@ export function lines(terms: PolicyTerms): Line[] {
     line('min_title', say(`title.${physician.min_title}`)),
     line('min_years', w('t.n_years', { n: physician.min_years })),
     line('min_online_years', w('t.n_years', { n: physician.min_online_years })),
-    ...(physician.whitelist ? [line('whitelist', '✓')] : []),
+    ...(physician.whitelist ? [line('whitelist', listed(terms.doctors ?? [], doctors))] : []),
     line('guardian_under', terms.guardian_under ? w('t.under', { n: terms.guardian_under }) : w('t.never')),
     line('max_severity', say(`sev.${terms.max_severity}`)),
-    line('rx_scope', terms.rx_scope.startsWith('list:') ? terms.rx_scope : say(`rx.${terms.rx_scope}`)),
+    line('rx_scope', scope(terms)),
   ]
+}
+
+const listed = (ids: readonly string[], doctors: readonly ListedDoctor[]) =>
+  ids.map((id) => doctors.find((one) => one.id === id)?.name ?? id).join('、') || w('t.nobody')
+
+function scope({ rx_scope, drugs }: PolicyTerms): string {
+  const name = rx_scope.startsWith('list:') ? w('rx.list') : say(`rx.${rx_scope}`)
+  return drugs?.length ? `${name}: ${drugs.join('、')}` : name
 }
 
 export type Difference = { key: string; name: string; was: string; now: string }
 
 /** The terms that two versions say differently. */
-export function difference(was: PolicyTerms, now: PolicyTerms): Difference[] {
-  const before = new Map(lines(was).map((line) => [line.key, line]))
-  const after = lines(now)
+export function difference(was: PolicyTerms, now: PolicyTerms, doctors: readonly ListedDoctor[] = []): Difference[] {
+  const before = new Map(lines(was, doctors).map((line) => [line.key, line]))
+  const after = lines(now, doctors)
   const gone = [...before.values()].filter(({ key }) => !after.some((line) => line.key === key))
   return [
     ...after

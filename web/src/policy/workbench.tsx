@@ -5,6 +5,7 @@ import { get, post } from '../api/client'
 import { type Deed, useDeed, useResource } from '../api/resource'
 import { session } from '../api/session'
 import type { Policy, PolicyState } from '../api/types'
+import { fileSize } from '../booking/proof'
 import { moment } from '../i18n/format'
 import { pick } from '../i18n/i18n'
 import { Icon } from '../ui/icons'
@@ -141,7 +142,7 @@ function Version({ policy, all, refresh }: { policy: Policy; all: Policy[]; refr
       <section class="card">
         <h2>{w('terms.title')}</h2>
         <dl class="facts terms">
-          {lines(policy.terms)
+          {lines(policy.terms, policy.doctors)
             .filter(({ limits }) => limits)
             .map(({ key, name, text }) => (
               <div key={key}>
@@ -163,17 +164,31 @@ function Version({ policy, all, refresh }: { policy: Policy; all: Policy[]; refr
             <dd class="mono">{policy.sha256.slice(0, 16)}</dd>
           </div>
         </dl>
-        {mayAct() && (
-          <div class="row">
-            <Button onPress={() => setEditing(true)}>{w('pol.next')}</Button>
-          </div>
+        <div class="row">
+          {policy.file ? (
+            <a
+              class="button"
+              href={`/api/v1/policies/${policy.id}/file`}
+              target="_blank"
+              rel="noreferrer"
+              data-test="policy-file"
+            >
+              <Icon name="file" /> {w('file.open')}
+            </a>
+          ) : (
+            <span class="meta">{w('file.none')}</span>
+          )}
+          {mayAct() && <Button onPress={() => setEditing(true)}>{w('pol.next')}</Button>}
+        </div>
+        {policy.file && (
+          <p class="meta">{w('file.meta', { name: policy.file.file_name, size: fileSize(policy.file.size) })}</p>
         )}
       </section>
       {last && <Changes was={last} policy={policy} />}
       <Simulation
         simulation={policy.simulation}
         busy={deed.busy}
-        onGo={open && mayAct() ? (days) => void act('simulate', { days }) : undefined}
+        onGo={open && mayAct() && policy.drafted_by !== '' ? (days) => void act('simulate', { days }) : undefined}
       />
       {state === 'simulated' && (
         <Approval policy={policy} deed={deed} onGo={() => void act('approve', { sha256: policy.sha256 })} />
@@ -205,7 +220,7 @@ function Version({ policy, all, refresh }: { policy: Policy; all: Policy[]; refr
 }
 
 function Changes({ was, policy }: { was: Policy; policy: Policy }) {
-  const changed = difference(was.terms, policy.terms)
+  const changed = difference(was.terms, policy.terms, [...was.doctors, ...policy.doctors])
   return (
     <section class="card" data-test="diff">
       <h2>{w('diff.title', { ref: was.ref })}</h2>

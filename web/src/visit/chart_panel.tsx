@@ -48,11 +48,18 @@ export function ChartPanel({ chart }: { chart: Chart }) {
       {chart.evidence.length > 0 && (
         <section class="tight">
           <h3>{w('chart.evidence')}</h3>
-          {chart.evidence.map((one) => (
-            <a key={one.id} href={`/api/v1/evidence/${one.id}/file`} target="_blank" rel="noreferrer">
-              {one.icd10} {one.institution_name} {day(one.dx_date)} · {booking(`ver.${one.verify}`)}
-            </a>
-          ))}
+          {chart.evidence.map((one) =>
+            one.origin === 'upload' ? (
+              <a key={one.id} href={`/api/v1/evidence/${one.id}/file`} target="_blank" rel="noreferrer">
+                {one.icd10} {one.institution_name} {day(one.dx_date)} · {booking(`ver.${one.verify}`)}
+              </a>
+            ) : (
+              <span key={one.id + one.icd10} data-test="found-record">
+                {one.icd10} {one.institution_name} {day(one.dx_date)} {one.doctor}{' '}
+                <span class="meta">{booking(`from.${one.origin}`)}</span>
+              </span>
+            ),
+          )}
         </section>
       )}
     </section>
