@@ -10,8 +10,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"yuanzhen/consult/eligibility"
 	"yuanzhen/consult/schedule"
-	"yuanzhen/internal/fault"
 	"yuanzhen/internal/ids"
 )
 
@@ -86,30 +86,34 @@ type slotRow struct {
 	Taken          bool
 }
 
-// findSlot finds the slot asked for; without one the earliest open slot of the doctor or department, or zero.
-func findSlot(ctx context.Context, tx tx, a Ask, now time.Time) (slotRow, error) {
-	which := `s.id = @slot AND (@stage <> 'booking' OR s.withdrawn_at IS NULL AND upper(s.during) > @now)`
-	if a.Slot.IsZero() {
-		which = `s.department = @department AND (@doctor::uuid IS NULL OR s.practitioner_id = @doctor)
-		         AND s.withdrawn_at IS NULL AND lower(s.during) > @now
-		         AND NOT EXISTS (SELECT FROM visit v WHERE v.slot_id = s.id AND v.state <> 'cancelled')
-		         AND NOT EXISTS (SELECT FROM hold h WHERE h.slot_id = s.id AND h.during @> now())`
-	}
-	rows, err := tx.Query(ctx, `
-		SELECT s.id, s.practitioner_id, s.institution_id, s.department, lower(s.during) AS start,
-		       EXISTS (SELECT FROM visit v WHERE v.slot_id = s.id AND v.state <> 'cancelled') AS taken
-		FROM slot s WHERE s.purpose = 'visit' AND `+which+` ORDER BY lower(s.during) LIMIT 1`,
-		pgx.NamedArgs{"slot": a.Slot, "stage": a.Stage, "now": now, "department": a.Department, "doctor": a.Doctor})
-	if err != nil {
-		return slotRow{}, err
-	}
-	slot, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[slotRow])
+// askSlot reads the slot of that id, nothing if it is no patient's or, for a booking, over or off the roster.
+func askSlot(b *pgx.Batch, slot *slotRow, id ids.Slot, stage eligibility.Stage, now time.Time) {
+	b.Queue(`
+		SELECT s.id, s.practitioner_id, s.institution_id, s.department, lower(s.during),
+		       EXISTS (SELECT FROM visit v WHERE v.slot_id = s.id AND v.state <> 'cancelled')
+		FROM slot s WHERE s.purpose = 'visit' AND s.id = $1 AND ($2 <> 'booking' OR s.withdrawn_at IS NULL AND upper(s.during) > $3)`, id, string(stage), now).
+		QueryRow(func(row pgx.Row) error {
+			err := row.Scan(&slot.ID, &slot.PractitionerID, &slot.InstitutionID, &slot.Department, &slot.Start, &slot.Taken)
+			if errors.Is(err, pgx.ErrNoRows) {
+				err = nil
+			}
+			return err
+		})
+}
+
+// earliestSlot is the earliest open slot of the doctor or department, zero if there is none.
+func earliestSlot(ctx context.Context, tx tx, a Ask, now time.Time) (id ids.Slot, err error) {
+	err = tx.QueryRow(ctx, `
+		SELECT s.id FROM slot s
+		WHERE s.purpose = 'visit' AND s.department = @department AND (@doctor::uuid IS NULL OR s.practitioner_id = @doctor)
+		  AND s.withdrawn_at IS NULL AND lower(s.during) > @now
+		  AND NOT EXISTS (SELECT FROM visit v WHERE v.slot_id = s.id AND v.state <> 'cancelled')
+		  AND NOT EXISTS (SELECT FROM hold h WHERE h.slot_id = s.id AND h.during @> now())
+		ORDER BY lower(s.during) LIMIT 1`, pgx.NamedArgs{"now": now, "department": a.Department, "doctor": a.Doctor}).Scan(&id)
 	if errors.Is(err, pgx.ErrNoRows) {
-		if err = nil; !a.Slot.IsZero() {
-			err = fault.Missing()
-		}
+		err = nil
 	}
-	return slot, err
+	return id, err
 }
 
 // open is the condition under which a slot s can be booked at @now. Holds go by the database's clock.

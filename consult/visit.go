@@ -133,9 +133,10 @@ type Booking struct {
 	Complaint  string
 	RequestKey string // UUID; the same wish sent twice is one visit
 
-	overbook string     // why it goes beside the visit that has the slot
-	series   ids.Series // one of several, all or none
-	unheld   bool       // the account holds no slot: nothing to end
+	overbook string      // why it goes beside the visit that has the slot
+	series   ids.Series  // one of several, all or none
+	unheld   bool        // the account holds no slot: nothing to end
+	made     *[]visitRow // where to read the visit, if its screen wants it
 }
 
 // Book makes the visit if the slot is free and the law allows it. A refusal is stored as a decision;
@@ -162,14 +163,19 @@ func (s *Service) Book(ctx context.Context, b Booking) (Visit, error) {
 			return errTaken
 		}
 		b.unheld = !before.holds
-		id, place, no, err := s.bookOne(ctx, tx, account, b)
-		if err == nil && no != nil {
+		var made []visitRow
+		b.made = &made
+		_, place, no, err := s.bookOne(ctx, tx, account, b)
+		switch {
+		case err != nil:
+			return err
+		case no != nil:
 			refused = no
 			return s.keep(ctx, tx, no, b.Person, ids.Visit{}, place)
+		case len(made) == 0:
+			return fault.Missing()
 		}
-		if err == nil {
-			v, err = s.find(ctx, tx, id)
-		}
+		v, err = s.shown(ctx, tx, made[0])
 		return err
 	})
 	switch {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"yuanzhen/consult/eligibility"
 	"yuanzhen/consult/schedule"
@@ -72,7 +73,9 @@ func (s *Service) JoinWait(ctx context.Context, n NewWait, key string) (WaitEntr
 		if err := s.mayActFor(ctx, tx, n.PersonID); err != nil {
 			return ids.WaitEntry{}, err
 		}
-		if err := putConsents(ctx, tx, Ask{Person: n.PersonID, InternetCare: n.Consents.InternetCare, SensitivePI: n.Consents.SensitivePI}, account, s.Now()); err != nil {
+		consents := &pgx.Batch{}
+		putConsents(consents, Ask{Person: n.PersonID, InternetCare: n.Consents.InternetCare, SensitivePI: n.Consents.SensitivePI}, account, s.Now())
+		if err := send(ctx, tx, consents); err != nil {
 			return ids.WaitEntry{}, err
 		}
 		id := ids.New[ids.WaitEntry]()
