@@ -449,6 +449,11 @@ func TestTheWaitingList(t *testing.T) {
 	if _, err := w.TakeOffer(w.as(second, "wait.take"), next.ID, uuid.NewString()); code(err) != "offer_over" {
 		t.Errorf("took what was offered to another: %v", err)
 	}
+	// A job that wakes early, by a clock ahead of the database's, sleeps again instead of ending the line.
+	before := len(jobs.list)
+	if err := w.PassOn(t.Context(), consult.OfferLapse{Slot: slot}); err != nil || notes.last(second) != "" || len(jobs.list) != before+1 {
+		t.Errorf("woken early: %v, %q, %d jobs", err, notes.last(second), len(jobs.list)-before)
+	}
 	// The first does not answer: the job at the offer's end passes it on.
 	w.exec(`UPDATE hold SET during = tstzrange(lower(during) - interval '1 hour', clock_timestamp()) WHERE wait_entry_id = $1`, first.ID)
 	for _, job := range jobs.list {
@@ -511,6 +516,26 @@ func TestTheWalkInPool(t *testing.T) {
 		t.Fatalf("the second is taken: %+v, %v", v, err)
 	}
 	w.invariants()
+}
+
+// Who checks in the evening before gets a number of the visit's day, and is on that day's display.
+func TestCheckedInTheEveningBefore(t *testing.T) {
+	w := newTown(t)
+	v, err := w.Book(w.as(w.wang, "visit.book"), w.wish(w.slots(0, 34, 1)[0])) // ten in the morning, tomorrow
+	if err == nil {
+		v, err = w.CheckIn(w.as(w.wang, "visit.check_in"), v.ID, consult.LineTest{})
+	}
+	if err != nil || v.Token != 1 {
+		t.Fatalf("checked in: %+v, %v", v, err)
+	}
+	show := w.as(w.staff, "queue.display")
+	if list, err := w.Display(show, w.hospital[0]); err != nil || len(list) != 0 {
+		t.Errorf("on today's display: %+v, %v", list, err)
+	}
+	w.now = w.now.AddDate(0, 0, 1)
+	if list, err := w.Display(show, w.hospital[0]); err != nil || len(list) != 1 || !slices.Equal(list[0].Waiting, []int{1}) {
+		t.Errorf("on the display of its day: %+v, %v", list, err)
+	}
 }
 
 func TestNumbersAndCalls(t *testing.T) {

@@ -88,7 +88,6 @@ type Visit struct {
 	RecordSigned  bool                   `json:"record_signed"`
 	RoomLocked    bool                   `json:"room_locked"`
 	Refused       bool                   `json:"recording_refused" doc:"Seen in person instead, because a recording was refused"`
-	Refund        string                 `json:"refund" enum:",full"`
 	Version       int                    `json:"version"`
 	Zone          string                 `json:"zone" doc:"IANA zone of the place"`
 	Token         int                    `json:"token,omitempty" doc:"Number of the day at doctor and department, from check-in on"`
@@ -98,7 +97,7 @@ type Visit struct {
 	MovedFrom     *time.Time             `json:"moved_from,omitempty"`
 	MovedReason   string                 `json:"moved_reason,omitempty" doc:"doctor_ill, or in words"`
 	CancelledBy   string                 `json:"cancelled_by,omitempty" doc:"patient or hospital"`
-	RefundDue     bool                   `json:"refund_due,omitempty"`
+	RefundDue     bool                   `json:"refund_due,omitempty" doc:"The fee goes back whole"`
 
 	account ids.Account
 	room    control.Room
@@ -239,12 +238,11 @@ func (s *Service) Visits(ctx context.Context, person ids.Person) (list []Visit, 
 		if list, err = s.visits(ctx, tx, filter{Person: person}); err != nil {
 			return err
 		}
+		var read []audit.Entry
 		for _, v := range list {
-			if err := audit.Write(ctx, tx, audit.Entry{Action: "visit.read", Object: "visit/" + v.ID.String(), Person: v.Person.ID, Place: v.Institution.ID, Reason: "list"}); err != nil {
-				return err
-			}
+			read = append(read, audit.Entry{Action: "visit.read", Object: "visit/" + v.ID.String(), Person: v.Person.ID, Place: v.Institution.ID, Reason: "list"})
 		}
-		return nil
+		return audit.Write(ctx, tx, read...)
 	})
 	return list, err
 }
@@ -297,7 +295,7 @@ func (s *Service) shown(ctx context.Context, tx tx, r visitRow) (Visit, error) {
 		Doctor:      Doctor{r.PractitionerID, r.DoctorName, r.Title},
 		Institution: Named[ids.Institution]{r.InstitutionID, r.InstitutionName},
 		Phone:       r.Phone, Department: r.Department, SlotID: r.SlotID, Start: r.Start, End: r.End, FeeFen: r.FeeFen, ICD10: r.ICD10, Complaint: r.Complaint,
-		RecordSigned: r.RecordSigned, RoomLocked: r.RoomLocked, Refused: r.RecordingRefused, Refund: r.Refund, Version: r.Version, Prescriptions: []PrescriptionRef{},
+		RecordSigned: r.RecordSigned, RoomLocked: r.RoomLocked, Refused: r.RecordingRefused, Version: r.Version, Prescriptions: []PrescriptionRef{},
 		Zone: r.Zone, Token: r.Token, Called: r.CalledAt != nil, Overbooked: r.Overbooked, DelayMin: r.DelayMin, MovedFrom: r.MovedFrom, MovedReason: r.MovedReason,
 		CancelledBy: r.CancelledBy, RefundDue: r.RefundDue,
 		account: r.AccountID, room: control.Room(r.Room), row: r,
@@ -430,7 +428,7 @@ func (s *Service) CheckIn(ctx context.Context, id ids.Visit, test LineTest) (Vis
 		if err != nil {
 			return err
 		}
-		if err := putToken(ctx, tx, v, s.Now()); err != nil {
+		if err := putToken(ctx, tx, v); err != nil {
 			return err
 		}
 		return putLineTest(ctx, tx, id, authz.SubjectFrom(ctx).Account, measured)

@@ -108,12 +108,11 @@ func (s *Service) Waits(ctx context.Context) (list []WaitEntry, err error) {
 		if list, err = selectWaits(ctx, tx, authz.ScopeFrom(ctx), ids.WaitEntry{}, s.Now()); err != nil {
 			return err
 		}
+		var read []audit.Entry
 		for _, e := range list {
-			if err := audit.Write(ctx, tx, audit.Entry{Action: "wait.read", Object: "wait_entry/" + e.ID.String(), Person: e.Person.ID, Place: e.Institution.ID}); err != nil {
-				return err
-			}
+			read = append(read, audit.Entry{Action: "wait.read", Object: "wait_entry/" + e.ID.String(), Person: e.Person.ID, Place: e.Institution.ID})
 		}
-		return nil
+		return audit.Write(ctx, tx, read...)
 	})
 	return list, err
 }
@@ -178,7 +177,14 @@ func (OfferLapse) Kind() string { return "offer_lapse" }
 // PassOn works an OfferLapse.
 func (s *Service) PassOn(ctx context.Context, o OfferLapse) error {
 	var offered *inLine
-	err := s.inTx(ctx, func(tx tx) (err error) {
+	err := s.inTx(ctx, func(tx tx) error {
+		left, err := holdLeft(ctx, tx, o.Slot)
+		if err != nil {
+			return err
+		}
+		if left > 0 && s.Jobs != nil { // the clock that woke us is ahead of the database's
+			return s.Jobs.InsertAt(ctx, tx, o, s.Now().Add(left+time.Second))
+		}
 		offered, err = s.offerFreed(ctx, tx, o.Slot)
 		return err
 	})
@@ -277,6 +283,7 @@ func (s *Service) TakeWalkIn(ctx context.Context, key string) (Visit, error) {
 			}
 			return s.keep(ctx, tx, refused, first.Person.ID, ids.Visit{}, first.Institution.ID)
 		}), err)
+		s.tellWait(*first)
 	}
 	return s.bookedEntry(ctx, id, fresh, err)
 }

@@ -94,6 +94,12 @@ func firstInLine(ctx context.Context, tx tx, slot ids.Slot, now time.Time) (*inL
 	return &first, err
 }
 
+// holdLeft is how long the slot is still held, by the database's clock; 0 if it isn't.
+func holdLeft(ctx context.Context, tx tx, slot ids.Slot) (left time.Duration, err error) {
+	err = tx.QueryRow(ctx, `SELECT coalesce(max(upper(during) - clock_timestamp()), '0') FROM hold WHERE slot_id = $1 AND during @> clock_timestamp()`, slot).Scan(&left)
+	return left, err
+}
+
 // firstWalkIn locks the first of the pool that the doctor may see; two doctors never get the same.
 func firstWalkIn(ctx context.Context, tx tx, doctor ids.Practitioner, now time.Time) (*WaitEntry, error) {
 	var e WaitEntry

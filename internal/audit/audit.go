@@ -44,6 +44,9 @@ func Queue(ctx context.Context, b *pgx.Batch, entries ...Entry) {
 }
 
 func write(ctx context.Context, db pg.DB, outcome string, entries ...Entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
 	if _, err := db.Exec(ctx, insert, columns(ctx, outcome, entries)...); err != nil {
 		return fmt.Errorf("audit %s: %w", entries[0].Action, err)
 	}

@@ -22,6 +22,7 @@ export function VisitNews({ visit }: { visit: Visit }) {
           </Notice>
         </div>
       )}
+      {visit.state === 'terminated_offline' && visit.refund_due && <Notice tone="info" title={w('news.refund')} />}
       {visit.state === 'cancelled' && (visit.cancelled_by === 'hospital' || visit.refund_due) && (
         <div data-test="hospital-cancelled">
           <Notice tone="info" title={visit.cancelled_by === 'hospital' ? w('news.hospital') : w('news.refund')}>

@@ -43,12 +43,27 @@ export const w = phrases({
     zh: '这家医院没有您专业范围内的科室，不能在那里排门诊。',
     en: 'This hospital has no department within the doctor’s field; no clinic can be opened there.',
   },
+  'tpl.every': { zh: '隔多久', en: 'How often' },
+  'tpl.every.1': { zh: '每周', en: 'Each week' },
+  'tpl.every.2': { zh: '隔周', en: 'Every other week' },
+  'tpl.every.hint': {
+    zh: '从这一天所在的那周算起，隔一周一次',
+    en: 'The week of this day, and every other week after it',
+  },
   'tpl.save': { zh: '加上', en: 'Add' },
   'tpl.end': { zh: '停掉', en: 'End' },
   'tpl.clock': { zh: '写成 09:00 的样子', en: 'Write it like 09:00' },
   'tpl.duty': {
     zh: '本职：主要执业机构自己的工作，别处不能占用',
     en: 'Duty: the main place’s own work; nowhere else may use it',
+  },
+  'ends.soon': {
+    zh: '{place}的执业备案 {day} 到期，还有 {n} 天。之后的号放不出来，请及时续办。',
+    en: 'The registration at {place} ends on {day}, in {n} days. Nothing can be opened after it; file it anew in time.',
+  },
+  'ends.over': {
+    zh: '{place}的执业备案 {day} 已到期，那里不能排班。',
+    en: 'The registration at {place} ended on {day}; nothing can be opened there.',
   },
   'off.title': { zh: '请一天假', en: 'Take a day off' },
   'off.day': { zh: '哪天', en: 'Day' },
@@ -116,7 +131,7 @@ export const w = phrases({
   'reg.none': { zh: '还没有。', en: 'None yet.' },
   'reg.until': { zh: '到 {day}，还有 {n} 天', en: 'Until {day}, {n} days left' },
   'reg.ended': { zh: '{day} 已到期，不能排班', en: 'Ended on {day}; nothing can be opened' },
-  'reg.soon': { zh: '30 天内到期', en: 'Ends within 30 days' },
+  'reg.soon': { zh: '{n} 天内到期', en: 'Ends within {n} days' },
   'reg.way': { zh: '到主要地点 {n} 分钟', en: '{n} minutes from the main place' },
   'reg.end': { zh: '提前结束', en: 'End early' },
   'reg.end.lead': {
