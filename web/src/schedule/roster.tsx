@@ -483,7 +483,7 @@ function Late({ doctor, places }: { doctor: string; places: Registration[] }) {
   const [place, setPlace] = useState(places[0]?.institution.id ?? '')
   const [said, setSaid] = useState(false)
   return (
-    <section class="card">
+    <section class="card" data-test="late-card">
       <h2>{w('late.title')}</h2>
       <div class="two">
         <Select
@@ -575,7 +575,7 @@ function Spreadsheet({ doctor, places, onDone }: { doctor: string; places: Regis
     })
   const input = `csv-${doctor}`
   return (
-    <section class="card">
+    <section class="card" data-test="spreadsheet">
       <h2>{w('file.title')}</h2>
       <Select
         label={w('tpl.place')}
@@ -662,6 +662,7 @@ function Feed() {
               setClosed(true)
             })
           }
+          test="feed-close"
         >
           {w('feed.close')}
         </Button>
