@@ -477,7 +477,11 @@ func TestTheWaitingList(t *testing.T) {
 	if list, err := w.Waits(w.as(w.staff, "wait.read")); err != nil || len(list) != 1 || list[0].ID != first.ID {
 		t.Errorf("still waiting: %v, %v", list, err)
 	}
-	// Squeezing in is the coordinator's right, with a reason.
+	// Squeezing in is the coordinator's right, with a reason, and beside the doctor who is waited for.
+	other := w.slotsOf(w.substitute(), 0, 15, 1)[0]
+	if _, err := w.SqueezeIn(w.as(w.staff, "visit.overbook"), first.ID, other, "病情需要", uuid.NewString()); code(err) != "slot_unfit" {
+		t.Errorf("squeezed in with another doctor: %v", err)
+	}
 	visit, err := w.SqueezeIn(w.as(w.staff, "visit.overbook"), first.ID, slot, "病情需要", uuid.NewString())
 	if err != nil || !visit.Overbooked {
 		t.Fatalf("squeezed in: %+v, %v", visit, err)

@@ -238,9 +238,14 @@ func (s *Service) TakeOffer(ctx context.Context, id ids.WaitEntry, key string) (
 // SqueezeIn books a waiting patient into a slot that is taken already: a right of the coordinator, with a reason that stays in the audit log.
 func (s *Service) SqueezeIn(ctx context.Context, id ids.WaitEntry, slot ids.Slot, reason, key string) (Visit, error) {
 	return s.bookWaiting(ctx, id, key, func(tx tx, e WaitEntry) (ids.Slot, string, error) {
-		at, err := slotPlace(ctx, tx, slot)
-		if err == nil && (at != e.Institution.ID || !slices.Contains(authz.ScopeFrom(ctx).Places(), at)) {
+		to, err := slotOffered(ctx, tx, slot)
+		switch {
+		case err != nil:
+		case to.InstitutionID != e.Institution.ID || !slices.Contains(authz.ScopeFrom(ctx).Places(), to.InstitutionID):
 			err = fault.Missing()
+		case to.Department != e.Department || !e.Doctor.ID.IsZero() && to.PractitionerID != e.Doctor.ID:
+			err = fault.New(fault.Invalid, "slot_unfit", "这个号不是他候补的科室或医师。", "This slot is not of the department or doctor that the patient waits for.").
+				WithRemedy("请选他候补的医师的号。", "Choose a slot of the doctor they wait for.")
 		}
 		return slot, reason, err
 	})

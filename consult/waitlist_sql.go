@@ -130,10 +130,12 @@ func putWaitBooked(ctx context.Context, tx tx, id ids.WaitEntry, visit ids.Visit
 	return err
 }
 
-func slotPlace(ctx context.Context, tx tx, slot ids.Slot) (at ids.Institution, err error) {
-	err = tx.QueryRow(ctx, `SELECT institution_id FROM slot WHERE id = $1 AND purpose = 'visit' AND withdrawn_at IS NULL`, slot).Scan(&at)
+// slotOffered is a slot for patients that is on the roster.
+func slotOffered(ctx context.Context, tx tx, slot ids.Slot) (s slotRow, err error) {
+	err = tx.QueryRow(ctx, `SELECT id, practitioner_id, institution_id, department FROM slot WHERE id = $1 AND purpose = 'visit' AND withdrawn_at IS NULL`, slot).
+		Scan(&s.ID, &s.PractitionerID, &s.InstitutionID, &s.Department)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = fault.Missing()
 	}
-	return at, err
+	return s, err
 }
