@@ -103,6 +103,12 @@ func (s *Service) HoldSlot(ctx context.Context, slot ids.Slot, key string) (Held
 	return h, err
 }
 
+// SlotTaken is what a refusal tells: which slot is gone, of a series too, and the nearest open ones.
+type SlotTaken struct {
+	SlotID  ids.Slot `json:"slot_id"`
+	Nearest []Slot   `json:"nearest"`
+}
+
 // slotTaken is the refusal with the nearest times. Of many who lose one slot at the same moment one asks for all: what is open is the
 // same for everybody.
 func (s *Service) slotTaken(ctx context.Context, slot ids.Slot) error {
@@ -113,7 +119,7 @@ func (s *Service) slotTaken(ctx context.Context, slot ids.Slot) error {
 	nearest, _ := list.([]Slot)
 	return fault.New(fault.Conflict, "slot_taken", "这个时间刚刚被别人约走了。", "This time has just been taken.").
 		WithRemedy("请从旁边的时间里选一个，您填的都在。", "Please choose one of the times nearby; your answers are kept.").
-		With(map[string][]Slot{"nearest": nearest})
+		With(SlotTaken{slot, nearest})
 }
 
 // LetGo gives a hold back before it lapses; a declined offer goes to the next in line.

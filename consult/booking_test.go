@@ -333,6 +333,9 @@ func TestHolds(t *testing.T) {
 	if list, err := w.Slots(w.as(neighbour, "catalogue.read"), w.doctor.Practitioner, 7); err != nil || len(list) != 2 {
 		t.Errorf("open slots: %d, %v", len(list), err)
 	}
+	if list, err := w.Slots(w.as(w.wang, "catalogue.read"), w.doctor.Practitioner, 7); err != nil || len(list) != 3 {
+		t.Errorf("open to who holds one: %d, %v", len(list), err)
+	}
 	if _, err := w.HoldSlot(hold, slots[1], uuid.NewString()); err != nil {
 		t.Errorf("another choice: %v", err)
 	}

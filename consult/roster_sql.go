@@ -116,10 +116,15 @@ func earliestSlot(ctx context.Context, tx tx, a Ask, now time.Time) (id ids.Slot
 	return id, err
 }
 
-// open is the condition under which a slot s can be booked at @now. Holds go by the database's clock.
-const open = `s.purpose = 'visit' AND s.withdrawn_at IS NULL AND upper(s.during) > @now::timestamptz + interval '5 minutes'
-	AND NOT EXISTS (SELECT FROM visit v WHERE v.slot_id = s.id AND v.state <> 'cancelled')
-	AND NOT EXISTS (SELECT FROM hold h WHERE h.slot_id = s.id AND h.during @> now())`
+// unbookedNow is the condition under which nobody has booked a slot s that can be booked at @now.
+const unbookedNow = `s.purpose = 'visit' AND s.withdrawn_at IS NULL AND upper(s.during) > @now::timestamptz + interval '5 minutes'
+	AND NOT EXISTS (SELECT FROM visit v WHERE v.slot_id = s.id AND v.state <> 'cancelled')`
+
+// open: nor does anybody hold it. openTo: what @account holds itself is open to it. Holds go by the database's clock.
+const (
+	open   = unbookedNow + ` AND NOT EXISTS (SELECT FROM hold h WHERE h.slot_id = s.id AND h.during @> now())`
+	openTo = unbookedNow + ` AND NOT EXISTS (SELECT FROM hold h WHERE h.slot_id = s.id AND h.during @> now() AND h.account_id IS DISTINCT FROM @account::uuid)`
+)
 
 const slotColumns = `s.id, lower(s.during), upper(s.during), i.id, i.name, s.department, s.fee_fen, s.mode, i.zone`
 
@@ -128,11 +133,11 @@ func scanSlot(row pgx.CollectableRow) (s Slot, err error) {
 	return s, err
 }
 
-func selectSlots(ctx context.Context, tx tx, doctor ids.Practitioner, now, until time.Time) ([]Slot, error) {
+func selectSlots(ctx context.Context, tx tx, doctor ids.Practitioner, account ids.Account, now, until time.Time) ([]Slot, error) {
 	return collect(ctx, tx, scanSlot, `
 		SELECT `+slotColumns+` FROM slot s JOIN institution i ON i.id = s.institution_id
-		WHERE s.practitioner_id = @doctor AND lower(s.during) BETWEEN @now::timestamptz - interval '4 hours' AND @until::timestamptz AND `+open+`
-		ORDER BY lower(s.during) LIMIT 2000`, pgx.NamedArgs{"doctor": doctor, "now": now, "until": until})
+		WHERE s.practitioner_id = @doctor AND lower(s.during) BETWEEN @now::timestamptz - interval '4 hours' AND @until::timestamptz AND `+openTo+`
+		ORDER BY lower(s.during) LIMIT 2000`, pgx.NamedArgs{"doctor": doctor, "account": account, "now": now, "until": until})
 }
 
 // selectNearest looks three slots to either side, of the doctor and then of the department at the place: as much as an index

@@ -120,7 +120,9 @@ describe('the line and the roster', { concurrency: 1 }, () => {
     const { page } = wang
     await enterByPhone(page, journey.person('王秀英').sign_in.phone ?? '')
     await page.waitForSelector(t('start-booking'))
-    const evening = (await slotsOf(30)).filter((slot) => /T10:00:00/.test(new Date(slot.start).toISOString()))
+    const evening = (await slotsOf(30)).filter(
+      (slot) => iso(slot.start) >= inDays(2) && new Date(slot.start).toISOString().includes('T10:00'), // 18:00 there
+    )
     const [first, second, third] = evening
     assert.ok(first && second && third, 'three evenings at 18:00')
     await toTimes(wang, persons.王秀英 ?? '', '张建国')
@@ -131,7 +133,8 @@ describe('the line and the roster', { concurrency: 1 }, () => {
     await fits(wang, 'series')
     const stolen = await bookSlot(journey.house, journey.person('李强'), persons.李强 ?? '', third.id)
     await page.click(t('book'))
-    await page.locator('[role=alert]', { hasText: '约走' }).waitFor()
+    await page.locator(t('later-taken')).waitFor()
+    assert.equal(await page.locator(`${t('again')}:checked`).count(), 1, 'the lost one is off, the other kept')
     await journey.shot(wang, '05-series-lost', true)
     const none = await ask<Visit[]>(journey.house, journey.person('王秀英'), 'GET', '/visits')
     assert.equal(none.length, 0, 'nothing of the series was booked')

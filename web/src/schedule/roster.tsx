@@ -201,7 +201,7 @@ function Templates({
                 {one.every === 2 && `${w('tpl.every.2')} `}
                 {w(`weekday.${String(one.weekday) as Weekday}`)} {clockOf(one.begins)}-{clockOf(one.ends)} ·{' '}
                 {one.institution.name} · {w(`purpose.${one.purpose}`)} · {w(`mode.${one.mode}`)}
-                {one.purpose === 'visit' && ` · ${one.department} · ${yuan(one.fee_fen)}`}
+                {one.purpose === 'visit' && ` · ${one.department} · ${w('tpl.yuan', { fee: yuan(one.fee_fen) })}`}
               </span>
               <Button
                 look="quiet"

@@ -43,6 +43,7 @@ export const w = phrases({
     zh: '这家医院没有您专业范围内的科室，不能在那里排门诊。',
     en: 'This hospital has no department within the doctor’s field; no clinic can be opened there.',
   },
+  'tpl.yuan': { zh: '{fee} 元', en: '{fee} yuan' },
   'tpl.every': { zh: '隔多久', en: 'How often' },
   'tpl.every.1': { zh: '每周', en: 'Each week' },
   'tpl.every.2': { zh: '隔周', en: 'Every other week' },
