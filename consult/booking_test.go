@@ -486,8 +486,8 @@ func TestTheWaitingList(t *testing.T) {
 		t.Errorf("squeezed in with another doctor: %v", err)
 	}
 	visit, err := w.SqueezeIn(w.as(w.staff, "visit.overbook"), first.ID, slot, "病情需要", uuid.NewString())
-	if err != nil || !visit.Overbooked {
-		t.Fatalf("squeezed in: %+v, %v", visit, err)
+	if err != nil || !visit.Overbooked || !strings.Contains(notes.last(w.wang), "加了号：6月15日 星期一 12:00") {
+		t.Fatalf("squeezed in: %+v, %v, told %q", visit, err, notes.last(w.wang))
 	}
 	if r := one[string](w, `SELECT reason FROM audit_entry WHERE action = 'visit.overbook'`); r != "病情需要" {
 		t.Errorf("audit: %q", r)

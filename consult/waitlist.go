@@ -314,8 +314,14 @@ func (s *Service) bookWaiting(ctx context.Context, id ids.WaitEntry, key string,
 		}
 		person, at = e.Person.ID, e.Institution.ID
 		visit, no, err := s.bookEntry(ctx, tx, e, slot, overbook, key)
-		refused = no
-		return visit, err
+		if refused = no; err != nil || overbook == "" {
+			return visit, err
+		}
+		v, err := s.find(ctx, tx, visit)
+		if err != nil {
+			return visit, err
+		}
+		return visit, s.notify(ctx, tx, e.account, fmt.Sprintf("【远诊】医院为您加了号：%s，%s医师。同一时间还有一位病人，可能要多等一会儿。", schedule.Moment(v.Start, place(v.Zone)), v.Doctor.Name))
 	})
 	if refused != nil && err != nil {
 		err = cmpErr(s.inTx(ctx, func(tx tx) error { return s.keep(ctx, tx, refused, person, ids.Visit{}, at) }), err)

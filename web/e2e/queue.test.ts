@@ -171,6 +171,7 @@ describe('the line and the roster', { concurrency: 1 }, () => {
     assert.ok(inside, 'the visit beside another')
     await li.page.goto(`/visits/${inside.id}`)
     await li.page.locator(`${t('visit')}[data-state=booked]`).waitFor()
+    await li.page.getByText('这是加号').waitFor()
     await journey.shot(li, '07-squeezed-in', true)
   })
 

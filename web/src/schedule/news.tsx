@@ -14,6 +14,7 @@ export function VisitNews({ visit }: { visit: Visit }) {
         </p>
       )}
       {visit.state === 'checked_in' && visit.called && <Notice tone="ok" live title={w('news.called')} />}
+      {open && visit.overbooked && <Notice tone="info" title={w('news.squeezed')} />}
       {open && visit.delay_min ? <Notice tone="warn" live title={w('news.late', { n: visit.delay_min })} /> : null}
       {open && visit.moved_from && (
         <div data-test="moved">
