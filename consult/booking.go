@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"yuanzhen/consult/eligibility"
 	"yuanzhen/consult/schedule"
@@ -30,34 +31,35 @@ const (
 // bookOne makes one visit in the caller's transaction: judged, in a slot that is free or held for this account, with its consents, its
 // decision, its audit entry and its reminders. refused is the decision that speaks against it; nothing was made then.
 func (s *Service) bookOne(ctx context.Context, tx tx, account ids.Account, b Booking) (id ids.Visit, place ids.Institution, refused *Decision, err error) {
-	if err := putConsents(ctx, tx, b.Ask, account, s.Now()); err != nil {
-		return id, place, nil, err
-	}
 	d, slot, err := s.judge(ctx, tx, b.Ask)
 	if err != nil {
 		return id, place, nil, err
 	}
+	deeds := &pgx.Batch{} // all that is written, in one round trip
+	putConsents(deeds, b.Ask, account, s.Now())
 	if !d.Verdict.Passes() {
-		return id, slot.InstitutionID, &d, nil
+		return id, slot.InstitutionID, &d, send(ctx, tx, deeds)
 	}
 	if slot.Taken && b.overbook == "" {
 		return id, place, nil, errTaken
 	}
 	id = ids.New[ids.Visit]()
-	if err := insertVisit(ctx, tx, id, account, slot, b, control.Room("v-"+rand.Text()), s.Now()); err != nil {
-		return id, place, nil, err
-	}
+	insertVisit(deeds, id, account, slot, b, control.Room("v-"+rand.Text()), s.Now())
 	deed := audit.Entry{Action: "visit.book", Object: "visit/" + id.String(), Person: b.Person, Place: slot.InstitutionID}
 	if b.overbook != "" {
 		deed.Action, deed.Reason = "visit.overbook", b.overbook
 	}
-	if err := s.keep(ctx, tx, &d, b.Person, id, slot.InstitutionID, deed); err != nil {
+	if err := s.keepIn(ctx, deeds, &d, b.Person, id, slot.InstitutionID, deed); err != nil {
 		return id, place, nil, err
 	}
 	if !b.unheld {
-		if err := endOwnHold(ctx, tx, account, slot.ID, b.Person, id); err != nil {
-			return id, place, nil, err
-		}
+		endOwnHold(deeds, account, slot.ID, b.Person, id)
+	}
+	if b.made != nil {
+		askVisits(deeds, b.made, authz.ScopeFrom(ctx), filter{Visit: id}, s.Now())
+	}
+	if err := send(ctx, tx, deeds); err != nil {
+		return id, place, nil, err
 	}
 	return id, slot.InstitutionID, nil, s.remind(ctx, tx, id, slot.Start)
 }
@@ -101,6 +103,12 @@ func (s *Service) HoldSlot(ctx context.Context, slot ids.Slot, key string) (Held
 	return h, err
 }
 
+// SlotTaken is what a refusal tells: which slot is gone, of a series too, and the nearest open ones.
+type SlotTaken struct {
+	SlotID  ids.Slot `json:"slot_id"`
+	Nearest []Slot   `json:"nearest"`
+}
+
 // slotTaken is the refusal with the nearest times. Of many who lose one slot at the same moment one asks for all: what is open is the
 // same for everybody.
 func (s *Service) slotTaken(ctx context.Context, slot ids.Slot) error {
@@ -111,7 +119,7 @@ func (s *Service) slotTaken(ctx context.Context, slot ids.Slot) error {
 	nearest, _ := list.([]Slot)
 	return fault.New(fault.Conflict, "slot_taken", "这个时间刚刚被别人约走了。", "This time has just been taken.").
 		WithRemedy("请从旁边的时间里选一个，您填的都在。", "Please choose one of the times nearby; your answers are kept.").
-		With(map[string][]Slot{"nearest": nearest})
+		With(SlotTaken{slot, nearest})
 }
 
 // LetGo gives a hold back before it lapses; a declined offer goes to the next in line.
@@ -210,10 +218,12 @@ func (s *Service) MoveVisit(ctx context.Context, id ids.Visit, to ids.Slot, reas
 		if moved, err := rebook(ctx, tx, id, to, reason); err != nil || !moved {
 			return nothing{}, cmpErr(err, movedOn(before))
 		}
-		if err := s.keep(ctx, tx, &d, before.Person.ID, id, slot.InstitutionID); err != nil {
+		deeds := &pgx.Batch{}
+		if err := s.keepIn(ctx, deeds, &d, before.Person.ID, id, slot.InstitutionID); err != nil {
 			return nothing{}, err
 		}
-		if err := endOwnHold(ctx, tx, before.account, to, before.Person.ID, id); err != nil {
+		endOwnHold(deeds, before.account, to, before.Person.ID, id)
+		if err := send(ctx, tx, deeds); err != nil {
 			return nothing{}, err
 		}
 		if err := s.remind(ctx, tx, id, slot.Start); err != nil {

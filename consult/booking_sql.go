@@ -54,14 +54,13 @@ func releaseHold(ctx context.Context, tx tx, id ids.Hold, account ids.Account) (
 }
 
 // endOwnHold ends the account's hold on a slot that it has now booked, and takes the person off the waiting list the slot was offered by.
-func endOwnHold(ctx context.Context, tx tx, account ids.Account, slot ids.Slot, person ids.Person, visit ids.Visit) error {
-	_, err := tx.Exec(ctx, `
+func endOwnHold(b *pgx.Batch, account ids.Account, slot ids.Slot, person ids.Person, visit ids.Visit) {
+	b.Queue(`
 		WITH ended AS (
 			UPDATE hold SET during = tstzrange(lower(during), clock_timestamp())
 			WHERE account_id = $1 AND slot_id = $2 AND during @> clock_timestamp() RETURNING wait_entry_id)
 		UPDATE wait_entry SET state = 'booked', visit_id = $4
 		WHERE id IN (SELECT wait_entry_id FROM ended) AND person_id = $3 AND state = 'waiting'`, account, slot, person, visit)
-	return err
 }
 
 func reminderDue(ctx context.Context, tx tx, visit ids.Visit, start time.Time) (account ids.Account, zone string, due bool, err error) {

@@ -333,6 +333,9 @@ func TestHolds(t *testing.T) {
 	if list, err := w.Slots(w.as(neighbour, "catalogue.read"), w.doctor.Practitioner, 7); err != nil || len(list) != 2 {
 		t.Errorf("open slots: %d, %v", len(list), err)
 	}
+	if list, err := w.Slots(w.as(w.wang, "catalogue.read"), w.doctor.Practitioner, 7); err != nil || len(list) != 3 {
+		t.Errorf("open to who holds one: %d, %v", len(list), err)
+	}
 	if _, err := w.HoldSlot(hold, slots[1], uuid.NewString()); err != nil {
 		t.Errorf("another choice: %v", err)
 	}
@@ -449,6 +452,11 @@ func TestTheWaitingList(t *testing.T) {
 	if _, err := w.TakeOffer(w.as(second, "wait.take"), next.ID, uuid.NewString()); code(err) != "offer_over" {
 		t.Errorf("took what was offered to another: %v", err)
 	}
+	// A job that wakes early, by a clock ahead of the database's, sleeps again instead of ending the line.
+	before := len(jobs.list)
+	if err := w.PassOn(t.Context(), consult.OfferLapse{Slot: slot}); err != nil || notes.last(second) != "" || len(jobs.list) != before+1 {
+		t.Errorf("woken early: %v, %q, %d jobs", err, notes.last(second), len(jobs.list)-before)
+	}
 	// The first does not answer: the job at the offer's end passes it on.
 	w.exec(`UPDATE hold SET during = tstzrange(lower(during) - interval '1 hour', clock_timestamp()) WHERE wait_entry_id = $1`, first.ID)
 	for _, job := range jobs.list {
@@ -472,10 +480,14 @@ func TestTheWaitingList(t *testing.T) {
 	if list, err := w.Waits(w.as(w.staff, "wait.read")); err != nil || len(list) != 1 || list[0].ID != first.ID {
 		t.Errorf("still waiting: %v, %v", list, err)
 	}
-	// Squeezing in is the coordinator's right, with a reason.
+	// Squeezing in is the coordinator's right, with a reason, and beside the doctor who is waited for.
+	other := w.slotsOf(w.substitute(), 0, 15, 1)[0]
+	if _, err := w.SqueezeIn(w.as(w.staff, "visit.overbook"), first.ID, other, "病情需要", uuid.NewString()); code(err) != "slot_unfit" {
+		t.Errorf("squeezed in with another doctor: %v", err)
+	}
 	visit, err := w.SqueezeIn(w.as(w.staff, "visit.overbook"), first.ID, slot, "病情需要", uuid.NewString())
-	if err != nil || !visit.Overbooked {
-		t.Fatalf("squeezed in: %+v, %v", visit, err)
+	if err != nil || !visit.Overbooked || !strings.Contains(notes.last(w.wang), "加了号：6月15日 星期一 12:00") {
+		t.Fatalf("squeezed in: %+v, %v, told %q", visit, err, notes.last(w.wang))
 	}
 	if r := one[string](w, `SELECT reason FROM audit_entry WHERE action = 'visit.overbook'`); r != "病情需要" {
 		t.Errorf("audit: %q", r)
@@ -511,6 +523,26 @@ func TestTheWalkInPool(t *testing.T) {
 		t.Fatalf("the second is taken: %+v, %v", v, err)
 	}
 	w.invariants()
+}
+
+// Who checks in the evening before gets a number of the visit's day, and is on that day's display.
+func TestCheckedInTheEveningBefore(t *testing.T) {
+	w := newTown(t)
+	v, err := w.Book(w.as(w.wang, "visit.book"), w.wish(w.slots(0, 34, 1)[0])) // ten in the morning, tomorrow
+	if err == nil {
+		v, err = w.CheckIn(w.as(w.wang, "visit.check_in"), v.ID, consult.LineTest{})
+	}
+	if err != nil || v.Token != 1 {
+		t.Fatalf("checked in: %+v, %v", v, err)
+	}
+	show := w.as(w.staff, "queue.display")
+	if list, err := w.Display(show, w.hospital[0]); err != nil || len(list) != 0 {
+		t.Errorf("on today's display: %+v, %v", list, err)
+	}
+	w.now = w.now.AddDate(0, 0, 1)
+	if list, err := w.Display(show, w.hospital[0]); err != nil || len(list) != 1 || !slices.Equal(list[0].Waiting, []int{1}) {
+		t.Errorf("on the display of its day: %+v, %v", list, err)
+	}
 }
 
 func TestNumbersAndCalls(t *testing.T) {

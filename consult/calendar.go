@@ -120,8 +120,8 @@ func icalendar(doctor ids.Practitioner, sessions []RosterSession, now time.Time)
 	return b.Bytes()
 }
 
-// csvHead are the columns of a roster as a file: one weekly session a line.
-var csvHead = []string{"weekday", "begins", "ends", "minutes", "mode", "purpose", "department", "fee_yuan", "since"}
+// csvHead are the columns of a roster as a file: one session a line; every is 1 each week, 2 every other week from that of since on.
+var csvHead = []string{"weekday", "begins", "ends", "minutes", "mode", "purpose", "department", "fee_yuan", "since", "every"}
 
 // ExportRoster writes a doctor's weekly sessions at a place as CSV, with the byte order mark that spreadsheets want to see.
 func (s *Service) ExportRoster(ctx context.Context, doctor ids.Practitioner, at ids.Institution) ([]byte, error) {
@@ -141,7 +141,7 @@ func (s *Service) ExportRoster(ctx context.Context, doctor ids.Practitioner, at 
 		for _, t := range list {
 			if t.Until == "" {
 				rows = append(rows, []string{strconv.Itoa(t.Weekday), clockOf(t.Begins), clockOf(t.Ends), strconv.Itoa(t.Minutes), t.Mode, t.Purpose, guarded(t.Department),
-					fmt.Sprintf("%d.%02d", t.FeeFen/100, t.FeeFen%100), t.Since})
+					fmt.Sprintf("%d.%02d", t.FeeFen/100, t.FeeFen%100), t.Since, strconv.Itoa(t.Every)})
 			}
 		}
 		return w.WriteAll(rows)
@@ -293,6 +293,9 @@ func templateOf(row []string) (n NewTemplate, why *fault.Text) {
 	}
 	if _, err := time.Parse(schedule.DayFormat, n.Since); err != nil {
 		return n, bad(8)
+	}
+	if n.Every, err = strconv.Atoi(row[9]); err != nil || n.Every < 1 || n.Every > 2 {
+		return n, bad(9)
 	}
 	return n, nil
 }

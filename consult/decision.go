@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"yuanzhen/consult/eligibility"
 	"yuanzhen/internal/audit"
 	"yuanzhen/internal/authz"
@@ -321,11 +323,11 @@ func (s *Service) judgeVisit(ctx context.Context, tx tx, v Visit, stage eligibil
 
 // judge gathers the facts and asks the check.
 func (s *Service) judge(ctx context.Context, tx tx, a Ask) (Decision, slotRow, error) {
-	facts, slot, err := s.gather(ctx, tx, a)
+	facts, slot, known, err := s.gather(ctx, tx, a)
 	if err != nil {
 		return Decision{}, slotRow{}, err
 	}
-	answer, doc, err := s.answer(ctx, tx, facts, slot.PractitionerID)
+	answer, doc, err := s.answer(ctx, tx, facts, known, slot.PractitionerID)
 	if err != nil {
 		return Decision{}, slotRow{}, err
 	}
@@ -338,12 +340,12 @@ func (s *Service) judge(ctx context.Context, tx tx, a Ask) (Decision, slotRow, e
 	return d, slot, err
 }
 
-// answer asks the check under the policies known at this moment, which also say on whose whitelist the doctor stands. A policy
-// that gives leave is held until the deed is committed, so that its suspension either comes first or finds the visit that
-// rests on it. doc is what was judged.
-func (s *Service) answer(ctx context.Context, tx tx, f eligibility.Facts, doctor ids.Practitioner) (d eligibility.Decision, doc []byte, err error) {
+// answer asks the check under the policies as they are known, which also say on whose whitelist the doctor stands. A policy that
+// gives leave is held until the deed is committed, so that its suspension either comes first or finds the visit that rests on it.
+// doc is what was judged.
+func (s *Service) answer(ctx context.Context, tx tx, f eligibility.Facts, known []knownPolicy, doctor ids.Practitioner) (d eligibility.Decision, doc []byte, err error) {
 	for {
-		policies, err := s.policies(ctx, tx)
+		policies, err := s.parsed(ctx, tx, known)
 		if err != nil {
 			return d, nil, err
 		}
@@ -362,6 +364,9 @@ func (s *Service) answer(ctx context.Context, tx tx, f eligibility.Facts, doctor
 		}
 		if held, err := holdPolicy(ctx, tx, leave); err != nil || held {
 			return d, doc, err
+		}
+		if known, err = selectKnownPolicies(ctx, tx); err != nil { // it has changed since: judge anew
+			return d, nil, err
 		}
 	}
 }
@@ -392,16 +397,26 @@ func (s *Service) KeepLaw(ctx context.Context) error {
 
 // keep stores the decision, signed, with its audit entry and those of the deeds it goes with. The facts stay out of the answer.
 func (s *Service) keep(ctx context.Context, tx tx, d *Decision, person ids.Person, visit ids.Visit, place ids.Institution, deeds ...audit.Entry) error {
+	b := &pgx.Batch{}
+	if err := s.keepIn(ctx, b, d, person, visit, place, deeds...); err != nil {
+		return err
+	}
+	return send(ctx, tx, b)
+}
+
+// keepIn is keep together with what else a batch does.
+func (s *Service) keepIn(ctx context.Context, b *pgx.Batch, d *Decision, person ids.Person, visit ids.Visit, place ids.Institution, deeds ...audit.Entry) error {
 	ruling, err := d.answer.Ruling(d.ID.String(), d.At)
 	if err != nil {
 		return err
 	}
 	signed := signedRuling{ruling, ed25519.Sign(s.Signer, ruling), eligibility.KeyID(s.Signer.Public().(ed25519.PublicKey))}
-	if err := insertDecision(ctx, tx, *d, signed, person, visit, place); err != nil {
+	if err := insertDecision(b, *d, signed, person, visit, place); err != nil {
 		return err
 	}
 	decided := audit.Entry{Action: "decision." + d.Stage, Object: "decision/" + d.ID.String(), Person: person, Place: place, Reason: d.Verdict.String()}
-	return audit.Write(ctx, tx, append([]audit.Entry{decided}, deeds...)...)
+	audit.Queue(ctx, b, append([]audit.Entry{decided}, deeds...)...)
+	return nil
 }
 
 // waysOut names the places to go to, nearest to the patient first.
@@ -424,52 +439,53 @@ func waysOut(ctx context.Context, tx tx, ways []eligibility.Way, f eligibility.F
 	return list, nil
 }
 
-// gather collects the facts from Postgres. The danger signs alone are enough for an answer, so that
-// an emergency never waits for a free doctor.
-func (s *Service) gather(ctx context.Context, tx tx, a Ask) (eligibility.Facts, slotRow, error) {
+// gather collects the facts and the state of the policies from Postgres, in one round trip. The danger signs alone are enough for an
+// answer, so that an emergency never waits for a free doctor.
+func (s *Service) gather(ctx context.Context, tx tx, a Ask) (eligibility.Facts, slotRow, []knownPolicy, error) {
 	now := s.Now()
 	f := eligibility.Facts{Now: now, Stage: a.Stage, Visit: eligibility.Visit{DeclaredKind: a.Kind, Department: a.Department, Severity: a.Severity,
 		Complaint: eligibility.Complaint{ICD10: a.ICD10}, RedFlags: a.RedFlags, IntendsRx: a.IntendsRx, PhysicianJudgement: a.Judgement, ConditionChanged: a.Changed}}
 	if a.account.IsZero() {
 		a.account = authz.SubjectFrom(ctx).Account
 	}
-	var err error
-	if f.Patient, f.Guardian.Verified, err = patientFacts(ctx, tx, a.Person, a.account); err != nil {
-		return f, slotRow{}, err
+	if a.Slot.IsZero() {
+		var err error
+		if a.Slot, err = earliestSlot(ctx, tx, a, now); err != nil {
+			return f, slotRow{}, nil, err
+		}
+		if a.Slot.IsZero() && len(a.RedFlags) == 0 {
+			return f, slotRow{}, nil, fault.New(fault.Conflict, "no_open_slot", "这个科室近期没有可以约的医生。", "No doctor of this department has free times.").
+				WithRemedy("请换一个科室，或过些时候再来。", "Choose another department, or come back later.")
+		}
 	}
-	slot, err := findSlot(ctx, tx, a, now)
-	if err != nil {
-		return f, slotRow{}, err
+	var slot slotRow
+	var consents []string
+	var known []knownPolicy
+	questions := &pgx.Batch{}
+	askPatient(questions, &f.Patient, &f.Guardian.Verified, a.Person, a.account)
+	askPolicies(questions, &known)
+	if !a.Slot.IsZero() {
+		askSlot(questions, &slot, a.Slot, a.Stage, now)
+		askStanding(questions, &f.Physician, &f.Institution, &f.Slot.Overlap, a.Slot, now)
+		askCatalogue(questions, &f.Institution.OnlineCatalogue, a.Slot)
+		askEvidence(questions, &f.Evidence, a.Person, a.Slot)
+		if !a.InternetCare || !a.SensitivePI { // not both are given together with the question
+			askConsents(questions, &consents, a.Person, now)
+		}
+		askScenarios(questions, &f.Region.ActiveScenarios, a.Slot, now)
+	}
+	if err := send(ctx, tx, questions); err != nil || a.Slot.IsZero() {
+		return f, slot, known, err
 	}
 	if slot.ID.IsZero() {
-		if len(a.RedFlags) > 0 {
-			return f, slot, nil
-		}
-		return f, slot, fault.New(fault.Conflict, "no_open_slot", "这个科室近期没有可以约的医生。", "No doctor of this department has free times.").
-			WithRemedy("请换一个科室，或过些时候再来。", "Choose another department, or come back later.")
+		return f, slot, nil, fault.Missing()
 	}
 	f.Visit.Department = slot.Department
-	if f.Physician, f.Institution, f.Slot.Overlap, err = slotFacts(ctx, tx, slot.ID, now); err != nil {
-		return f, slot, err
-	}
-	if f.Institution.OnlineCatalogue, err = catalogueFacts(ctx, tx, slot.InstitutionID); err != nil {
-		return f, slot, err
-	}
-	if f.Evidence, err = evidenceFacts(ctx, tx, a.Person, slot.InstitutionID); err != nil {
-		return f, slot, err
-	}
-	var consents []string
-	if !a.InternetCare || !a.SensitivePI { // not both are given together with the question
-		if consents, err = selectConsents(ctx, tx, a.Person, now); err != nil {
-			return f, slot, err
-		}
-	}
 	f.Consent.InternetCare.Valid = a.InternetCare || slices.Contains(consents, "internet_care")
 	f.Consent.SensitivePI.Valid = a.SensitivePI || slices.Contains(consents, "sensitive_pi")
-	f.Region.ActiveScenarios, err = selectScenarios(ctx, tx, slot.InstitutionID, now)
 	f.Guardian.Present = f.Guardian.Verified && a.Guardian
 	if asking := authz.SubjectFrom(ctx); asking != nil { // else the house itself asks
 		f.Physician.Session.RealnameVerified = asking.Practitioner == slot.PractitionerID && asking.SecondFactor
 	}
-	return f, slot, err
+	return f, slot, known, nil
 }

@@ -23,6 +23,22 @@ func (s *Service) inTx(ctx context.Context, deed func(tx tx) error) error {
 	return s.DB.InTx(ctx, deed)
 }
 
+// ask is collect in a batch: list holds the answer once the batch was sent.
+func ask[T any](b *pgx.Batch, list *[]T, scan pgx.RowToFunc[T], sql string, args ...any) {
+	b.Queue(sql, args...).Query(func(rows pgx.Rows) (err error) {
+		*list, err = pgx.AppendRows([]T{}, rows, scan)
+		return err
+	})
+}
+
+// send does what was queued in one round trip; the first error ends it.
+func send(ctx context.Context, tx tx, b *pgx.Batch) error {
+	if b.Len() == 0 {
+		return nil
+	}
+	return tx.SendBatch(ctx, b).Close()
+}
+
 // mayActFor is Missing unless the account within the scope acts for the person.
 func (s *Service) mayActFor(ctx context.Context, tx tx, person ids.Person) error {
 	var may bool
@@ -34,7 +50,7 @@ func (s *Service) mayActFor(ctx context.Context, tx tx, person ids.Person) error
 	return err
 }
 
-func putConsents(ctx context.Context, tx tx, a Ask, account ids.Account, now time.Time) error {
+func putConsents(b *pgx.Batch, a Ask, account ids.Account, now time.Time) {
 	var given []string
 	var fresh []ids.Consent
 	for kind, agreed := range map[string]bool{"internet_care": a.InternetCare, "sensitive_pi": a.SensitivePI} {
@@ -43,42 +59,38 @@ func putConsents(ctx context.Context, tx tx, a Ask, account ids.Account, now tim
 		}
 	}
 	if len(given) == 0 {
-		return nil
+		return
 	}
-	_, err := tx.Exec(ctx, `
+	b.Queue(`
 		INSERT INTO consent (id, person_id, account_id, kind, text_version, signed_at)
 		SELECT id, $1, $2, k, $4, $5 FROM unnest($3::text[], $6::uuid[]) AS f (k, id) WHERE NOT EXISTS (
 			SELECT FROM consent c WHERE c.person_id = $1 AND c.kind = k AND c.text_version = $4 AND c.withdrawn_at IS NULL)`,
 		a.Person, account, given, consentVersion, now, texts(fresh))
-	return err
 }
 
-func selectConsents(ctx context.Context, tx tx, person ids.Person, now time.Time) ([]string, error) {
-	rows, err := tx.Query(ctx, `
+func askConsents(b *pgx.Batch, kinds *[]string, person ids.Person, now time.Time) {
+	ask(b, kinds, pgx.RowTo[string], `
 		SELECT DISTINCT kind FROM consent
 		WHERE person_id = $1 AND text_version = $2 AND signed_at <= $3 AND (withdrawn_at IS NULL OR withdrawn_at > $3)`, person, consentVersion, now)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
-func patientFacts(ctx context.Context, tx tx, person ids.Person, account ids.Account) (p eligibility.Patient, guardian bool, err error) {
-	var born time.Time
-	err = tx.QueryRow(ctx, `
+func askPatient(b *pgx.Batch, p *eligibility.Patient, guardian *bool, person ids.Person, account ids.Account) {
+	b.Queue(`
 		SELECT p.birth_date, p.id_type, p.realname_level, p.region, p.special_groups, p.schemes,
 		       EXISTS (SELECT FROM proxy x WHERE x.person_id = p.id AND x.account_id = $2 AND x.guardian_verified)
-		FROM person p WHERE p.id = $1`, person, account).
-		Scan(&born, &p.IDType, &p.RealnameLevel, &p.Region, &p.SpecialGroups, &p.Schemes, &guardian)
-	p.BirthDate = eligibility.DayOf(born)
-	p.IDChecksumOK = p.IDType == "01" // a number that fails its check digit is not registered
-	return p, guardian, err
+		FROM person p WHERE p.id = $1`, person, account).QueryRow(func(row pgx.Row) error {
+		var born time.Time
+		err := row.Scan(&born, &p.IDType, &p.RealnameLevel, &p.Region, &p.SpecialGroups, &p.Schemes, guardian)
+		p.BirthDate = eligibility.DayOf(born)
+		p.IDChecksumOK = p.IDType == "01" // a number that fails its check digit is not registered
+		return err
+	})
 }
 
-// slotFacts reads the doctor and the place as they stand now. What the national register and the
+// askStanding reads the slot's doctor and place as they stand now, nothing for an unknown slot. What the national register and the
 // supervision platform say are columns that their links keep up to date.
-func slotFacts(ctx context.Context, tx tx, slot ids.Slot, now time.Time) (d eligibility.Physician, i eligibility.Institution, overlap bool, err error) {
-	err = tx.QueryRow(ctx, `
+func askStanding(b *pgx.Batch, d *eligibility.Physician, i *eligibility.Institution, overlap *bool, slot ids.Slot, now time.Time) {
+	b.Queue(`
 		SELECT d.national_register_found, d.level, d.suspended, d.assessment,
 		       years(d.independent_since, $2::date), coalesce(years(d.online_since, $2::date), 0),
 		       d.title_rank, s.department = ANY (d.scope), r.institution_consent,
@@ -95,34 +107,30 @@ func slotFacts(ctx context.Context, tx tx, slot ids.Slot, now time.Time) (d elig
 		JOIN practitioner d ON d.id = s.practitioner_id
 		JOIN registration r ON r.id = s.registration_id
 		JOIN institution i ON i.id = s.institution_id
-		WHERE s.id = $1`, slot, now).
-		Scan(&d.NationalRegisterFound, &d.Level, &d.Suspended, &d.Assessment, &d.IndependentYears, &d.OnlineFollowUpYears,
+		WHERE s.id = $1`, slot, now).QueryRow(func(row pgx.Row) error {
+		err := row.Scan(&d.NationalRegisterFound, &d.Level, &d.Suspended, &d.Assessment, &d.IndependentYears, &d.OnlineFollowUpYears,
 			&d.TitleRank, &d.ScopeOK, &d.InstitutionConsent, &d.RegistrationHere, &d.RegisteredProvinces, &d.PaediatricQualified,
 			&i.ID, &i.Province, &i.Region, &i.LicenceValid, &i.InternetServiceRegistered, &i.LicensedDepartments, &i.MLPS3Valid, &i.PlatformConnected,
-			&i.UploadBacklogHours, &overlap)
-	return d, i, overlap, err
-}
-
-func catalogueFacts(ctx context.Context, tx tx, place ids.Institution) ([]eligibility.Catalogue, error) {
-	rows, err := tx.Query(ctx, `SELECT icd10_cat, class, window_days FROM online_catalogue WHERE institution_id = $1 ORDER BY icd10_cat`, place)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (c eligibility.Catalogue, err error) {
-		err = row.Scan(&c.Category, &c.Class, &c.WindowDays)
-		return c, err
+			&i.UploadBacklogHours, overlap)
+		if errors.Is(err, pgx.ErrNoRows) {
+			err = nil
+		}
+		return err
 	})
 }
 
-// selectScenarios: a scenario's region covers all that begin with it, trailing zeros aside (GB/T 2260).
-func selectScenarios(ctx context.Context, tx tx, place ids.Institution, now time.Time) ([]string, error) {
-	rows, err := tx.Query(ctx, `
+func askCatalogue(b *pgx.Batch, list *[]eligibility.Catalogue, slot ids.Slot) {
+	ask(b, list, func(row pgx.CollectableRow) (c eligibility.Catalogue, err error) {
+		err = row.Scan(&c.Category, &c.Class, &c.WindowDays)
+		return c, err
+	}, `SELECT icd10_cat, class, window_days FROM online_catalogue WHERE institution_id = (SELECT institution_id FROM slot WHERE id = $1) ORDER BY icd10_cat`, slot)
+}
+
+// askScenarios: a scenario's region covers all that begin with it, trailing zeros aside (GB/T 2260).
+func askScenarios(b *pgx.Batch, codes *[]string, slot ids.Slot, now time.Time) {
+	ask(b, codes, pgx.RowTo[string], `
 		SELECT c.code FROM scenario c JOIN institution i ON i.region LIKE regexp_replace(c.region, '(00)+$', '') || '%'
-		WHERE i.id = $1 AND c.during @> $2::timestamptz ORDER BY c.code`, place, now)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowTo[string])
+		WHERE i.id = (SELECT institution_id FROM slot WHERE id = $1) AND c.during @> $2::timestamptz ORDER BY c.code`, slot, now)
 }
 
 type site struct{ Name, Phone, Address string }
@@ -148,7 +156,7 @@ type signedRuling struct {
 	keyID     string
 }
 
-func insertDecision(ctx context.Context, tx tx, d Decision, signed signedRuling, person ids.Person, visit ids.Visit, place ids.Institution) error {
+func insertDecision(b *pgx.Batch, d Decision, signed signedRuling, person ids.Person, visit ids.Visit, place ids.Institution) error {
 	reasons, err := json.Marshal(d.Reasons)
 	if err != nil {
 		return err
@@ -167,13 +175,13 @@ func insertDecision(ctx context.Context, tx tx, d Decision, signed signedRuling,
 	for _, p := range d.answer.Policies {
 		policies = append(policies, p.Ref)
 	}
-	_, err = tx.Exec(ctx, `
+	b.Queue(`
 		INSERT INTO decision (id, person_id, visit_id, institution_id, practitioner_id, stage, verdict, reasons, ways, prospect, facts, facts_sha256,
 		                      rule_set, rules_sha256, policies, ruling, signature, key_id, at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
 		d.ID, person, visit, place, d.doctor, d.Stage, d.Verdict.String(), reasons, ways, prospect, d.Facts, d.FactsSHA256,
 		d.RuleSet, d.answer.RulesSHA256, policies, signed.text, signed.signature, signed.keyID, d.At)
-	return err
+	return nil
 }
 
 func putRuleSet(ctx context.Context, tx tx, rules *eligibility.RuleSet, now time.Time) error {

@@ -54,10 +54,10 @@ func selectEvidence(ctx context.Context, tx tx, scope authz.Scope, f evidenceFil
 	return append(list, found...), err
 }
 
-// evidenceFacts are what was uploaded, and of what the place itself has signed the newest of each category: its own records of
+// askEvidence asks for what was uploaded, and of what the slot's place itself has signed the newest of each category: its own records of
 // visits in person, and of visits here. Another place's records stay there (CON-04).
-func evidenceFacts(ctx context.Context, tx tx, person ids.Person, place ids.Institution) ([]eligibility.Evidence, error) {
-	return collect(ctx, tx, func(row pgx.CollectableRow) (e eligibility.Evidence, err error) {
+func askEvidence(b *pgx.Batch, list *[]eligibility.Evidence, person ids.Person, slot ids.Slot) {
+	ask(b, list, func(row pgx.CollectableRow) (e eligibility.Evidence, err error) {
 		var at time.Time
 		err = row.Scan(&e.Origin, &e.Record, &e.ICD10, &at, &e.Source, &e.Verify)
 		e.DxDate = eligibility.DayOf(at)
@@ -67,14 +67,14 @@ func evidenceFacts(ctx context.Context, tx tx, person ids.Person, place ids.Inst
 		UNION ALL
 		(SELECT DISTINCT ON (left(h.icd10, 3)) 'hospital_record', h.id::text, h.icd10, h.dx_date, 'physical', 'verified'
 		 FROM hospital_record h JOIN person p ON p.id_lookup = h.id_lookup
-		 WHERE p.id = $1 AND h.institution_id = $2 AND h.withdrawn_at IS NULL
+		 WHERE p.id = $1 AND h.institution_id = (SELECT institution_id FROM slot WHERE id = $2) AND h.withdrawn_at IS NULL
 		 ORDER BY left(h.icd10, 3), h.dx_date DESC, h.id)
 		UNION ALL
 		(SELECT DISTINCT ON (left(x.icd10, 3)) 'visit_record', r.id::text, x.icd10, (r.signed_at AT TIME ZONE 'Asia/Shanghai')::date, 'online', 'verified'
 		 FROM visit v JOIN record r ON r.visit_id = v.id AND r.signed_at IS NOT NULL CROSS JOIN LATERAL unnest(r.diagnoses) x (icd10)
-		 WHERE v.person_id = $1 AND v.institution_id = $2
+		 WHERE v.person_id = $1 AND v.institution_id = (SELECT institution_id FROM slot WHERE id = $2)
 		 ORDER BY left(x.icd10, 3), r.signed_at DESC, r.id)
-		ORDER BY origin, record, icd10`, person, place)
+		ORDER BY origin, record, icd10`, person, slot)
 }
 
 type knownPerson struct {

@@ -119,12 +119,17 @@ type knownPolicies struct {
 	policies eligibility.Policies
 }
 
-// policies reads which versions are known and in which state; their words are parsed only when that has changed.
+// policies reads which versions are known and in which state.
 func (s *Service) policies(ctx context.Context, tx tx) (eligibility.Policies, error) {
 	rows, err := selectKnownPolicies(ctx, tx)
 	if err != nil {
 		return eligibility.Policies{}, err
 	}
+	return s.parsed(ctx, tx, rows)
+}
+
+// parsed has the words of the known versions; they are parsed only when what is known has changed.
+func (s *Service) parsed(ctx context.Context, tx tx, rows []knownPolicy) (eligibility.Policies, error) {
 	var key strings.Builder
 	for _, r := range rows {
 		key.WriteString(r.SHA256 + r.State)

@@ -19,10 +19,16 @@ type knownPolicy struct {
 	SHA256 string `db:"sha256"`
 }
 
-// selectKnownPolicies: of drafts and rejected ones the check knows nothing.
-func selectKnownPolicies(ctx context.Context, tx tx) ([]knownPolicy, error) {
-	return collect(ctx, tx, pgx.RowToStructByName[knownPolicy], `
+// askPolicies: of drafts and rejected ones the check knows nothing.
+func askPolicies(b *pgx.Batch, list *[]knownPolicy) {
+	ask(b, list, pgx.RowToStructByName[knownPolicy], `
 		SELECT id, state, sha256 FROM policy WHERE state IN ('active', 'suspended', 'revoked') ORDER BY id`)
+}
+
+func selectKnownPolicies(ctx context.Context, tx tx) (list []knownPolicy, err error) {
+	b := &pgx.Batch{}
+	askPolicies(b, &list)
+	return list, send(ctx, tx, b)
 }
 
 func selectPolicyDocument(ctx context.Context, tx tx, id ids.Policy) (document []byte, err error) {

@@ -34,7 +34,7 @@ func paceAhead(ctx context.Context, tx tx, v Visit) (ahead, short, long int, err
 			WHERE practitioner_id = $1 AND state = 'concluded' ORDER BY ended_at DESC LIMIT 50)
 		SELECT (SELECT count(*) FROM visit o JOIN slot t ON t.id = o.slot_id
 		        WHERE o.practitioner_id = $1 AND o.institution_id = $2 AND o.state IN ('checked_in', 'in_consult', 'interrupted')
-		          AND (coalesce(o.skipped_at, lower(t.during)), o.id) < ($3, $4)),
+		          AND (o.state <> 'checked_in' OR (coalesce(o.skipped_at, lower(t.during)), o.id) < ($3, $4))),
 		       CASE WHEN count(*) < 5 THEN 8 ELSE ceil(percentile_cont(0.25) WITHIN GROUP (ORDER BY minutes)) END::int,
 		       CASE WHEN count(*) < 5 THEN 15 ELSE ceil(percentile_cont(0.75) WITHIN GROUP (ORDER BY minutes)) END::int
 		FROM last`, v.Doctor.ID, v.Institution.ID, v.turn(), v.ID).Scan(&ahead, &short, &long)
@@ -102,18 +102,18 @@ func selectDecisions(ctx context.Context, tx tx, visit ids.Visit) ([]Decision, e
 	}, `SELECT `+decisionColumns+` FROM decision n WHERE n.visit_id = $1 ORDER BY n.at, n.id`, visit)
 }
 
-// putToken gives the visit the next number of its day at doctor and department, if it has none.
-func putToken(ctx context.Context, tx tx, v Visit, now time.Time) error {
+// putToken gives the visit the next number of its slot's day at doctor and department, if it has none: also to who checks in the evening before.
+func putToken(ctx context.Context, tx tx, v Visit) error {
 	if v.row.Token > 0 {
 		return nil
 	}
 	_, err := tx.Exec(ctx, `
-		WITH today AS (SELECT ($5::timestamptz AT TIME ZONE $6)::date AS day),
+		WITH slot_day AS (SELECT ($5::timestamptz AT TIME ZONE $6)::date AS day),
 		next AS (
-			INSERT INTO token_counter (institution_id, department, practitioner_id, day, last) SELECT $2, $3, $4, day, 1 FROM today
+			INSERT INTO token_counter (institution_id, department, practitioner_id, day, last) SELECT $2, $3, $4, day, 1 FROM slot_day
 			ON CONFLICT (institution_id, department, practitioner_id, day) DO UPDATE SET last = token_counter.last + 1 RETURNING day, last)
 		UPDATE visit SET token = next.last, token_day = next.day FROM next WHERE id = $1`,
-		v.ID, v.Institution.ID, v.Department, v.Doctor.ID, now, v.Zone)
+		v.ID, v.Institution.ID, v.Department, v.Doctor.ID, v.Start, v.Zone)
 	return err
 }
 

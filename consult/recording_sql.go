@@ -60,7 +60,7 @@ func refuseRecording(ctx context.Context, tx tx, id ids.Recording) error {
 
 // putRefusal: seen in person instead, all paid back.
 func putRefusal(ctx context.Context, tx tx, visit ids.Visit) error {
-	_, err := tx.Exec(ctx, `UPDATE visit SET recording_refused = true, refund = 'full', note = 'recording refused' WHERE id = $1`, visit)
+	_, err := tx.Exec(ctx, `UPDATE visit SET recording_refused = true, refund_due = (SELECT fee_fen > 0 FROM slot WHERE id = slot_id), note = 'recording refused' WHERE id = $1`, visit)
 	return err
 }
 

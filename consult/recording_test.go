@@ -218,7 +218,7 @@ func TestWithdrawingStopsTheRecording(t *testing.T) {
 	}
 	w.until("the recorder stops", func() bool { return strings.HasSuffix(r.heard(), "stop") })
 	now, err := w.Visit(w.as(w.wang, "visit.read"), v.ID)
-	if err != nil || w.state(v.ID) != "refused" || now.State != consult.InConsult || now.Refund != "" {
+	if err != nil || w.state(v.ID) != "refused" || now.State != consult.InConsult || now.RefundDue {
 		t.Fatalf("%s %+v %v", w.state(v.ID), now.State, err)
 	}
 	if n := one[int](w, `SELECT count(*) FROM recording_answer`); n != 3 {
@@ -236,7 +236,7 @@ func TestWhereRecordingIsDemandedARefusalLeadsToTheClinicWithTheMoneyBack(t *tes
 		t.Fatal(err)
 	}
 	now, err := w.Visit(w.as(w.wang, "visit.read"), v.ID)
-	if err != nil || now.State != consult.TerminatedOffline || !now.Refused || now.Refund != "full" {
+	if err != nil || now.State != consult.TerminatedOffline || !now.Refused || !now.RefundDue {
 		t.Fatalf("%+v %v", now, err)
 	}
 	if !slices.Contains(w.rooms.heard(), "close") || r.heard() != "" {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -293,6 +294,27 @@ func (s *Service) BlockLapsed(ctx context.Context) (done Cleared, err error) {
 		s.tellCleared(done)
 	}
 	return done, err
+}
+
+// WarnEnding tells doctors, and the administrators of the place, that a registration ends within 30 days, and again within 7: in time to
+// file it anew before slots are blocked. Each is told once, also when two server processes do this duty at once. Screens show it by themselves.
+func (s *Service) WarnEnding(ctx context.Context) error {
+	return s.inTx(ctx, func(tx tx) error {
+		list, err := putWarnings(ctx, tx, s.Now())
+		if err != nil {
+			return err
+		}
+		var kept []audit.Entry
+		for _, r := range list {
+			kept = append(kept, audit.Entry{Action: "registration.warn", Object: "registration/" + r.ID.String(), Place: r.InstitutionID, Reason: r.Until})
+			for _, account := range r.Accounts {
+				if err := s.notify(ctx, tx, account, fmt.Sprintf("【远诊】%s医师在%s的执业备案到 %s 为止，还有 %d 天。之后的号会收回，请及时续办。", r.Doctor, r.Place, r.Until, r.Left)); err != nil {
+					return err
+				}
+			}
+		}
+		return audit.Write(ctx, tx, kept...)
+	})
 }
 
 func cmpErr(err, otherwise error) error {

@@ -108,6 +108,33 @@ func selectRegistrations(ctx context.Context, tx tx, scope authz.Scope, only ids
 		ORDER BY r.kind <> 'primary', d.name, i.name LIMIT 500`, scope.With(pgx.NamedArgs{"id": only, "now": now}))
 }
 
+// ending is a registration whose end has to be told.
+type ending struct {
+	ID            ids.Registration
+	InstitutionID ids.Institution
+	Doctor        string
+	Place         string
+	Until         string
+	Left          int
+	Accounts      []ids.Account // the doctor's, and the administrators' of the place
+}
+
+func putWarnings(ctx context.Context, tx tx, now time.Time) ([]ending, error) {
+	return collect(ctx, tx, pgx.RowToStructByName[ending], `
+		WITH due AS (
+			SELECT r.id, upper(r.during) - 1 AS until, upper(r.during) - 1 - ($1::timestamptz AT TIME ZONE i.zone)::date AS left_days
+			FROM registration r JOIN institution i ON i.id = r.institution_id
+			WHERE NOT upper_inf(r.during) AND upper(r.during) - 1 - ($1::timestamptz AT TIME ZONE i.zone)::date BETWEEN 0 AND 30),
+		told AS (
+			INSERT INTO registration_warning (registration_id, until, days, told_at)
+			SELECT id, until, CASE WHEN left_days <= 7 THEN 7 ELSE 30 END, $1 FROM due ON CONFLICT DO NOTHING RETURNING registration_id)
+		SELECT r.id, r.institution_id, d.name AS doctor, i.name AS place, due.until::text AS until, due.left_days AS "left",
+		       ARRAY (SELECT d.account_id UNION SELECT m.account_id FROM membership m WHERE m.institution_id = i.id AND m.role = 'administrator') AS accounts
+		FROM told JOIN due ON due.id = told.registration_id JOIN registration r ON r.id = due.id
+		JOIN practitioner d ON d.id = r.practitioner_id JOIN institution i ON i.id = r.institution_id
+		ORDER BY due.until, r.id`, now)
+}
+
 func shortenRegistration(ctx context.Context, tx tx, id ids.Registration, last string) error {
 	_, err := tx.Exec(ctx, `UPDATE registration SET during = daterange(lower(during), $2::date, '[]') WHERE id = $1`, id, last)
 	return err

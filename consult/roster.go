@@ -132,11 +132,15 @@ func (s *Service) Doctors(ctx context.Context, department string) (list []Doctor
 	return list, err
 }
 
-// Slots lists a doctor's open slots of the next days.
+// Slots lists a doctor's open slots of the next days, with what the account that asks holds itself: who goes back finds their choice.
 func (s *Service) Slots(ctx context.Context, doctor ids.Practitioner, days int) (list []Slot, err error) {
 	now := s.Now()
+	var account ids.Account
+	if asking := authz.SubjectFrom(ctx); asking != nil {
+		account = asking.Account
+	}
 	err = s.inTx(ctx, func(tx tx) error {
-		list, err = selectSlots(ctx, tx, doctor, now, now.AddDate(0, 0, days))
+		list, err = selectSlots(ctx, tx, doctor, account, now, now.AddDate(0, 0, days))
 		return err
 	})
 	return list, err

@@ -34,6 +34,7 @@ type Template struct {
 	Purpose     string                 `json:"purpose" enum:"visit,duty" doc:"duty: the main place's own work; nothing else may be opened over it (MPP-06)"`
 	Department  string                 `json:"department"`
 	FeeFen      int                    `json:"fee_fen"`
+	Every       int                    `json:"every" minimum:"1" maximum:"2" doc:"1: each week, 2: every other week from that of since on"`
 	Since       string                 `json:"since" format:"date"`
 	Until       string                 `json:"until,omitempty" format:"date" doc:"The first day it no longer holds"`
 }
@@ -49,6 +50,7 @@ type NewTemplate struct {
 	Purpose       string          `json:"purpose" enum:"visit,duty"`
 	Department    string          `json:"department" minLength:"1" maxLength:"100"`
 	FeeFen        int             `json:"fee_fen" minimum:"0" maximum:"1000000"`
+	Every         int             `json:"every" minimum:"1" maximum:"2" doc:"1: each week, 2: every other week from that of since on"`
 	Since         string          `json:"since" format:"date"`
 }
 
@@ -428,7 +430,7 @@ func (s *Service) openSession(ctx context.Context, tx tx, doctor ids.Practitione
 }
 
 func (t Template) weekly() schedule.Weekly {
-	w := schedule.Weekly{Weekday: t.Weekday, Begins: t.Begins, Ends: t.Ends}
+	w := schedule.Weekly{Weekday: t.Weekday, Begins: t.Begins, Ends: t.Ends, Every: t.Every}
 	w.Since, _ = time.Parse(schedule.DayFormat, t.Since) // Postgres wrote them
 	w.Until, _ = time.Parse(schedule.DayFormat, t.Until) // "": none
 	return w

@@ -30,10 +30,10 @@ func doctorNamed(ctx context.Context, tx tx, id ids.Practitioner) (n Named[ids.P
 
 func selectTemplates(ctx context.Context, tx tx, doctor ids.Practitioner, places []ids.Institution) ([]Template, error) {
 	return collect(ctx, tx, func(row pgx.CollectableRow) (t Template, err error) {
-		err = row.Scan(&t.ID, &t.Institution.ID, &t.Institution.Name, &t.Weekday, &t.Begins, &t.Ends, &t.Minutes, &t.Mode, &t.Purpose, &t.Department, &t.FeeFen, &t.Since, &t.Until)
+		err = row.Scan(&t.ID, &t.Institution.ID, &t.Institution.Name, &t.Weekday, &t.Begins, &t.Ends, &t.Minutes, &t.Mode, &t.Purpose, &t.Department, &t.FeeFen, &t.Every, &t.Since, &t.Until)
 		return t, err
 	}, `
-		SELECT t.id, i.id, i.name, t.weekday, t.begins, t.ends, t.minutes, t.mode, t.purpose, t.department, t.fee_fen, t.since::text, coalesce(t.until::text, '')
+		SELECT t.id, i.id, i.name, t.weekday, t.begins, t.ends, t.minutes, t.mode, t.purpose, t.department, t.fee_fen, t.every, t.since::text, coalesce(t.until::text, '')
 		FROM roster_template t JOIN institution i ON i.id = t.institution_id
 		WHERE t.practitioner_id = $1 AND t.institution_id = ANY ($2) AND (t.until IS NULL OR t.until > t.since)
 		ORDER BY t.weekday, t.begins`, doctor, texts(places))
@@ -51,7 +51,8 @@ func templateInTheWay(ctx context.Context, tx tx, doctor ids.Practitioner, n New
 			+ CASE WHEN $7 = 'online' OR h.kind = 'primary' THEN 450 ELSE h.way_min * 60 - 450 END) / 60 END AS min) w
 		WHERE t.practitioner_id = $1 AND t.weekday = $3 AND (t.until IS NULL OR t.until > greatest($4::date, t.since))
 		  AND int4range(t.begins, t.ends) && int4range($5::int - w.min, $6::int + w.min)
-		ORDER BY t.begins LIMIT 1`, doctor, n.InstitutionID, n.Weekday, n.Since, n.Begins, n.Ends, n.Mode).
+		  AND ($8::int = 1 OR t.every = 1 OR (date_trunc('week', t.since)::date - date_trunc('week', $4::date)::date) % 14 = 0)
+		ORDER BY t.begins LIMIT 1`, doctor, n.InstitutionID, n.Weekday, n.Since, n.Begins, n.Ends, n.Mode, n.Every).
 		Scan(&b.Weekday, &b.Begins, &b.Ends, &b.Duty)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
@@ -65,10 +66,10 @@ func templateInTheWay(ctx context.Context, tx tx, doctor ids.Practitioner, n New
 // insertTemplate returns zero for duty at a place that isn't the main one.
 func insertTemplate(ctx context.Context, tx tx, doctor ids.Practitioner, n NewTemplate) (id ids.Template, err error) {
 	err = tx.QueryRow(ctx, `
-		INSERT INTO roster_template (id, practitioner_id, institution_id, weekday, begins, ends, minutes, mode, purpose, department, fee_fen, since)
-		SELECT $1, r.practitioner_id, r.institution_id, $4, $5, $6, $7, $8, $9, $10, $11, $12::date
+		INSERT INTO roster_template (id, practitioner_id, institution_id, weekday, begins, ends, minutes, mode, purpose, department, fee_fen, since, every)
+		SELECT $1, r.practitioner_id, r.institution_id, $4, $5, $6, $7, $8, $9, $10, $11, $12::date, $13
 		FROM registration r WHERE r.practitioner_id = $2 AND r.institution_id = $3 AND ($9 = 'visit' OR r.kind = 'primary')
-		RETURNING id`, ids.New[ids.Template](), doctor, n.InstitutionID, n.Weekday, n.Begins, n.Ends, n.Minutes, n.Mode, n.Purpose, n.Department, n.FeeFen, n.Since).Scan(&id)
+		RETURNING id`, ids.New[ids.Template](), doctor, n.InstitutionID, n.Weekday, n.Begins, n.Ends, n.Minutes, n.Mode, n.Purpose, n.Department, n.FeeFen, n.Since, n.Every).Scan(&id)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = nil
 	}

@@ -10,8 +10,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"yuanzhen/consult/eligibility"
 	"yuanzhen/consult/schedule"
-	"yuanzhen/internal/fault"
 	"yuanzhen/internal/ids"
 )
 
@@ -86,36 +86,45 @@ type slotRow struct {
 	Taken          bool
 }
 
-// findSlot finds the slot asked for; without one the earliest open slot of the doctor or department, or zero.
-func findSlot(ctx context.Context, tx tx, a Ask, now time.Time) (slotRow, error) {
-	which := `s.id = @slot AND (@stage <> 'booking' OR s.withdrawn_at IS NULL AND upper(s.during) > @now)`
-	if a.Slot.IsZero() {
-		which = `s.department = @department AND (@doctor::uuid IS NULL OR s.practitioner_id = @doctor)
-		         AND s.withdrawn_at IS NULL AND lower(s.during) > @now
-		         AND NOT EXISTS (SELECT FROM visit v WHERE v.slot_id = s.id AND v.state <> 'cancelled')
-		         AND NOT EXISTS (SELECT FROM hold h WHERE h.slot_id = s.id AND h.during @> now())`
-	}
-	rows, err := tx.Query(ctx, `
-		SELECT s.id, s.practitioner_id, s.institution_id, s.department, lower(s.during) AS start,
-		       EXISTS (SELECT FROM visit v WHERE v.slot_id = s.id AND v.state <> 'cancelled') AS taken
-		FROM slot s WHERE s.purpose = 'visit' AND `+which+` ORDER BY lower(s.during) LIMIT 1`,
-		pgx.NamedArgs{"slot": a.Slot, "stage": a.Stage, "now": now, "department": a.Department, "doctor": a.Doctor})
-	if err != nil {
-		return slotRow{}, err
-	}
-	slot, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[slotRow])
-	if errors.Is(err, pgx.ErrNoRows) {
-		if err = nil; !a.Slot.IsZero() {
-			err = fault.Missing()
-		}
-	}
-	return slot, err
+// askSlot reads the slot of that id, nothing if it is no patient's or, for a booking, over or off the roster.
+func askSlot(b *pgx.Batch, slot *slotRow, id ids.Slot, stage eligibility.Stage, now time.Time) {
+	b.Queue(`
+		SELECT s.id, s.practitioner_id, s.institution_id, s.department, lower(s.during),
+		       EXISTS (SELECT FROM visit v WHERE v.slot_id = s.id AND v.state <> 'cancelled')
+		FROM slot s WHERE s.purpose = 'visit' AND s.id = $1 AND ($2 <> 'booking' OR s.withdrawn_at IS NULL AND upper(s.during) > $3)`, id, string(stage), now).
+		QueryRow(func(row pgx.Row) error {
+			err := row.Scan(&slot.ID, &slot.PractitionerID, &slot.InstitutionID, &slot.Department, &slot.Start, &slot.Taken)
+			if errors.Is(err, pgx.ErrNoRows) {
+				err = nil
+			}
+			return err
+		})
 }
 
-// open is the condition under which a slot s can be booked at @now. Holds go by the database's clock.
-const open = `s.purpose = 'visit' AND s.withdrawn_at IS NULL AND upper(s.during) > @now::timestamptz + interval '5 minutes'
-	AND NOT EXISTS (SELECT FROM visit v WHERE v.slot_id = s.id AND v.state <> 'cancelled')
-	AND NOT EXISTS (SELECT FROM hold h WHERE h.slot_id = s.id AND h.during @> now())`
+// earliestSlot is the earliest open slot of the doctor or department, zero if there is none.
+func earliestSlot(ctx context.Context, tx tx, a Ask, now time.Time) (id ids.Slot, err error) {
+	err = tx.QueryRow(ctx, `
+		SELECT s.id FROM slot s
+		WHERE s.purpose = 'visit' AND s.department = @department AND (@doctor::uuid IS NULL OR s.practitioner_id = @doctor)
+		  AND s.withdrawn_at IS NULL AND lower(s.during) > @now
+		  AND NOT EXISTS (SELECT FROM visit v WHERE v.slot_id = s.id AND v.state <> 'cancelled')
+		  AND NOT EXISTS (SELECT FROM hold h WHERE h.slot_id = s.id AND h.during @> now())
+		ORDER BY lower(s.during) LIMIT 1`, pgx.NamedArgs{"now": now, "department": a.Department, "doctor": a.Doctor}).Scan(&id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = nil
+	}
+	return id, err
+}
+
+// unbookedNow is the condition under which nobody has booked a slot s that can be booked at @now.
+const unbookedNow = `s.purpose = 'visit' AND s.withdrawn_at IS NULL AND upper(s.during) > @now::timestamptz + interval '5 minutes'
+	AND NOT EXISTS (SELECT FROM visit v WHERE v.slot_id = s.id AND v.state <> 'cancelled')`
+
+// open: nor does anybody hold it. openTo: what @account holds itself is open to it. Holds go by the database's clock.
+const (
+	open   = unbookedNow + ` AND NOT EXISTS (SELECT FROM hold h WHERE h.slot_id = s.id AND h.during @> now())`
+	openTo = unbookedNow + ` AND NOT EXISTS (SELECT FROM hold h WHERE h.slot_id = s.id AND h.during @> now() AND h.account_id IS DISTINCT FROM @account::uuid)`
+)
 
 const slotColumns = `s.id, lower(s.during), upper(s.during), i.id, i.name, s.department, s.fee_fen, s.mode, i.zone`
 
@@ -124,11 +133,11 @@ func scanSlot(row pgx.CollectableRow) (s Slot, err error) {
 	return s, err
 }
 
-func selectSlots(ctx context.Context, tx tx, doctor ids.Practitioner, now, until time.Time) ([]Slot, error) {
+func selectSlots(ctx context.Context, tx tx, doctor ids.Practitioner, account ids.Account, now, until time.Time) ([]Slot, error) {
 	return collect(ctx, tx, scanSlot, `
 		SELECT `+slotColumns+` FROM slot s JOIN institution i ON i.id = s.institution_id
-		WHERE s.practitioner_id = @doctor AND lower(s.during) BETWEEN @now::timestamptz - interval '4 hours' AND @until::timestamptz AND `+open+`
-		ORDER BY lower(s.during) LIMIT 2000`, pgx.NamedArgs{"doctor": doctor, "now": now, "until": until})
+		WHERE s.practitioner_id = @doctor AND lower(s.during) BETWEEN @now::timestamptz - interval '4 hours' AND @until::timestamptz AND `+openTo+`
+		ORDER BY lower(s.during) LIMIT 2000`, pgx.NamedArgs{"doctor": doctor, "account": account, "now": now, "until": until})
 }
 
 // selectNearest looks three slots to either side, of the doctor and then of the department at the place: as much as an index

@@ -59,7 +59,7 @@ func (w *town) template(place, weekday int, begins, ends string, purpose string)
 		return h*60 + m
 	}
 	return consult.NewTemplate{InstitutionID: w.hospital[place], Weekday: weekday, Begins: minute(begins), Ends: minute(ends), Minutes: 15, Mode: "on_site", Purpose: purpose,
-		Department: "心血管内科", FeeFen: 2000, Since: "2026-06-01"}
+		Department: "心血管内科", FeeFen: 2000, Every: 1, Since: "2026-06-01"}
 }
 
 func TestFilingsBecomeRegistrations(t *testing.T) {
@@ -295,8 +295,8 @@ func TestEdgesOfTheDay(t *testing.T) {
 
 func TestASickDay(t *testing.T) {
 	w := newTown(t)
-	notes := &told{}
-	w.Notices = notes
+	notes, jobs := &told{}, &later{}
+	w.Notices, w.Jobs = notes, jobs
 	slots := w.slots(0, 11, 3)
 	substitute := w.substitute()
 	w.slotsOf(substitute, 0, 11.25, 1)
@@ -317,7 +317,7 @@ func TestASickDay(t *testing.T) {
 	if err != nil || plan.Slots != 3 || len(plan.Visits) != 2 || one[int](w, `SELECT count(*) FROM slot WHERE withdrawn_at IS NOT NULL`) != 0 {
 		t.Fatalf("dry run: %+v, %v", plan, err)
 	}
-	notes.said = nil
+	notes.said, jobs.list = nil, nil
 	day.DryRun = false
 	key := uuid.NewString()
 	done, err := w.CallIn(w.as(w.staff, "roster.absence"), day, key)
@@ -329,6 +329,9 @@ func TestASickDay(t *testing.T) {
 	}
 	if !strings.Contains(notes.last(w.wang), "何晓") || !strings.Contains(notes.last(neighbour), "取消") || len(notes.said[w.wang.Account]) != 1 {
 		t.Errorf("told: %q, %q", notes.last(w.wang), notes.last(neighbour))
+	}
+	if r, ok := jobs.list[0].(consult.Reminder); !ok || !r.Start.Equal(done.Visits[0].MovedTo.Start) {
+		t.Errorf("who was moved is reminded of the old time, or not at all: %+v", jobs.list)
 	}
 	if n := one[int](w, `SELECT count(*) FROM visit WHERE practitioner_id = $1 AND state = 'booked' AND moved_reason = 'doctor_ill'`, substitute); n != 1 {
 		t.Errorf("%d moved", n)
@@ -376,8 +379,8 @@ func TestRostersAsFiles(t *testing.T) {
 	w := newTown(t)
 	plan := w.as(w.doctor, "roster.plan")
 	doctor, at := w.doctor.Practitioner, w.hospital[0]
-	head := "weekday,begins,ends,minutes,mode,purpose,department,fee_yuan,since\r\n"
-	good := head + "1,9:00,12:00,15,online,visit,心血管内科,20,2026-06-01\r\n5,22:00,24:00,20,online,visit,心血管内科,20.50,2026-06-01\r\n"
+	head := "weekday,begins,ends,minutes,mode,purpose,department,fee_yuan,since,every\r\n"
+	good := head + "1,9:00,12:00,15,online,visit,心血管内科,20,2026-06-01,1\r\n5,22:00,24:00,20,online,visit,心血管内科,20.50,2026-06-01,2\r\n"
 	gb, err := simplifiedchinese.GB18030.NewEncoder().Bytes([]byte(good))
 	if err != nil {
 		t.Fatal(err)
@@ -391,7 +394,7 @@ func TestRostersAsFiles(t *testing.T) {
 	if n := one[int](w, `SELECT count(*) FROM roster_template`); n != 0 {
 		t.Fatalf("a dry run left %d", n)
 	}
-	bad := good + "1,11:00,13:00,15,online,visit,心血管内科,20,2026-06-01\r\n8,9:00,10:00,15,online,visit,心血管内科,20,2026-06-01\r\n1,9:00\r\n"
+	bad := good + "1,11:00,13:00,15,online,visit,心血管内科,20,2026-06-01,1\r\n8,9:00,10:00,15,online,visit,心血管内科,20,2026-06-01,1\r\n1,9:00\r\n"
 	done, err := w.ImportRoster(plan, doctor, at, []byte(bad), false, uuid.NewString())
 	if err != nil || done.Added != 0 || len(done.Errors) != 3 || done.Errors[0].Line != 4 || done.Errors[2].Line != 6 {
 		t.Errorf("bad lines: %+v, %v", done, err)
@@ -406,7 +409,98 @@ func TestRostersAsFiles(t *testing.T) {
 		t.Fatalf("imported: %+v, %v", done, err)
 	}
 	out, err := w.ExportRoster(plan, doctor, at)
-	if err != nil || string(out) != "\ufeff"+head+"1,09:00,12:00,15,online,visit,心血管内科,20.00,2026-06-01\r\n5,22:00,24:00,20,online,visit,心血管内科,20.50,2026-06-01\r\n" {
+	if err != nil || string(out) != "\ufeff"+head+"1,09:00,12:00,15,online,visit,心血管内科,20.00,2026-06-01,1\r\n5,22:00,24:00,20,online,visit,心血管内科,20.50,2026-06-01,2\r\n" {
 		t.Errorf("exported %q, %v", out, err)
+	}
+}
+
+// Every other week: two places may share an hour in alternate weeks, over the year's end too.
+func TestEveryOtherWeek(t *testing.T) {
+	w := newTown(t)
+	w.now = time.Date(2026, 12, 14, 8, 0, 0, 0, w.now.Location())
+	plan := w.as(w.doctor, "roster.plan")
+	add := func(place int, since string, every int) error {
+		n := w.template(place, 3, "09:00", "10:00", "visit")
+		n.Since, n.Every = since, every
+		_, err := w.AddTemplate(plan, w.doctor.Practitioner, n, uuid.NewString())
+		return err
+	}
+	for _, c := range []struct {
+		story string
+		place int
+		since string
+		every int
+		want  string
+	}{
+		{"every other Wednesday from the week of the 14th on", 0, "2026-12-14", 2, "done"},
+		{"the same weeks elsewhere", 1, "2026-12-30", 2, "doctor_elsewhere"},
+		{"each week elsewhere", 1, "2026-12-14", 1, "doctor_elsewhere"},
+		{"the weeks between", 1, "2026-12-21", 2, "done"},
+	} {
+		if err := add(c.place, c.since, c.every); code(err) != c.want {
+			t.Errorf("%s: %v, want %s", c.story, err, c.want)
+		}
+	}
+	done, err := w.Publish(plan, w.doctor.Practitioner, consult.Publication{From: "2026-12-14", Days: 35}, uuid.NewString())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var days []string
+	for _, s := range done.Sessions {
+		days = append(days, s.Day[5:]+" "+s.Institution.Name+" "+s.Outcome)
+	}
+	want := []string{"12-16 医院0 opened", "12-23 医院1 opened", "12-30 医院0 opened", "01-06 医院1 opened", "01-13 医院0 opened"}
+	if !slices.Equal(days, want) {
+		t.Errorf("published %q, want %q", days, want)
+	}
+}
+
+// The end of a registration is told 30 and 7 days before, once each; a new end anew.
+func TestAnEndIsToldInTime(t *testing.T) {
+	w := newTown(t)
+	notes := &told{}
+	w.Notices = notes
+	admin := w.member("administrator", 0)
+	w.exec(`INSERT INTO membership (account_id, institution_id, role) VALUES ($1, $2, 'administrator')`, admin.Account, w.hospital[0])
+	begin := w.now
+	for _, c := range []struct {
+		story   string
+		days    int
+		until   string
+		said    int
+		wording string
+	}{
+		{"31 days before", 0, "2026-07-16", 0, ""},
+		{"30 days before", 1, "2026-07-16", 1, "还有 30 天"},
+		{"the day after, not again", 2, "2026-07-16", 1, "还有 30 天"},
+		{"7 days before", 24, "2026-07-16", 2, "还有 7 天"},
+		{"6 days before, not again", 25, "2026-07-16", 2, "还有 7 天"},
+		{"extended by a week", 25, "2026-07-23", 3, "还有 13 天"},
+		{"seen for the first time with 3 days left: one word", 25, "2026-07-13", 4, "还有 3 天"},
+	} {
+		w.now = begin.AddDate(0, 0, c.days)
+		w.exec(`UPDATE registration SET during = daterange('2020-01-01', $2::date, '[]') WHERE institution_id = $1`, w.hospital[0], c.until)
+		for range 2 { // two server processes
+			if err := w.WarnEnding(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for who, s := range map[string]*authz.Subject{"doctor": w.doctor, "administrator": admin} {
+			if n := len(notes.said[s.Account]); n != c.said || !strings.Contains(notes.last(s), c.wording) {
+				t.Errorf("%s, %s: %d times, last %q", c.story, who, n, notes.last(s))
+			}
+		}
+	}
+	// A slot past the end can neither be opened nor booked.
+	w.now = begin
+	slot := w.slots(0, 12, 1)[0]
+	w.exec(`UPDATE registration SET during = daterange('2020-01-01', '2026-06-14', '[]') WHERE institution_id = $1`, w.hospital[0])
+	_, err := w.Book(w.as(w.wang, "visit.book"), w.wish(slot))
+	told, jsonErr := json.Marshal(fault.As(err).Detail)
+	if code(err) != "not_eligible" || jsonErr != nil || !strings.Contains(string(told), "MPP-02") || !strings.Contains(string(told), "该医师已备案的医院") {
+		t.Errorf("booked past the end: %v %s", err, told)
+	}
+	if _, err := w.offer(0, 15, 1); code(err) != "doctor_not_registered" {
+		t.Errorf("opened past the end: %v", err)
 	}
 }

@@ -3,6 +3,9 @@ package consult
 import (
 	"context"
 
+	"github.com/jackc/pgx/v5"
+
+	"yuanzhen/consult/eligibility"
 	"yuanzhen/internal/ids"
 )
 
@@ -23,8 +26,10 @@ func (s *Service) Standing(ctx context.Context, tx tx, id ids.Visit) (Standing, 
 	if err != nil {
 		return Standing{}, err
 	}
-	records, err := evidenceFacts(ctx, tx, v.Person.ID, v.Institution.ID)
-	if err != nil {
+	var records []eligibility.Evidence
+	b := &pgx.Batch{}
+	askEvidence(b, &records, v.Person.ID, v.SlotID)
+	if err := send(ctx, tx, b); err != nil {
 		return Standing{}, err
 	}
 	standing := Standing{Person: v.Person.ID, Practitioner: v.Doctor.ID, Institution: v.Institution.ID, Kind: v.Kind,

@@ -86,6 +86,9 @@ func (s *Service) CallIn(ctx context.Context, a Absence, key string) (done Clear
 		return done, err
 	}
 	done, fresh, err := once(ctx, s, key, a, deed)
+	for again := 0; lost(err) && again < 2; again++ { // a patient was faster with one of the substitute's times: another is found
+		done, fresh, err = once(ctx, s, key, a, deed)
+	}
 	if err == nil && fresh {
 		s.tellCleared(done)
 	}
@@ -148,6 +151,9 @@ func (s *Service) moveToNearest(ctx context.Context, tx tx, v clearedRow, substi
 		return nil, "", err
 	}
 	if _, err := rebook(ctx, tx, v.ID, slot.ID, "doctor_ill"); err != nil {
+		return nil, "", err
+	}
+	if err := s.remind(ctx, tx, v.ID, slot.Start); err != nil {
 		return nil, "", err
 	}
 	return slot, doctor, s.keep(ctx, tx, &d, v.PersonID, v.ID, slot.Institution.ID)

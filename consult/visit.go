@@ -88,7 +88,6 @@ type Visit struct {
 	RecordSigned  bool                   `json:"record_signed"`
 	RoomLocked    bool                   `json:"room_locked"`
 	Refused       bool                   `json:"recording_refused" doc:"Seen in person instead, because a recording was refused"`
-	Refund        string                 `json:"refund" enum:",full"`
 	Version       int                    `json:"version"`
 	Zone          string                 `json:"zone" doc:"IANA zone of the place"`
 	Token         int                    `json:"token,omitempty" doc:"Number of the day at doctor and department, from check-in on"`
@@ -98,7 +97,7 @@ type Visit struct {
 	MovedFrom     *time.Time             `json:"moved_from,omitempty"`
 	MovedReason   string                 `json:"moved_reason,omitempty" doc:"doctor_ill, or in words"`
 	CancelledBy   string                 `json:"cancelled_by,omitempty" doc:"patient or hospital"`
-	RefundDue     bool                   `json:"refund_due,omitempty"`
+	RefundDue     bool                   `json:"refund_due,omitempty" doc:"The fee goes back whole"`
 
 	account ids.Account
 	room    control.Room
@@ -133,9 +132,10 @@ type Booking struct {
 	Complaint  string
 	RequestKey string // UUID; the same wish sent twice is one visit
 
-	overbook string     // why it goes beside the visit that has the slot
-	series   ids.Series // one of several, all or none
-	unheld   bool       // the account holds no slot: nothing to end
+	overbook string      // why it goes beside the visit that has the slot
+	series   ids.Series  // one of several, all or none
+	unheld   bool        // the account holds no slot: nothing to end
+	made     *[]visitRow // where to read the visit, if its screen wants it
 }
 
 // Book makes the visit if the slot is free and the law allows it. A refusal is stored as a decision;
@@ -162,14 +162,19 @@ func (s *Service) Book(ctx context.Context, b Booking) (Visit, error) {
 			return errTaken
 		}
 		b.unheld = !before.holds
-		id, place, no, err := s.bookOne(ctx, tx, account, b)
-		if err == nil && no != nil {
+		var made []visitRow
+		b.made = &made
+		_, place, no, err := s.bookOne(ctx, tx, account, b)
+		switch {
+		case err != nil:
+			return err
+		case no != nil:
 			refused = no
 			return s.keep(ctx, tx, no, b.Person, ids.Visit{}, place)
+		case len(made) == 0:
+			return fault.Missing()
 		}
-		if err == nil {
-			v, err = s.find(ctx, tx, id)
-		}
+		v, err = s.shown(ctx, tx, made[0])
 		return err
 	})
 	switch {
@@ -233,12 +238,11 @@ func (s *Service) Visits(ctx context.Context, person ids.Person) (list []Visit, 
 		if list, err = s.visits(ctx, tx, filter{Person: person}); err != nil {
 			return err
 		}
+		var read []audit.Entry
 		for _, v := range list {
-			if err := audit.Write(ctx, tx, audit.Entry{Action: "visit.read", Object: "visit/" + v.ID.String(), Person: v.Person.ID, Place: v.Institution.ID, Reason: "list"}); err != nil {
-				return err
-			}
+			read = append(read, audit.Entry{Action: "visit.read", Object: "visit/" + v.ID.String(), Person: v.Person.ID, Place: v.Institution.ID, Reason: "list"})
 		}
-		return nil
+		return audit.Write(ctx, tx, read...)
 	})
 	return list, err
 }
@@ -291,7 +295,7 @@ func (s *Service) shown(ctx context.Context, tx tx, r visitRow) (Visit, error) {
 		Doctor:      Doctor{r.PractitionerID, r.DoctorName, r.Title},
 		Institution: Named[ids.Institution]{r.InstitutionID, r.InstitutionName},
 		Phone:       r.Phone, Department: r.Department, SlotID: r.SlotID, Start: r.Start, End: r.End, FeeFen: r.FeeFen, ICD10: r.ICD10, Complaint: r.Complaint,
-		RecordSigned: r.RecordSigned, RoomLocked: r.RoomLocked, Refused: r.RecordingRefused, Refund: r.Refund, Version: r.Version, Prescriptions: []PrescriptionRef{},
+		RecordSigned: r.RecordSigned, RoomLocked: r.RoomLocked, Refused: r.RecordingRefused, Version: r.Version, Prescriptions: []PrescriptionRef{},
 		Zone: r.Zone, Token: r.Token, Called: r.CalledAt != nil, Overbooked: r.Overbooked, DelayMin: r.DelayMin, MovedFrom: r.MovedFrom, MovedReason: r.MovedReason,
 		CancelledBy: r.CancelledBy, RefundDue: r.RefundDue,
 		account: r.AccountID, room: control.Room(r.Room), row: r,
@@ -424,7 +428,7 @@ func (s *Service) CheckIn(ctx context.Context, id ids.Visit, test LineTest) (Vis
 		if err != nil {
 			return err
 		}
-		if err := putToken(ctx, tx, v, s.Now()); err != nil {
+		if err := putToken(ctx, tx, v); err != nil {
 			return err
 		}
 		return putLineTest(ctx, tx, id, authz.SubjectFrom(ctx).Account, measured)

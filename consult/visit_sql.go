@@ -43,7 +43,6 @@ type visitRow struct {
 	Room             string
 	RoomLocked       bool
 	RecordingRefused bool
-	Refund           string
 	Version          int
 	CheckedInAt      *time.Time
 	RecordSigned     bool
@@ -67,18 +66,24 @@ type filter struct {
 	Today  bool // the doctor's queue: waiting, running, and still to come within a day
 }
 
-// selectVisits keeps to the scope: own persons, the doctor's patients, the coordinator's place.
-func selectVisits(ctx context.Context, tx tx, scope authz.Scope, f filter, now time.Time) ([]visitRow, error) {
+func selectVisits(ctx context.Context, tx tx, scope authz.Scope, f filter, now time.Time) (list []visitRow, err error) {
+	b := &pgx.Batch{}
+	askVisits(b, &list, scope, f, now)
+	return list, send(ctx, tx, b)
+}
+
+// askVisits keeps to the scope: own persons, the doctor's patients, the coordinator's place.
+func askVisits(b *pgx.Batch, list *[]visitRow, scope authz.Scope, f filter, now time.Time) {
 	only := "true"
 	if !f.Visit.IsZero() {
 		only = "v.id = @visit" // a statement of its own: its plan is kept
 	}
-	rows, err := tx.Query(ctx, `
+	ask(b, list, pgx.RowToStructByName[visitRow], `
 		SELECT v.id, v.state, v.kind, v.account_id, v.person_id, p.name AS person_name, p.sex, p.birth_date,
 		       v.practitioner_id, d.name AS doctor_name, d.title, v.institution_id, i.name AS institution_name, i.phone,
 		       v.slot_id, v.department, lower(s.during) AS start, upper(s.during) AS "end", s.fee_fen,
 		       v.icd10, v.complaint, v.severity, v.intends_rx, v.judgement, v.condition_changed, v.guardian_present,
-		       v.room, v.room_locked, v.recording_refused, v.refund, v.version, v.checked_in_at,
+		       v.room, v.room_locked, v.recording_refused, v.version, v.checked_in_at,
 		       EXISTS (SELECT FROM record c WHERE c.visit_id = v.id AND c.signed_at IS NOT NULL) AS record_signed,
 		       i.zone, coalesce(v.token, 0) AS token, v.called_at, v.skipped_at, v.overbook_reason IS NOT NULL AS overbooked,
 		       coalesce((SELECT l.minutes FROM doctor_delay l WHERE l.practitioner_id = v.practitioner_id AND l.institution_id = v.institution_id
@@ -101,10 +106,6 @@ func selectVisits(ctx context.Context, tx tx, scope authz.Scope, f filter, now t
 		ORDER BY CASE WHEN @today THEN coalesce(v.skipped_at, lower(s.during)) END, lower(s.during) DESC, v.id
 		LIMIT 200`,
 		scope.With(pgx.NamedArgs{"visit": f.Visit, "person": f.Person, "today": f.Today, "now": now}))
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[visitRow])
 }
 
 // visitOfRequest finds what an earlier sending of the same wish has made.
@@ -116,14 +117,13 @@ func visitOfRequest(ctx context.Context, tx tx, account ids.Account, key string)
 	return id, err
 }
 
-func insertVisit(ctx context.Context, tx tx, id ids.Visit, account ids.Account, slot slotRow, b Booking, room control.Room, now time.Time) error {
-	_, err := tx.Exec(ctx, `
+func insertVisit(batch *pgx.Batch, id ids.Visit, account ids.Account, slot slotRow, b Booking, room control.Room, now time.Time) {
+	batch.Queue(`
 		INSERT INTO visit (id, account_id, person_id, slot_id, practitioner_id, institution_id, kind, department, icd10, complaint,
 		                   severity, intends_rx, state, room, request_key, booked_at, overbook_reason, series_id)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'booked', $13, $14, $15, nullif($16, ''), $17)`,
 		id, account, b.Person, slot.ID, slot.PractitionerID, slot.InstitutionID, b.Kind, slot.Department, b.ICD10, b.Complaint,
 		b.Severity, b.IntendsRx, string(room), b.RequestKey, now, b.overbook, b.series)
-	return err
 }
 
 // moveVisit changes the state if it still is from.

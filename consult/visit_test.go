@@ -35,7 +35,7 @@ func TestAHundredWantOneSlot(t *testing.T) {
 			_, err := w.Book(ctx, wish)
 			outcomes[i] = code(err)
 			if err != nil {
-				nearest := fault.As(err).Detail.(map[string][]consult.Slot)["nearest"]
+				nearest := fault.As(err).Detail.(consult.SlotTaken).Nearest
 				if len(nearest) != 3 || slices.ContainsFunc(nearest, func(s consult.Slot) bool { return s.ID == slots[2] }) {
 					outcomes[i] += fmt.Sprintf(" with %d times nearby", len(nearest))
 				}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"yuanzhen/consult/eligibility"
 	"yuanzhen/consult/schedule"
@@ -72,7 +73,9 @@ func (s *Service) JoinWait(ctx context.Context, n NewWait, key string) (WaitEntr
 		if err := s.mayActFor(ctx, tx, n.PersonID); err != nil {
 			return ids.WaitEntry{}, err
 		}
-		if err := putConsents(ctx, tx, Ask{Person: n.PersonID, InternetCare: n.Consents.InternetCare, SensitivePI: n.Consents.SensitivePI}, account, s.Now()); err != nil {
+		consents := &pgx.Batch{}
+		putConsents(consents, Ask{Person: n.PersonID, InternetCare: n.Consents.InternetCare, SensitivePI: n.Consents.SensitivePI}, account, s.Now())
+		if err := send(ctx, tx, consents); err != nil {
 			return ids.WaitEntry{}, err
 		}
 		id := ids.New[ids.WaitEntry]()
@@ -105,12 +108,11 @@ func (s *Service) Waits(ctx context.Context) (list []WaitEntry, err error) {
 		if list, err = selectWaits(ctx, tx, authz.ScopeFrom(ctx), ids.WaitEntry{}, s.Now()); err != nil {
 			return err
 		}
+		var read []audit.Entry
 		for _, e := range list {
-			if err := audit.Write(ctx, tx, audit.Entry{Action: "wait.read", Object: "wait_entry/" + e.ID.String(), Person: e.Person.ID, Place: e.Institution.ID}); err != nil {
-				return err
-			}
+			read = append(read, audit.Entry{Action: "wait.read", Object: "wait_entry/" + e.ID.String(), Person: e.Person.ID, Place: e.Institution.ID})
 		}
-		return nil
+		return audit.Write(ctx, tx, read...)
 	})
 	return list, err
 }
@@ -175,7 +177,14 @@ func (OfferLapse) Kind() string { return "offer_lapse" }
 // PassOn works an OfferLapse.
 func (s *Service) PassOn(ctx context.Context, o OfferLapse) error {
 	var offered *inLine
-	err := s.inTx(ctx, func(tx tx) (err error) {
+	err := s.inTx(ctx, func(tx tx) error {
+		left, err := holdLeft(ctx, tx, o.Slot)
+		if err != nil {
+			return err
+		}
+		if left > 0 && s.Jobs != nil { // the clock that woke us is ahead of the database's
+			return s.Jobs.InsertAt(ctx, tx, o, s.Now().Add(left+time.Second))
+		}
 		offered, err = s.offerFreed(ctx, tx, o.Slot)
 		return err
 	})
@@ -229,9 +238,14 @@ func (s *Service) TakeOffer(ctx context.Context, id ids.WaitEntry, key string) (
 // SqueezeIn books a waiting patient into a slot that is taken already: a right of the coordinator, with a reason that stays in the audit log.
 func (s *Service) SqueezeIn(ctx context.Context, id ids.WaitEntry, slot ids.Slot, reason, key string) (Visit, error) {
 	return s.bookWaiting(ctx, id, key, func(tx tx, e WaitEntry) (ids.Slot, string, error) {
-		at, err := slotPlace(ctx, tx, slot)
-		if err == nil && (at != e.Institution.ID || !slices.Contains(authz.ScopeFrom(ctx).Places(), at)) {
+		to, err := slotOffered(ctx, tx, slot)
+		switch {
+		case err != nil:
+		case to.InstitutionID != e.Institution.ID || !slices.Contains(authz.ScopeFrom(ctx).Places(), to.InstitutionID):
 			err = fault.Missing()
+		case to.Department != e.Department || !e.Doctor.ID.IsZero() && to.PractitionerID != e.Doctor.ID:
+			err = fault.New(fault.Invalid, "slot_unfit", "这个号不是他候补的科室或医师。", "This slot is not of the department or doctor that the patient waits for.").
+				WithRemedy("请选他候补的医师的号。", "Choose a slot of the doctor they wait for.")
 		}
 		return slot, reason, err
 	})
@@ -274,6 +288,7 @@ func (s *Service) TakeWalkIn(ctx context.Context, key string) (Visit, error) {
 			}
 			return s.keep(ctx, tx, refused, first.Person.ID, ids.Visit{}, first.Institution.ID)
 		}), err)
+		s.tellWait(*first)
 	}
 	return s.bookedEntry(ctx, id, fresh, err)
 }
@@ -299,8 +314,14 @@ func (s *Service) bookWaiting(ctx context.Context, id ids.WaitEntry, key string,
 		}
 		person, at = e.Person.ID, e.Institution.ID
 		visit, no, err := s.bookEntry(ctx, tx, e, slot, overbook, key)
-		refused = no
-		return visit, err
+		if refused = no; err != nil || overbook == "" {
+			return visit, err
+		}
+		v, err := s.find(ctx, tx, visit)
+		if err != nil {
+			return visit, err
+		}
+		return visit, s.notify(ctx, tx, e.account, fmt.Sprintf("【远诊】医院为您加了号：%s，%s医师。同一时间还有一位病人，可能要多等一会儿。", schedule.Moment(v.Start, place(v.Zone)), v.Doctor.Name))
 	})
 	if refused != nil && err != nil {
 		err = cmpErr(s.inTx(ctx, func(tx tx) error { return s.keep(ctx, tx, refused, person, ids.Visit{}, at) }), err)

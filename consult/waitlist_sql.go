@@ -94,6 +94,12 @@ func firstInLine(ctx context.Context, tx tx, slot ids.Slot, now time.Time) (*inL
 	return &first, err
 }
 
+// holdLeft is how long the slot is still held, by the database's clock; 0 if it isn't.
+func holdLeft(ctx context.Context, tx tx, slot ids.Slot) (left time.Duration, err error) {
+	err = tx.QueryRow(ctx, `SELECT coalesce(max(upper(during) - clock_timestamp()), '0') FROM hold WHERE slot_id = $1 AND during @> clock_timestamp()`, slot).Scan(&left)
+	return left, err
+}
+
 // firstWalkIn locks the first of the pool that the doctor may see; two doctors never get the same.
 func firstWalkIn(ctx context.Context, tx tx, doctor ids.Practitioner, now time.Time) (*WaitEntry, error) {
 	var e WaitEntry
@@ -124,10 +130,12 @@ func putWaitBooked(ctx context.Context, tx tx, id ids.WaitEntry, visit ids.Visit
 	return err
 }
 
-func slotPlace(ctx context.Context, tx tx, slot ids.Slot) (at ids.Institution, err error) {
-	err = tx.QueryRow(ctx, `SELECT institution_id FROM slot WHERE id = $1 AND purpose = 'visit' AND withdrawn_at IS NULL`, slot).Scan(&at)
+// slotOffered is a slot for patients that is on the roster.
+func slotOffered(ctx context.Context, tx tx, slot ids.Slot) (s slotRow, err error) {
+	err = tx.QueryRow(ctx, `SELECT id, practitioner_id, institution_id, department FROM slot WHERE id = $1 AND purpose = 'visit' AND withdrawn_at IS NULL`, slot).
+		Scan(&s.ID, &s.PractitionerID, &s.InstitutionID, &s.Department)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = fault.Missing()
 	}
-	return at, err
+	return s, err
 }

@@ -12,11 +12,12 @@ import (
 // DayFormat is a calendar day as it is written (ISO 8601).
 const DayFormat = "2006-01-02"
 
-// Weekly is a session that comes round each week at one place.
+// Weekly is a session that comes round each week, or every other, at one place.
 type Weekly struct {
 	Weekday      int       // ISO 8601: Monday is 1
 	Begins, Ends int       // minutes after midnight; Ends may be 1440
 	Since, Until time.Time // calendar days, by their date alone; Until is the first day without, zero if there is none
+	Every        int       // 2: in the week of Since and every other week from then on
 }
 
 // On is the session's stretch of the day in the zone, by the clock on the wall: it keeps its hours when the zone changes its offset.
@@ -84,5 +85,12 @@ func (c Calendar) Weekday(day time.Time) int {
 // Has reports whether the session takes place on the day.
 func (c Calendar) Has(w Weekly, day time.Time) bool {
 	date := day.Format(DayFormat)
-	return c.Weekday(day) == w.Weekday && date >= w.Since.Format(DayFormat) && (w.Until.IsZero() || date < w.Until.Format(DayFormat))
+	return c.Weekday(day) == w.Weekday && date >= w.Since.Format(DayFormat) && (w.Until.IsZero() || date < w.Until.Format(DayFormat)) &&
+		(w.Every < 2 || (week(day)-week(w.Since))%w.Every == 0)
+}
+
+// week counts weeks by the calendar day alone; they begin on Monday (ISO 8601).
+func week(day time.Time) int {
+	y, m, d := day.Date()
+	return int(time.Date(y, m, d, 0, 0, 0, 0, time.UTC).Sub(time.Date(1970, 1, 5, 0, 0, 0, 0, time.UTC)) / (7 * 24 * time.Hour))
 }

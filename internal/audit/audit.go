@@ -38,7 +38,27 @@ func Write(ctx context.Context, tx pgx.Tx, entries ...Entry) error {
 // Denied records a refused attempt.
 func Denied(ctx context.Context, db pg.DB, e Entry) error { return write(ctx, db, "denied", e) }
 
+// Queue is Write in a batch of the deed's transaction.
+func Queue(ctx context.Context, b *pgx.Batch, entries ...Entry) {
+	b.Queue(insert, columns(ctx, "done", entries)...)
+}
+
 func write(ctx context.Context, db pg.DB, outcome string, entries ...Entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	if _, err := db.Exec(ctx, insert, columns(ctx, outcome, entries)...); err != nil {
+		return fmt.Errorf("audit %s: %w", entries[0].Action, err)
+	}
+	return nil
+}
+
+const insert = `
+	INSERT INTO audit_entry (at, account_id, session_id, action, outcome, object, person_id, institution_id, reason, request_id)
+	SELECT clock_timestamp(), $1, $2, e.action, $3, e.object, nullif(e.person, '')::uuid, nullif(e.place, '')::uuid, e.reason, $4
+	FROM unnest($5::text[], $6::text[], $7::text[], $8::text[], $9::text[]) WITH ORDINALITY AS e (action, object, person, place, reason, n) ORDER BY e.n`
+
+func columns(ctx context.Context, outcome string, entries []Entry) []any {
 	var account ids.Account
 	var session ids.Session
 	if s := authz.SubjectFrom(ctx); s != nil {
@@ -49,15 +69,7 @@ func write(ctx context.Context, db pg.DB, outcome string, entries ...Entry) erro
 		actions, objects, reasons = append(actions, e.Action), append(objects, e.Object), append(reasons, e.Reason)
 		persons, places = append(persons, e.Person.String()), append(places, e.Place.String())
 	}
-	_, err := db.Exec(ctx, `
-		INSERT INTO audit_entry (at, account_id, session_id, action, outcome, object, person_id, institution_id, reason, request_id)
-		SELECT clock_timestamp(), $1, $2, e.action, $3, e.object, nullif(e.person, '')::uuid, nullif(e.place, '')::uuid, e.reason, $4
-		FROM unnest($5::text[], $6::text[], $7::text[], $8::text[], $9::text[]) WITH ORDINALITY AS e (action, object, person, place, reason, n) ORDER BY e.n`,
-		account, session, outcome, RequestID(ctx), actions, objects, persons, places, reasons)
-	if err != nil {
-		return fmt.Errorf("audit %s: %w", strings.Join(actions, ", "), err)
-	}
-	return nil
+	return []any{account, session, outcome, RequestID(ctx), actions, objects, persons, places, reasons}
 }
 
 type requestKey struct{}

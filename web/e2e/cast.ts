@@ -139,7 +139,6 @@ export const visit: Visit = {
   record_signed: false,
   room_locked: false,
   recording_refused: false,
-  refund: '',
   version: 1,
 }
 export const prescription: Prescription = {

@@ -88,3 +88,24 @@ export async function checkIn(house: House, patient: Person, visit: string): Pro
   })
   assert.equal(status, 200)
 }
+
+/** Brings a patient's browser to the doctors of cardiology with everything answered before, and to one doctor's times. */
+export async function toTimes({ page }: Someone, person: string, doctor?: string): Promise<void> {
+  const draft = {
+    person,
+    flags: [],
+    kind: 'follow_up',
+    condition: { icd10: 'I10', name: { zh: '高血压', en: 'Hypertension' }, department: '心血管内科', online: true },
+    proof: 'given',
+    complaint: '续方',
+    severity: 'mild',
+    consents: { internet_care: true, sensitive_pi: true },
+  }
+  await page.evaluate((given) => sessionStorage.setItem('yz.draft', JSON.stringify(given)), draft)
+  await page.goto('/book/answer')
+  await page.click('[data-test=choose-doctor]')
+  const row = page.locator('[data-test=doctor]', doctor ? { hasText: doctor } : {}).first()
+  if (!doctor) return row.waitFor()
+  await row.click()
+  await page.waitForSelector('[data-test=earliest]')
+}

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { describe } from 'node:test'
 import type { Page } from 'playwright-core'
 import { desk, phone, type Someone } from './browser'
-import { ask, bookSlot, proven, sheet } from './errands'
+import { ask, bookSlot, proven, sheet, toTimes } from './errands'
 import { until } from './house'
 import { Journey, t } from './journey'
 import { overflow, violations } from './judge'
@@ -39,6 +39,11 @@ describe('one calendar for a doctor of many hospitals', { concurrency: 1 }, () =
     page.locator(scope).getByLabel(label, { exact: true }).selectOption({ label: value })
   const fill = async (page: Page, scope: string, name: string, value: string) =>
     page.locator(`${scope} input[name=${name}]`).fill(value)
+  /** The week of the first session that opens: in eight days, since tomorrow's collides. */
+  const toOpenWeek = async (page: Page) => {
+    const sunday = new Date(`${inDays(0)}T00:00:00Z`).getUTCDay() === 0
+    for (let weeks = sunday ? 2 : 1; weeks > 0; weeks--) await page.click(t('week-after'))
+  }
   const addSession = async (page: Page, place: string, begins: string, ends: string) => {
     await choose(page, t('templates'), '地点', place)
     await page.locator(t('templates')).getByLabel('星期', { exact: true }).selectOption(weekday)
@@ -102,7 +107,7 @@ describe('one calendar for a doctor of many hospitals', { concurrency: 1 }, () =
       assert.ok(Number(await page.getAttribute(t('published'), 'data-slots')) > 0)
       await journey.shot(doctor, '04-published', true)
       await fits(doctor, 'roster')
-      await page.click(t('week-after'))
+      await toOpenWeek(page)
       await page.locator(t('session'), { hasText: third }).first().waitFor()
       await journey.shot(doctor, '05-week', true)
       await page.setViewportSize({ width: 360, height: 640 })
@@ -113,30 +118,12 @@ describe('one calendar for a doctor of many hospitals', { concurrency: 1 }, () =
       await admin.page.click('a[href="/staff/roster"]')
       await admin.page.getByLabel('谁的排班').selectOption({ label: '张建国' })
       await admin.page.waitForSelector(t('week'))
-      await admin.page.click(t('week-after'))
+      await toOpenWeek(admin.page)
       await admin.page.locator(t('session'), { hasText: '忙' }).first().waitFor()
       assert.doesNotMatch((await admin.page.textContent(t('week'))) ?? '', /清河|永宁/)
       await journey.shot(admin, '07-seen-from-elsewhere', true)
     },
   )
-
-  const toTimes = async (who: Someone, person: string) => {
-    const draft = {
-      person,
-      flags: [],
-      kind: 'follow_up',
-      condition: { icd10: 'I10', name: { zh: '高血压', en: 'Hypertension' }, department, online: true },
-      proof: 'given',
-      complaint: '续方',
-      severity: 'mild',
-      consents: { internet_care: true, sensitive_pi: true },
-    }
-    await who.page.evaluate((given) => sessionStorage.setItem('yz.draft', JSON.stringify(given)), draft)
-    await who.page.goto('/book/answer')
-    await who.page.click(t('choose-doctor'))
-    await who.page.locator(t('doctor'), { hasText: '张建国' }).first().click()
-    await who.page.waitForSelector(t('earliest'))
-  }
 
   journey.step(
     'two people want the same time: one has it, the other is told and offered the times nearby',
@@ -148,10 +135,15 @@ describe('one calendar for a doctor of many hospitals', { concurrency: 1 }, () =
       await enterByPhone(wang.page, journey.person('王秀英').sign_in.phone ?? '')
       await enterByPhone(li.page, journey.person('李强').sign_in.phone ?? '')
       for (const who of [wang, li]) await who.page.waitForSelector(t('start-booking'))
-      await toTimes(wang, persons.王秀英 ?? '')
-      await toTimes(li, persons.李强 ?? '')
+      await toTimes(wang, persons.王秀英 ?? '', '张建国')
+      await toTimes(li, persons.李强 ?? '', '张建国')
       await journey.shot(li, '08-times', true)
-      const wanted = `${t('slot')} >> nth=6` // late enough to be offered to who waits
+      // In two days: that day is whole at whatever hour this runs, and far enough to be offered to who waits.
+      const zhang = (await ask<Registration[]>(journey.house, sun, 'GET', '/registrations')).find(
+        (one) => one.doctor.name === '张建国',
+      )
+      const slots = await ask<Slot[]>(journey.house, sun, 'GET', `/doctors/${zhang?.doctor.id}/slots?days=4`)
+      const wanted = `[data-slot="${slots.filter((slot) => iso(slot.start) === inDays(2))[6]?.id}"]`
       await wang.page.click(wanted)
       await wang.page.waitForSelector(t('held'))
       await journey.shot(wang, '09-held', true)
@@ -196,7 +188,7 @@ describe('one calendar for a doctor of many hospitals', { concurrency: 1 }, () =
       const zhang = at('张建国')
       const he = at('何晓')
       assert.ok(zhang && he)
-      const slots = await ask<Slot[]>(journey.house, sun, 'GET', `/doctors/${zhang.doctor.id}/slots?days=2`)
+      const slots = await ask<Slot[]>(journey.house, sun, 'GET', `/doctors/${zhang.doctor.id}/slots?days=4`)
       const day = iso(taken.start)
       const other = slots.find((slot) => iso(slot.start) === day && slot.start > taken.start)
       assert.ok(other, 'a later slot of the day')

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -83,7 +84,7 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 	}))
 	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, _ *river.Job[lapseArgs]) error {
 		_, err := h.consult.BlockLapsed(ctx)
-		return err
+		return errors.Join(err, h.consult.WarnEnding(ctx))
 	}))
 	rejudger := &consult.Rejudger{}
 	river.AddWorker(workers, rejudger)

@@ -3407,6 +3407,11 @@ export interface components {
             department: string;
             /** Format: int64 */
             ends: number;
+            /**
+             * Format: int64
+             * @description 1: each week, 2: every other week from that of since on
+             */
+            every: number;
             /** Format: int64 */
             fee_fen: number;
             institution_id: string;
@@ -3663,8 +3668,7 @@ export interface components {
             record_signed: boolean;
             /** @description Seen in person instead, because a recording was refused */
             recording_refused: boolean;
-            /** @enum {string} */
-            refund: "" | "full";
+            /** @description The fee goes back whole */
             refund_due?: boolean;
             room_locked: boolean;
             slot_id: string;
@@ -3966,6 +3970,11 @@ export interface components {
             department: string;
             /** Format: int64 */
             ends: number;
+            /**
+             * Format: int64
+             * @description 1: each week, 2: every other week from that of since on
+             */
+            every: number;
             /** Format: int64 */
             fee_fen: number;
             id: string;
@@ -4044,8 +4053,7 @@ export interface components {
             record_signed: boolean;
             /** @description Seen in person instead, because a recording was refused */
             recording_refused: boolean;
-            /** @enum {string} */
-            refund: "" | "full";
+            /** @description The fee goes back whole */
             refund_due?: boolean;
             room_locked: boolean;
             slot_id: string;

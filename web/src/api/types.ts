@@ -316,7 +316,6 @@ export type Visit = {
   room_locked: boolean
   /** Seen in person instead, because a recording was refused. */
   recording_refused: boolean
-  refund: '' | 'full'
   version: number
   waiting_s?: number
   slot_id?: string
@@ -774,6 +773,8 @@ export type Template = {
   purpose: SlotPurpose
   department: string
   fee_fen: number
+  /** 1: each week; 2: every other week, from that of since on. */
+  every: number
   since: string
   until?: string
 }

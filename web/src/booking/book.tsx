@@ -12,7 +12,7 @@ import { w as who } from '../identity/words'
 import { w as schedule } from '../schedule/patient_words'
 import { Again, JoinWait } from '../schedule/waiting_list'
 import { Icon } from '../ui/icons'
-import { Button, Loading, ProblemNote, useTitle } from '../ui/parts'
+import { Button, Loading, Notice, ProblemNote, useTitle } from '../ui/parts'
 import { DecisionPage, waitsForHospital } from './decision'
 import { EmergencyPage } from './emergency'
 import { ProofQuestion } from './proof'
@@ -288,6 +288,13 @@ function Confirm({ given, to }: { given: Draft; to: (step: Step) => void }) {
   const once = useOnce()
   const [booked, setBooked] = useState(false)
   const [later, setLater] = useState<string[]>([])
+  const [gone, setGone] = useState<string>() // of the later times: somebody was faster
+  const lost = deed.problem?.code === 'slot_taken' ? deed.problem.given('slot_id') : undefined
+  useEffect(() => {
+    if (typeof lost !== 'string' || !later.includes(lost)) return
+    setLater(later.filter((one) => one !== lost))
+    setGone(lost)
+  }, [lost, later])
   const persons = session.value.state === 'in' ? session.value.me.persons : []
   const person = persons.find((one) => one.id === given.person)
   const asked = booking(given)
@@ -326,7 +333,13 @@ function Confirm({ given, to }: { given: Draft; to: (step: Step) => void }) {
   return (
     <>
       <h1 tabIndex={-1}>{w('cfm.title')}</h1>
-      {near.length > 0 ? (
+      {gone && gone === lost ? (
+        <div role="alert" data-test="later-taken">
+          <Notice tone="warn" title={w('cfm.later.taken')}>
+            {w('cfm.later.say')}
+          </Notice>
+        </div>
+      ) : near.length > 0 ? (
         <section class="stack" role="alert">
           <h2>{w('cfm.taken')}</h2>
           {near.map((one) => (
@@ -368,7 +381,7 @@ function Confirm({ given, to }: { given: Draft; to: (step: Step) => void }) {
         <dt>{w('cfm.fee')}</dt>
         <dd>{w('cfm.fee.value', { fee: yuan(slot.fee_fen) })}</dd>
       </dl>
-      <Again doctor={doctor} slot={slot} chosen={later} onChange={setLater} />
+      <Again key={gone} doctor={doctor} slot={slot} chosen={later} onChange={setLater} />
       <p class="push" />
       <Button look="primary" busy={deed.busy} onPress={() => void book()} test="book">
         {w('cfm.go')}

@@ -82,7 +82,7 @@ export function TimesQuestion({
           <h2>{nearDay(free[0]?.start ?? key)}</h2>
           <div class="times">
             {free.map((slot) => (
-              <button key={slot.id} type="button" onClick={() => onPick(slot)} data-test="slot">
+              <button key={slot.id} type="button" onClick={() => onPick(slot)} data-test="slot" data-slot={slot.id}>
                 {clock(slot.start)}
               </button>
             ))}

@@ -157,6 +157,14 @@ export const w = phrases({
   'cfm.place': { zh: '负责医院', en: 'Hospital in charge' },
   'cfm.ill': { zh: '病', en: 'Illness' },
   'cfm.fee': { zh: '诊费', en: 'Fee' },
+  'cfm.later.taken': {
+    zh: '后面几周里有一个时间刚被约走，一个也没有约。',
+    en: 'One of the later times has just been taken; nothing was booked.',
+  },
+  'cfm.later.say': {
+    zh: '已经替您去掉那个时间，其余都在。请再确认一次。',
+    en: 'It is taken off, the others are kept. Please confirm again.',
+  },
   'cfm.fee.value': { zh: '{fee} 元，看病前取消全退', en: '{fee} yuan, full refund before the visit' },
   'cfm.go': { zh: '确认预约', en: 'Book this time' },
   'cfm.taken': { zh: '这个时间刚被约走。最近的是：', en: 'That time was just taken. The nearest are:' },

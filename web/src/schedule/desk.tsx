@@ -4,7 +4,7 @@ import { useLocation } from 'preact-iso'
 import { get, post } from '../api/client'
 import { useDeed, useOnce, useResource } from '../api/resource'
 import { me } from '../api/session'
-import type { Numbers, Queue, Visit, WaitEntry } from '../api/types'
+import type { Numbers, Visit, WaitEntry } from '../api/types'
 import { moment } from '../i18n/format'
 import { Button, Dialog, Field, Loading, Notice, ProblemNote, Select, useTitle } from '../ui/parts'
 import { w } from './words'
@@ -41,7 +41,6 @@ export function WaitsPage() {
           </Button>
         </div>
       )}
-      {doctor && <MyLine />}
       <div class="roster-tools">
         {list.value?.map((one) => (
           <section class="card" key={one.id} data-test="wait-entry">
@@ -76,42 +75,6 @@ export function WaitsPage() {
         />
       )}
     </main>
-  )
-}
-
-/** The doctor's own line: call a number, pass over who does not come, call again. */
-function MyLine() {
-  const queue = useResource('queue', (signal) => get<Queue>('/queue', signal), ['queue.changed', 'visit.changed'])
-  const deed = useDeed()
-  const once = useOnce()
-  const waiting = queue.value?.visits.filter((one) => one.state === 'checked_in') ?? []
-  const act = (one: Visit, what: 'call' | 'skip') =>
-    void deed.run(async () => {
-      await post<Visit>(`/visits/${one.id}/${what}`, undefined, once([one.id, what, one.version]))
-      queue.refresh()
-    })
-  if (waiting.length === 0) return null
-  return (
-    <section class="card" data-test="my-line">
-      <h2>{w('calls.waiting')}</h2>
-      <ProblemNote problem={deed.problem ?? queue.problem} />
-      <ul class="bare">
-        {waiting.map((one) => (
-          <li key={one.id} class="row">
-            <span class="grow">
-              {w('calls.no', { n: one.token ?? 0 })} {one.person.name}
-              {one.called && <span class="tag info">{w('calls.calling')}</span>}
-            </span>
-            <Button busy={deed.busy} onPress={() => act(one, 'call')} test="call">
-              {w(one.called ? 'calls.again' : 'calls.call')}
-            </Button>
-            <Button look="quiet" busy={deed.busy} onPress={() => act(one, 'skip')} test="skip">
-              {w('calls.skip')}
-            </Button>
-          </li>
-        ))}
-      </ul>
-    </section>
   )
 }
 

@@ -14,6 +14,7 @@ export function VisitNews({ visit }: { visit: Visit }) {
         </p>
       )}
       {visit.state === 'checked_in' && visit.called && <Notice tone="ok" live title={w('news.called')} />}
+      {open && visit.overbooked && <Notice tone="info" title={w('news.squeezed')} />}
       {open && visit.delay_min ? <Notice tone="warn" live title={w('news.late', { n: visit.delay_min })} /> : null}
       {open && visit.moved_from && (
         <div data-test="moved">
@@ -22,6 +23,7 @@ export function VisitNews({ visit }: { visit: Visit }) {
           </Notice>
         </div>
       )}
+      {visit.state === 'terminated_offline' && visit.refund_due && <Notice tone="info" title={w('news.refund')} />}
       {visit.state === 'cancelled' && (visit.cancelled_by === 'hospital' || visit.refund_due) && (
         <div data-test="hospital-cancelled">
           <Notice tone="info" title={visit.cancelled_by === 'hospital' ? w('news.hospital') : w('news.refund')}>

@@ -35,6 +35,10 @@ export const w = phrases({
     en: 'The doctor fell ill and another one sees you. You may cancel free of charge.',
   },
   'news.hospital': { zh: '由医院取消，不是您的原因', en: 'Cancelled by the hospital, not because of you' },
+  'news.squeezed': {
+    zh: '这是加号：同一时间还有一位病人，可能要多等一会儿',
+    en: 'You were squeezed in: another patient has the same time, so the wait may be longer',
+  },
   'news.refund': { zh: '费用会原路退回', en: 'Your fee is returned' },
   'news.again': { zh: '另选时间', en: 'Choose another time' },
   'move.go': { zh: '改时间', en: 'Change the time' },

@@ -6,11 +6,10 @@ import { me } from '../api/session'
 import type { Cleared, Filing, Institution, NewFiling, Registration, RegistrationKind } from '../api/types'
 import { isoDay } from '../i18n/format'
 import { Button, Dialog, Field, Loading, Notice, ProblemNote, Select, useTitle } from '../ui/parts'
-import { addDays, base64 } from './week'
+import { addDays, base64, soon, verySoon } from './week'
 import { w } from './words'
 
 const kinds: readonly RegistrationKind[] = ['filed', 'registered', 'primary']
-const soon = 30 // days
 
 export function RegistrationsPage() {
   const registrations = useResource('registrations', (signal) => get<Registration[]>('/registrations', signal), [
@@ -155,7 +154,11 @@ function OneRegistration({ one, ends, onDone }: { one: Registration; ends: boole
             : w('reg.until', { day: one.until, n: one.days_left })}
           {one.kind !== 'primary' && ` · ${w('reg.way', { n: one.way_min })}`}
         </span>
-        {one.days_left >= 0 && one.days_left <= soon && <span class="tag warn">{w('reg.soon')}</span>}
+        {one.days_left >= 0 && one.days_left <= soon && (
+          <span class={`tag ${one.days_left <= verySoon ? 'danger' : 'warn'}`}>
+            {w('reg.soon', { n: one.days_left <= verySoon ? verySoon : soon })}
+          </span>
+        )}
         {ends && one.days_left >= 0 && (
           <Button look="quiet" onPress={() => setAsking(true)}>
             {w('reg.end')}

@@ -7,7 +7,7 @@ import type { Cleared, Published, Registration, RosterImport, RosterSession, Ros
 import { clock, day, isoDay, moment, yuan } from '../i18n/format'
 import { pick } from '../i18n/i18n'
 import { Button, Field, Loading, Notice, ProblemNote, Select, useTitle } from '../ui/parts'
-import { addDays, base64, clockOf, minutesOf, monday } from './week'
+import { addDays, base64, clockOf, minutesOf, monday, soon, verySoon } from './week'
 import { w } from './words'
 
 type Weekday = '1' | '2' | '3' | '4' | '5' | '6' | '7'
@@ -63,6 +63,23 @@ function Week({ doctor, registrations, own }: { doctor: string; registrations: R
           {w('roster.next')}
         </Button>
       </div>
+      {places.map(
+        (one) =>
+          one.days_left <= soon && (
+            <div key={one.id} data-test="ends-soon">
+              <Notice
+                tone={one.days_left <= verySoon ? 'danger' : 'warn'}
+                title={
+                  one.days_left < 0
+                    ? w('ends.over', { place: one.institution.name, day: one.until })
+                    : w('ends.soon', { place: one.institution.name, day: one.until, n: one.days_left })
+                }
+              >
+                <a href="/staff/registrations">{w('reg.title')}</a>
+              </Notice>
+            </div>
+          ),
+      )}
       <ProblemNote problem={roster.problem} again={roster.refresh} />
       {!view && !roster.problem && <Loading />}
       {view && (
@@ -149,6 +166,7 @@ function Templates({
   const [mode, setMode] = useState<'online' | 'on_site'>('online')
   const [purpose, setPurpose] = useState<'visit' | 'duty'>('visit')
   const [fee, setFee] = useState('20')
+  const [every, setEvery] = useState<'1' | '2'>('1')
   const [since, setSince] = useState(isoDay(new Date()))
   const at = places.find((one) => one.institution.id === place)
   const [department, setDepartment] = useState('')
@@ -165,6 +183,7 @@ function Templates({
     purpose,
     department: where,
     fee_fen: Math.round(Number(fee) * 100),
+    every: Number(every),
     since,
   }
   const usable =
@@ -179,9 +198,10 @@ function Templates({
           .map((one) => (
             <li key={one.id} class="row" data-test="template">
               <span class="grow">
+                {one.every === 2 && `${w('tpl.every.2')} `}
                 {w(`weekday.${String(one.weekday) as Weekday}`)} {clockOf(one.begins)}-{clockOf(one.ends)} ·{' '}
                 {one.institution.name} · {w(`purpose.${one.purpose}`)} · {w(`mode.${one.mode}`)}
-                {one.purpose === 'visit' && ` · ${one.department} · ${yuan(one.fee_fen)}`}
+                {one.purpose === 'visit' && ` · ${one.department} · ${w('tpl.yuan', { fee: yuan(one.fee_fen) })}`}
               </span>
               <Button
                 look="quiet"
@@ -264,7 +284,20 @@ function Templates({
             options={departments.map((value) => ({ value, label: value }))}
             onChange={setDepartment}
           />
-          <Field label={w('tpl.since')} name="since" type="date" value={since} onInput={setSince} />
+          <Select
+            label={w('tpl.every')}
+            value={every}
+            options={(['1', '2'] as const).map((value) => ({ value, label: w(`tpl.every.${value}`) }))}
+            onChange={setEvery}
+          />
+          <Field
+            label={w('tpl.since')}
+            name="since"
+            type="date"
+            value={since}
+            onInput={setSince}
+            hint={every === '2' ? w('tpl.every.hint') : undefined}
+          />
         </div>
         <p class="hint">{w('tpl.duty')}</p>
         {departments.length === 0 && <Notice tone="warn" title={w('tpl.nodept')} />}
@@ -450,7 +483,7 @@ function Late({ doctor, places }: { doctor: string; places: Registration[] }) {
   const [place, setPlace] = useState(places[0]?.institution.id ?? '')
   const [said, setSaid] = useState(false)
   return (
-    <section class="card">
+    <section class="card" data-test="late-card">
       <h2>{w('late.title')}</h2>
       <div class="two">
         <Select
@@ -542,7 +575,7 @@ function Spreadsheet({ doctor, places, onDone }: { doctor: string; places: Regis
     })
   const input = `csv-${doctor}`
   return (
-    <section class="card">
+    <section class="card" data-test="spreadsheet">
       <h2>{w('file.title')}</h2>
       <Select
         label={w('tpl.place')}
@@ -629,6 +662,7 @@ function Feed() {
               setClosed(true)
             })
           }
+          test="feed-close"
         >
           {w('feed.close')}
         </Button>

@@ -33,3 +33,7 @@ export async function base64(file: Blob): Promise<string> {
   for (let at = 0; at < bytes.length; at += 0x8000) text += String.fromCharCode(...bytes.subarray(at, at + 0x8000))
   return btoa(text)
 }
+
+/** Days before a registration ends from which on screens say so; the house tells doctor and administrators on the same days. */
+export const soon = 30
+export const verySoon = 7

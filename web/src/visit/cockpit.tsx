@@ -19,6 +19,7 @@ import { w } from './desk_words'
 import { Devices } from './devices'
 import { visitDoor } from './door'
 import { Kept } from './kept'
+import { Arrivals, CallDesk } from './line'
 import { HostDoor, Invite } from './people'
 import { RecordEditor, signable, useRecord } from './record_editor'
 import { StopTape, TapeDesk, useRecording } from './recording'
@@ -38,10 +39,11 @@ export function Cockpit() {
   const queue = useResource('queue', (signal) => get<Queue>('/queue', signal), ['queue.changed', 'visit.changed'])
   const deed = useDeed()
   const chosen = params.id
-  const waiting = queue.value?.visits.filter((visit) => visit.state === 'checked_in') ?? []
+  const arrived = useMemo(() => queue.value?.visits.filter((visit) => visit.state === 'checked_in'), [queue.value])
+  const waiting = arrived ?? []
   const beingWritten =
     queue.value?.visits.filter((visit) => visit.id === chosen && running(visit) && !visit.record_signed).length ?? 0
-  useTitle(w('queue.title'))
+  useTitle(waiting.length > 0 ? `(${waiting.length}) ${w('queue.title')}` : w('queue.title'))
 
   const next = () => {
     const first = waiting[0]
@@ -65,6 +67,8 @@ export function Cockpit() {
             {w('queue.next')} <kbd>F2</kbd>
           </Button>
         </div>
+        <Arrivals waiting={arrived} />
+        <CallDesk waiting={waiting} chosen={chosen} onChanged={queue.refresh} />
         <ProblemNote problem={deed.problem ?? queue.problem} again={queue.refresh} />
         {!queue.value && !queue.problem && <Loading />}
         {queue.value?.visits.length === 0 && (
@@ -88,6 +92,11 @@ export function Cockpit() {
                 </span>
                 <span class={`tag ${stateTone[visit.state]}`}>{visits(`state.${visit.state}`)}</span>
               </span>
+              {visit.state === 'checked_in' && visit.token && (
+                <span>
+                  {w('line.no', { n: visit.token })} {visit.called && <span class="tag info">{w('line.called')}</span>}
+                </span>
+              )}
               <span class="meta">
                 {identity(`sex.${visit.person.sex}`)} {visit.person.age} · {visits(`kind.${visit.kind}`)} ·{' '}
                 {visit.icd10}
