@@ -26,7 +26,8 @@ const (
 	beatEvery = time.Second
 	// lostAfter without a beat a node is taken to be lost; often NATS knows it at once.
 	lostAfter = 3 * time.Second
-	// lease outlives every ticket (control.Desk sells them for 2 minutes), so that who comes with an old ticket still finds the room there.
+	// lease outlives every person's ticket (control.Desk sells them for 2 minutes), so that who comes with an old ticket still finds the
+	// room there. A device's lives longer; it comes into rooms where people sit, whose leases are renewed.
 	lease = 3 * time.Minute
 	// renewAfter of its life a lease is renewed.
 	renewAfter = lease / 3

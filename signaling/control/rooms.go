@@ -126,7 +126,7 @@ type Pass struct {
 // Desk sells passes. The house builds one with the private half of the key the media server checks.
 type Desk struct {
 	Key  ed25519.PrivateKey
-	Life time.Duration // of a ticket; MaxLife at most, 2 minutes when zero
+	Life time.Duration // of a ticket; MaxLife at most, 2 minutes when zero. Tickets of devices live for MaxLife.
 	// ICEServers gives the STUN and TURN servers with credentials for one seat.
 	ICEServers func(Room, Seat) []ICEServer
 	Now        func() time.Time
@@ -135,7 +135,10 @@ type Desk struct {
 // Issue signs a pass for the claims. Issued and Expires are set here.
 func (d Desk) Issue(c Claims) (Pass, error) {
 	life := d.Life
-	if life == 0 {
+	switch {
+	case c.Direct: // a person types it into a device
+		life = MaxLife
+	case life == 0:
 		life = 2 * time.Minute
 	}
 	c.Issued = d.Now()
