@@ -111,3 +111,23 @@ func TestAnInstrumentNeitherStopsARecordingNorIsInIt(t *testing.T) {
 		t.Fatal("the instrument's sound is recorded")
 	}
 }
+
+func TestTheDoctorsOfATeleconsultBringInstruments(t *testing.T) {
+	c := newCounty(t)
+	one := c.scheduled()
+	at := c.AtTeleconsult(one.ID)
+	p, err := c.town.AddInstrument(c.as(c.asker, "teleconsult.enter"), at, "ultrasound", "县医院超声")
+	if err != nil || !strings.Contains(p.URL, "/whip/t-") {
+		t.Fatalf("%+v %v", p, err)
+	}
+	if list, err := c.town.Instruments(c.as(c.doctor, "teleconsult.enter"), at); err != nil || len(list) != 1 {
+		t.Fatalf("the expert sees %+v %v", list, err)
+	}
+	if _, err := c.town.AddInstrument(c.as(c.stranger, "teleconsult.enter"), at, "ultrasound", "超声"); code(err) != "not_found" {
+		t.Fatalf("a stranger: %v", err)
+	}
+	draft := c.AtTeleconsult(c.requested().ID)
+	if _, err := c.town.AddInstrument(c.as(c.asker, "teleconsult.enter"), draft, "ultrasound", "超声"); code(err) != "teleconsult_moved_on" {
+		t.Fatalf("before there is a room: %v", err)
+	}
+}
