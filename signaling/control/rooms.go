@@ -9,6 +9,7 @@ package control
 import (
 	"context"
 	"crypto/ed25519"
+	"encoding/json"
 	"slices"
 	"time"
 )
@@ -33,6 +34,16 @@ type Rooms interface {
 	Close(ctx context.Context, room Room) error
 	// Seats lists the seats taken now, in order of arrival.
 	Seats(ctx context.Context, room Room) ([]SeatState, error)
+}
+
+// Memory is what a room remembers of deeds and of what was said to be kept: enough to go on with on another media node.
+type Memory struct {
+	Locked   bool               `json:"locked,omitempty"`
+	Closed   time.Time          `json:"closed,omitzero"` // tickets up to then are refused
+	Admitted []Seat             `json:"admitted,omitempty"`
+	Removed  map[Seat]time.Time `json:"removed,omitempty"` // likewise, of one seat
+	Sequence uint64             `json:"seq,omitempty"`
+	Kept     []json.RawMessage  `json:"kept,omitempty"` // the latest message of each topic that asked for it
 }
 
 // SeatState is a seat as Rooms.Seats reports it.

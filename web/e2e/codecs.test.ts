@@ -52,21 +52,22 @@ const pictures = (page: Page, type: 'inbound-rtp' | 'outbound-rtp'): Promise<Pic
 
 /** Makes a page's cameras speak the codec named in its local storage. */
 const speaking = () => {
+  const name = localStorage.getItem('e2e.codec')
+  if (!name) return
+  const has = RTCRtpSender.getCapabilities.bind(RTCRtpSender)
+  RTCRtpSender.getCapabilities = (kind) => {
+    const all = has(kind)
+    if (!all || kind !== 'video') return all
+    return { ...all, codecs: all.codecs.filter(({ mimeType }) => [`video/${name}`, 'video/rtx'].includes(mimeType)) }
+  }
   const add = RTCPeerConnection.prototype.addTransceiver
   RTCPeerConnection.prototype.addTransceiver = function (what, init) {
-    const name = localStorage.getItem('e2e.codec')
-    const camera = name && typeof what !== 'string' && what.kind === 'video'
-    const svc = camera && ['VP9', 'AV1'].includes(name)
+    const kind = typeof what === 'string' ? what : what.kind
+    const svc = kind === 'video' && ['VP9', 'AV1'].includes(name)
     const encodings = svc
       ? [{ scalabilityMode: 'L3T3_KEY', maxBitrate: 800_000 } as RTCRtpEncodingParameters]
       : undefined
-    const transceiver = add.call(this, what, encodings ? { ...init, sendEncodings: encodings } : init)
-    if (camera) {
-      const all = RTCRtpSender.getCapabilities('video')?.codecs ?? []
-      const chosen = all.filter(({ mimeType }) => mimeType === `video/${name}` || mimeType === 'video/rtx')
-      transceiver.setCodecPreferences(chosen)
-    }
-    return transceiver
+    return add.call(this, what, encodings ? { ...init, sendEncodings: encodings } : init)
   }
 }
 
@@ -115,6 +116,8 @@ describe('pictures in a browser', { concurrency: 1 }, () => {
     for (const codec of codecs) {
       await patient.page.evaluate((name) => localStorage.setItem('e2e.codec', name), codec)
       await patient.page.reload()
+      await flowing(patient.page, 1)
+      await doctor.page.reload() // who has just come is sent a picture at once, whatever became of the line before
       const seen = await until(
         `a picture in ${codec}`,
         async () => (await pictures(doctor.page, 'inbound-rtp')).find((one) => one.codec === codec && one.frames > 20),
