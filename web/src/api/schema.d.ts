@@ -1339,6 +1339,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/seat/instruments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Instruments that send into the room */
+        get: operations["get-seat-instruments"];
+        put?: never;
+        /** A seat for an instrument, with the address and the token that it sends to by WHIP */
+        post: operations["post-seat-instruments"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/seat/instruments/{instrument}/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send an instrument away */
+        post: operations["post-seat-instruments-instrument-remove"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/seat/instruments/{instrument}/ticket": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Another token for an instrument, for when the first was not used in time */
+        post: operations["post-seat-instruments-instrument-ticket"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/seat/messages": {
         parameters: {
             query?: never;
@@ -1574,6 +1626,58 @@ export interface paths {
         get: operations["get-teleconsults-id-experts"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/instruments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Instruments that send into the room */
+        get: operations["get-teleconsults-id-instruments"];
+        put?: never;
+        /** A seat for an instrument, with the address and the token that it sends to by WHIP */
+        post: operations["post-teleconsults-id-instruments"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/instruments/{instrument}/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send an instrument away */
+        post: operations["post-teleconsults-id-instruments-instrument-remove"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/instruments/{instrument}/ticket": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Another token for an instrument, for when the first was not used in time */
+        post: operations["post-teleconsults-id-instruments-instrument-ticket"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1983,6 +2087,58 @@ export interface paths {
         get: operations["get-visits-id-files-message"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/visits/{id}/instruments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Instruments that send into the room */
+        get: operations["get-visits-id-instruments"];
+        put?: never;
+        /** A seat for an instrument, with the address and the token that it sends to by WHIP */
+        post: operations["post-visits-id-instruments"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/visits/{id}/instruments/{instrument}/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send an instrument away */
+        post: operations["post-visits-id-instruments-instrument-remove"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/visits/{id}/instruments/{instrument}/ticket": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Another token for an instrument, for when the first was not used in time */
+        post: operations["post-visits-id-instruments-instrument-ticket"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3157,6 +3313,35 @@ export interface components {
             name: string;
             phone: string;
             region: string;
+        };
+        ConsultInstrument: {
+            /** Format: date-time */
+            added_at: string;
+            id: string;
+            /** @enum {string} */
+            kind: "ultrasound" | "otoscope" | "endoscope" | "room_camera";
+            name: string;
+            seat: string;
+        };
+        ConsultInstrumentPass: {
+            /** Format: date-time */
+            added_at: string;
+            /**
+             * Format: date-time
+             * @description The device must have begun by then; what it sends goes on
+             */
+            expires: string;
+            id: string;
+            /** @enum {string} */
+            kind: "ultrasound" | "otoscope" | "endoscope" | "room_camera";
+            name: string;
+            /** @description Address and token, a line each, as a QR code, PNG */
+            qr: string;
+            seat: string;
+            /** @description The bearer token */
+            token: string;
+            /** @description Where the device sends its offer, by WHIP */
+            url: string;
         };
         ConsultInvitee: {
             institution_id: string;
@@ -4565,6 +4750,12 @@ export interface components {
             /** @description Of the text that was read */
             text_version: string;
         };
+        SeatNewInstrumentBody: {
+            /** @enum {string} */
+            kind: "ultrasound" | "otoscope" | "endoscope" | "room_camera";
+            /** @description Everybody in the room sees it */
+            name: string;
+        };
         SeatSayInBody: {
             text: string;
         };
@@ -4602,6 +4793,12 @@ export interface components {
         SqueezeInInBody: {
             reason: string;
             slot_id: string;
+        };
+        TeleconsultNewInstrumentBody: {
+            /** @enum {string} */
+            kind: "ultrasound" | "otoscope" | "endoscope" | "room_camera";
+            /** @description Everybody in the room sees it */
+            name: string;
         };
         V2ErrorDetail: {
             /** @description Where the error occurred, e.g. 'body.items[3].tags' or 'path.thing-id' */
@@ -4646,6 +4843,12 @@ export interface components {
         };
         VerifyInBody: {
             code: string;
+        };
+        VisitNewInstrumentBody: {
+            /** @enum {string} */
+            kind: "ultrasound" | "otoscope" | "endoscope" | "room_camera";
+            /** @description Everybody in the room sees it */
+            name: string;
         };
         WriteRecordInBody: {
             assessment: string;
@@ -7369,6 +7572,142 @@ export interface operations {
             };
         };
     };
+    "get-seat-instruments": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The token of a seat */
+                "Yuanzhen-Seat"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrument"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-seat-instruments": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The token of a seat */
+                "Yuanzhen-Seat"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SeatNewInstrumentBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrumentPass"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-seat-instruments-instrument-remove": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The token of a seat */
+                "Yuanzhen-Seat"?: string;
+            };
+            path: {
+                instrument: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrument"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-seat-instruments-instrument-ticket": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The token of a seat */
+                "Yuanzhen-Seat"?: string;
+            };
+            path: {
+                instrument: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrumentPass"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "get-seat-messages": {
         parameters: {
             query?: never;
@@ -7928,6 +8267,136 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConsultExpert"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-teleconsults-id-instruments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrument"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-teleconsults-id-instruments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TeleconsultNewInstrumentBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrumentPass"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-teleconsults-id-instruments-instrument-remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                instrument: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrument"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-teleconsults-id-instruments-instrument-ticket": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                instrument: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrumentPass"];
                 };
             };
             /** @description Error */
@@ -8735,6 +9204,136 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    "get-visits-id-instruments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrument"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-visits-id-instruments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VisitNewInstrumentBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrumentPass"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-visits-id-instruments-instrument-remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                instrument: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrument"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-visits-id-instruments-instrument-ticket": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                instrument: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrumentPass"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
             };
         };
     };
