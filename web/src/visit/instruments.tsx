@@ -118,7 +118,7 @@ function Pass({ pass }: { pass: InstrumentPass }) {
         {pass.name} · {roleWord(pass.kind)}
       </h3>
       <p>{w('rack.once', { until: clock(pass.expires) })}</p>
-      <img class="qr-link" src={`data:image/png;base64,${pass.qr}`} alt={w('rack.qr')} width={240} height={240} />
+      <img class="qr-link" src={`data:image/png;base64,${pass.qr}`} alt={w('rack.qr')} width={300} height={300} />
       <span class="meta">{w('rack.url')}</span>
       <p class="link mono" data-test="whip-url">
         {pass.url}
