@@ -347,7 +347,7 @@ func (s *Service) settleRecording(ctx context.Context, id ids.Visit) error {
 	return err
 }
 
-// allAgreed reports whether patient and doctor are there and everybody present has agreed.
+// allAgreed reports whether patient and doctor are there and everybody present has agreed. Instruments are nobody, and are not recorded.
 func allAgreed(present []control.SeatState, answers []RecordAnswer) bool {
 	agreed := map[control.Seat]bool{}
 	for _, a := range answers {
@@ -355,7 +355,7 @@ func allAgreed(present []control.SeatState, answers []RecordAnswer) bool {
 	}
 	in := map[control.Seat]bool{}
 	for _, p := range present {
-		if p.Seat == recorderSeat || p.Presence == control.Waiting {
+		if p.Seat == recorderSeat || isInstrument(p.Seat) || p.Presence == control.Waiting {
 			continue
 		}
 		if !agreed[p.Seat] {

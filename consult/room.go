@@ -87,7 +87,7 @@ func (s *Service) Heard(ctx context.Context, e control.Event) {
 			s.followRecording(id)
 		}
 	}
-	if e.Seat == recorderSeat {
+	if e.Seat != patientSeat && e.Seat != doctorSeat { // a visit is between these two, whoever else comes and goes
 		return
 	}
 	deed := map[control.EventKind]string{control.SeatLeft: "lose the line", control.SeatJoined: "come back"}[e.Kind]

@@ -25,6 +25,7 @@ func (s *Service) Routes(api *httpapi.API) {
 	s.chatRoutes(api)
 	s.callRoutes(api)
 	s.recordingRoutes(api)
+	s.instrumentRoutes(api)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/visits", Action: "visit.book", Status: 201,
 		Summary: "Book a visit in a slot"}, s.book)
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/visits", Action: "visit.read",

@@ -361,6 +361,18 @@ func TestOneAloneIsNotBack(t *testing.T) {
 	}
 }
 
+func TestAVisitIsBetweenTwoWhoeverElseLeaves(t *testing.T) {
+	w := newTown(t)
+	v := w.begun()
+	room := control.Room(one[string](w, `SELECT room FROM visit WHERE id = $1`, v.ID))
+	for _, seat := range []control.Seat{"c-daughter", "i-ultrasound"} {
+		w.Heard(t.Context(), control.Event{Kind: control.SeatLeft, Room: room, Seat: seat, Admitted: true, At: w.now})
+		if got := one[string](w, `SELECT state FROM visit`); got != "in_consult" {
+			t.Fatalf("%s left, and the visit is %s", seat, got)
+		}
+	}
+}
+
 func (w *town) hear(id ids.Visit, kind control.EventKind) error {
 	w.rooms.seats = []control.SeatState{{Seat: "doctor", Presence: control.Live}, {Seat: "patient", Presence: control.Live}}
 	room := one[string](w, `SELECT room FROM visit WHERE id = $1`, id)

@@ -136,8 +136,8 @@ func (r *room) seatDirect(c control.Claims, id, viewing control.Seat, rights sfu
 		s.since = old.since
 		r.detach(old)
 	}
-	r.closed, r.empty = time.Time{}, time.Time{}
-	delete(r.removed, c.Seat)
+	r.empty = time.Time{}
+	r.reopen(c.Seat)
 	r.seats = append(r.seats, s)
 	s.peer = r.hub.engine.NewPeer(string(r.name), rights, directMedia{media{s}, e})
 	r.tell(s)

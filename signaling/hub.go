@@ -71,8 +71,44 @@ func (h *hub) occupied() (rooms []control.Room, seats int) {
 	return rooms, seats
 }
 
-// evict tells everybody in a room to come back.
+// memory is what a room remembers, whether it is here, and whether somebody sits in it.
+func (h *hub) memory(name control.Room) (m control.Memory, here, occupied bool) {
+	h.mu.Lock()
+	r := h.rooms[name]
+	h.mu.Unlock()
+	if r == nil {
+		return m, false, false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.memory(h.now()), !r.dead, len(r.seats) > 0
+}
+
+// remember makes a room with what it remembered elsewhere, unless somebody sits in it here.
+func (h *hub) remember(name control.Room, m control.Memory) {
+	h.in(name, func(r *room) {
+		if len(r.seats) == 0 {
+			r.remember(m)
+		}
+	})
+}
+
+// changed lists the rooms whose memory has changed since it was asked last.
+func (h *hub) changed() (names []control.Room) {
+	for _, r := range h.all() {
+		r.mu.Lock()
+		if r.changed {
+			names = append(names, r.name)
+			r.changed = false
+		}
+		r.mu.Unlock()
+	}
+	return names
+}
+
+// evict tells everybody in a room to come back, and forgets it: what it remembers is newer elsewhere.
 func (h *hub) evict(name control.Room) {
+	defer h.forget(name)
 	h.in(name, func(r *room) {
 		for _, s := range slices.Clone(r.seats) {
 			if s.conn != nil {
@@ -80,7 +116,15 @@ func (h *hub) evict(name control.Room) {
 			}
 			r.giveUp(s, "lost", h.now())
 		}
+		r.dead = true
 	})
+}
+
+// forget drops a room that is dead.
+func (h *hub) forget(name control.Room) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.rooms, name)
 }
 
 // tidy forgets rooms that nobody needs. Seats and rooms lapse by their times; this only cleans up.

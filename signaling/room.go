@@ -37,6 +37,7 @@ type room struct {
 	locked   bool                       // nobody new may wait
 	empty    time.Time                  // since when; zero while a seat is taken
 	dead     bool                       // forgotten by the hub: look it up again
+	changed  bool                       // its memory, since the hub was asked last
 
 	sequence uint64
 	kept     []appMessage // latest of each topic that asked for it
@@ -73,8 +74,7 @@ func (r *room) enter(c control.Claims, m fromClient, cn *conn, now time.Time) (*
 	if at, ok := r.removed[c.Seat]; ok && !c.Issued.After(at) {
 		return nil, plainMessage{"removed"}
 	}
-	r.closed = time.Time{}
-	delete(r.removed, c.Seat)
+	r.reopen(c.Seat)
 
 	s := r.find(c.Seat)
 	resumed := s != nil && m.Session != "" && s.session == m.Session
@@ -130,6 +130,14 @@ func (r *room) enter(c control.Claims, m fromClient, cn *conn, now time.Time) (*
 	r.tell(s)
 	r.hub.event(control.SeatJoined, r, s, now)
 	return s, nil
+}
+
+// reopen forgets that the room was closed or the seat removed: a newer ticket has come.
+func (r *room) reopen(id control.Seat) {
+	if _, was := r.removed[id]; was || !r.closed.IsZero() {
+		r.closed, r.changed = time.Time{}, true
+		delete(r.removed, id)
+	}
 }
 
 // startMedia lets the media of an admitted seat pass.
@@ -200,7 +208,7 @@ func (r *room) describe(s *seat, line lineView) {
 }
 
 func (r *room) admit(id control.Seat) {
-	r.admitted[id] = true
+	r.admitted[id], r.changed = true, true
 	s := r.find(id)
 	if s == nil || s.admitted {
 		return
@@ -215,7 +223,7 @@ func (r *room) admit(id control.Seat) {
 
 func (r *room) lock(locked bool) {
 	if r.locked != locked {
-		r.locked = locked
+		r.locked, r.changed = locked, true
 		r.broadcast(nil, lockMessage{"lock", locked})
 	}
 }
@@ -315,7 +323,7 @@ func (r *room) withdraw(s *seat, up *sfu.UpTrack) {
 
 // remove gives up by deed a seat and those from which its holder watches. It returns the peers to wait for.
 func (r *room) remove(id control.Seat, now time.Time) []*sfu.Peer {
-	r.removed[id] = now
+	r.removed[id], r.changed = now, true
 	delete(r.admitted, id)
 	var peers []*sfu.Peer
 	for _, s := range slices.Clone(r.seats) {
@@ -344,7 +352,7 @@ func (r *room) end(now time.Time) []*sfu.Peer {
 			peers = append(peers, s.peer)
 		}
 	}
-	r.closed, r.empty, r.locked = now, now, false
+	r.closed, r.empty, r.locked, r.changed = now, now, false, true
 	r.kept, r.log, r.sequence = nil, nil, 0
 	clear(r.admitted)
 	r.hub.event(control.RoomClosed, r, nil, now)
@@ -402,8 +410,47 @@ func (r *room) keep(msg appMessage) bool {
 	if len(next) > maxTopics || sizeOf(next) > maxKept {
 		return false
 	}
-	r.kept = next
+	r.kept, r.changed = next, true
 	return true
+}
+
+// memory is what another media node needs to go on with the room. Removals older than any ticket are left out.
+func (r *room) memory(now time.Time) control.Memory {
+	m := control.Memory{Locked: r.locked, Closed: r.closed, Sequence: r.sequence, Removed: map[control.Seat]time.Time{}}
+	for seat := range r.admitted {
+		m.Admitted = append(m.Admitted, seat)
+	}
+	for seat, at := range r.removed {
+		if now.Sub(at) < control.MaxLife {
+			m.Removed[seat] = at
+		}
+	}
+	for _, msg := range r.kept {
+		if raw, err := json.Marshal(msg); err == nil {
+			m.Kept = append(m.Kept, raw)
+		}
+	}
+	return m
+}
+
+// remember takes over what the room remembered elsewhere.
+func (r *room) remember(m control.Memory) {
+	r.locked, r.closed, r.sequence = m.Locked, m.Closed, m.Sequence
+	r.kept, r.log, r.changed = nil, nil, false
+	clear(r.admitted)
+	clear(r.removed)
+	for _, seat := range m.Admitted {
+		r.admitted[seat] = true
+	}
+	for seat, at := range m.Removed {
+		r.removed[seat] = at
+	}
+	for _, raw := range m.Kept {
+		var msg appMessage
+		if json.Unmarshal(raw, &msg) == nil {
+			r.kept = append(r.kept, msg)
+		}
+	}
 }
 
 // catchUp sends what a seat has not seen: to a newcomer the latest of each kept topic, to one that resumes also

@@ -50,7 +50,9 @@ func newSeat(r *room, c control.Claims, now time.Time) *seat {
 	}
 }
 
-func (s *seat) rights() sfu.Rights { return sfu.Rights{Publish: s.claims.Publish, Subscribe: s.claims.Subscribe} }
+func (s *seat) rights() sfu.Rights {
+	return sfu.Rights{Publish: s.claims.Publish, Subscribe: s.claims.Subscribe}
+}
 
 func (s *seat) id() control.Seat { return s.claims.Seat }
 

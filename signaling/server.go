@@ -10,8 +10,8 @@ import (
 	"crypto/tls"
 	"encoding/hex"
 	"errors"
-	"io"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -240,6 +240,17 @@ func (s *Server) Occupied() (rooms []control.Room, seats int) { return s.hub.occ
 
 // Evict tells everybody in a room to come back: it lives on another node now.
 func (s *Server) Evict(room control.Room) { s.hub.evict(room) }
+
+// Memory is what a room remembers, whether it is here, and whether somebody sits in it.
+func (s *Server) Memory(room control.Room) (m control.Memory, here, occupied bool) {
+	return s.hub.memory(room)
+}
+
+// Remember makes a room with what it remembered elsewhere, unless somebody sits in it here.
+func (s *Server) Remember(room control.Room, m control.Memory) { s.hub.remember(room, m) }
+
+// Changed lists the rooms whose memory has changed since it was asked last.
+func (s *Server) Changed() []control.Room { return s.hub.changed() }
 
 // MediaUDP is where media arrives.
 func (s *Server) MediaUDP() netip.AddrPort { return s.engine.UDPAddrs()[0] }

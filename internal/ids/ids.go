@@ -40,6 +40,7 @@ type (
 	series       struct{}
 	feed         struct{}
 	link         struct{}
+	instrument   struct{}
 	message      struct{}
 	policy       struct{}
 	recording    struct{}
@@ -69,8 +70,9 @@ type (
 	Hold         = ID[hold]
 	WaitEntry    = ID[waitEntry]
 	Series       = ID[series]
-	Feed         = ID[feed] // a calendar's secret address
-	Link         = ID[link] // a way into a visit's room that opens once
+	Feed         = ID[feed]       // a calendar's secret address
+	Link         = ID[link]       // a way into a visit's room that opens once
+	Instrument   = ID[instrument] // sends into a room by WHIP
 	Recording    = ID[recording]
 	Message      = ID[message] // said or shown in a visit's room
 	Policy       = ID[policy]  // one version of a first-visit policy

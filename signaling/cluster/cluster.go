@@ -4,7 +4,8 @@
 // (media.node.ID), and tell what happens in rooms (media.events). Which node has which room stands in the key-value bucket
 // media_rooms, as a lease: the house takes it for the least loaded node when the first ticket is sold, and the node renews it while
 // somebody sits there. When a node drains or is lost, the next ticket for its rooms moves the lease by compare-and-set, so two of the
-// house's processes never place a room twice.
+// house's processes never place a room twice. What a room remembers (its lock, who was removed or let in, the kept messages) stands in the
+// bucket media_memory: a deed before it is answered, the rest within a second; the node that gets the room reads it.
 package cluster
 
 import (
@@ -26,18 +27,22 @@ const (
 	beatEvery = time.Second
 	// lostAfter without a beat a node is taken to be lost; often NATS knows it at once.
 	lostAfter = 3 * time.Second
-	// lease outlives every ticket (control.Desk sells them for 2 minutes), so that who comes with an old ticket still finds the room there.
+	// lease outlives every person's ticket (control.Desk sells them for 2 minutes), so that who comes with an old ticket still finds the
+	// room there. A device's lives longer; it comes into rooms where people sit, whose leases are renewed.
 	lease = 3 * time.Minute
 	// renewAfter of its life a lease is renewed.
 	renewAfter = lease / 3
 	// renewEvery is how often a node looks after its leases.
 	renewEvery = 10 * time.Second
 	askTime    = 2 * time.Second
+	// memoryLife is how long what a room remembers outlives the last word of its node; a node repeats it at a third of that.
+	memoryLife = 30 * time.Minute
 
 	subjectBeat   = "media.beat"
 	subjectHello  = "media.hello"
 	subjectEvents = "media.events"
 	bucketRooms   = "media_rooms"
+	bucketMemory  = "media_memory"
 	bucketHouse   = "media_house"
 	keyHouse      = "house"
 )

@@ -22,6 +22,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
 	"yuanzhen/internal/fault"
@@ -401,6 +402,94 @@ func TestDeedsAndEventsReachTheNodeOfTheRoom(t *testing.T) {
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
+}
+
+// kept waits until what the room's node was told to keep is written down.
+func (v *town) kept(ctx context.Context, words string) {
+	v.t.Helper()
+	js, err := jetstream.New(v.bus)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	memory, err := js.KeyValue(ctx, "media_memory")
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	watch, err := memory.WatchAll(ctx)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	defer func() { _ = watch.Stop() }()
+	for {
+		select {
+		case entry := <-watch.Updates():
+			if entry != nil && strings.Contains(string(entry.Value()), words) {
+				return
+			}
+		case <-ctx.Done():
+			v.t.Fatalf("%q was not written down", words)
+		}
+	}
+}
+
+func TestALockWhoWasRemovedAndWhatWasKeptMoveWithTheRoom(t *testing.T) {
+	v, ctx := open(t, 2), soon(t)
+	v.awaitNodes(ctx, 2)
+	ticket := func(seat control.Seat, admitted bool) control.Pass {
+		pass, err := v.desk.Issue(control.Claims{Room: "room", Seat: seat, Name: "n", Role: "guest", Admitted: admitted, Publish: true, Subscribe: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pass
+	}
+	enter := func(pass control.Pass, url, answer string) (*signaltest.Client, signaltest.Message) {
+		t.Helper()
+		c, err := signaltest.Dial(ctx, signaltest.Options{URL: url, Ticket: pass.Ticket})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		m, err := c.Await(ctx, answer, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c, m
+	}
+	pass := ticket("doctor", true)
+	doctor, _ := enter(pass, pass.URL, "joined")
+	daughters := ticket("daughter", true)
+	enter(daughters, pass.URL, "joined")
+	rooms := v.desk.Rooms()
+	if err := errors.Join(rooms.Lock(ctx, "room", true), rooms.Admit(ctx, "room", "uncle"), rooms.Remove(ctx, "room", "daughter")); err != nil {
+		t.Fatal(err)
+	}
+	if err := doctor.Send(map[string]any{"type": "app", "topic": "view/shown", "data": "slice 12", "keep": true}); err != nil {
+		t.Fatal(err)
+	}
+	v.kept(ctx, "slice 12")
+
+	if err := v.nodes[slices.Index(v.urls, pass.URL)].Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := doctor.AwaitEnd(ctx); err != nil {
+		t.Fatal(err)
+	}
+	again := ticket("doctor", true)
+	if again.URL == pass.URL {
+		t.Fatal("the room is still on the dead node")
+	}
+	back, joined := enter(again, again.URL, "joined")
+	if !joined.Locked {
+		t.Error("the lock was forgotten")
+	}
+	if _, err := back.Await(ctx, "app", func(m signaltest.Message) bool { return strings.Contains(string(m.Data), "slice 12") }); err != nil {
+		t.Errorf("what was kept: %v", err)
+	}
+	enter(daughters, again.URL, "removed")
+	if _, m := enter(ticket("neighbour", false), again.URL, "error"); m.Code != "room_locked" {
+		t.Errorf("a new face at the locked door hears %s", m.Code)
+	}
+	enter(ticket("uncle", false), again.URL, "joined") // let in before, so the lock does not concern him
 }
 
 func TestWithoutANodeTheAnswerIsThatRoomsAreAway(t *testing.T) {

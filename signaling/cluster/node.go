@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"runtime"
 	"sync"
@@ -26,6 +27,11 @@ type Media interface {
 	Occupied() (rooms []control.Room, seats int)
 	// Evict tells everybody in a room to come back, for it lives elsewhere now.
 	Evict(control.Room)
+	// Memory is what a room remembers, whether it is here, and whether somebody sits in it. Remember makes it here unless somebody
+	// does; Changed lists those to be written down.
+	Memory(control.Room) (m control.Memory, here, occupied bool)
+	Remember(control.Room, control.Memory)
+	Changed() []control.Room
 }
 
 // Node is this process as a media node. Join makes it, Leave ends it.
@@ -35,6 +41,7 @@ type Node struct {
 	bus     *nats.Conn
 	media   Media
 	leases  jetstream.KeyValue
+	memory  jetstream.KeyValue
 	log     *slog.Logger
 	subs    []*nats.Subscription
 	stop    context.CancelFunc
@@ -50,7 +57,11 @@ func Join(ctx context.Context, bus *nats.Conn, media Media, url string, log *slo
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{id: rand.Text(), url: url, bus: bus, media: media, leases: leases, log: log}
+	memory, err := bucket(ctx, bus, bucketMemory, memoryLife)
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{id: rand.Text(), url: url, bus: bus, media: media, leases: leases, memory: memory, log: log}
 	run, stop := context.WithCancel(context.Background())
 	n.stop = stop
 	for subject, hear := range map[string]nats.MsgHandler{
@@ -83,6 +94,7 @@ func (n *Node) end() {
 
 // Drain takes no new rooms; it is heard before it returns. Rooms move when their seats come back with new tickets.
 func (n *Node) Drain() error {
+	n.writeChanged(context.Background())
 	n.full.Store(true)
 	n.beat(false)
 	return n.bus.FlushTimeout(askTime)
@@ -116,6 +128,7 @@ func (n *Node) run(ctx context.Context) {
 		select {
 		case <-tick.C:
 			n.beat(false)
+			n.writeChanged(ctx)
 		case <-renew.C:
 			n.renew(ctx)
 		case <-ctx.Done():
@@ -182,7 +195,70 @@ func (n *Node) keep(ctx context.Context, room control.Room) error {
 	if errors.Is(err, jetstream.ErrKeyExists) {
 		return nil // somebody was faster: look again next time
 	}
+	if err != nil {
+		return err
+	}
+	return n.repeat(ctx, room)
+}
+
+// writeChanged writes down what rooms remember, where it has changed. What could not be written is tried again with the next
+// renewal of the room's lease.
+func (n *Node) writeChanged(ctx context.Context) {
+	for _, room := range n.media.Changed() {
+		if err := n.write(ctx, room); err != nil && ctx.Err() == nil {
+			n.log.Warn("what a room remembers was not written down", "error", err)
+		}
+	}
+}
+
+func (n *Node) write(ctx context.Context, room control.Room) error {
+	m, here, _ := n.media.Memory(room)
+	if !here {
+		return nil
+	}
+	body, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	_, err = n.memory.Put(ctx, key(room), body)
 	return err
+}
+
+// repeat writes a room's memory again before it lapses, or when it is missing.
+func (n *Node) repeat(ctx context.Context, room control.Room) error {
+	entry, err := n.memory.Get(ctx, key(room))
+	switch {
+	case errors.Is(err, jetstream.ErrKeyNotFound):
+		return n.write(ctx, room)
+	case err != nil:
+		return err
+	case time.Since(entry.Created()) > memoryLife/3:
+		return n.write(ctx, room)
+	}
+	return nil
+}
+
+// recall gives a room in which nobody sits here what it remembered elsewhere: it may have been there meanwhile. Where that can't be
+// read the room is not entered, for its lock and who was removed would be forgotten.
+func (n *Node) recall(ctx context.Context, room control.Room) error {
+	if _, _, occupied := n.media.Memory(room); occupied {
+		return nil
+	}
+	entry, err := n.memory.Get(ctx, key(room))
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return nil
+	}
+	var m control.Memory
+	if err == nil {
+		err = json.Unmarshal(entry.Value(), &m)
+	}
+	if err != nil {
+		return fmt.Errorf("what the room remembers: %w", err)
+	}
+	n.media.Remember(room, m)
+	return nil
 }
 
 // answer does what the house asks.
@@ -208,6 +284,9 @@ func (n *Node) answer(ctx context.Context, m *nats.Msg) {
 func (n *Node) do(ctx context.Context, a ask) (r reply, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
+	if err := n.recall(ctx, a.Room); err != nil {
+		return r, err
+	}
 	rooms := n.media.Rooms()
 	switch a.Deed {
 	case "enter":
@@ -223,7 +302,10 @@ func (n *Node) do(ctx context.Context, a ask) (r reply, err error) {
 	case "seats":
 		r.Seats, err = rooms.Seats(ctx, a.Room)
 	default:
-		err = errors.New("unknown deed " + a.Deed)
+		return r, errors.New("unknown deed " + a.Deed)
+	}
+	if err == nil && a.Deed != "enter" && a.Deed != "seats" {
+		err = n.write(ctx, a.Room)
 	}
 	return r, err
 }

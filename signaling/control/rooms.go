@@ -9,6 +9,7 @@ package control
 import (
 	"context"
 	"crypto/ed25519"
+	"encoding/json"
 	"slices"
 	"time"
 )
@@ -33,6 +34,16 @@ type Rooms interface {
 	Close(ctx context.Context, room Room) error
 	// Seats lists the seats taken now, in order of arrival.
 	Seats(ctx context.Context, room Room) ([]SeatState, error)
+}
+
+// Memory is what a room remembers of deeds and of what was said to be kept: enough to go on with on another media node.
+type Memory struct {
+	Locked   bool               `json:"locked,omitempty"`
+	Closed   time.Time          `json:"closed,omitzero"` // tickets up to then are refused
+	Admitted []Seat             `json:"admitted,omitempty"`
+	Removed  map[Seat]time.Time `json:"removed,omitempty"` // likewise, of one seat
+	Sequence uint64             `json:"seq,omitempty"`
+	Kept     []json.RawMessage  `json:"kept,omitempty"` // the latest message of each topic that asked for it
 }
 
 // SeatState is a seat as Rooms.Seats reports it.
@@ -126,7 +137,7 @@ type Pass struct {
 // Desk sells passes. The house builds one with the private half of the key the media server checks.
 type Desk struct {
 	Key  ed25519.PrivateKey
-	Life time.Duration // of a ticket; MaxLife at most, 2 minutes when zero
+	Life time.Duration // of a ticket; MaxLife at most, 2 minutes when zero. Tickets of devices live for MaxLife.
 	// ICEServers gives the STUN and TURN servers with credentials for one seat.
 	ICEServers func(Room, Seat) []ICEServer
 	Now        func() time.Time
@@ -135,7 +146,10 @@ type Desk struct {
 // Issue signs a pass for the claims. Issued and Expires are set here.
 func (d Desk) Issue(c Claims) (Pass, error) {
 	life := d.Life
-	if life == 0 {
+	switch {
+	case c.Direct: // a person types it into a device
+		life = MaxLife
+	case life == 0:
 		life = 2 * time.Minute
 	}
 	c.Issued = d.Now()

@@ -103,7 +103,9 @@ type Peer struct {
 func (e *Engine) NewPeer(room string, r Rights, h Handler) *Peer { return e.newPeer(room, r, false, h) }
 
 // PreparePeer is NewPeer for who is not admitted yet: connections are made, but no media pass until Release.
-func (e *Engine) PreparePeer(room string, r Rights, h Handler) *Peer { return e.newPeer(room, r, true, h) }
+func (e *Engine) PreparePeer(room string, r Rights, h Handler) *Peer {
+	return e.newPeer(room, r, true, h)
+}
 
 func (e *Engine) newPeer(room string, r Rights, held bool, h Handler) *Peer {
 	p := &Peer{

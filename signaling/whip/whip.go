@@ -387,7 +387,12 @@ func (h *Handler) session(r *http.Request) (*session, error) {
 	if s == nil || subtle.ConstantTimeCompare(given[:], s.bearer[:]) != 1 {
 		return nil, errMissing
 	}
-	return s, nil
+	select {
+	case <-s.place.Peer.Done(): // over, though its watcher has not come to forget it yet
+		return nil, errMissing
+	default:
+		return s, nil
+	}
 }
 
 func (h *Handler) permit(r *http.Request, room control.Room, seat control.Seat) (string, control.Claims, error) {

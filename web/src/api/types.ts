@@ -376,6 +376,16 @@ export type Seated = {
   doctor: string
   expires: string
 }
+/** A device that sends into the room by WHIP. */
+export type Instrument = {
+  id: string
+  seat: string
+  kind: 'ultrasound' | 'otoscope' | 'endoscope' | 'room_camera'
+  name: string
+  added_at: string
+}
+/** Shown once; qr is a PNG in base64. */
+export type InstrumentPass = Instrument & { url: string; token: string; qr: string; expires: string }
 export type Companion = {
   id: string
   seat: string

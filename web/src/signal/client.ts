@@ -1,5 +1,6 @@
 // A seat in a room: one socket that comes back by itself, two media connections, and one view of it all for the screens.
-import { Line, type LineView } from './line'
+import { type Rung, rungs } from './ladder'
+import { Line, type LineView, settings, sizes } from './line'
 import { type LocalTrack, Media, type RemoteTrack } from './media'
 import {
   type AppMessage,
@@ -131,6 +132,17 @@ type Link =
   | { at: 'joined'; socket: WebSocket; admitted: boolean; since: number }
   | { at: 'pausing'; until: number }
 
+/** A size of the ladder is good for tiles a little taller than itself; beyond, the next one is worth its bits. */
+const stretch = 1.2
+
+/** The size, counted from the smallest, for a tile so tall on a line that takes so much. */
+export function sizeFor(height: number | undefined, takes: Rung): number {
+  const fits = sizes.findIndex((size) => (settings[size].picture?.height ?? 0) * stretch >= (height ?? 0))
+  const carried = rungs.indexOf(takes) - rungs.indexOf(sizes[0])
+  const most = sizes.length - 1
+  return Math.max(0, Math.min(height === undefined || fits < 0 ? most : fits, carried))
+}
+
 export class SignalClient {
   private view: View = nowhere
   private readonly env: Environment
@@ -147,6 +159,9 @@ export class SignalClient {
   private prepared = false // we wait, and connections can be made
   private readonly local = new Map<Source, LocalTrack>()
   private remote: RemoteTrack[] = []
+  /** How tall each track is shown, and the size that we chose of it. */
+  private readonly heights = new Map<string, number>()
+  private readonly chosen = new Map<string, number>()
   private readonly flow = new Map<string, { packets: number; at: number }>()
   private troubled = 0
   private restarted = 0
@@ -280,6 +295,25 @@ export class SignalClient {
     this.refresh()
   }
 
+  /** Says how tall a track is shown, in pixels of the device: no larger size of it is sent to us. */
+  fit(track: string, height: number): void {
+    if (this.heights.get(track) === height) return
+    this.heights.set(track, height)
+    this.choose()
+  }
+
+  /** Chooses of each camera the size that its tile and our line can take. */
+  private choose(): void {
+    if (this.link.at !== 'joined' || !this.link.admitted) return
+    for (const { id, source } of this.remote) {
+      if (source !== 'camera') continue
+      const layer = sizeFor(this.heights.get(id), this.line.view().takes)
+      if (layer === (this.chosen.get(id) ?? sizes.length - 1)) continue
+      this.chosen.set(id, layer)
+      this.send({ type: 'choose', track: id, paused: false, layer })
+    }
+  }
+
   /** What was sent and received so far. */
   async counters(): Promise<Counters> {
     return this.media ? this.media.counters(this.env.now()) : nothingCounted
@@ -372,7 +406,11 @@ export class SignalClient {
         this.media?.published(message.offer, message.sdp)
         return
       case 'subscribe':
+        this.chosen.clear() // a track that went and came back begins with all
         this.ready().offered(message.offer, message.sdp, message.tracks)
+        return
+      case 'wanted':
+        this.media?.wanted(message.source, message.layers)
         return
       case 'app':
         this.deliver(message)
@@ -506,6 +544,8 @@ export class SignalClient {
     this.media = undefined
     this.generation++
     this.remote = []
+    this.heights.clear()
+    this.chosen.clear()
     this.flow.clear()
     this.troubled = 0
     this.line.forget()
@@ -582,6 +622,7 @@ export class SignalClient {
   private refresh(): void {
     if (this.timer === undefined) return
     const now = this.env.now()
+    this.choose()
     const admitted = this.wasAdmitted
     const lost = this.lineLost(now)
     let state: State

@@ -71,6 +71,7 @@ export const start = (rung: Rung, at: number): Ladder => ({
 const index = (rung: Rung) => rungs.indexOf(rung)
 const at = (i: number): Rung => rungs[Math.max(0, Math.min(rungs.length - 1, i))] ?? 'audio'
 export const least = (...some: Rung[]): Rung => at(Math.min(...some.map(index)))
+export const most = (...some: Rung[]): Rung => at(Math.max(...some.map(index)))
 const higher = (rung: Rung) => at(index(rung) + 1)
 const lower = (rung: Rung) => at(index(rung) - 1)
 

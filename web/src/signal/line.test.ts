@@ -29,6 +29,12 @@ describe('what is sent', () => {
   ] as const)('%s', (_, up, others, rung, stills) => {
     expect(sending(up, others)).toEqual({ rung, stills })
   })
+  it('in several sizes, one thin line does not make the picture of the others small', () => {
+    expect(sending('720p', [seat('180p'), seat('720p')])).toEqual({ rung: '180p', stills: false })
+    expect(sending('720p', [seat('180p'), seat('720p')], true)).toEqual({ rung: '720p', stills: false })
+    expect(sending('360p', [seat('180p'), seat('720p')], true)).toEqual({ rung: '360p', stills: false })
+    expect(sending('720p', [seat('180p')], true)).toEqual({ rung: '180p', stills: false })
+  })
   it('sound is always asked for, at 12 kbit/s at least', () => {
     expect(Object.values(settings).every(({ sound }) => sound >= 12_000)).toBe(true)
   })
@@ -50,6 +56,7 @@ function bench() {
           repeated.push(redundant)
         },
         keepSound: (ms: number | undefined) => kept.push(ms),
+        layered: () => false,
       }) as unknown as Media,
     send: (message) => said.push(message),
     others: () => [{ seat: 'doctor', name: '', role: 'host', tracks: [], ...seat('720p') }],

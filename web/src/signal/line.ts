@@ -1,5 +1,5 @@
 // A seat's line: measured every two seconds, taken down and up the ladder, said to the others, reported to the house.
-import { type Ladder, type Light, least, type Rung, rungs, start, step } from './ladder'
+import { type Ladder, type Light, least, most, type Rung, rungs, start, step } from './ladder'
 import type { Media } from './media'
 import type { ClientMessage, Seat } from './protocol'
 import { type Counters, downward, report, upward } from './quality'
@@ -30,6 +30,9 @@ export const settings: Record<Rung, Setting> = {
   text: { sound: 12_000, picture: undefined, narrow: true },
 }
 
+/** The rungs that are sizes of the camera's picture, the smallest first. */
+export const sizes = ['180p', '360p', '720p'] as const
+
 const every = 2000
 const lossy = 0.01 // of the packets: from here on sound is repeated
 const lossless = 0.003
@@ -50,14 +53,19 @@ function firstRung(): Rung {
 
 /**
  * What to send, given what our line carries and what the others say of theirs. Who takes no pictures does not hold the
- * others back: the server leaves them out.
+ * others back: the server leaves them out. Nor does who takes a small one, where it is sent in several sizes.
  */
-export function sending(up: Rung, others: readonly Pick<Seat, 'line' | 'presence'>[]): { rung: Rung; stills: boolean } {
+export function sending(
+  up: Rung,
+  others: readonly Pick<Seat, 'line' | 'presence'>[],
+  layered = false,
+): { rung: Rung; stills: boolean } {
   const here = others.filter(({ presence }) => presence !== 'waiting')
   const watching = here.filter(({ line }) => line.pictures)
   const stills = up !== 'text' && up !== 'audio' && here.some(({ line }) => line.limit === 'still')
   if (watching.length === 0) return { rung: least(up, 'audio'), stills }
-  const rung = least(up, ...watching.map(({ line }) => rungOf(line.limit) ?? '720p'))
+  const limits = watching.map(({ line }) => rungOf(line.limit) ?? '720p')
+  const rung = least(up, layered ? most(...limits) : least(...limits))
   return { rung, stills: stills || (up === 'still' && rung === 'still') }
 }
 
@@ -101,10 +109,14 @@ export class Line {
     const takes = this.down?.rung ?? '720p'
     return {
       light: worse(this.up?.light ?? 'good', this.down?.light ?? 'good'),
-      sends: sending(this.up?.rung ?? '360p', this.parts.others()).rung,
+      sends: sending(this.up?.rung ?? '360p', this.parts.others(), this.layered()).rung,
       takes: this.soundOnly ? least('audio', takes) : takes,
       soundOnly: this.soundOnly,
     }
+  }
+
+  private layered(): boolean {
+    return this.parts.media()?.layered() ?? false
   }
 
   listenOnly(soundOnly: boolean): void {
@@ -177,7 +189,7 @@ export class Line {
       this.parts.send({ type: 'line', line })
       this.parts.changed()
     }
-    const { rung, stills } = sending(this.up?.rung ?? firstRung(), this.parts.others())
+    const { rung, stills } = sending(this.up?.rung ?? firstRung(), this.parts.others(), this.layered())
     const applied = `${rung} ${this.redundant !== undefined}`
     if (applied !== this.applied) {
       this.applied = applied

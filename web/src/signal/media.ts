@@ -1,5 +1,5 @@
 // The two connections of a seat: one that we offer and send on, one that the server offers and we receive on.
-import { type Setting, settings } from './line'
+import { type Setting, settings, sizes } from './line'
 import { type ClientMessage, type OfferedTrack, type PointerMessage, parse, type Side, type Source } from './protocol'
 import { type Counters, nothingCounted } from './quality'
 import { askOfSound, relayed } from './sdp'
@@ -19,12 +19,36 @@ export type MediaEvents = {
 /** Sound goes first: on a narrow line the browser takes from the picture what the sound needs. */
 const order: readonly Source[] = ['microphone', 'camera', 'screen', 'screen_audio']
 
-const encodings: Record<Source, RTCRtpEncodingParameters> = {
-  microphone: { priority: 'high', networkPriority: 'high', maxBitrate: 40_000 },
-  // Where the ladder begins; it moves within seconds.
-  camera: { priority: 'low', networkPriority: 'low', maxBitrate: 400_000 },
-  screen: { priority: 'medium', networkPriority: 'medium', maxBitrate: 1_500_000 },
-  screen_audio: { priority: 'medium', networkPriority: 'medium', maxBitrate: 64_000 },
+/** What lib.dom does not name: layers in time and space (WebRTC-SVC §5.1). */
+type Encoding = RTCRtpEncodingParameters & { scalabilityMode?: string }
+
+const encodings: Record<Source, Encoding[]> = {
+  microphone: [{ priority: 'high', networkPriority: 'high', maxBitrate: 40_000 }],
+  // The sizes of the ladder, of which only those are made that somebody watches. It begins at 360p and moves within seconds.
+  // Layers in time would make five pictures a second fewer.
+  camera: sizes.map((size, at) => ({
+    rid: `s${at}`,
+    active: size === '360p',
+    scalabilityMode: 'L1T1',
+    priority: 'low',
+    networkPriority: 'low',
+    maxBitrate: settings[size].picture?.bits ?? 0,
+    scaleResolutionDownBy: 2 ** (sizes.length - 1 - at),
+  })),
+  screen: [{ priority: 'medium', networkPriority: 'medium', maxBitrate: 1_500_000 }],
+  screen_audio: [{ priority: 'medium', networkPriority: 'medium', maxBitrate: 64_000 }],
+}
+
+/** A size that is sent beside a larger one goes to small tiles as well as to thin lines: not fewer pictures than these. */
+const leastRate = 10
+
+/**
+ * Which sizes to make, the smallest first, given the largest that the line carries and what the others watch. Who watches a
+ * larger one gets that largest; while nothing is known of the others, it alone is sent.
+ */
+export function layersOf(top: number, wanted: readonly boolean[] | undefined): boolean[] {
+  const known = wanted?.length === sizes.length ? wanted : sizes.map((_, at) => at === top)
+  return sizes.map((_, at) => known.some((on, i) => on && Math.min(i, top) === at))
 }
 
 export class Media {
@@ -41,6 +65,7 @@ export class Media {
   private redundant = false
   private answer = ''
   private held = false
+  private readonly watched = new Map<Source, readonly boolean[]>()
   private pubWork: Promise<void> = Promise.resolve()
   private subWork: Promise<void> = Promise.resolve()
 
@@ -106,7 +131,7 @@ export class Media {
     if (source === 'screen') track.contentHint = 'detail'
     const transceiver = this.pub.addTransceiver(this.held ? track.kind : track, {
       direction: 'sendonly',
-      sendEncodings: [encodings[source]],
+      sendEncodings: encodings[source],
     })
     const codecs = relayed(globalThis.RTCRtpSender?.getCapabilities?.(track.kind)?.codecs ?? [])
     if (codecs.length > 0) transceiver.setCodecPreferences?.(codecs)
@@ -232,20 +257,41 @@ export class Media {
     }
   }
 
+  /** What the others together watch of a track of ours, of each size. */
+  wanted(source: Source, layers: readonly boolean[]): void {
+    this.watched.set(source, layers)
+    this.queuePub(() => this.tune())
+  }
+
+  /** The camera goes out in sizes, so that one thin line does not make everybody's picture small. */
+  layered(): boolean {
+    return (this.senders.get('camera')?.sender.getParameters().encodings?.length ?? 0) > 1
+  }
+
   private async tune(): Promise<void> {
     for (const [source, { sender }] of this.senders) {
       if (source !== 'microphone' && source !== 'camera') continue
       const parameters = sender.getParameters()
-      const [encoding] = parameters.encodings ?? []
+      const all = parameters.encodings ?? []
+      const [encoding] = all
       if (!encoding) continue
       const { sound, picture } = this.setting
       if (source === 'microphone') encoding.maxBitrate = sound
       else {
-        encoding.active = picture !== undefined
-        if (picture) {
-          encoding.maxBitrate = picture.bits
-          encoding.maxFramerate = picture.rate
-          encoding.scaleResolutionDownBy = Math.max(1, (sender.track?.getSettings().height ?? 480) / picture.height)
+        const lines = sender.track?.getSettings().height ?? 480
+        const top = Math.max(
+          0,
+          sizes.findLastIndex((size) => settings[size].picture?.height === picture?.height),
+        )
+        const on = all.length === 1 ? [true] : layersOf(top, this.watched.get(source))
+        for (const [at, one] of all.entries()) {
+          const smaller = settings[sizes[at] ?? '180p'].picture
+          const is = all.length === 1 || at >= top || !smaller ? picture : { ...smaller, rate: leastRate }
+          one.active = is !== undefined && picture !== undefined && on[at] === true
+          if (!is) continue
+          one.maxBitrate = is.bits
+          one.maxFramerate = is.rate
+          one.scaleResolutionDownBy = Math.max(1, lines / is.height)
         }
       }
       // A browser that refuses a figure keeps its own; the next measurement shows what became of it.

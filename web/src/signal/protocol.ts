@@ -81,6 +81,8 @@ export type ServerMessage =
   | { type: 'published'; offer: number; sdp: string }
   | { type: 'subscribe'; offer: number; sdp: string; tracks: OfferedTrack[] }
   | AppMessage
+  /** What the others together watch of a track of ours, of each size that we send; one where there is one. */
+  | { type: 'wanted'; source: Source; layers: boolean[]; rung: string }
   | { type: 'pong' }
   | { type: 'removed' }
   | { type: 'closed' }
@@ -95,6 +97,7 @@ export type ClientMessage =
   | { type: 'mute'; source: Source; muted: boolean }
   | { type: 'app'; topic: string; data: Json; keep: boolean }
   | { type: 'line'; line: SeatLine }
+  | { type: 'choose'; track: string; paused: boolean; layer: number }
   | { type: 'quality'; quality: Quality }
   | { type: 'ping' }
   | { type: 'leave' }

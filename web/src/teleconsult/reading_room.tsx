@@ -17,7 +17,10 @@ import { SignDialog } from '../ui/sign'
 import { lineSentence } from '../visit/call'
 import { w as desk } from '../visit/desk_words'
 import { Devices } from '../visit/devices'
+import { rack } from '../visit/door'
+import { Instruments } from '../visit/instruments'
 import { Room } from '../visit/room'
+import { ShareScreen } from '../visit/share_screen'
 import { Picture } from '../visit/waiting'
 import { opinionPaper } from './paper'
 import { maySee, partIn, roomOpen } from './states'
@@ -103,6 +106,7 @@ function Inside({
   const part = partIn(self, one)
   const devices = useMemo(() => new Devices(), [])
   const room = useMemo(() => new Room(() => post<Ticket>(`/teleconsults/${one.id}/ticket`), devices), [one.id, devices])
+  const instruments = useMemo(() => rack(`/teleconsults/${one.id}`), [one.id])
   const { share, view: shared } = useShare(room, self.name)
   const view = room.view.value
   const open = roomOpen(one)
@@ -148,7 +152,7 @@ function Inside({
           <div class="people">
             {view.remotes.map((remote) => (
               <div class="tile" key={remote.seat} data-test="person">
-                <Picture stream={remote.stream} label={remote.name} />
+                <Picture stream={remote.stream} label={remote.name} onHeight={remote.sized} />
                 <span>{remote.name}</span>
               </div>
             ))}
@@ -174,6 +178,8 @@ function Inside({
             >
               {view.camera ? desk('cam.off') : desk('cam.on')}
             </Button>
+            <ShareScreen room={room} />
+            <Instruments at={one.id} rack={instruments} remotes={view.remotes} />
           </div>
         </section>
         <section class="stack">

@@ -5,10 +5,12 @@ import { Icon } from '../ui/icons'
 import { Dialog, Tick } from '../ui/parts'
 import { Chat, useChat } from './chat'
 import type { Door } from './door'
+import { Instruments } from './instruments'
 import { MoreDialog } from './people'
 import { Consent, ConsentDialog, RedLight, StopTape, useRecording } from './recording'
 import type { Remote, Room, RoomView } from './room'
 import { w as say, withRole } from './room_words'
+import { ShareScreen } from './share_screen'
 import { Picture } from './waiting'
 import { w } from './words'
 
@@ -113,7 +115,7 @@ export function CallScreen({
         {view.remotes.length === 0 && <Nobody name={alone} />}
         {view.remotes.map((remote) => (
           <div class="call-person" key={remote.seat} data-test="person" data-role={remote.role}>
-            <Picture stream={remote.stream} label={nameOf(remote)} />
+            <Picture stream={remote.stream} label={nameOf(remote)} onHeight={remote.sized} />
             {!remote.video && remote.still && (
               <img class="still" src={remote.still} alt={nameOf(remote)} data-test="still" />
             )}
@@ -217,6 +219,8 @@ function MoreKey({
       <ConsentDialog recording={recording} />
       {open && (
         <MoreDialog view={view} myName={myName} door={door} onClose={() => onOpen(false)}>
+          <ShareScreen room={room} />
+          {door.rack && <Instruments at={chatKey} rack={door.rack} remotes={view.remotes} />}
           <SoundOnly checked={view.line.soundOnly} onChange={(only) => room.listenOnly(only)} />
           <Consent recording={recording} />
           <StopTape recording={recording} seat={view.seat} />

@@ -17,7 +17,8 @@ import { ChartPanel } from './chart_panel'
 import { Chat, useChat } from './chat'
 import { w } from './desk_words'
 import { Devices } from './devices'
-import { visitDoor } from './door'
+import { rack, visitDoor } from './door'
+import { Instruments } from './instruments'
 import { Kept } from './kept'
 import { Arrivals, CallDesk } from './line'
 import { HostDoor, Invite } from './people'
@@ -25,6 +26,7 @@ import { RecordEditor, signable, useRecord } from './record_editor'
 import { StopTape, TapeDesk, useRecording } from './recording'
 import { Room } from './room'
 import { w as say } from './room_words'
+import { ShareScreen } from './share_screen'
 import { Stage } from './stage'
 import { stateTone } from './states'
 import { w as visits } from './words'
@@ -148,7 +150,7 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
   ])
   const chart = useResource(`chart ${id}`, (signal) => get<Chart>(`/visits/${id}/chart`, signal))
   const devices = useMemo(() => new Devices(), [])
-  const door = useMemo(() => visitDoor(id), [id])
+  const door = useMemo(() => ({ ...visitDoor(id), rack: rack(`/visits/${id}`) }), [id])
   const room = useMemo(() => new Room(door.ticket, devices), [door, devices])
   const chat = useChat(id, door, room)
   const tape = useRecording(id, door, room)
@@ -243,6 +245,8 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
                 >
                   {view.camera ? w('cam.off') : w('cam.on')}
                 </Button>
+                <ShareScreen room={room} />
+                {door.rack && <Instruments at={id} rack={door.rack} remotes={view.remotes} />}
                 <Button icon="send" pressed={writing} onPress={() => setWriting(!writing)} test="chat-key">
                   {chat.unread > 0 && !writing ? say('chat.new', { n: chat.unread }) : say('chat.title')}
                 </Button>

@@ -1,8 +1,26 @@
 // The two ways to a room: with a session, as patient or doctor of the visit; or with the token of a seat, by link.
 import { call, file } from '../api/client'
-import type { RoomLink, Seated, Ticket, VisitMessage, VisitRecording } from '../api/types'
+import type { Instrument, InstrumentPass, RoomLink, Seated, Ticket, VisitMessage, VisitRecording } from '../api/types'
 
 export type LinkKind = RoomLink['kind']
+
+/** The devices that send into a room: brought by its doctors, and by the village doctor at the patient's side. */
+export type Rack = {
+  list: (signal: AbortSignal) => Promise<Instrument[]>
+  add: (kind: Instrument['kind'], name: string) => Promise<InstrumentPass>
+  again: (id: string) => Promise<InstrumentPass>
+  remove: (id: string) => Promise<Instrument[]>
+}
+
+export function rack(base: string, headers: Record<string, string> = {}): Rack {
+  const all = `${base}/instruments`
+  return {
+    list: (signal) => call('GET', all, { headers, signal }),
+    add: (kind, name) => call('POST', all, { headers, body: { kind, name } }),
+    again: (id) => call('POST', `${all}/${id}/ticket`, { headers }),
+    remove: (id) => call('POST', `${all}/${id}/remove`, { headers }),
+  }
+}
 
 export type Door = {
   ticket: () => Promise<Ticket>
@@ -16,6 +34,8 @@ export type Door = {
   record?: () => Promise<VisitRecording>
   /** Undefined for who came by link: they bring nobody. */
   invite?: (kind: LinkKind) => Promise<RoomLink>
+  /** Undefined for who brings no instruments. */
+  rack?: Rack
 }
 
 const form = (file: File) => {
@@ -43,7 +63,11 @@ export const visitDoor = (visit: string): Door => ({
   invite: (kind) => call('POST', `/visits/${visit}/links`, { body: { kind } }),
 })
 
-export const seatDoor = (token: string): Door => door('/seat', '/seat/ticket', { 'Yuanzhen-Seat': token })
+export function seatDoor(token: string, role = ''): Door {
+  const headers = { 'Yuanzhen-Seat': token }
+  const brings = ['village_doctor', 'colleague', 'host'].includes(role)
+  return { ...door('/seat', '/seat/ticket', headers), ...(brings ? { rack: rack('/seat', headers) } : {}) }
+}
 
 export const arrive = (body: { secret: string; name?: string; role?: string; relation?: string }): Promise<Seated> =>
   call('POST', '/seat', { body })

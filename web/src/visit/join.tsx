@@ -124,7 +124,7 @@ const again = 10_000 // the room may not be open yet
 
 function Seat({ seat }: { seat: Seated }) {
   const devices = useMemo(() => new Devices(), [])
-  const door = useMemo(() => seatDoor(seat.token), [seat.token])
+  const door = useMemo(() => seatDoor(seat.token, seat.role), [seat.token, seat.role])
   const room = useMemo(() => new Room(door.ticket, devices), [door, devices])
   const [left, setLeft] = useState(false)
   const { phase, refusal, refusalCode } = room.view.value

@@ -22,6 +22,8 @@ export type Remote = {
   light: string
   /** The newest still, while no picture moves: an address of an image. */
   still: string | undefined
+  /** Hears how tall the picture is shown, in pixels of the device. */
+  sized: (height: number) => void
 }
 
 export type RoomView = {
@@ -32,6 +34,8 @@ export type RoomView = {
   local: MediaStream | undefined
   mic: boolean
   camera: boolean
+  /** Our screen is shown to the others. */
+  sharing: boolean
   /** Somebody else in the room lost the line. */
   peerLost: boolean
   /** The line has just come back. */
@@ -54,6 +58,7 @@ export const noRoom: RoomView = {
   local: undefined,
   mic: true,
   camera: true,
+  sharing: false,
   peerLost: false,
   returned: false,
   refusal: '',
@@ -77,6 +82,9 @@ export function phaseOf(state: View['state']): Phase {
       return state.phase
   }
 }
+
+/** Phones have no way to show their screen. */
+export const canShareScreen = () => typeof navigator.mediaDevices?.getDisplayMedia === 'function'
 
 /** Asking again is of no use when the server knows us and says no. */
 const hopeless = [401, 403, 404, 409, 410, 422]
@@ -128,6 +136,7 @@ export class Room {
   }
 
   leave(): void {
+    this.client.stopScreen()
     this.client.leave()
     clearTimeout(this.said)
     this.streams.clear()
@@ -144,6 +153,21 @@ export class Room {
   setCamera(on: boolean): void {
     this.client.mute('camera', !on)
     this.view.value = { ...this.view.value, camera: on }
+  }
+
+  /** Shows our screen to the others until it is stopped, here or in the browser's own bar. Who chooses no screen shows none. */
+  async shareScreen(on: boolean): Promise<void> {
+    const sharing = (sharing: boolean) => {
+      this.view.value = { ...this.view.value, sharing }
+    }
+    if (!on) {
+      this.client.stopScreen()
+      sharing(false)
+      return
+    }
+    const track = await this.client.shareScreen().catch(() => undefined)
+    track?.addEventListener('ended', () => sharing(false))
+    sharing(track !== undefined)
   }
 
   /** Takes no pictures, now and in the next call on this device. */
@@ -241,6 +265,9 @@ export class Room {
         stream,
         screen,
         light: seat.line.light,
+        sized: (height: number) => {
+          for (const { id, kind } of tracks) if (kind === 'video') this.client.fit(id, height)
+        },
         still: tracks.some((track) => track.kind === 'video' && !track.stalled)
           ? undefined
           : this.stills.get(seat.seat),

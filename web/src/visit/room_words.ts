@@ -9,6 +9,10 @@ export const w = phrases({
   'role.colleague': { zh: '请来的医生', en: 'Invited doctor' },
   'role.companion': { zh: '陪同', en: 'Companion' },
   'role.observer': { zh: '旁听', en: 'Observer' },
+  'role.ultrasound': { zh: '超声', en: 'Ultrasound' },
+  'role.otoscope': { zh: '耳镜', en: 'Otoscope' },
+  'role.endoscope': { zh: '内镜', en: 'Endoscope' },
+  'role.room_camera': { zh: '房间摄像头', en: 'Room camera' },
   named: { zh: '{name}（{role}）', en: '{name} ({role})' },
   'people.title': { zh: '诊室里的人', en: 'In the room' },
   'people.me': { zh: '{name}（您自己）', en: '{name} (you)' },
@@ -32,6 +36,34 @@ export const w = phrases({
   'chat.open': { zh: '打开 {name}', en: 'Open {name}' },
   'chat.tab': { zh: '在新页看 {name}', en: 'Open {name} in a new page' },
   'chat.kept': { zh: '文字和文件会随就诊保存。', en: 'Messages and files are kept with the visit.' },
+  'rack.title': { zh: '设备', en: 'Instruments' },
+  'rack.open': { zh: '接入设备', en: 'Instruments' },
+  'rack.none': {
+    zh: '还没有设备。超声、耳镜、内镜、摄像头都可以接进来。',
+    en: 'None yet. Ultrasound, otoscope, endoscope or a camera can be brought in.',
+  },
+  'rack.kind': { zh: '种类', en: 'Kind' },
+  'rack.name': { zh: '名字', en: 'Name' },
+  'rack.name.hint': {
+    zh: '诊室里的人都会看到，例如：2 号超声',
+    en: 'Everybody in the room sees it, for example: Ultrasound 2',
+  },
+  'rack.add': { zh: '接入', en: 'Bring in' },
+  'rack.remove': { zh: '去掉 {name}', en: 'Remove {name}' },
+  'rack.again': { zh: '再要 {name} 的凭证', en: 'Another token for {name}' },
+  'rack.on': { zh: '有画面', en: 'Sending' },
+  'rack.off': { zh: '还没有画面', en: 'Not sending yet' },
+  'rack.once': {
+    zh: '只显示这一次。把地址和凭证填进设备的 WHIP 设置，或用设备扫码，{until} 前开始发送。',
+    en: 'Shown only now. Enter address and token in the WHIP settings of the device, or let it scan; it must begin before {until}.',
+  },
+  'rack.url': { zh: '地址（WHIP）', en: 'Address (WHIP)' },
+  'rack.token': { zh: '凭证（Bearer）', en: 'Token (Bearer)' },
+  'rack.copy.url': { zh: '复制地址', en: 'Copy the address' },
+  'rack.copy.token': { zh: '复制凭证', en: 'Copy the token' },
+  'rack.qr': { zh: '地址和凭证的二维码', en: 'Address and token as a QR code' },
+  'screen.on': { zh: '给对方看我的屏幕', en: 'Show my screen' },
+  'screen.off': { zh: '不给看屏幕了', en: 'Stop showing my screen' },
   more: { zh: '更多', en: 'More' },
   'line.title': { zh: '线路', en: 'The line' },
   'line.seat': {
@@ -111,7 +143,17 @@ export const w = phrases({
   'join.phone': { zh: '打电话：{phone}', en: 'Call {phone}' },
 })
 
-const roles = ['host', 'guest', 'family', 'interpreter', 'village_doctor', 'colleague', 'observer'] as const
+export const instrumentKinds = ['ultrasound', 'otoscope', 'endoscope', 'room_camera'] as const
+const roles = [
+  'host',
+  'guest',
+  'family',
+  'interpreter',
+  'village_doctor',
+  'colleague',
+  'observer',
+  ...instrumentKinds,
+] as const
 
 /** The word for a role; one that the page does not know is shown as it came. */
 export function roleWord(role: string): string {

@@ -18,7 +18,7 @@ export function Stage({ view, idle }: { view: RoomView; idle: string }) {
           <div class="seats">
             {view.remotes.map((remote) => (
               <div class="seat" key={remote.seat}>
-                <Picture stream={remote.stream} label={withRole(remote)} />
+                <Picture stream={remote.stream} label={withRole(remote)} onHeight={remote.sized} />
                 {!remote.video && remote.still && (
                   <img class="still" src={remote.still} alt={withRole(remote)} data-test="still" />
                 )}

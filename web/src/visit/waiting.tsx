@@ -14,13 +14,25 @@ export function Picture({
   muted,
   label,
   mirror,
+  onHeight,
 }: {
   stream: MediaStream
   muted?: boolean
   label: string
   mirror?: boolean
+  /** Hears how tall the picture is shown, in pixels of the device. */
+  onHeight?: (height: number) => void
 }) {
   const at = useRef<HTMLVideoElement>(null)
+  useEffect(() => {
+    const video = at.current
+    if (!video || !onHeight) return
+    const measure = () => onHeight(Math.round(video.clientHeight * devicePixelRatio))
+    measure() // again at each drawing: a track that came later is shown at the same size
+    const watch = new ResizeObserver(measure)
+    watch.observe(video)
+    return () => watch.disconnect()
+  }, [onHeight])
   useEffect(() => {
     if (at.current && at.current.srcObject !== stream) at.current.srcObject = stream
   }, [stream])
