@@ -38,8 +38,8 @@ type Service struct {
 	Visits    Visits
 	Keys      *keys.Service
 	Live      consult.Bus
-	Knowledge *formulary.Knowledge
-	VerifyURL string // what a QR code holds before the evidence code: "https://…/verify#"
+	Knowledge *formulary.Knowledge // nil when it could not be read: then nothing is prescribed, and all else works
+	VerifyURL string               // what a QR code holds before the evidence code: "https://…/verify#"
 }
 
 // Visits is what a prescription asks of the visit it is written in (consult.Service).
@@ -330,6 +330,9 @@ type content struct {
 // compose completes a version: generic names, checks, law, and the bytes to sign. What the doctor mistyped is
 // fault.Invalid and names the field.
 func (s *Service) compose(ctx context.Context, tx tx, facts consult.Standing, c content, o Order) (content, error) {
+	if _, err := s.knowledge(); err != nil {
+		return c, err
+	}
 	if err := s.readable(o); err != nil {
 		return c, err
 	}
@@ -519,6 +522,16 @@ func (s *Service) told(ctx context.Context, id ids.Prescription) (Prescription, 
 	s.Live.Publish(live.Event{Kind: "prescription.changed", ID: id.String(), Accounts: accounts,
 		Practitioners: []ids.Practitioner{p.Doctor.ID}, Places: []ids.Institution{p.Institution.ID}})
 	return p, nil
+}
+
+// knowledge is what the checks stand on; without it prescribing stops and says so.
+func (s *Service) knowledge() (*formulary.Knowledge, error) {
+	if s.Knowledge == nil {
+		return nil, fault.New(fault.Unavailable, "knowledge_missing", "药品知识库没有读到或已损坏，不能核查，暂停开方。",
+			"The drug knowledge is missing or damaged; nothing can be checked, so prescribing is stopped.").
+			WithRemedy("请联系管理员重新导入处方集；看诊、病历和已开的处方不受影响。", "Ask the administrator to import the formulary again. Visits, records and issued prescriptions are not affected.")
+	}
+	return s.Knowledge, nil
 }
 
 // age in whole months.

@@ -190,6 +190,9 @@ func (s *Service) stillFit(ctx context.Context, tx tx, p Prescription) error {
 		return fault.New(fault.Gone, "prescription_expired", "处方已过有效期，不能通过。", "The prescription is past its day and can't be approved.").
 			WithRemedy("请退回医师重新开具。", "Return it to the doctor.")
 	}
+	if _, err := s.knowledge(); err != nil {
+		return err
+	}
 	known, err := selectChart(ctx, tx, p.Person.ID, s.Now())
 	if err != nil {
 		return err

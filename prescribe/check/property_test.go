@@ -176,7 +176,7 @@ func FuzzReadCases(f *testing.F) {
 	}
 	kb := knowledge(f)
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		_, cases, err := ReadCases(bytes.NewReader(raw))
+		_, cases, err := ReadCases(kb, bytes.NewReader(raw))
 		if err != nil {
 			return
 		}
@@ -186,7 +186,7 @@ func FuzzReadCases(f *testing.F) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, again, err := ReadCases(bytes.NewReader(stored))
+			_, again, err := ReadCases(kb, bytes.NewReader(stored))
 			if err != nil {
 				t.Fatalf("a stored case is not read back: %v\n%s", err, stored)
 			}

@@ -137,3 +137,8 @@ func (r Ratio) String() string {
 	}
 	return strings.TrimRight(strings.TrimRight(rat.FloatString(6), "0"), ".")
 }
+
+// Fraction is numerator and denominator in lowest terms.
+func (r Ratio) Fraction() (numerator, denominator string) {
+	return r.rat().Num().String(), r.rat().Denom().String()
+}
