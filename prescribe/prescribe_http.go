@@ -14,6 +14,7 @@ import (
 // Routes adds prescribing, review and verification.
 func (s *Service) Routes(api *httpapi.API) {
 	s.askRoutes(api)
+	s.dispenseRoutes(api)
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/formulary", Action: "formulary.search",
 		Summary: "Medicines by part of the Chinese name, INN or ATC code"}, s.searchFormulary)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/visits/{visit_id}/prescriptions", Action: "prescription.write", Status: 201,
