@@ -74,7 +74,7 @@ func selectPharmacies(ctx context.Context, db pg.DB, id ids.Institution, at time
 		SELECT ph.institution_id AS id, i.name, i.address, i.phone, i.region, ph.licence_no, ph.business_scope, ph.pharmacist, ph.channels, ph.documents,
 		       ph.licence_until, CASE WHEN ph.state = 'approved' AND ph.licence_until < $2::date THEN 'expired' ELSE ph.state END AS state,
 		       a.name AS applied_by, f.name AS first_by, s.name AS second_by,
-		       (SELECT e.note FROM pharmacy_event e WHERE e.institution_id = ph.institution_id ORDER BY e.id DESC LIMIT 1) AS note
+		       coalesce((SELECT e.note FROM pharmacy_event e WHERE e.institution_id = ph.institution_id ORDER BY e.id DESC LIMIT 1), '') AS note
 		FROM pharmacy ph
 		JOIN institution i ON i.id = ph.institution_id
 		JOIN account a ON a.id = ph.applied_by
