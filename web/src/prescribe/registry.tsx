@@ -4,7 +4,7 @@ import { get, post } from '../api/client'
 import { useDeed, useResource } from '../api/resource'
 import { session } from '../api/session'
 import type { Pharmacy, RxQuality } from '../api/types'
-import { day, moment } from '../i18n/format'
+import { moment } from '../i18n/format'
 import { Button, Field, Loading, Notice, ProblemNote, Tick, useTitle } from '../ui/parts'
 import { w as desk } from './desk_words'
 import { w } from './pharmacy_words'
@@ -67,7 +67,7 @@ function Line({ pharmacy, administers, onDone }: { pharmacy: Pharmacy; administe
         {pharmacy.channels.map((one) => w(`channel.${one}`)).join('、')}
       </span>
       <span class="meta">
-        {w('reg.until', { no: pharmacy.licence_no, date: day(pharmacy.licence_until) })} ·{' '}
+        {w('reg.until', { no: pharmacy.licence_no, date: pharmacy.licence_until.slice(0, 10) })} ·{' '}
         {w('reg.who', {
           a: pharmacy.applied_by,
           b: pharmacy.first_by ?? w('reg.nobody'),

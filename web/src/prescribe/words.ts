@@ -24,8 +24,11 @@ export const w = phrases({
   'say.void': { zh: '这张处方作废了，不能取药。', en: 'This prescription is void.' },
   'say.dispensed': { zh: '药都取完了。药快吃完时再约医生。', en: 'All collected. See the doctor before it runs out.' },
   'say.expired': { zh: '处方过期了。请医生重开。', en: 'The prescription has expired. Ask for a new one.' },
-  'qr.title': { zh: '取药码', en: 'Code for the pharmacy' },
-  'qr.hint': { zh: '到药店出示。谁都可以扫它验真假。', en: 'Show it at the pharmacy. Anyone can scan it to verify.' },
+  'qr.title': { zh: '验真码', en: 'Code to verify' },
+  'qr.hint': {
+    zh: '谁都可以扫它验真假。取药用上面的取药码。',
+    en: 'Anyone can scan it to verify. To collect, show the code above.',
+  },
   'qr.verify': { zh: '验这张处方的真假', en: 'Verify this prescription' },
   'get.title': { zh: '取药', en: 'Collect' },
   'get.say': {
