@@ -3,7 +3,6 @@ package prescribe
 import (
 	"encoding/json"
 	"fmt"
-	"math/big"
 	"strings"
 	"time"
 
@@ -121,9 +120,9 @@ func (s *Service) caseOf(o Order, facts consult.Standing, ps parties, known char
 
 // active is the line as a medicine that the patient takes.
 func (i Item) active(left int) check.Active {
-	often := big.NewRat(int64(i.PerDay), 1)
+	often := formulary.NewRatio(uint64(i.PerDay), 1)
 	if i.PerWeek > 0 {
-		often = big.NewRat(int64(i.PerWeek), 7)
+		often = formulary.NewRatio(uint64(i.PerWeek), 7)
 	}
 	return check.Active{Ingredient: i.Ingredient, Product: i.Product, DailyDose: decimal(i.Dose).Times(often), Unit: i.Unit,
 		Units: decimal(i.Units).Times(often), PerDay: decimal("1"), Route: i.Route, Form: i.Form, RemainingDays: check.Whole(left)}

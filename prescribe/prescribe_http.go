@@ -13,6 +13,8 @@ import (
 
 // Routes adds prescribing, review and verification.
 func (s *Service) Routes(api *httpapi.API) {
+	s.askRoutes(api)
+	s.dispenseRoutes(api)
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/formulary", Action: "formulary.search",
 		Summary: "Medicines by part of the Chinese name, INN or ATC code"}, s.searchFormulary)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/visits/{visit_id}/prescriptions", Action: "prescription.write", Status: 201,
@@ -183,8 +185,12 @@ type FormularyRow struct {
 type searchOut struct{ Body []FormularyRow }
 
 func (s *Service) searchFormulary(_ context.Context, in *searchIn) (*searchOut, error) {
+	kb, err := s.knowledge()
+	if err != nil {
+		return nil, err
+	}
 	out := &searchOut{Body: []FormularyRow{}}
-	for _, found := range s.Knowledge.Search(in.Q, 20) {
+	for _, found := range kb.Search(in.Q, 20) {
 		out.Body = append(out.Body, formularyRow(found))
 	}
 	return out, nil

@@ -62,6 +62,9 @@ type row struct {
 	Note            *string
 	Pharmacist      *string
 	ReviewedAt      *time.Time
+	Seconds         json.RawMessage
+	Parts           json.RawMessage
+	ConfirmedAt     *time.Time
 }
 
 // filter narrows within the scope; a zero field does not filter.
@@ -70,6 +73,7 @@ type filter struct {
 	Person ids.Person
 	Visit  ids.Visit
 	State  State
+	Asking bool // drafts that ask for a second person
 }
 
 func selectPrescriptions(ctx context.Context, db pg.DB, scope authz.Scope, f filter) ([]row, error) {
@@ -80,22 +84,37 @@ func selectPrescriptions(ctx context.Context, db pg.DB, scope authz.Scope, f fil
 		       (SELECT coalesce(jsonb_agg(jsonb_build_object('alert', o.alert, 'reason_code', o.reason_code, 'text', o.text) ORDER BY o.alert), '[]')
 		          FROM prescription_override o WHERE o.prescription_id = rx.id) AS overrides,
 		       rx.canonical, rx.sha256, rx.risk, rx.written_at, rx.signature, rx.key_id::text AS key_id, rx.signed_at, rx.valid_until,
-		       rx.evidence_code, v.result, v.reason_code, v.note, ph.name AS pharmacist, v.at AS reviewed_at
+		       rx.evidence_code, v.result, v.reason_code, v.note, ph.name AS pharmacist, v.at AS reviewed_at, plan.confirmed_at,
+		       (SELECT coalesce(jsonb_agg(jsonb_build_object('alert', c.alert, 'asked_at', c.asked_at, 'by', coalesce(sp.name, ''), 'agrees', c.agrees,
+		                 'reason', coalesce(c.reason, ''), 'answered_at', c.answered_at) ORDER BY c.alert), '[]')
+		          FROM prescription_second c LEFT JOIN practitioner sp ON sp.id = c.second_id
+		         WHERE c.prescription_id = rx.id AND c.sha256 = rx.sha256) AS seconds,
+		       (SELECT coalesce(jsonb_agg(jsonb_build_object('id', pt.id, 'part', pt.part, 'not_before', pt.not_before, 'not_after', pt.not_after, 'state', pt.state,
+		                 'pharmacy', coalesce(pi.name, ''), 'claimed_at', pt.claimed_at, 'lease_until', pt.lease_until, 'coded', pt.token_hash IS NOT NULL,
+		                 'checked_in_at', pt.checked_in_at, 'paused_at', pt.paused_at, 'recalls',
+		                 (SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_object('lot', rc.lot, 'reason', rc.reason)), '[]') FROM dispense_event de
+		                    JOIN trace_code tc ON tc.event_id = de.id JOIN recall rc ON rc.lot = tc.lot WHERE de.part_id = pt.id),
+		                 'lines', (SELECT jsonb_agg(jsonb_build_object('line', pl.line, 'days', pl.days, 'remain', pl.remain) ORDER BY pl.line)
+		                             FROM prescription_part_line pl WHERE pl.part_id = pt.id)) ORDER BY pt.part), '[]')
+		          FROM prescription_part pt LEFT JOIN institution pi ON pi.id = pt.claimed_by WHERE pt.prescription_id = rx.id) AS parts
 		FROM prescription rx
 		JOIN person p ON p.id = rx.person_id
 		JOIN practitioner d ON d.id = rx.practitioner_id
 		JOIN institution i ON i.id = rx.institution_id
 		LEFT JOIN prescription_review v ON v.prescription_id = rx.id
 		LEFT JOIN practitioner ph ON ph.id = v.pharmacist_id
+		LEFT JOIN prescription_plan plan ON plan.prescription_id = rx.id
 		WHERE (@scope_all OR rx.institution_id = ANY (@scope_places::uuid[]) OR rx.practitioner_id = @scope_practitioner::uuid
 		       OR EXISTS (SELECT FROM proxy x WHERE x.account_id = @scope_account::uuid AND x.person_id = rx.person_id))
 		  AND (@id::uuid IS NULL OR rx.id = @id::uuid)
 		  AND (@person::uuid IS NULL OR rx.person_id = @person::uuid)
 		  AND (@visit::uuid IS NULL OR rx.visit_id = @visit::uuid)
 		  AND (@state::text = '' OR rx.state = @state::text)
+		  AND (NOT @asking OR rx.state = 'draft' AND EXISTS (SELECT FROM prescription_second c
+		       WHERE c.prescription_id = rx.id AND c.sha256 = rx.sha256 AND c.answered_at IS NULL))
 		ORDER BY CASE WHEN @state::text = 'signed' THEN rx.risk END DESC, CASE WHEN @state::text = 'signed' THEN rx.signed_at END, rx.id DESC
 		LIMIT 200`,
-		scope.With(pgx.NamedArgs{"id": f.ID, "person": f.Person, "visit": f.Visit, "state": string(f.State)}))
+		scope.With(pgx.NamedArgs{"id": f.ID, "person": f.Person, "visit": f.Visit, "state": string(f.State), "asking": f.Asking}))
 	if err != nil {
 		return nil, err
 	}
@@ -229,10 +248,13 @@ type issued struct {
 	State         State
 	PersonID      ids.Person
 	InstitutionID ids.Institution
+	Collected     bool // every part was handed out
 }
 
 func selectIssued(ctx context.Context, tx tx, code string) (issued, error) {
-	rows, err := tx.Query(ctx, `SELECT id, state, person_id, institution_id FROM prescription WHERE evidence_code = $1`, code)
+	rows, err := tx.Query(ctx, `
+		SELECT id, state, person_id, institution_id, NOT EXISTS (SELECT FROM prescription_part p WHERE p.prescription_id = rx.id AND p.state <> 'dispensed') AS collected
+		FROM prescription rx WHERE evidence_code = $1`, code)
 	if err != nil {
 		return issued{}, err
 	}

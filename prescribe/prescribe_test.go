@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -29,6 +32,7 @@ import (
 	"yuanzhen/internal/pg"
 	"yuanzhen/internal/pg/pgtest"
 	"yuanzhen/internal/rule"
+	"yuanzhen/prescribe/cds"
 	"yuanzhen/prescribe/check"
 	"yuanzhen/prescribe/formulary"
 	"yuanzhen/prescribe/qr"
@@ -146,6 +150,22 @@ func (c *clinic) as(s *authz.Subject, action string) context.Context {
 		c.t.Fatalf("%s: scope %+v, %v", action, scope, err)
 	}
 	return authz.WithScope(authz.WithSubject(c.t.Context(), s), scope)
+}
+
+// serve opens the door to the routes, for the clinic's people by their role and for others.
+func (c *clinic) serve(others sessions) (address string) {
+	c.t.Helper()
+	people := sessions{"doctor": c.doctor, "pharmacist": c.pharmacist, "family": c.family}
+	maps.Copy(people, others)
+	mux := http.NewServeMux()
+	api := httpapi.New(mux, "test", c.policy, people, c.db, slog.New(slog.DiscardHandler))
+	c.Routes(api)
+	if _, err := api.Document(); err != nil {
+		c.t.Fatal(err)
+	}
+	server := httptest.NewServer(api.Edge(prometheus.NewRegistry(), mux))
+	c.t.Cleanup(server.Close)
+	return server.URL
 }
 
 func renewal() Order {
@@ -627,21 +647,14 @@ func TestOverHTTP(t *testing.T) {
 	c := newClinic(t)
 	stranger := &authz.Subject{Account: ids.New[ids.Account](), Memberships: []authz.Membership{{Role: authz.Patient}}}
 	c.exec(`INSERT INTO account (id, kind, name) VALUES ($1, 'patient', '路人')`, stranger.Account)
-	mux := http.NewServeMux()
-	api := httpapi.New(mux, "test", c.policy, sessions{"doctor": c.doctor, "pharmacist": c.pharmacist, "family": c.family, "stranger": stranger}, c.db, slog.New(slog.DiscardHandler))
-	c.Routes(api)
-	if _, err := api.Document(); err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(api.Edge(prometheus.NewRegistry(), mux))
-	defer server.Close()
+	address := c.serve(sessions{"stranger": stranger})
 	call := func(token, method, path string, body, into any) int {
 		t.Helper()
 		sent, err := json.Marshal(body)
 		if err != nil {
 			t.Fatal(err)
 		}
-		req, err := http.NewRequest(method, server.URL+path, bytes.NewReader(sent))
+		req, err := http.NewRequest(method, address+path, bytes.NewReader(sent))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -724,5 +737,115 @@ func TestOverHTTP(t *testing.T) {
 		if status := call(denied.token, denied.method, denied.path, denied.body, nil); status != denied.status {
 			t.Errorf("%s %s %s: %d, want %d", denied.token, denied.method, denied.path, status, denied.status)
 		}
+	}
+}
+
+// Every visible case by HTTP and by CDS Hooks over HTTP, as the command answers it.
+func TestEveryCaseByHTTP(t *testing.T) {
+	c := newClinic(t)
+	address := c.serve(nil)
+	raw, err := os.ReadFile("check/testdata/cases.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, cases, err := check.ReadCases(c.Knowledge, bytes.NewReader(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask := func(path string, body, answer any) int {
+		t.Helper()
+		text, ok := body.([]byte)
+		if !ok {
+			text, _ = json.Marshal(body)
+		}
+		request, err := http.NewRequest("POST", address+path, bytes.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Authorization", "Bearer doctor")
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		if err := json.NewDecoder(response.Body).Decode(answer); err != nil {
+			t.Fatal(err)
+		}
+		return response.StatusCode
+	}
+	var all struct{ Results []check.Result }
+	if status := ask("/api/v1/prescriptions/check", raw, &all); status != 200 || len(all.Results) != len(cases) {
+		t.Fatalf("%d, %d results", status, len(all.Results))
+	}
+	for i, one := range cases {
+		want := check.Run(c.Knowledge, one)
+		if !reflect.DeepEqual(all.Results[i], want) {
+			t.Errorf("%s by HTTP: %+v, want %+v", one.ID, all.Results[i], want)
+		}
+		for _, hook := range cds.Hooks {
+			var answer cds.Response
+			if status := ask("/cds-services/"+cds.ServiceID(hook), cds.RequestOf(c.Knowledge, one, hook, c.now), &answer); status != 200 || answer.Extension.Decision != want.Decision || len(answer.Cards) != len(want.Alerts) {
+				t.Errorf("%s by %s: %d %+v", one.ID, hook, status, answer)
+			}
+			for k, card := range answer.Cards {
+				if !reflect.DeepEqual(card.Extension.Alert, want.Alerts[k]) {
+					t.Errorf("%s by %s: %+v", one.ID, hook, card)
+				}
+			}
+		}
+	}
+	var problem struct{ Code string }
+	if status := ask("/api/v1/prescriptions/check", []byte("{items: [{ingredient: panacea}]}"), &problem); status != 422 || problem.Code != "case_unreadable" {
+		t.Errorf("a drug nobody knows: %d %s", status, problem.Code)
+	}
+	if status := ask("/cds-services/yuanzhen-order-sign", []byte(`{"hook":"order-select"}`), &problem); status != 422 {
+		t.Errorf("another hook's question: %d", status)
+	}
+}
+
+// Without its knowledge the house prescribes nothing and says why; what was issued is read, verified and withdrawn as ever.
+func TestKnowledgeMissing(t *testing.T) {
+	c := newClinic(t)
+	waiting, draft := c.signed(renewal()), c.write(renewal())
+	approved, err := c.review(c.signed(renewal()), pass())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Knowledge = nil
+	_, err = c.Write(c.as(c.doctor, "prescription.write"), c.visit, renewal(), uuid.NewString())
+	_, saving := c.Save(c.as(c.doctor, "prescription.write"), draft.ID, renewal())
+	_, signing := c.sign(draft)
+	_, passing := c.review(waiting, pass())
+	_, searching := c.searchFormulary(t.Context(), &searchIn{Q: "氨氯"})
+	for what, err := range map[string]error{"write": err, "save": saving, "sign": signing, "pass": passing, "search": searching} {
+		if code(err) != "knowledge_missing" {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if p, err := c.Prescription(c.as(c.family, "prescription.read"), approved.ID); err != nil || p.State != Approved {
+		t.Errorf("read: %v", err)
+	}
+	if v := c.verify(approved.EvidenceCode); v.Result != qr.Genuine {
+		t.Errorf("verify: %+v", v)
+	}
+	if _, err := c.review(waiting, Reviewing{Result: "return", ReasonCode: "other", Passphrase: passphrase}); err != nil {
+		t.Errorf("return: %v", err)
+	}
+	if _, err := c.Cancel(c.as(c.doctor, "prescription.write"), approved.ID); err != nil {
+		t.Errorf("cancel: %v", err)
+	}
+	request, err := http.NewRequest("POST", c.serve(nil)+"/cds-services/yuanzhen-order-sign", strings.NewReader(`{"hook":"order-sign"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer pharmacist")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var answer cds.Response
+	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil || len(answer.Cards) != 1 || answer.Cards[0].Indicator != "critical" {
+		t.Errorf("CDS Hooks: %+v, %v", answer, err)
 	}
 }

@@ -38,8 +38,8 @@ type Service struct {
 	Visits    Visits
 	Keys      *keys.Service
 	Live      consult.Bus
-	Knowledge *formulary.Knowledge
-	VerifyURL string // what a QR code holds before the evidence code: "https://…/verify#"
+	Knowledge *formulary.Knowledge // nil when it could not be read: then nothing is prescribed, and all else works
+	VerifyURL string               // what a QR code holds before the evidence code: "https://…/verify#"
 }
 
 // Visits is what a prescription asks of the visit it is written in (consult.Service).
@@ -55,13 +55,14 @@ type Visits interface {
 type State string
 
 const (
-	Draft    State = "draft"
-	Signed   State = "signed" // waits for the pharmacist
-	Approved State = "approved"
-	Returned State = "returned" // to the doctor, who writes the next version
-	Refused  State = "refused"
-	Void     State = "void"
-	Expired  State = "expired" // never stored: approved, and its day is over
+	Draft     State = "draft"
+	Signed    State = "signed" // waits for the pharmacist
+	Approved  State = "approved"
+	Returned  State = "returned" // to the doctor, who writes the next version
+	Refused   State = "refused"
+	Void      State = "void"
+	Expired   State = "expired"   // never stored: approved, and its day is over
+	Dispensed State = "dispensed" // never stored: approved, and every part was handed out
 )
 
 // Move is one allowed change of state.
@@ -128,7 +129,7 @@ type Prescription struct {
 	No           string                         `json:"no"`
 	Version      int                            `json:"version"`
 	Supersedes   ids.Prescription               `json:"supersedes,omitzero"`
-	State        State                          `json:"state" enum:"draft,signed,approved,returned,refused,void,expired"`
+	State        State                          `json:"state" enum:"draft,signed,approved,returned,refused,void,expired,dispensed"`
 	Person       consult.Patient                `json:"person"`
 	Doctor       consult.Doctor                 `json:"doctor"`
 	Institution  consult.Named[ids.Institution] `json:"institution"`
@@ -142,6 +143,9 @@ type Prescription struct {
 	Review       *Review                        `json:"review,omitempty"`
 	EvidenceCode string                         `json:"evidence_code,omitempty"`
 	QRURL        string                         `json:"qr_url,omitempty"`
+	Seconds      []Second                       `json:"seconds" doc:"second persons' words on hard stops, for the text that stands now"`
+	Parts        []Part                         `json:"parts" doc:"what may be collected, once it is approved"`
+	PlanToldAt   *time.Time                     `json:"plan_confirmed_at,omitempty" doc:"when the patient confirmed a plan above 28 days (RXE-17)"`
 	Order
 
 	row row
@@ -221,6 +225,9 @@ func (s *Service) Cancel(ctx context.Context, id ids.Prescription) (Prescription
 	err := s.inTx(ctx, func(tx tx) error {
 		p, err := s.own(ctx, tx, id)
 		if err != nil {
+			return err
+		}
+		if err := s.withdrawParts(ctx, tx, p); err != nil {
 			return err
 		}
 		if err := s.move(ctx, tx, p, "cancel"); err != nil {
@@ -330,6 +337,9 @@ type content struct {
 // compose completes a version: generic names, checks, law, and the bytes to sign. What the doctor mistyped is
 // fault.Invalid and names the field.
 func (s *Service) compose(ctx context.Context, tx tx, facts consult.Standing, c content, o Order) (content, error) {
+	if _, err := s.knowledge(); err != nil {
+		return c, err
+	}
 	if err := s.readable(o); err != nil {
 		return c, err
 	}
@@ -456,10 +466,10 @@ func (s *Service) shown(r row) (Prescription, error) {
 		Person:      consult.Patient{ID: r.PersonID, Name: r.PersonName, Sex: r.Sex, Age: age(r.BirthDate, s.Now()) / 12},
 		Doctor:      consult.Doctor{ID: r.PractitionerID, Name: r.DoctorName, Title: r.Title},
 		Institution: consult.Named[ids.Institution]{ID: r.InstitutionID, Name: r.InstitutionName},
-		Overrides:   []Override{}, SHA256: r.SHA256, Canonical: string(r.Canonical), SignedAt: r.SignedAt, ValidUntil: r.ValidUntil,
+		Overrides:   []Override{}, SHA256: r.SHA256, Canonical: string(r.Canonical), SignedAt: r.SignedAt, ValidUntil: r.ValidUntil, PlanToldAt: r.ConfirmedAt,
 		Order: Order{Type: r.Type, Diagnosis: r.Diagnosis, DaysReason: r.DaysReason}, row: r,
 	}
-	for what, into := range map[*json.RawMessage]any{&r.Items: &p.Items, &r.Checked: &p.Check, &r.Overrides: &p.Overrides} {
+	for what, into := range map[*json.RawMessage]any{&r.Items: &p.Items, &r.Checked: &p.Check, &r.Overrides: &p.Overrides, &r.Seconds: &p.Seconds, &r.Parts: &p.Parts} {
 		if err := json.Unmarshal(*what, into); err != nil {
 			return p, fmt.Errorf("prescription %s: %w", r.ID, err)
 		}
@@ -467,9 +477,15 @@ func (s *Service) shown(r row) (Prescription, error) {
 	if r.Result != nil {
 		p.Review = &Review{*r.Result, *r.ReasonCode, *r.Note, *r.Pharmacist, *r.ReviewedAt}
 	}
+	for i := range p.Parts {
+		p.Parts[i].State = p.Parts[i].today(s.Now())
+	}
 	if p.State == Approved {
 		p.EvidenceCode, p.QRURL = *r.EvidenceCode, "/api/v1/prescriptions/"+p.ID.String()+"/qr.png"
-		if s.Now().After(*p.ValidUntil) {
+		switch {
+		case len(p.Parts) > 0 && !slices.ContainsFunc(p.Parts, func(part Part) bool { return part.State != "dispensed" }):
+			p.State = Dispensed
+		case s.Now().After(*p.ValidUntil):
 			p.State = Expired
 		}
 	}
@@ -519,6 +535,16 @@ func (s *Service) told(ctx context.Context, id ids.Prescription) (Prescription, 
 	s.Live.Publish(live.Event{Kind: "prescription.changed", ID: id.String(), Accounts: accounts,
 		Practitioners: []ids.Practitioner{p.Doctor.ID}, Places: []ids.Institution{p.Institution.ID}})
 	return p, nil
+}
+
+// knowledge is what the checks stand on; without it prescribing stops and says so.
+func (s *Service) knowledge() (*formulary.Knowledge, error) {
+	if s.Knowledge == nil {
+		return nil, fault.New(fault.Unavailable, "knowledge_missing", "药品知识库没有读到或已损坏，不能核查，暂停开方。",
+			"The drug knowledge is missing or damaged; nothing can be checked, so prescribing is stopped.").
+			WithRemedy("请联系管理员重新导入处方集；看诊、病历和已开的处方不受影响。", "Ask the administrator to import the formulary again. Visits, records and issued prescriptions are not affected.")
+	}
+	return s.Knowledge, nil
 }
 
 // age in whole months.

@@ -15,7 +15,6 @@ import (
 	"yuanzhen/internal/authz"
 	"yuanzhen/internal/fault"
 	"yuanzhen/internal/ids"
-	"yuanzhen/internal/keys"
 	"yuanzhen/prescribe/check"
 	"yuanzhen/prescribe/formulary"
 	"yuanzhen/prescribe/qr"
@@ -111,7 +110,7 @@ func (s *Service) Review(ctx context.Context, id ids.Prescription, act Reviewing
 		if err := consistent(act); err != nil {
 			return err
 		}
-		if err := s.signedByDoctor(ctx, tx, p); err != nil {
+		if err := s.whole(ctx, tx, p); err != nil {
 			return err
 		}
 		var code *string
@@ -136,6 +135,9 @@ func (s *Service) Review(ctx context.Context, id ids.Prescription, act Reviewing
 		}
 		if code != nil {
 			if err := putEvidence(ctx, tx, id, *code); err != nil {
+				return err
+			}
+			if err := insertParts(ctx, tx, id, partsOf(p.Order, *p.SignedAt)); err != nil {
 				return err
 			}
 		}
@@ -170,25 +172,25 @@ func consistent(act Reviewing) error {
 		WithRemedy("请完成三项审核或选择原因。", "Complete the three checks or choose a reason.")
 }
 
-// signedByDoctor verifies the doctor's signature over the stored bytes before anybody relies on it.
-func (s *Service) signedByDoctor(ctx context.Context, tx tx, p Prescription) error {
-	list, err := keys.PublicKeys(ctx, tx)
-	if err != nil {
+// whole holds the stored prescription against what was signed, before anybody relies on it.
+func (s *Service) whole(ctx context.Context, tx tx, p Prescription) error {
+	proof, err := s.proveOn(ctx, tx, p)
+	if err != nil || len(proof.Faults) == 0 {
 		return err
 	}
-	for _, k := range list {
-		if k.KeyID == *p.row.KeyID && k.PractitionerID == p.Doctor.ID {
-			return keys.Verify(k, p.row.Canonical, p.row.Signature)
-		}
-	}
-	return fmt.Errorf("prescription %s: the doctor's key is not on the list", p.ID)
+	return fault.New(fault.Refused, "record_altered", "处方在签名后被改动，不能审核。", "The prescription was altered after it was signed; it can't be reviewed.").
+		WithRemedy("请停止使用并报告信息安全人员。", "Stop, and report it to information security.").
+		With(map[string][]string{"faults": proof.Faults})
 }
 
 // stillFit asks the checks again with the chart of this moment.
 func (s *Service) stillFit(ctx context.Context, tx tx, p Prescription) error {
-	if s.Now().After(*p.ValidUntil) {
+	if s.Now().After(endOfDay(*p.SignedAt)) {
 		return fault.New(fault.Gone, "prescription_expired", "处方已过有效期，不能通过。", "The prescription is past its day and can't be approved.").
 			WithRemedy("请退回医师重新开具。", "Return it to the doctor.")
+	}
+	if _, err := s.knowledge(); err != nil {
+		return err
 	}
 	known, err := selectChart(ctx, tx, p.Person.ID, s.Now())
 	if err != nil {
@@ -211,8 +213,9 @@ func (s *Service) stillFit(ctx context.Context, tx tx, p Prescription) error {
 	}
 	result := s.check(s.caseOf(p.Order, facts, ps, known, s.Now()))
 	var blocking []check.Alert
+	lifted := p.lifted()
 	for _, a := range result.Alerts {
-		if a.Severity == formulary.Contraindicated || a.Type == check.NotChecked {
+		if (a.Severity == formulary.Contraindicated || a.Type == check.NotChecked) && !(clinicalStop(a) && lifted[a.Key]) {
 			blocking = append(blocking, a)
 		}
 	}

@@ -56,7 +56,7 @@ func (s *Service) Sign(ctx context.Context, id ids.Prescription, act Signing) (P
 			return fault.New(fault.Conflict, "not_what_was_shown", "处方或患者资料在您查看后有变化，没有签名。", "The prescription or the chart has changed since you looked; nothing was signed.").
 				WithRemedy("请重新保存，看过后再签。", "Please save again, look, and sign.")
 		}
-		if err := signable(now.Checked, p.Order, act.Overrides); err != nil {
+		if err := signable(now.Checked, p.Order, act.Overrides, p.lifted()); err != nil {
 			return err
 		}
 		signature, err := s.Keys.Sign(ctx, tx, p.Doctor.ID, act.Passphrase, p.row.Canonical)
@@ -66,7 +66,7 @@ func (s *Service) Sign(ctx context.Context, id ids.Prescription, act Signing) (P
 		if err := insertOverrides(ctx, tx, id, act.Overrides, s.Now()); err != nil {
 			return err
 		}
-		if signed, err := putSignature(ctx, tx, id, p.SHA256, signature, endOfDay(s.Now())); err != nil || !signed {
+		if signed, err := putSignature(ctx, tx, id, p.SHA256, signature, validity(p.Order, s.Now())); err != nil || !signed {
 			return orMovedOn(err, p)
 		}
 		return s.record(ctx, tx, id, p.Person.ID, p.Institution.ID)
@@ -77,8 +77,9 @@ func (s *Service) Sign(ctx context.Context, id ids.Prescription, act Signing) (P
 	return s.told(ctx, id)
 }
 
-// signable: the checks ran, nothing blocks, and each alert that interrupts has its reason.
-func signable(c Checked, o Order, overrides []Override) error {
+// signable: the checks ran, nothing blocks, each alert that interrupts has its reason, and each clinical hard stop the
+// word of a second person.
+func signable(c Checked, o Order, overrides []Override, lifted map[string]bool) error {
 	if !rule.Worst(c.Reasons).Passes() {
 		return notAllowed(c.Reasons...)
 	}
@@ -94,6 +95,7 @@ func signable(c Checked, o Order, overrides []Override) error {
 	var blocking, unanswered []check.Alert
 	for _, a := range c.Alerts {
 		switch {
+		case clinicalStop(a) && lifted[a.Key]:
 		case a.Severity == formulary.Contraindicated, a.Type == check.NotChecked:
 			blocking = append(blocking, a)
 		case a.Severity == formulary.Major && !given[a.Key] && !(strings.HasPrefix(a.Type, "R_DAYS_") && o.DaysReason != ""):
@@ -102,7 +104,7 @@ func signable(c Checked, o Order, overrides []Override) error {
 	}
 	if c.State != "done" || len(blocking) > 0 {
 		return fault.New(fault.Refused, "prescription_blocked", "有必须先解决的警示，不能签名。", "There are alerts that must be solved first.").
-			WithRemedy("请按提示修改处方或补全资料；此类警示不能跳过。", "Change the prescription or complete the chart; these alerts can't be passed.").
+			WithRemedy("请按提示修改处方或补全资料；临床禁忌须请第二人确认，法规限制和未核查的不能跳过。", "Change the prescription or complete the chart. A clinical hard stop needs a second person; rules of law and what was not checked can't be passed.").
 			With(map[string][]check.Alert{"alerts": blocking})
 	}
 	if len(unanswered) > 0 {

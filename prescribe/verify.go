@@ -44,8 +44,11 @@ func (s *Service) Verify(ctx context.Context, code string) (v Verification, err 
 			v.Result = qr.Forged // our key, and not our prescription
 			return nil
 		}
-		if issued.State == Void {
+		switch {
+		case issued.State == Void:
 			v.Result = qr.Revoked
+		case issued.Collected:
+			v.Result = qr.Used
 		}
 		v.Institution, v.IssuedOn = evidence.Hospital, evidence.Issued.String()
 		return audit.Write(ctx, tx, audit.Entry{Action: "prescription.verify", Object: "prescription/" + issued.ID.String(),

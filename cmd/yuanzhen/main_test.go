@@ -225,6 +225,37 @@ func TestPrescribeCheck(t *testing.T) {
 	if code == 0 || out != "" || !strings.Contains(complaint, "snakeoil") {
 		t.Fatalf("unknown medicine: exit %d, said %q, complained %q", code, out, complaint)
 	}
+	out, _, code = yuanzhen(t, one, "prescribe", "check", "--case", "-", "--hook", "order-sign")
+	if code != 0 || !strings.Contains(out, `"hook":"order-sign"`) || !strings.Contains(out, "MedicationRequest") {
+		t.Fatalf("as CDS Hooks: exit %d: %s", code, out)
+	}
+}
+
+// A hospital lays its own limit over the knowledge: the report names it, the check follows it, and a folder that was
+// altered afterwards is refused.
+func TestPrescribeImport(t *testing.T) {
+	from, into := t.TempDir(), filepath.Join(t.TempDir(), "formulary")
+	rows := "ingredient,kind,value,unit,route,age_min_years,age_max_years,icd10_prefixes,severity,src,note\namlodipine,max_daily,5,mg,po,80,,,major,HOSPITAL_2026_7,\n"
+	if err := os.WriteFile(filepath.Join(from, "dose_limits.csv"), []byte(rows), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out, complaint, code := yuanzhen(t, "", "prescribe", "import", "--from", from, "--into", into)
+	if code != 0 || !strings.Contains(out, "added    dose_limits amlodipine") || !strings.Contains(out, "1 changes") {
+		t.Fatalf("exit %d: %s %s", code, out, complaint)
+	}
+	one := "{patient: {age_years: 82, sex: M, conditions: [I10]}, items: [{ingredient: amlodipine, dose: 10, unit: mg, per_day: 1, days: 7}]}"
+	if out, _, _ = yuanzhen(t, one, "prescribe", "check", "--case", "-", "--json", "--formulary", into); !strings.Contains(out, "HOSPITAL_2026_7") {
+		t.Fatalf("the own limit is not followed: %s", out)
+	}
+	if out, _, code = yuanzhen(t, "", "prescribe", "import", "--from", from, "--into", into, "--formulary", into); code != 0 || !strings.Contains(out, "0 changes") {
+		t.Fatalf("once more: exit %d: %s", code, out)
+	}
+	if err := os.WriteFile(filepath.Join(into, "renal.csv"), []byte("target_type\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if out, complaint, code = yuanzhen(t, one, "prescribe", "check", "--case", "-", "--json", "--formulary", into); code == 0 || out != "" || !strings.Contains(complaint, "renal.csv") {
+		t.Fatalf("altered knowledge: exit %d: %s %s", code, out, complaint)
+	}
 }
 
 func TestProductionRefusesSimulators(t *testing.T) {

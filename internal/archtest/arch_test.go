@@ -67,6 +67,7 @@ var pure = map[string][]string{
 	"consult/schedule":       {"internal/rule", "internal/fault", "internal/ids"},
 	"prescribe/formulary":    {"internal/rule", "internal/fault", "internal/ids"},
 	"prescribe/check":        {"internal/rule", "internal/fault", "internal/ids", "prescribe/formulary"},
+	"prescribe/cds":          {"internal/fault", "prescribe/formulary", "prescribe/check"},
 	"prescribe/qr":           {"internal/rule", "internal/fault", "internal/ids"},
 	"storage/imaging/dicom":  {"internal/rule", "internal/fault", "internal/ids"},
 	"signaling/sfu/rtpmap":   {},

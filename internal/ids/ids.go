@@ -45,6 +45,7 @@ type (
 	policy       struct{}
 	recording    struct{}
 	review       struct{}
+	part         struct{}
 )
 
 type (
@@ -77,6 +78,7 @@ type (
 	Message      = ID[message] // said or shown in a visit's room
 	Policy       = ID[policy]  // one version of a first-visit policy
 	Review       = ID[review]  // a human review of a decision
+	Part         = ID[part]    // what may be collected once of a prescription
 )
 
 // New makes a fresh identifier: ids.New[ids.Visit]().

@@ -135,12 +135,8 @@ const maxCases = 16 << 20
 
 // ReadCases reads one case, or a file with a top-level list of cases; single tells which.
 // Unknown fields, ingredients, products, units and values are errors that name the field.
-// JSON is read too, being YAML. Names are looked up in the formulary that ships with the binary.
-func ReadCases(in io.Reader) (single bool, cases []Case, err error) {
-	kb, err := formulary.Default()
-	if err != nil {
-		return false, nil, err
-	}
+// JSON is read too, being YAML.
+func ReadCases(kb *formulary.Knowledge, in io.Reader) (single bool, cases []Case, err error) {
 	raw, err := io.ReadAll(io.LimitReader(in, maxCases+1))
 	if err != nil {
 		return false, nil, err

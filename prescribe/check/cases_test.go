@@ -58,7 +58,7 @@ func (e expectation) misses(got Result) (misses []string) {
 func runCases(t *testing.T, raw []byte) {
 	t.Helper()
 	kb := knowledge(t)
-	single, cases, err := ReadCases(bytes.NewReader(raw))
+	single, cases, err := ReadCases(kb, bytes.NewReader(raw))
 	if err != nil || single {
 		t.Fatalf("single %v, %v", single, err)
 	}
@@ -154,13 +154,13 @@ func TestUnreadableCases(t *testing.T) {
 		{"the second of two cases", "cases:\n- {id: a, " + strings.TrimSpace(item) + "}\n- {id: b, items: []}", "cases[1] b: items"},
 	} {
 		t.Run(c.story, func(t *testing.T) {
-			_, cases, err := ReadCases(strings.NewReader(c.text))
+			_, cases, err := ReadCases(knowledge(t), strings.NewReader(c.text))
 			if err == nil || !strings.Contains(err.Error(), c.says) || cases != nil {
 				t.Fatalf("want an error with %q, got %v", c.says, err)
 			}
 		})
 	}
-	single, cases, err := ReadCases(strings.NewReader(`{"id":"j","items":[{"ingredient":"aspirin","dose":"0.1","unit":"g","per_day":1,"days":7}]}`))
+	single, cases, err := ReadCases(knowledge(t), strings.NewReader(`{"id":"j","items":[{"ingredient":"aspirin","dose":"0.1","unit":"g","per_day":1,"days":7}]}`))
 	if err != nil || !single || len(cases) != 1 || cases[0].Items[0].Dose.String() != "0.1" {
 		t.Errorf("JSON is YAML: %v %v", cases, err)
 	}

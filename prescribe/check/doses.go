@@ -2,7 +2,6 @@ package check
 
 import (
 	"fmt"
-	"math/big"
 	"slices"
 	"strings"
 
@@ -20,7 +19,7 @@ type ceiling struct {
 // step is the severity of an amount against the ceiling.
 func (c ceiling) step(a formulary.Amount) Severity {
 	switch {
-	case a.Over(c.max.Times(big.NewRat(2, 1))):
+	case a.Over(c.max.Times(formulary.NewRatio(2, 1))):
 		return min(c.severity+1, formulary.Contraindicated)
 	case a.Over(c.max):
 		return c.severity
@@ -99,7 +98,7 @@ func (r *run) dailyCeilings(p part) []ceiling {
 	case !r.child():
 	default:
 		if !p.PerKgDay.IsZero() && !weight.IsZero() { // a missing weight is told by R_CHILD_WEIGHT
-			all = append(all, ceiling{p.PerKgDay.Times(weight.Rat()), formulary.Major, row})
+			all = append(all, ceiling{p.PerKgDay.Times(weight.Ratio()), formulary.Major, row})
 		}
 		if !p.ChildDailyCap.IsZero() {
 			all = append(all, ceiling{p.ChildDailyCap, formulary.Major, "ingredients:" + p.ID + ":paed_daily_cap"})
@@ -135,7 +134,7 @@ func (r *run) singleDose(p part) {
 
 // weekly: drugs that are taken once a week, where "daily" is a deadly slip of the pen.
 func (r *run) weekly(p part) {
-	once := p.weekly.Sign() > 0 && p.weekly.Rat().Cmp(big.NewRat(1, 1)) <= 0
+	once := p.weekly.Sign() > 0 && p.weekly.Ratio().Cmp(formulary.NewRatio(1, 1)) <= 0
 	for _, l := range p.Limits {
 		switch l.Kind {
 		case "weekly_only":
@@ -202,8 +201,8 @@ func (r *run) applies(p part, l formulary.Limit) bool {
 		r.needsAge(p.Ingredient, l.Row)
 		return false
 	}
-	age := big.NewRat(int64(r.months), 12)
-	return age.Cmp(l.AgeMin.Rat()) >= 0 && (l.AgeMax.IsZero() || age.Cmp(l.AgeMax.Rat()) < 0)
+	age := formulary.NewRatio(uint64(r.months), 12)
+	return age.Cmp(l.AgeMin.Ratio()) >= 0 && (l.AgeMax.IsZero() || age.Cmp(l.AgeMax.Ratio()) < 0)
 }
 
 func limitRow(l formulary.Limit) string {

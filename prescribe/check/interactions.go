@@ -2,7 +2,6 @@ package check
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 
 	"yuanzhen/internal/fault"
@@ -79,10 +78,11 @@ func (r *run) interaction(a, b part, row *weighed) Alert {
 	if b.ID < a.ID {
 		a, b = b, a
 	}
-	evidence := append([]string{row.Row}, row.Sources...)
+	evidence := append(make([]string, 0, len(row.Sources)+3), row.Row)
+	evidence = append(evidence, row.Sources...)
 	text := fault.Text{
-		ZH: fmt.Sprintf("%s与%s合用：%s，可致%s。", a.Name.ZH, b.Name.ZH, row.Mechanism.ZH, row.Effect.ZH),
-		EN: fmt.Sprintf("%s with %s. %s. Effect: %s.", a.Name.EN, b.Name.EN, row.Mechanism.EN, row.Effect.EN),
+		ZH: a.Name.ZH + "与" + b.Name.ZH + "合用：" + row.Mechanism.ZH + "，可致" + row.Effect.ZH + "。",
+		EN: a.Name.EN + " with " + b.Name.EN + ". " + row.Mechanism.EN + ". Effect: " + row.Effect.EN + ".",
 	}
 	remedy := fault.Text{ZH: row.Management.ZH + "。", EN: row.Management.EN + "."}
 	if row.CapOf != nil {

@@ -1,7 +1,6 @@
 package check
 
 import (
-	"math/big"
 	"slices"
 
 	"yuanzhen/prescribe/formulary"
@@ -23,9 +22,9 @@ func prepare(kb *formulary.Knowledge, c *Case) *run {
 	r.conditions = slices.Compact(r.conditions)
 
 	for i, item := range c.Items {
-		perDay := item.PerDay.Rat()
+		perDay := item.PerDay.Ratio()
 		if item.PerDay.Sign() == 0 {
-			perDay = new(big.Rat).Quo(item.PerWeek.Rat(), big.NewRat(7, 1))
+			perDay = item.PerWeek.Ratio().Over(formulary.NewRatio(7, 1))
 		}
 		for _, p := range r.parts(item.Ingredient, item.Product, item.Dose, item.Unit, item.Units, item.Route, item.Form) {
 			p.item, p.days, p.weekly, p.aiGenerated = i, int(item.Days), item.PerWeek, item.Provenance == "ai_generated"
@@ -37,7 +36,7 @@ func prepare(kb *formulary.Knowledge, c *Case) *run {
 		for _, p := range r.parts(a.Ingredient, a.Product, a.DailyDose, a.Unit, a.Units, a.Route, a.Form) {
 			p.item, p.remaining, p.daily = i, int(a.RemainingDays), p.single // an active ingredient states its daily dose
 			if a.Product != "" {
-				p.daily = p.single.Times(a.PerDay.Rat())
+				p.daily = p.single.Times(a.PerDay.Ratio())
 				if a.PerDay.IsZero() {
 					p.daily = formulary.Amount{}
 				}
@@ -89,7 +88,7 @@ func (r *run) parts(ingredient, product string, dose formulary.Decimal, unit str
 		p := part{Ingredient: c.Ingredient, route: routeOf(c.Ingredient, route, form), form: formOf(c.Ingredient, route, form), strength: c.Strength}
 		p.compound = len(components) > 1 || r.kb.Products[product].Others != ""
 		if !units.IsZero() {
-			p.single = c.Strength.Times(units.Rat())
+			p.single = c.Strength.Times(units.Ratio())
 		}
 		parts = append(parts, p)
 	}

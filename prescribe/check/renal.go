@@ -40,8 +40,7 @@ func (r *run) renal() {
 				fault.Text{ZH: "请补录年龄和性别。", EN: "Add age and sex."}, d.Renal[0].Row)
 			continue
 		}
-		creatinine, _ := p.Creatinine.Rat().Float64()
-		r.renalRow(d, egfr(p.Sex == "F", r.months/12, creatinine))
+		r.renalRow(d, egfr(p.Sex == "F", r.months/12, p.Creatinine.Ratio().Float()))
 	}
 }
 

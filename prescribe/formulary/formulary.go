@@ -52,6 +52,7 @@ type Knowledge struct {
 	twins     map[[2]string][]Duplicate
 	crossings map[[2]string]Crossing
 	searched  []entry
+	coded     map[string]*Ingredient // by system and code of ATC and RxNorm; nil where a code names several
 }
 
 // Ingredient is an active ingredient with everything that hangs on it.
@@ -59,6 +60,7 @@ type Ingredient struct {
 	ID        string
 	Name      fault.Text // Chinese name and INN
 	ATC       string
+	RxCUI     string
 	Forms     []string
 	MainRoute string // the dose range and the maxima hold for this route
 	Unit      string
@@ -194,6 +196,9 @@ type Chronic struct {
 
 // Text is the wording of a code of codes.csv.
 func (k *Knowledge) Text(kind, code string) fault.Text { return k.texts[kind+":"+code] }
+
+// Coded is the one ingredient that a code of ATC (http://www.whocc.no/atc) or RxNorm names, or nil.
+func (k *Knowledge) Coded(system, code string) *Ingredient { return k.coded[system+" "+code] }
 
 // Interactions of two different ingredients, in the order of the table.
 func (k *Knowledge) Interactions(a, b string) []*Interaction { return k.pairs[pair(a, b)] }

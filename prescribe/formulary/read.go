@@ -30,14 +30,18 @@ var Default = sync.OnceValues(func() (*Knowledge, error) {
 // Read loads all tables and refuses the whole if one reference, number or code in them does not resolve.
 // The error lists every fault with its table and line.
 func Read(data fs.FS) (*Knowledge, error) {
-	r := &reader{data: data, classes: map[string]class{}, k: &Knowledge{
+	return read(func(name string) ([]byte, error) { return fs.ReadFile(data, name+".csv") })
+}
+
+func read(text func(table string) ([]byte, error)) (*Knowledge, error) {
+	r := &reader{classes: map[string]class{}, k: &Knowledge{
 		Ingredients: map[string]*Ingredient{}, Products: map[string]*Product{}, Groups: map[string]*Group{},
 		Rules: map[string]*Rule{}, texts: map[string]fault.Text{}, pairs: map[[2]string][]*Interaction{},
 		twins: map[[2]string][]Duplicate{}, crossings: map[[2]string]Crossing{},
 	}}
 	hash := sha256.New()
 	for _, t := range tables {
-		raw, err := fs.ReadFile(data, t.name+".csv")
+		raw, err := text(t.name)
 		if err != nil {
 			return nil, fmt.Errorf("formulary: %w", err)
 		}
@@ -85,7 +89,6 @@ type class struct {
 }
 
 type reader struct {
-	data    fs.FS
 	k       *Knowledge
 	classes map[string]class
 	errs    []error
@@ -110,8 +113,14 @@ func (r *reader) table(t table, text string) {
 		r.fail("the header is not %s", t.header)
 		return
 	}
+	seen := map[string]bool{}
 	for i, record := range records[1:] {
 		r.at = fmt.Sprintf("%s line %d", t.name, i+2)
+		if key := keyOf(t, record); seen[key] {
+			r.fail("%s is there twice", key)
+		} else {
+			seen[key] = true
+		}
 		values := row{}
 		for j, column := range records[0] {
 			values[column] = record[j]
@@ -126,7 +135,7 @@ func (r *reader) code(v row) {
 
 func (r *reader) ingredient(v row) {
 	i := &Ingredient{
-		ID: v["id"], Name: fault.Text{ZH: v["name_zh"], EN: v["inn"]}, ATC: v["atc"], Forms: list(v["forms"]),
+		ID: v["id"], Name: fault.Text{ZH: v["name_zh"], EN: v["inn"]}, ATC: v["atc"], RxCUI: v["rxcui"], Forms: list(v["forms"]),
 		MainRoute: r.oneOf(v, "main_route", Routes...), Unit: v["dose_unit"],
 		UsualLow: r.amount(v, "adult_daily_low", "dose_unit"), UsualHigh: r.amount(v, "adult_daily_usual_high", "dose_unit"),
 		DailyMax: r.amount(v, "adult_daily_max", "dose_unit"), SingleMax: r.amount(v, "adult_single_max", "dose_unit"),

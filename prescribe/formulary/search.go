@@ -28,6 +28,16 @@ type entry struct {
 }
 
 func (k *Knowledge) index() {
+	k.coded = map[string]*Ingredient{}
+	for _, i := range k.Ingredients {
+		for _, code := range []string{"http://www.whocc.no/atc " + i.ATC, "http://www.nlm.nih.gov/research/umls/rxnorm " + i.RxCUI} {
+			if _, taken := k.coded[code]; taken {
+				k.coded[code] = nil
+			} else if !strings.HasSuffix(code, " ") {
+				k.coded[code] = i
+			}
+		}
+	}
 	for _, i := range k.Ingredients {
 		k.searched = append(k.searched, entry{Found{Ingredient: i}, []string{i.Name.ZH, strings.ToLower(i.Name.EN), strings.ToLower(i.ATC)}})
 	}

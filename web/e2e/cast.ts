@@ -201,6 +201,8 @@ export const prescription: Prescription = {
   canonical: '{}',
   signed_at: at(0, '15:41'),
   valid_until: at(2, '23:59'),
+  seconds: [],
+  parts: [],
   evidence_code: 'ABC',
   qr_url: '/icon.svg',
 }

@@ -165,6 +165,10 @@ function Answer({ result, evidence }: { result: Result; evidence: Evidence | und
   )
 }
 
+// From the second visit on this page opens without a line: its files are kept by a worker of its own.
+if ('serviceWorker' in navigator)
+  void navigator.serviceWorker.register('/verify-worker.js', { scope: '/verify' }).catch(() => undefined)
+
 rememberReading()
 const root = document.getElementById('app')
 if (root) render(<VerifyPage />, root)

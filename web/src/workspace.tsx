@@ -17,6 +17,9 @@ import { DecisionList, DecisionSheet } from './policy/decisions'
 import { RuleList } from './policy/rules'
 import { w as policy } from './policy/words'
 import { Workbench } from './policy/workbench'
+import { Counter } from './prescribe/counter'
+import { w as pharmacy } from './prescribe/pharmacy_words'
+import { Registry } from './prescribe/registry'
 import { ReviewDesk } from './prescribe/review_desk'
 import { NumbersPage, WaitsPage } from './schedule/desk'
 import { RegistrationsPage } from './schedule/registrations'
@@ -34,6 +37,7 @@ const screens: readonly Screen[] = [
   { href: '/staff/visits', label: () => w('nav.visits'), roles: ['doctor'] },
   { href: '/staff/cases', label: () => w('nav.cases'), roles: ['doctor'] },
   { href: '/staff/review', label: () => w('nav.review'), roles: ['pharmacist'] },
+  { href: '/staff/counter', label: () => pharmacy('nav.counter'), roles: ['pharmacist'] },
   { href: '/staff/evidence', label: () => w('nav.evidence'), roles: ['coordinator'] },
   { href: '/staff/reviews', label: () => policy('nav.reviews'), roles: ['coordinator'] },
   { href: '/staff/board', label: () => w('nav.board'), roles: ['coordinator'] },
@@ -43,6 +47,7 @@ const screens: readonly Screen[] = [
   { href: '/staff/calls', label: () => w('nav.calls'), roles: ['administrator', 'regulator'] },
   { href: '/staff/policies', label: () => policy('nav.policies'), roles: ['administrator', 'regulator'] },
   { href: '/staff/decisions', label: () => policy('nav.decisions'), roles: ['administrator', 'regulator'] },
+  { href: '/staff/pharmacies', label: () => pharmacy('nav.registry'), roles: ['administrator', 'regulator'] },
   { href: '/staff/status', label: () => w('nav.status'), roles: ['administrator', 'regulator'] },
   { href: '/staff/roster', label: () => w('nav.roster'), roles: ['administrator'] },
   { href: '/staff/registrations', label: () => w('nav.registrations'), roles: ['doctor', 'administrator'] },
@@ -159,6 +164,8 @@ function Inside() {
             <Route path="/staff/cases/:id" component={DoctorCases} />
             <Route path="/staff/cases/:id/room" component={ReadingRoom} />
             <Route path="/staff/review" component={ReviewDesk} />
+            <Route path="/staff/counter" component={Counter} />
+            <Route path="/staff/pharmacies" component={Registry} />
             <Route path="/staff/evidence" component={EvidenceDesk} />
             <Route path="/staff/reviews" component={AppealDesk} />
             <Route path="/staff/board" component={Board} />

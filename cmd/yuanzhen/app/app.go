@@ -30,6 +30,9 @@ type App struct {
 	closing  context.Context // ends event streams; requests go on to their end
 	hangUp   context.CancelFunc
 	served   chan error
+
+	formularyVersion string
+	formularyLost    error // why nothing is prescribed
 }
 
 // New brings up the engines and puts the rooms together.
@@ -143,6 +146,9 @@ func (a *App) ready(ctx context.Context) (map[string]any, bool) {
 	}
 	if a.house.media != nil {
 		state["media"] = a.house.media.Snapshot()
+	}
+	if a.options.has("api") { // its loss stops prescribing alone, so it does not make the house unready
+		state["formulary"] = map[string]any{"version": a.formularyVersion, "ok": a.formularyLost == nil}
 	}
 	state["ready"] = good
 	return state, good

@@ -50,12 +50,13 @@ type Options struct {
 
 	BenchSecret string `name:"bench-secret" env:"YUANZHEN_BENCH_SECRET" help:"For measuring: this bearer token opens any seat over WHIP and WHEP. Refused unless YUANZHEN_LISTEN is a loopback address and YUANZHEN_PUBLIC_URL is empty."`
 
-	MasterKey   string   `env:"YUANZHEN_MASTER_KEY" help:"Master key: 32 bytes in base64. Default: a file in the data folder, made at the first run."`
-	SMSURL      string   `name:"sms-url" env:"YUANZHEN_SMS_URL" placeholder:"URL" help:"Gateway for text messages: we POST {phone, body} as JSON. Default in demo: a simulator."`
-	RealNameURL string   `name:"realname-url" env:"YUANZHEN_REALNAME_URL" placeholder:"URL" help:"Gateway for real-name checks: we POST {name, id_no}, it answers {matches}. Default in demo: a simulator."`
-	PolicyDir   string   `name:"policies" env:"YUANZHEN_POLICIES" placeholder:"DIR" help:"First-visit policies to take in at the start (YAML). In force only with two approvers and all that EXC-07 asks; else they wait as drafts."`
-	RuleDirs    []string `name:"rules" env:"YUANZHEN_RULES" sep:"," placeholder:"DIR" help:"Local rule packs over the national rules, a folder each (YAML)."`
-	Log         string   `default:"info" enum:"debug,info,warn" env:"YUANZHEN_LOG" help:"Log level (debug, info, warn)."`
+	MasterKey    string   `env:"YUANZHEN_MASTER_KEY" help:"Master key: 32 bytes in base64. Default: a file in the data folder, made at the first run."`
+	SMSURL       string   `name:"sms-url" env:"YUANZHEN_SMS_URL" placeholder:"URL" help:"Gateway for text messages: we POST {phone, body} as JSON. Default in demo: a simulator."`
+	RealNameURL  string   `name:"realname-url" env:"YUANZHEN_REALNAME_URL" placeholder:"URL" help:"Gateway for real-name checks: we POST {name, id_no}, it answers {matches}. Default in demo: a simulator."`
+	PolicyDir    string   `name:"policies" env:"YUANZHEN_POLICIES" placeholder:"DIR" help:"First-visit policies to take in at the start (YAML). In force only with two approvers and all that EXC-07 asks; else they wait as drafts."`
+	RuleDirs     []string `name:"rules" env:"YUANZHEN_RULES" sep:"," placeholder:"DIR" help:"Local rule packs over the national rules, a folder each (YAML)."`
+	FormularyDir string   `name:"formulary" env:"YUANZHEN_FORMULARY" placeholder:"DIR" help:"Drug knowledge to check prescriptions with, a folder made by 'yuanzhen prescribe import'. Default: what ships with the program."`
+	Log          string   `default:"info" enum:"debug,info,warn" env:"YUANZHEN_LOG" help:"Log level (debug, info, warn)."`
 
 	Demo    bool      `kong:"-"` // demo cast and simulators; never in production
 	Version string    `kong:"-"`
@@ -107,7 +108,7 @@ func (o *Options) Check() error {
 		}
 	}
 	// The embedded object store changes the working folder: from here on every path is absolute.
-	for _, path := range []*string{&o.Data, &o.MinIOBin, &o.PolicyDir, &o.TURNCert, &o.TURNKey} {
+	for _, path := range []*string{&o.Data, &o.MinIOBin, &o.PolicyDir, &o.FormularyDir, &o.TURNCert, &o.TURNKey} {
 		if *path == "" {
 			continue
 		}

@@ -130,10 +130,7 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 	h.onStop(h.consult.Tapes.Close)
 	images := &imaging.Service{DB: e.db, Objects: e.store, Now: time.Now, Log: a.log, Public: o.Public}
 	teleconsults := &consult.Teleconsults{Service: h.consult, Images: images}
-	knowledge, err := formulary.Default()
-	if err != nil {
-		return nil, err
-	}
+	knowledge := a.knowledge()
 	scripts := &prescribe.Service{DB: e.db, Now: time.Now, Visits: h.consult, Keys: signing, Live: bus, Knowledge: knowledge, VerifyURL: a.Addr() + "/verify#"}
 	h.consult.Scripts = scripts
 	for _, room := range []interface{ Routes(*httpapi.API) }{h.consult, teleconsults, images, scripts} {
@@ -183,6 +180,24 @@ func Rules(dirs []string) (*eligibility.RuleSet, error) {
 		return nil, fmt.Errorf("YUANZHEN_RULES: %w", err)
 	}
 	return rules, nil
+}
+
+// knowledge is what prescriptions are checked with. Where it can't be read the house opens all the same, says so, and
+// nothing is prescribed (prescribe.Service.Knowledge).
+func (a *App) knowledge() *formulary.Knowledge {
+	load := formulary.Default
+	if dir := a.options.FormularyDir; dir != "" {
+		load = func() (*formulary.Knowledge, error) { return formulary.Open(os.DirFS(dir)) }
+	}
+	kb, err := load()
+	if err != nil {
+		a.formularyLost = err
+		a.log.Error("the drug knowledge can't be read: prescribing is stopped", "error", err.Error())
+		a.options.say("处方集读不出，暂停开方 the formulary can't be read, prescribing is stopped: %v", err)
+		return nil
+	}
+	a.formularyVersion = kb.Version
+	return kb
 }
 
 // importPolicies takes the operator's folder in, if there is one.

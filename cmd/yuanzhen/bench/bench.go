@@ -13,8 +13,9 @@ import (
 
 // Cmd is the table of measurements; each lives in a file of its own.
 type Cmd struct {
-	SFU     SFUCmd     `cmd:"" name:"sfu" help:"Rooms: CPU a packet, loss, latency, time to the first packet, memory."`
-	Booking BookingCmd `cmd:"" help:"Bookings a second beside hand-written SQL, a race for ten slots, free slots of a month, common time."`
+	SFU       SFUCmd       `cmd:"" name:"sfu" help:"Rooms: CPU a packet, loss, latency, time to the first packet, memory."`
+	Booking   BookingCmd   `cmd:"" help:"Bookings a second beside hand-written SQL, a race for ten slots, free slots of a month, common time."`
+	Prescribe PrescribeCmd `cmd:"" help:"Prescription checks a second on one core, and with ten times the interactions."`
 }
 
 // machine names what the figures were taken on.

@@ -10,7 +10,7 @@ type Place struct {
 }
 
 // Places are the three hospitals: an Internet hospital, a county hospital that asks
-// it for help, and a university hospital where the expert has the main post.
+// it for help, and a university hospital where the expert has the main post; and two pharmacies.
 var Places = []Place{
 	{"91420100MA4K0QH01X", "清河市第一医院", "internet_hospital", "420102", "清河市解放大道 18 号", "027-5550 1200",
 		[]string{"心血管内科", "内分泌科", "呼吸内科", "消化内科", "神经内科", "皮肤科", "全科", "儿科", "放射科"}},
@@ -18,6 +18,8 @@ var Places = []Place{
 		[]string{"内科", "全科", "心血管内科", "放射科"}},
 	{"12420000MB1D3JC03B", "江城大学附属医院", "internet_hospital", "420106", "江城市珞珈路 99 号", "027-5550 8800",
 		[]string{"呼吸内科", "放射科", "胸外科", "全科"}},
+	{"91420102MA4L7KM04D", "康民大药房", "pharmacy", "420102", "清河市解放大道 26 号", "027-5550 3301", nil},
+	{"91420102MA4L7BC05E", "百草堂药店", "pharmacy", "420102", "清河市中山路 7 号", "027-5550 3302", nil},
 }
 
 // Catalogue are the diseases the Internet hospitals follow up online.
@@ -82,6 +84,8 @@ var People = []Staff{
 		Story: "儿科 / paediatrician"},
 	{Login: "liu", Name: "刘芳", Role: "pharmacist", Home: "清河市第一医院", Title: "主管药师", Rank: 2, Scope: []string{"药学"},
 		Story: "审方 / reviews prescriptions"},
+	{Login: "ma", Name: "马兰", Role: "pharmacist", Home: "康民大药房", Title: "执业药师", Rank: 2, Scope: []string{"药学"}, Story: "药店配药 / dispenses at a pharmacy"},
+	{Login: "qin", Name: "秦越", Role: "pharmacist", Home: "百草堂药店", Title: "执业药师", Rank: 2, Scope: []string{"药学"}, Story: "另一家药店 / at another pharmacy"},
 	{Login: "he", Name: "何晓", Role: "doctor", Home: "清河市第一医院", Title: "主治医师", Rank: 2, Scope: []string{"心血管内科", "全科"},
 		Story: "替诊 / stands in for colleagues"},
 	{Login: "sun", Name: "孙丽", Role: "coordinator", Home: "清河市第一医院", Story: "核资料、派会诊 / checks records, assigns consults"},

@@ -141,6 +141,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/claims": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What this pharmacy holds now */
+        get: operations["get-claims"];
+        put?: never;
+        /** Claim a part by its code: one pharmacy wins, the next is told who */
+        post: operations["post-claims"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/claims/{part_id}/dispense": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Hand over lines, with lot and trace codes */
+        post: operations["post-claims-part_id-dispense"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/claims/{part_id}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give a part back: the same code works elsewhere */
+        post: operations["post-claims-part_id-release"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/conditions": {
         parameters: {
             query?: never;
@@ -844,6 +896,75 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/pharmacies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Approved pharmacies, by name: the patient chooses freely */
+        get: operations["get-pharmacies"];
+        put?: never;
+        /** Enter a pharmacy; two others approve it */
+        post: operations["post-pharmacies"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pharmacies/registry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The whole registry */
+        get: operations["get-pharmacies-registry"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pharmacies/{id}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** One of two approvals */
+        post: operations["post-pharmacies-id-approve"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pharmacies/{id}/close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Refuse an application, or suspend at once */
+        post: operations["post-pharmacies-id-close"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/policies": {
         parameters: {
             query?: never;
@@ -1049,6 +1170,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/prescriptions/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Check a case (JSON or YAML) as 'yuanzhen prescribe check' does; a list under cases is answered in its order */
+        post: operations["post-prescriptions-check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/prescriptions/quality": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Quality figures of the last 30 days, and prescriptions that were written in seconds */
+        get: operations["get-prescriptions-quality"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/prescriptions/{id}": {
         parameters: {
             query?: never;
@@ -1067,6 +1222,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/prescriptions/{id}/ask-second": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Put a draft with clinical hard stops before a second person */
+        post: operations["post-prescriptions-id-ask-second"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/prescriptions/{id}/cancel": {
         parameters: {
             query?: never;
@@ -1078,6 +1250,91 @@ export interface paths {
         put?: never;
         /** Make a prescription void */
         post: operations["post-prescriptions-id-cancel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/prescriptions/{id}/check-in": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The patient's answers before a later part; a red one pauses the plan */
+        post: operations["post-prescriptions-id-check-in"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/prescriptions/{id}/code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A claim code for one part, shown once; the one before ends */
+        post: operations["post-prescriptions-id-code"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/prescriptions/{id}/confirm-plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The patient confirms a plan above 28 days */
+        post: operations["post-prescriptions-id-confirm-plan"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/prescriptions/{id}/go-on": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The prescriber lets a paused plan go on */
+        post: operations["post-prescriptions-id-go-on"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/prescriptions/{id}/proof": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Hold every stored field against what was signed */
+        get: operations["get-prescriptions-id-proof"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1118,6 +1375,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/prescriptions/{id}/second": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Agree or disagree as the second person, with a reason, signed */
+        post: operations["post-prescriptions-id-second"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/prescriptions/{id}/sign": {
         parameters: {
             query?: never;
@@ -1146,6 +1420,23 @@ export interface paths {
         get: operations["get-queue"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recalls": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Call a lot back */
+        post: operations["post-recalls"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1488,6 +1779,23 @@ export interface paths {
         put?: never;
         /** A ticket to the room, by the token of a seat */
         post: operations["post-seat-ticket"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/seconds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Drafts that ask for a second person */
+        get: operations["get-seconds"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2402,6 +2710,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/cds-services": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** CDS Hooks 2.0: what is served */
+        get: operations["get-cds-services"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/cds-services/yuanzhen-order-select": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** CDS Hooks 2.0: order-select */
+        post: operations["post-cds-services-yuanzhen-order-select"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/cds-services/yuanzhen-order-sign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** CDS Hooks 2.0: order-sign */
+        post: operations["post-cds-services-yuanzhen-order-sign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/dicomweb/instances": {
         parameters: {
             query?: never;
@@ -2832,6 +3191,13 @@ export interface components {
             facts: unknown;
             /** @description Policy files: each the file's text, or an object of the same form. Without: those that the house knows now */
             policies?: unknown[];
+        };
+        CloseInBody: {
+            note: string;
+        };
+        CodeInBody: {
+            /** Format: int64 */
+            part: number;
         };
         ConsentInBody: {
             /** @enum {string} */
@@ -4507,6 +4873,37 @@ export interface components {
             password: string;
             totp: string;
         };
+        PrescribeApplication: {
+            address: string;
+            business_scope: string;
+            channels: ("walk_in" | "online_retail" | "hospital_pickup")[];
+            /** @description unified social credit code (GB 32100) */
+            code: string;
+            documents: components["schemas"]["PrescribeDocument"][];
+            licence_no: string;
+            /** Format: date */
+            licence_until: string;
+            name: string;
+            /** @description licensed pharmacist in charge */
+            pharmacist: string;
+            phone: string;
+            region: string;
+        };
+        PrescribeCheckIn: {
+            new_medicines: boolean;
+            /** @description worse, or something new such as chest pain, fainting, bleeding */
+            new_symptoms: boolean;
+            /** Format: int64 */
+            part: number;
+            /** @description is or may be */
+            pregnant: boolean;
+            side_effects: boolean;
+            /**
+             * Format: int64
+             * @description mm[Hg], if measured
+             */
+            systolic?: number;
+        };
         PrescribeChecked: {
             alerts: components["schemas"]["CheckAlert"][];
             /** @enum {string} */
@@ -4524,6 +4921,91 @@ export interface components {
              */
             state: "done" | "failed";
         };
+        PrescribeClaim: {
+            /** Format: int64 */
+            age: number;
+            diagnosis: string[];
+            doctor: string;
+            evidence_code: string;
+            hospital: string;
+            /** Format: date-time */
+            lease_until: string;
+            lines: components["schemas"]["PrescribeClaimLine"][];
+            no: string;
+            /** Format: int64 */
+            part: number;
+            part_id: string;
+            patient: string;
+            sex: string;
+            /**
+             * @description ready: handed out in part, the rest is with the patient again
+             * @enum {string}
+             */
+            state: "claimed" | "dispensed" | "ready";
+        };
+        PrescribeClaimLine: {
+            /** Format: int64 */
+            days: number;
+            /** @description of an ingredient, for one administration; a decimal number */
+            dose?: string;
+            form?: string;
+            ingredient?: string;
+            /** Format: int64 */
+            line: number;
+            name?: components["schemas"]["FaultText"];
+            /** Format: int64 */
+            per_day?: number;
+            /** Format: int64 */
+            per_week?: number;
+            product?: string;
+            /**
+             * @description ai_generated is refused (RXE-02)
+             * @enum {string}
+             */
+            provenance: "typed" | "catalogue_pick" | "copied_confirmed" | "ai_generated";
+            quantity?: string;
+            /**
+             * Format: int64
+             * @description days of supply still to be handed out
+             */
+            remain: number;
+            route?: string;
+            /** @description UCUM */
+            unit?: string;
+            /** @description of a product, for one administration: tablets, sachets, puffs */
+            units?: string;
+        };
+        PrescribeClaiming: {
+            /** @enum {string} */
+            channel: "walk_in" | "online_retail" | "hospital_pickup";
+            code: string;
+        };
+        PrescribeCode: {
+            code: string;
+            /** Format: int64 */
+            part: number;
+            /** @description QR of the code */
+            png: string;
+        };
+        PrescribeCount: {
+            code: string;
+            /** Format: int64 */
+            n: number;
+        };
+        PrescribeDispensing: {
+            /** @description four checks done and use explained (RXR-14) */
+            counselled: boolean;
+            lines: components["schemas"]["PrescribeHandOut"][];
+        };
+        PrescribeDocument: {
+            /** @description such as 药品经营许可证 */
+            name: string;
+            number: string;
+            /** @description of the scan that the hospital keeps */
+            sha256?: string;
+            /** Format: date */
+            until: string;
+        };
         PrescribeFormularyRow: {
             atc: string;
             /** @description of a product: ingredient and strength */
@@ -4539,6 +5021,15 @@ export interface components {
             route: string;
             /** @description UCUM; of a product 1: tablets, sachets, puffs */
             unit: string;
+        };
+        PrescribeHandOut: {
+            /** Format: int64 */
+            days: number;
+            /** Format: int64 */
+            line: number;
+            lot: string;
+            /** @description 药品追溯码, one a pack */
+            trace: string[];
         };
         PrescribeItem: {
             /** Format: int64 */
@@ -4583,6 +5074,61 @@ export interface components {
             reason_code: "benefit_outweighs" | "tolerated_before" | "specialist_plan" | "dose_adjusted" | "will_monitor" | "data_wrong" | "asked_patient";
             text: string;
         };
+        PrescribePart: {
+            /** Format: date-time */
+            checked_in_at?: string;
+            /** Format: date-time */
+            claimed_at?: string;
+            /** @description a claim code is out; a new one ends it */
+            coded: boolean;
+            id: string;
+            /** Format: date-time */
+            lease_until?: string;
+            lines: components["schemas"]["PrescribePartLine"][];
+            /** Format: date-time */
+            not_after: string;
+            /** Format: date */
+            not_before: string;
+            /** Format: int64 */
+            part: number;
+            /** Format: date-time */
+            paused_at?: string;
+            /** @description who claimed it */
+            pharmacy?: string;
+            /** @description lots handed out that were called back */
+            recalls?: components["schemas"]["PrescribeRecalled"][];
+            /** @enum {string} */
+            state: "waiting" | "ready" | "claimed" | "dispensed" | "void" | "paused" | "expired";
+        };
+        PrescribePartLine: {
+            /** Format: int64 */
+            days: number;
+            /** Format: int64 */
+            line: number;
+            /** Format: int64 */
+            remain: number;
+        };
+        PrescribePharmacy: {
+            address: string;
+            applied_by: string;
+            business_scope: string;
+            channels: string[];
+            documents: components["schemas"]["PrescribeDocument"][];
+            first_by?: string;
+            id: string;
+            licence_no: string;
+            /** Format: date-time */
+            licence_until: string;
+            name: string;
+            /** @description of the last deed */
+            note: string;
+            pharmacist: string;
+            phone: string;
+            region: string;
+            second_by?: string;
+            /** @enum {string} */
+            state: "applied" | "approved" | "refused" | "suspended" | "expired";
+        };
         PrescribePrescription: {
             /** @description exactly the bytes that are signed (RFC 8785) */
             canonical: string;
@@ -4598,14 +5144,23 @@ export interface components {
             items: components["schemas"]["PrescribeItem"][];
             no: string;
             overrides: components["schemas"]["PrescribeOverride"][];
+            /** @description what may be collected, once it is approved */
+            parts: components["schemas"]["PrescribePart"][];
             person: components["schemas"]["ConsultPatient"];
+            /**
+             * Format: date-time
+             * @description when the patient confirmed a plan above 28 days (RXE-17)
+             */
+            plan_confirmed_at?: string;
             qr_url?: string;
             review?: components["schemas"]["PrescribeReview"];
+            /** @description second persons' words on hard stops, for the text that stands now */
+            seconds: components["schemas"]["PrescribeSecond"][];
             sha256: string;
             /** Format: date-time */
             signed_at?: string;
             /** @enum {string} */
-            state: "draft" | "signed" | "approved" | "returned" | "refused" | "void" | "expired";
+            state: "draft" | "signed" | "approved" | "returned" | "refused" | "void" | "expired" | "dispensed";
             supersedes?: string;
             /** @enum {string} */
             type: "general" | "long" | "emergency";
@@ -4614,6 +5169,62 @@ export interface components {
             /** Format: int64 */
             version: number;
             visit_id: string;
+        };
+        PrescribeProof: {
+            /** @description field or signature, and what is wrong with it */
+            faults: string[];
+            /** @description what is lawful and worth knowing, such as a certificate that ended since */
+            notes: string[];
+        };
+        PrescribePublicPharmacy: {
+            address: string;
+            channels: string[];
+            id: string;
+            licence_no: string;
+            /** Format: date-time */
+            licence_until: string;
+            name: string;
+            phone: string;
+        };
+        PrescribeQuality: {
+            /**
+             * Format: double
+             * @description alerts that interrupt, for each prescription; the goal is 0.3
+             */
+            interrupting: number;
+            /**
+             * Format: int64
+             * @description alerts signed over
+             */
+            overridden: number;
+            /**
+             * Format: int64
+             * @description signed
+             */
+            prescriptions: number;
+            /** @description why alerts were signed over */
+            reasons: components["schemas"]["PrescribeCount"][];
+            /** @description why pharmacists returned or refused */
+            returns: components["schemas"]["PrescribeCount"][];
+            /**
+             * Format: int64
+             * @description from signature to review
+             */
+            review_median_s: number;
+            /** Format: int64 */
+            review_p95_s: number;
+            /** Format: int64 */
+            reviewed: number;
+            /**
+             * Format: int64
+             * @description hard stops lifted by a second person
+             */
+            seconded: number;
+            suspicious: components["schemas"]["PrescribeSuspicious"][];
+        };
+        PrescribeRecalled: {
+            lot: string;
+            reason: string;
         };
         PrescribeReview: {
             /** Format: date-time */
@@ -4635,10 +5246,44 @@ export interface components {
             result: "pass" | "return" | "refuse";
             suitability: boolean;
         };
+        PrescribeSecond: {
+            agrees?: boolean;
+            alert: string;
+            /** Format: date-time */
+            answered_at?: string;
+            /** Format: date-time */
+            asked_at: string;
+            by?: string;
+            reason?: string;
+        };
+        PrescribeSeconding: {
+            agrees: boolean;
+            passphrase: string;
+            reason: string;
+            sha256: string;
+        };
         PrescribeSigning: {
             overrides?: components["schemas"]["PrescribeOverride"][];
             passphrase: string;
             sha256: string;
+        };
+        PrescribeSuspicious: {
+            /** @description every line was copied from before */
+            copied: boolean;
+            doctor: string;
+            instant: boolean;
+            no: string;
+            /** @description the same lines for another patient on the same day */
+            same: boolean;
+            /**
+             * Format: int64
+             * @description from the visit's beginning to the signature
+             */
+            seconds: number;
+            /** Format: date-time */
+            signed_at: string;
+            /** @description no checked record of an earlier diagnosis */
+            unproven: boolean;
         };
         PrescribeVerification: {
             institution?: string;
@@ -4662,16 +5307,25 @@ export interface components {
             items: components["schemas"]["PrescribeItem"][];
             no: string;
             overrides: components["schemas"]["PrescribeOverride"][];
+            /** @description what may be collected, once it is approved */
+            parts: components["schemas"]["PrescribePart"][];
             person: components["schemas"]["ConsultPatient"];
+            /**
+             * Format: date-time
+             * @description when the patient confirmed a plan above 28 days (RXE-17)
+             */
+            plan_confirmed_at?: string;
             qr_url?: string;
             review?: components["schemas"]["PrescribeReview"];
             /** @enum {string} */
             risk: "usual" | "raised" | "high";
+            /** @description second persons' words on hard stops, for the text that stands now */
+            seconds: components["schemas"]["PrescribeSecond"][];
             sha256: string;
             /** Format: date-time */
             signed_at?: string;
             /** @enum {string} */
-            state: "draft" | "signed" | "approved" | "returned" | "refused" | "void" | "expired";
+            state: "draft" | "signed" | "approved" | "returned" | "refused" | "void" | "expired" | "dispensed";
             supersedes?: string;
             /** @enum {string} */
             type: "general" | "long" | "emergency";
@@ -4699,6 +5353,17 @@ export interface components {
         };
         ReasonInBody: {
             reason: string;
+        };
+        RecallInBody: {
+            lot: string;
+            reason: string;
+        };
+        RecallOutBody: {
+            /**
+             * Format: int64
+             * @description packs of the lot that were handed out
+             */
+            packs: number;
         };
         RoomInBody: {
             /** Format: int64 */
@@ -5106,6 +5771,132 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ConsultCalls"];
                 };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-claims": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrescribeClaim"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-claims": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PrescribeClaiming"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrescribeClaim"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-claims-part_id-dispense": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                part_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PrescribeDispensing"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrescribeClaim"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-claims-part_id-release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                part_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Error */
             default: {
@@ -6529,6 +7320,163 @@ export interface operations {
             };
         };
     };
+    "get-pharmacies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrescribePublicPharmacy"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-pharmacies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PrescribeApplication"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrescribePharmacy"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-pharmacies-registry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrescribePharmacy"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-pharmacies-id-approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrescribePharmacy"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-pharmacies-id-close": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CloseInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrescribePharmacy"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "get-policies": {
         parameters: {
             query?: never;
@@ -6928,6 +7876,53 @@ export interface operations {
             };
         };
     };
+    "post-prescriptions-check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "get-prescriptions-quality": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrescribeQuality"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "get-prescriptions-id": {
         parameters: {
             query?: never;
@@ -6994,6 +7989,37 @@ export interface operations {
             };
         };
     };
+    "post-prescriptions-id-ask-second": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrescribePrescription"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "post-prescriptions-id-cancel": {
         parameters: {
             query?: never;
@@ -7012,6 +8038,169 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PrescribePrescription"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-prescriptions-id-check-in": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PrescribeCheckIn"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrescribePrescription"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-prescriptions-id-code": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CodeInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrescribeCode"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-prescriptions-id-confirm-plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrescribePrescription"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-prescriptions-id-go-on": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrescribePrescription"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-prescriptions-id-proof": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrescribeProof"];
                 };
             };
             /** @description Error */
@@ -7055,6 +8244,41 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["PrescribeReviewing"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrescribePrescription"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-prescriptions-id-second": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PrescribeSeconding"];
             };
         };
         responses: {
@@ -7129,6 +8353,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConsultQueue"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-recalls": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RecallInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecallOutBody"];
                 };
             };
             /** @description Error */
@@ -7848,6 +9105,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConsultTicket"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-seconds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrescribePrescription"][];
                 };
             };
             /** @description Error */
@@ -9822,6 +11108,60 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["V2ErrorModel"];
                 };
+            };
+        };
+    };
+    "get-cds-services": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "post-cds-services-yuanzhen-order-select": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "post-cds-services-yuanzhen-order-sign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };

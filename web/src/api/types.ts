@@ -542,7 +542,7 @@ export type RxItem = {
   provenance: 'typed' | 'catalogue_pick' | 'copied_confirmed'
 }
 
-export type RxState = 'draft' | 'signed' | 'approved' | 'returned' | 'refused' | 'void' | 'expired'
+export type RxState = 'draft' | 'signed' | 'approved' | 'returned' | 'refused' | 'void' | 'expired' | 'dispensed'
 export type RxType = 'general' | 'long' | 'emergency'
 export type Tier = 'hard_stop' | 'interruptive' | 'passive'
 
@@ -603,6 +603,80 @@ export type Prescription = {
   waiting_s?: number
   risk?: 'usual' | 'raised' | 'high'
   days_reason?: string
+  seconds: Second[]
+  parts: RxPart[]
+  plan_confirmed_at?: string
+}
+export type Second = { alert: string; asked_at: string; by?: string; agrees?: boolean; reason?: string }
+export type RxPart = {
+  id: string
+  part: number
+  not_before: string
+  not_after: string
+  state: 'waiting' | 'ready' | 'claimed' | 'dispensed' | 'void' | 'paused' | 'expired'
+  pharmacy?: string
+  coded: boolean
+  checked_in_at?: string
+  lines: { line: number; days: number; remain: number }[]
+  recalls?: { lot: string; reason: string }[]
+}
+export type ClaimCode = { code: string; png: string; part: number }
+export type Channel = 'walk_in' | 'online_retail' | 'hospital_pickup'
+export type Claim = {
+  part_id: string
+  no: string
+  part: number
+  state: 'claimed' | 'dispensed' | 'ready'
+  lease_until: string
+  patient: string
+  sex: 'M' | 'F'
+  age: number
+  diagnosis: string[]
+  doctor: string
+  hospital: string
+  evidence_code: string
+  lines: (RxItem & { remain: number })[]
+}
+export type PublicPharmacy = {
+  id: string
+  name: string
+  address: string
+  phone: string
+  licence_no: string
+  channels: Channel[]
+  licence_until: string
+}
+export type Pharmacy = PublicPharmacy & {
+  region: string
+  business_scope: string
+  pharmacist: string
+  documents: { name: string; number: string; until: string }[]
+  state: 'applied' | 'approved' | 'refused' | 'suspended' | 'expired'
+  applied_by: string
+  first_by?: string
+  second_by?: string
+  note: string
+}
+export type RxQuality = {
+  prescriptions: number
+  interrupting: number
+  overridden: number
+  seconded: number
+  reasons: { code: OverrideReason; n: number }[]
+  reviewed: number
+  review_median_s: number
+  review_p95_s: number
+  returns: { code: ReviewReason; n: number }[]
+  suspicious: {
+    no: string
+    doctor: string
+    signed_at: string
+    seconds: number
+    instant: boolean
+    same: boolean
+    copied: boolean
+    unproven: boolean
+  }[]
 }
 export type NewPrescription = { type: RxType; diagnosis: string[]; items: RxItem[]; days_reason?: string }
 export type ReviewReason =

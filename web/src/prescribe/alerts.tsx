@@ -1,5 +1,5 @@
 // What the checks say of a prescription, by tier: stops first, then warnings, then notes.
-import type { Alert, RxCheck, Tier } from '../api/types'
+import type { Alert, RxCheck, Second, Tier } from '../api/types'
 import { pick } from '../i18n/i18n'
 import { Icon, type IconName } from '../ui/icons'
 import { Notice } from '../ui/parts'
@@ -13,10 +13,19 @@ export function byTier(alerts: readonly Alert[]): Alert[] {
 }
 
 export const needsReason = (check: RxCheck): Alert[] => check.alerts.filter((alert) => alert.tier === 'interruptive')
-export const blocked = (check: RxCheck): boolean =>
+/** A hard stop that a second person may lift: a rule of law is none. */
+export const clinicalStop = (alert: Alert): boolean =>
+  alert.tier === 'hard_stop' && !alert.type.startsWith('R_') && alert.type !== 'not_checked'
+
+/** What was not checked blocks like a hard stop; a clinical hard stop does until a second person agreed. */
+export const blocked = (check: RxCheck, seconds: readonly Second[] = []): boolean =>
   check.state !== 'done' ||
-  check.decision === 'block' ||
-  check.alerts.some((alert) => alert.tier === 'hard_stop') ||
+  check.alerts.some(
+    (alert) =>
+      alert.type === 'not_checked' ||
+      (alert.tier === 'hard_stop' &&
+        !(clinicalStop(alert) && seconds.some((second) => second.alert === alert.key && second.agrees))),
+  ) ||
   check.reasons.some((reason) => reason.outcome !== 'ALLOW' && reason.outcome !== 'ALLOW_COND')
 
 export function Alerts({ check, busy }: { check: RxCheck; busy?: boolean }) {

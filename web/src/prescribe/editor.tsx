@@ -9,7 +9,7 @@ import { Icon } from '../ui/icons'
 import { Button, Field, Notice, ProblemNote, Select } from '../ui/parts'
 import { SignDialog } from '../ui/sign'
 import { rxTone } from '../visit/states'
-import { Alerts, blocked, needsReason } from './alerts'
+import { Alerts, blocked, clinicalStop, needsReason } from './alerts'
 import { w } from './desk_words'
 import { useCodeNames } from './diagnosis'
 import {
@@ -46,6 +46,7 @@ export function PrescriptionEditor({ visit, diagnosis, last, existing, signing, 
   const [order, setOrder] = useState<Order>(emptyOrder)
   const [held, setHeld] = useState<Prescription>()
   const [dirty, setDirty] = useState(false)
+  const [rewriting, setRewriting] = useState(false)
   const deed = useDeed()
   const once = useOnce()
   const found = useResource(
@@ -70,11 +71,11 @@ export function PrescriptionEditor({ visit, diagnosis, last, existing, signing, 
   const ready = complete(order) && diagnosis.length > 0
   const send = async () => {
     const body = toSend(order, diagnosis)
-    const kept =
-      held?.state === 'draft'
-        ? await put<Prescription>(`/prescriptions/${held.id}`, body)
-        : await post<Prescription>(`/visits/${visit}/prescriptions`, body, once([visit, held?.id]))
+    const kept = held // a draft is written anew, a returned one gets its next version
+      ? await put<Prescription>(`/prescriptions/${held.id}`, body)
+      : await post<Prescription>(`/visits/${visit}/prescriptions`, body, once([visit]))
     setHeld(kept)
+    setRewriting(false)
     setDirty(false)
     if (kept.id !== held?.id) onChanged()
   }
@@ -86,7 +87,7 @@ export function PrescriptionEditor({ visit, diagnosis, last, existing, signing, 
     return () => clearTimeout(wait)
   }, [dirty, ready, order, diagnosis.join(' '), deed.run])
 
-  if (held && held.state !== 'draft')
+  if (held && held.state !== 'draft' && !rewriting)
     return (
       <section class="stack" data-test="prescription" data-state={held.state}>
         <div class="top">
@@ -98,7 +99,7 @@ export function PrescriptionEditor({ visit, diagnosis, last, existing, signing, 
             <Button
               onPress={() => {
                 setOrder(fromPrescription(held))
-                setHeld(undefined)
+                setRewriting(true)
                 setDirty(true)
               }}
             >
@@ -220,6 +221,7 @@ export function PrescriptionEditor({ visit, diagnosis, last, existing, signing, 
         <p class="meta">{w('rx.full')}</p>
       )}
       {held && order.lines.length > 0 && <Alerts check={held.check} busy={dirty || deed.busy} />}
+      {held && !dirty && <AskSecond prescription={held} onAsked={setHeld} />}
       {held && (held.check.reasons.length > 0 || order.daysReason) && (
         <Field
           label={w('rx.reason')}
@@ -234,16 +236,16 @@ export function PrescriptionEditor({ visit, diagnosis, last, existing, signing, 
           <Button
             look="primary"
             icon="pen"
-            disabled={dirty || deed.busy || blocked(held.check)}
+            disabled={dirty || deed.busy || blocked(held.check, held.seconds)}
             onPress={() => onSigning(true)}
             test="sign-rx"
           >
             {w('rx.sign')} <kbd>F8</kbd>
           </Button>
-          {blocked(held.check) && <span class="meta">{w('rx.blocked')}</span>}
+          {blocked(held.check, held.seconds) && <span class="meta">{w('rx.blocked')}</span>}
         </div>
       )}
-      {signing && held && !dirty && !blocked(held.check) && (
+      {signing && held && !dirty && !blocked(held.check, held.seconds) && (
         <RxSignDialog
           prescription={held}
           onClose={() => onSigning(false)}
@@ -255,6 +257,47 @@ export function PrescriptionEditor({ visit, diagnosis, last, existing, signing, 
         />
       )}
     </section>
+  )
+}
+
+/** A clinical hard stop is put before a second person; what that person said stands beside it. */
+function AskSecond({ prescription, onAsked }: { prescription: Prescription; onAsked: (next: Prescription) => void }) {
+  const deed = useDeed()
+  const stops = prescription.check.alerts.filter(clinicalStop)
+  if (stops.length === 0) return null
+  const answered = prescription.seconds.find((second) => second.by)
+  const asked = prescription.seconds.length > 0
+  return (
+    <div class="stack" data-test="second" data-asked={asked} data-agrees={answered?.agrees}>
+      <ProblemNote problem={deed.problem} />
+      {answered ? (
+        <Notice
+          tone={answered.agrees ? 'ok' : 'warn'}
+          live
+          title={w(answered.agrees ? 'second.yes' : 'second.no', { by: answered.by ?? '' })}
+        >
+          {answered.reason}
+        </Notice>
+      ) : asked ? (
+        <Notice tone="info" live title={w('second.waits')} />
+      ) : (
+        <div class="row">
+          <Button
+            icon="people"
+            busy={deed.busy}
+            onPress={() =>
+              void deed.run(async () =>
+                onAsked(await post<Prescription>(`/prescriptions/${prescription.id}/ask-second`)),
+              )
+            }
+            test="ask-second"
+          >
+            {w('second.ask')}
+          </Button>
+          <span class="meta">{w('second.say')}</span>
+        </div>
+      )}
+    </div>
   )
 }
 

@@ -8,6 +8,7 @@ import { pick } from '../i18n/i18n'
 import { Icon } from '../ui/icons'
 import { Loading, Notice, ProblemNote, useTitle } from '../ui/parts'
 import { rxTone } from '../visit/states'
+import { Collect } from './collect'
 import { w } from './words'
 
 export function rxSentence(prescription: Pick<Prescription, 'state' | 'valid_until'>): string {
@@ -88,6 +89,7 @@ export function PrescriptionView({ prescription }: { prescription: Prescription 
           {rxSentence(prescription)}
         </Notice>
       </div>
+      <Collect prescription={prescription} />
       {prescription.state === 'approved' && (
         <section class="qr">
           <h2>{w('qr.title')}</h2>

@@ -25,6 +25,8 @@ export function ReviewDesk() {
   const [chosen, setChosen] = useState<string>()
   useTitle(w('desk.title'))
   const list = queue.value ?? []
+  const asks = useResource('seconds', (signal) => get<Prescription[]>('/seconds', signal), ['prescription.changed'])
+  const [second, setSecond] = useState<Prescription>()
   const current = list.find((one) => one.id === chosen) ?? list[0]
   return (
     <div class="columns review">
@@ -53,6 +55,24 @@ export function ReviewDesk() {
             </button>
           ))}
         </div>
+        {asks.value && asks.value.length > 0 && <h2>{w('second.title')}</h2>}
+        {asks.value?.map((one) => (
+          <button key={one.id} type="button" class="card" onClick={() => setSecond(one)} data-test="to-second">
+            <b>{one.person.name}</b>
+            <span class="meta">
+              {one.doctor.name} · {one.items.map(drugName).join('、')}
+            </span>
+          </button>
+        ))}
+        {second && (
+          <Seconding
+            prescription={second}
+            onDone={() => {
+              setSecond(undefined)
+              asks.refresh()
+            }}
+          />
+        )}
         {queue.value?.length === 0 && (
           <div class="meta">
             <p>{w('desk.empty')}</p>
@@ -75,6 +95,52 @@ export function ReviewDesk() {
         </>
       )}
     </div>
+  )
+}
+
+/** The second person reads the stops and the whole text, says yes or no with a reason, and signs. */
+function Seconding({ prescription, onDone }: { prescription: Prescription; onDone: () => void }) {
+  const [reason, setReason] = useState('')
+  const [agrees, setAgrees] = useState(true)
+  const named = useCodeNames(prescription.diagnosis)
+  return (
+    <SignDialog
+      title={w('second.title')}
+      canonical={prescription.canonical}
+      sha256={prescription.sha256}
+      paper={(canonical) => rxPaper(canonical, named)}
+      ready={reason.trim() !== ''}
+      onClose={onDone}
+      onSign={async (passphrase) => {
+        await post(`/prescriptions/${prescription.id}/second`, {
+          sha256: prescription.sha256,
+          agrees,
+          reason,
+          passphrase,
+        })
+        onDone()
+      }}
+    >
+      <Alerts check={prescription.check} />
+      <Select
+        label={w('second.title')}
+        value={agrees ? 'yes' : 'no'}
+        options={[
+          { value: 'yes', label: w('second.agree') },
+          { value: 'no', label: w('second.disagree') },
+        ]}
+        onChange={(value) => setAgrees(value === 'yes')}
+      />
+      <Field
+        label={w('second.reason')}
+        name="second_reason"
+        lines={2}
+        value={reason}
+        onInput={setReason}
+        maxLength={500}
+      />
+      <p class="meta">{w('second.sure')}</p>
+    </SignDialog>
   )
 }
 

@@ -318,7 +318,7 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
             visit={id}
             diagnosis={desk.record?.diagnoses.map((one) => one.icd10) ?? []}
             last={chart.value?.prescriptions.find((one) => one.visit_id !== id && one.state !== 'draft')?.id}
-            existing={current.prescriptions.at(-1)?.id}
+            existing={current.prescriptions[0]?.id}
             signing={signing === 'prescription'}
             onSigning={(open) => setSigning(open ? 'prescription' : undefined)}
             onChanged={refresh}

@@ -23,6 +23,7 @@ export const rxTone: Record<RxState, Tone> = {
   refused: 'warn',
   void: 'plain',
   expired: 'warn',
+  dispensed: 'plain',
 }
 
 const open: readonly VisitState[] = ['booked', 'checked_in', 'in_consult', 'interrupted']

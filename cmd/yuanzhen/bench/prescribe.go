@@ -1,0 +1,115 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"testing/fstest"
+	"text/tabwriter"
+	"time"
+
+	"yuanzhen/prescribe/check"
+	"yuanzhen/prescribe/formulary"
+)
+
+// PrescribeCmd measures the checks: in memory, on one core, with their explanations.
+type PrescribeCmd struct {
+	Checks int `default:"20000" help:"Checks a measurement."`
+}
+
+// chronic is a full day in a chronic clinic: five new lines beside eight active medicines.
+const chronic = `{context: {channel: online, rx_type: long}, patient: {age_years: 72, sex: M, conditions: [I10, E11, I50, I48, N18.4], creatinine_umol_l: 150},
+active_meds: [{ingredient: warfarin, daily_dose: 3, unit: mg}, {ingredient: amlodipine, daily_dose: 5, unit: mg}, {ingredient: metformin, daily_dose: 1000, unit: mg},
+  {ingredient: digoxin, daily_dose: 0.125, unit: mg}, {ingredient: furosemide, daily_dose: 20, unit: mg}, {ingredient: spironolactone, daily_dose: 20, unit: mg},
+  {ingredient: omeprazole, daily_dose: 20, unit: mg}, {ingredient: citalopram, daily_dose: 20, unit: mg}],
+items: [{ingredient: simvastatin, dose: 40, unit: mg, per_day: 1, days: 28}, {ingredient: ibuprofen, dose: 300, unit: mg, per_day: 2, days: 7},
+  {ingredient: clarithromycin, dose: 500, unit: mg, per_day: 2, days: 7}, {ingredient: valsartan, dose: 80, unit: mg, per_day: 1, days: 28},
+  {ingredient: allopurinol, dose: 100, unit: mg, per_day: 1, days: 28}]}`
+
+// Run measures and prints the table.
+func (c *PrescribeCmd) Run(context.Context) error {
+	kb, err := formulary.Default()
+	if err != nil {
+		return err
+	}
+	tenfold, rows, err := grown(kb)
+	if err != nil {
+		return err
+	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // one core, its garbage collection with it
+	fmt.Printf("%s\n5 new lines, 8 active medicines, %d checks, one core\n\n", machine(), c.Checks)
+	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	defer table.Flush()
+	fmt.Fprintln(table, "measured\tresult\tgoal\t")
+	verdict := func(what, result, goal string, met bool) {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", what, result, goal, map[bool]string{true: "met", false: "MISSED"}[met])
+	}
+	_, cases, err := check.ReadCases(kb, strings.NewReader(chronic))
+	if err != nil {
+		return err
+	}
+	c.run(kb, cases[0]) // warm
+	rate, p99, alerts := c.run(kb, cases[0])
+	verdict(fmt.Sprintf("checks a second, with %d findings explained", alerts), fmt.Sprintf("%.0f/s", rate), ">= 20000/s", rate >= 20000)
+	verdict("… p99", fmt.Sprintf("%.3f ms", float64(p99)/float64(time.Millisecond)), "< 1 ms", p99 < time.Millisecond)
+	slower, _, _ := c.run(tenfold, cases[0])
+	verdict(fmt.Sprintf("… with %d rows of interactions, ten times as many", rows), fmt.Sprintf("%.2f x slower", rate/slower), "<= 2 x", rate/slower <= 2)
+	return nil
+}
+
+func (c *PrescribeCmd) run(kb *formulary.Knowledge, one check.Case) (rate float64, p99 time.Duration, alerts int) {
+	spent := make([]time.Duration, c.Checks)
+	begin := time.Now()
+	for i := range spent {
+		at := time.Now()
+		alerts = len(check.Run(kb, one).Alerts)
+		spent[i] = time.Since(at)
+	}
+	rate = float64(c.Checks) / time.Since(begin).Seconds()
+	return rate, percentile(spent, 0.99), alerts
+}
+
+// grown is the knowledge with ten times its rows of interactions, among pairs of ingredients that had none.
+func grown(kb *formulary.Knowledge) (*formulary.Knowledge, int, error) {
+	tables, err := formulary.Shipped()
+	if err != nil {
+		return nil, 0, err
+	}
+	header, rest, _ := strings.Cut(string(tables["interactions"]), "\n")
+	have := strings.Count(rest, "\n")
+	columns := strings.Split(header, ",")
+	var names []string
+	for id := range kb.Ingredients {
+		names = append(names, id)
+	}
+	slices.Sort(names)
+	first, _, _ := strings.Cut(rest, "\n")
+	values := strings.Split(first, ",")
+	mechanism := values[slices.Index(columns, "mechanism")]
+	effect, management := values[slices.Index(columns, "effect")], values[slices.Index(columns, "management")]
+	more, rows := header+"\n", have
+	for i := range names {
+		for k := i + 1; k < len(names) && rows < 10*have; k++ {
+			if len(kb.Interactions(names[i], names[k])) > 0 {
+				continue
+			}
+			rows++
+			row := map[string]string{"id": fmt.Sprint("bench", rows), "a_type": "ingredient", "a": names[i], "b_type": "ingredient", "b": names[k],
+				"severity": "moderate", "tier": "passive", "mechanism": mechanism, "effect": effect, "management": management, "src": "BENCH"}
+			cells := make([]string, len(columns))
+			for n, column := range columns {
+				cells[n] = row[column]
+			}
+			more += strings.Join(cells, ",") + "\n"
+		}
+	}
+	over, err := tables.Lay(fstest.MapFS{"interactions.csv": &fstest.MapFile{Data: []byte(more)}})
+	if err != nil {
+		return nil, 0, err
+	}
+	large, err := over.Read()
+	return large, rows, err
+}

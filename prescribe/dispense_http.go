@@ -1,0 +1,175 @@
+package prescribe
+
+import (
+	"context"
+
+	"yuanzhen/internal/httpapi"
+	"yuanzhen/internal/ids"
+)
+
+func (s *Service) dispenseRoutes(api *httpapi.API) {
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/prescriptions/{id}/ask-second", Action: "prescription.write",
+		Summary: "Put a draft with clinical hard stops before a second person"},
+		func(ctx context.Context, in *prescriptionIn) (*prescriptionOut, error) {
+			return answer(s.AskSecond(ctx, in.ID))
+		})
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/seconds", Action: "prescription.second",
+		Summary: "Drafts that ask for a second person"},
+		func(ctx context.Context, _ *struct{}) (*listOut, error) {
+			list, err := s.Seconds(ctx)
+			return &listOut{list}, err
+		})
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/prescriptions/{id}/second", Action: "prescription.second",
+		Summary: "Agree or disagree as the second person, with a reason, signed"},
+		func(ctx context.Context, in *secondIn) (*prescriptionOut, error) {
+			return answer(s.GiveSecond(ctx, in.ID, in.Body))
+		})
+
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/prescriptions/{id}/proof", Action: "prescription.read",
+		Summary: "Hold every stored field against what was signed"},
+		func(ctx context.Context, in *prescriptionIn) (*proofOut, error) {
+			p, err := s.Prescription(ctx, in.ID)
+			if err != nil {
+				return nil, err
+			}
+			proof, err := s.Prove(ctx, p)
+			return &proofOut{proof}, err
+		})
+
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/prescriptions/{id}/confirm-plan", Action: "prescription.collect",
+		Summary: "The patient confirms a plan above 28 days"},
+		func(ctx context.Context, in *prescriptionIn) (*prescriptionOut, error) {
+			return answer(s.ConfirmPlan(ctx, in.ID))
+		})
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/prescriptions/{id}/check-in", Action: "prescription.collect",
+		Summary: "The patient's answers before a later part; a red one pauses the plan"},
+		func(ctx context.Context, in *checkInIn) (*prescriptionOut, error) {
+			return answer(s.CheckInPart(ctx, in.ID, in.Body))
+		})
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/prescriptions/{id}/go-on", Action: "prescription.write",
+		Summary: "The prescriber lets a paused plan go on"},
+		func(ctx context.Context, in *prescriptionIn) (*prescriptionOut, error) {
+			return answer(s.GoOn(ctx, in.ID))
+		})
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/prescriptions/{id}/code", Action: "prescription.collect",
+		Summary: "A claim code for one part, shown once; the one before ends"},
+		func(ctx context.Context, in *codeIn) (*codeOut, error) {
+			code, err := s.NewCode(ctx, in.ID, in.Body.Part)
+			return &codeOut{code}, err
+		})
+
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/claims", Action: "prescription.claim",
+		Summary: "Claim a part by its code: one pharmacy wins, the next is told who"},
+		func(ctx context.Context, in *claimIn) (*claimOut, error) {
+			c, err := s.ClaimPart(ctx, in.Body)
+			return &claimOut{c}, err
+		})
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/claims", Action: "prescription.claim", Summary: "What this pharmacy holds now"},
+		func(ctx context.Context, _ *struct{}) (*claimsOut, error) {
+			list, err := s.Claims(ctx)
+			return &claimsOut{list}, err
+		})
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/claims/{part_id}/dispense", Action: "prescription.claim",
+		Summary: "Hand over lines, with lot and trace codes"},
+		func(ctx context.Context, in *dispenseIn) (*claimOut, error) {
+			c, err := s.Dispense(ctx, in.PartID, in.Body)
+			return &claimOut{c}, err
+		})
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/claims/{part_id}/release", Action: "prescription.claim", Status: 204,
+		Summary: "Give a part back: the same code works elsewhere"},
+		func(ctx context.Context, in *partIn) (*struct{}, error) { return nil, s.Release(ctx, in.PartID) })
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/recalls", Action: "prescription.recall", Summary: "Call a lot back"},
+		func(ctx context.Context, in *recallIn) (*recallOut, error) {
+			packs, err := s.Recall(ctx, Recalled(in.Body))
+			out := &recallOut{}
+			out.Body.Packs = packs
+			return out, err
+		})
+
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/pharmacies", Action: "prescription.verify",
+		Summary: "Approved pharmacies, by name: the patient chooses freely"},
+		func(ctx context.Context, _ *struct{}) (*openOut, error) {
+			list, err := s.OpenPharmacies(ctx)
+			return &openOut{list}, err
+		})
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/pharmacies/registry", Action: "pharmacy.read", Summary: "The whole registry"},
+		func(ctx context.Context, _ *struct{}) (*registryOut, error) {
+			list, err := s.Pharmacies(ctx)
+			return &registryOut{list}, err
+		})
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/pharmacies", Action: "pharmacy.apply", Status: 201, Summary: "Enter a pharmacy; two others approve it"},
+		func(ctx context.Context, in *applyIn) (*pharmacyOut, error) {
+			ph, err := s.Apply(ctx, in.Body)
+			return &pharmacyOut{ph}, err
+		})
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/pharmacies/{id}/approve", Action: "pharmacy.approve", Summary: "One of two approvals"},
+		func(ctx context.Context, in *pharmacyIn) (*pharmacyOut, error) {
+			ph, err := s.ApprovePharmacy(ctx, in.ID)
+			return &pharmacyOut{ph}, err
+		})
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/pharmacies/{id}/close", Action: "pharmacy.close", Summary: "Refuse an application, or suspend at once"},
+		func(ctx context.Context, in *closeIn) (*pharmacyOut, error) {
+			ph, err := s.ClosePharmacy(ctx, in.ID, in.Body.Note)
+			return &pharmacyOut{ph}, err
+		})
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/prescriptions/quality", Action: "prescription.quality",
+		Summary: "Quality figures of the last 30 days, and prescriptions that were written in seconds"},
+		func(ctx context.Context, _ *struct{}) (*qualityOut, error) {
+			q, err := s.Quality(ctx)
+			return &qualityOut{q}, err
+		})
+}
+
+type (
+	secondIn struct {
+		ID   ids.Prescription `path:"id"`
+		Body Seconding
+	}
+	checkInIn struct {
+		ID   ids.Prescription `path:"id"`
+		Body CheckIn
+	}
+	codeIn struct {
+		ID   ids.Prescription `path:"id"`
+		Body struct {
+			Part int `json:"part" minimum:"1" maximum:"3"`
+		}
+	}
+	codeOut    struct{ Body Code }
+	claimIn    struct{ Body Claiming }
+	claimOut   struct{ Body Claim }
+	claimsOut  struct{ Body []Claim }
+	dispenseIn struct {
+		PartID ids.Part `path:"part_id"`
+		Body   Dispensing
+	}
+	partIn struct {
+		PartID ids.Part `path:"part_id"`
+	}
+	recallIn struct {
+		Body struct {
+			Lot    string `json:"lot" minLength:"1" maxLength:"60"`
+			Reason string `json:"reason" minLength:"1" maxLength:"300"`
+		}
+	}
+	recallOut struct {
+		Body struct {
+			Packs int `json:"packs" doc:"packs of the lot that were handed out"`
+		}
+	}
+	openOut     struct{ Body []PublicPharmacy }
+	registryOut struct{ Body []Pharmacy }
+	applyIn     struct{ Body Application }
+	pharmacyOut struct{ Body Pharmacy }
+	pharmacyIn  struct {
+		ID ids.Institution `path:"id"`
+	}
+	closeIn struct {
+		ID   ids.Institution `path:"id"`
+		Body struct {
+			Note string `json:"note" minLength:"1" maxLength:"300"`
+		}
+	}
+	qualityOut struct{ Body Quality }
+	proofOut   struct{ Body Proof }
+)

@@ -1,0 +1,255 @@
+package prescribe
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"yuanzhen/internal/fault"
+	"yuanzhen/internal/ids"
+	"yuanzhen/internal/keys"
+	"yuanzhen/internal/pg"
+)
+
+func insertParts(ctx context.Context, tx tx, rx ids.Prescription, parts []Part) error {
+	for _, p := range parts {
+		if _, err := tx.Exec(ctx, `
+			INSERT INTO prescription_part (id, prescription_id, part, not_before, not_after, state) VALUES ($1, $2, $3, $4, $5, 'ready')`,
+			p.ID, rx, p.Part, p.NotBefore, p.NotAfter); err != nil {
+			return err
+		}
+		for _, l := range p.Lines {
+			if _, err := tx.Exec(ctx, `INSERT INTO prescription_part_line (part_id, line, days, remain) VALUES ($1, $2, $3, $3)`, p.ID, l.Line, l.Days); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func insertPlan(ctx context.Context, tx tx, rx ids.Prescription, by ids.Account, at time.Time) error {
+	_, err := tx.Exec(ctx, `INSERT INTO prescription_plan (prescription_id, account_id, confirmed_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, rx, by, at)
+	return err
+}
+
+func putCheckIn(ctx context.Context, tx tx, rx ids.Prescription, c CheckIn, red bool, at time.Time) (bool, error) {
+	tag, err := tx.Exec(ctx, `
+		UPDATE prescription_part SET checked_in_at = $3, answers = $4
+		WHERE prescription_id = $1 AND part = $2 AND state = 'ready' AND checked_in_at IS NULL AND paused_at IS NULL AND not_before <= $5::date AND $3 < not_after`,
+		rx, c.Part, at, c, dayOf(at))
+	if err != nil || tag.RowsAffected() == 0 {
+		return false, err
+	}
+	if red {
+		_, err = tx.Exec(ctx, `UPDATE prescription_part SET paused_at = $3, token_hash = NULL WHERE prescription_id = $1 AND part >= $2 AND state = 'ready'`, rx, c.Part, at)
+	}
+	return true, err
+}
+
+func unpause(ctx context.Context, tx tx, rx ids.Prescription) (bool, error) {
+	tag, err := tx.Exec(ctx, `UPDATE prescription_part SET paused_at = NULL, checked_in_at = NULL WHERE prescription_id = $1 AND paused_at IS NOT NULL`, rx)
+	return tag.RowsAffected() > 0, err
+}
+
+func putToken(ctx context.Context, tx tx, part ids.Part, hash []byte, at time.Time) (bool, error) {
+	tag, err := tx.Exec(ctx, `
+		UPDATE prescription_part SET token_hash = $2, state = 'ready' WHERE id = $1 AND (state = 'ready' OR state = 'claimed' AND lease_until < $3)`, part, hash, at)
+	return tag.RowsAffected() == 1, err
+}
+
+// claimPart is the one statement that gives a part away; a row means it was won.
+func claimPart(ctx context.Context, tx tx, hash []byte, place ids.Institution, channel string, at, until time.Time) (part ids.Part, won bool, err error) {
+	err = tx.QueryRow(ctx, `
+		UPDATE prescription_part p SET state = 'claimed', claimed_by = $2, channel = $3, claimed_at = $4, lease_until = $5
+		FROM prescription rx
+		WHERE p.token_hash = $1 AND (p.state = 'ready' OR p.state = 'claimed' AND p.lease_until < $4)
+		  AND p.not_before <= $6::date AND $4 <= p.not_after AND p.paused_at IS NULL
+		  AND rx.id = p.prescription_id AND rx.state = 'approved'
+		RETURNING p.id`, hash, place, channel, at, until, dayOf(at)).Scan(&part)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return part, false, nil
+	}
+	return part, err == nil, err
+}
+
+// held is a part at a pharmacy.
+type held struct {
+	ID         ids.Part
+	State      string
+	ClaimedBy  ids.Institution
+	Pharmacy   string
+	ClaimedAt  *time.Time
+	LeaseUntil *time.Time
+}
+
+func selectByToken(ctx context.Context, tx tx, hash []byte) (held, error) {
+	list, err := collect[held](ctx, tx, `
+		SELECT p.id, p.state, p.claimed_by, coalesce(i.name, '') AS pharmacy, p.claimed_at, p.lease_until
+		FROM prescription_part p LEFT JOIN institution i ON i.id = p.claimed_by WHERE p.token_hash = $1`, hash)
+	if err != nil || len(list) == 0 {
+		return held{}, err
+	}
+	return list[0], nil
+}
+
+func selectHeld(ctx context.Context, tx tx, places []ids.Institution, at time.Time) ([]held, error) {
+	return collect[held](ctx, tx, `
+		SELECT p.id, p.state, p.claimed_by, i.name AS pharmacy, p.claimed_at, p.lease_until
+		FROM prescription_part p JOIN institution i ON i.id = p.claimed_by
+		WHERE p.claimed_by = ANY ($1::uuid[]) AND p.state = 'claimed' AND p.lease_until >= $2 ORDER BY p.claimed_at LIMIT 100`, texts(places), at)
+}
+
+func texts(places []ids.Institution) []string {
+	all := make([]string, len(places))
+	for i, p := range places {
+		all[i] = p.String()
+	}
+	return all
+}
+
+// selectCounter is the approved pharmacy among places, and how many codes it got wrong in the last hour.
+func selectCounter(ctx context.Context, tx tx, places []ids.Institution, channel string, at time.Time) (place ids.Institution, wrong int, err error) {
+	err = tx.QueryRow(ctx, `
+		SELECT ph.institution_id, (SELECT count(*) FROM dispense_event e WHERE e.institution_id = ph.institution_id AND e.deed = 'wrong_code' AND e.at > $4)
+		FROM pharmacy ph
+		WHERE ph.institution_id = ANY ($1::uuid[]) AND ph.state = 'approved' AND ph.licence_until >= $3::date AND $2 = ANY (ph.channels)
+		ORDER BY ph.institution_id LIMIT 1`, texts(places), channel, dayOf(at), at.Add(-time.Hour)).Scan(&place, &wrong)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return place, 0, nil
+	}
+	return place, wrong, err
+}
+
+func prescriptionOfPart(ctx context.Context, tx tx, part ids.Part, place ids.Institution) (rx ids.Prescription, err error) {
+	err = tx.QueryRow(ctx, `SELECT prescription_id FROM prescription_part WHERE id = $1 AND claimed_by = $2`, part, place).Scan(&rx)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = fault.Missing()
+	}
+	return rx, err
+}
+
+// holding locks a part that one of these places holds in an unlapsed claim, as an approved pharmacy of today.
+func holding(ctx context.Context, tx tx, part ids.Part, places []ids.Institution, at time.Time) (place ids.Institution, err error) {
+	err = tx.QueryRow(ctx, `
+		SELECT p.claimed_by FROM prescription_part p JOIN pharmacy ph ON ph.institution_id = p.claimed_by
+		WHERE p.id = $1 AND p.state = 'claimed' AND p.lease_until >= $3 AND p.claimed_by = ANY ($2::uuid[])
+		  AND ph.state = 'approved' AND ph.licence_until >= $4::date FOR UPDATE OF p`, part, texts(places), at, dayOf(at)).Scan(&place)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = fault.New(fault.NotFound, "claim_lapsed", "本店没有持有这张处方，或占用已过时。", "This pharmacy does not hold the prescription, or its hold has lapsed.").
+			WithRemedy("请重新扫取药码。", "Scan the code again.")
+	}
+	return place, err
+}
+
+func insertEvent(ctx context.Context, tx tx, part ids.Part, place ids.Institution, by ids.Account, e event) error {
+	if e.ID == uuid.Nil {
+		e.ID = uuid.New()
+	}
+	if e.Lines == nil {
+		e.Lines = []HandOut{}
+	}
+	_, err := tx.Exec(ctx, `
+		INSERT INTO dispense_event (id, part_id, institution_id, account_id, deed, lines, counselled, at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		e.ID, part, place, by, e.Deed, e.Lines, e.Counselled, e.At)
+	return err
+}
+
+// handOut takes days off a line and writes down the packs. More than remains is refused by the table's CHECK.
+func handOut(ctx context.Context, tx tx, part ids.Part, event uuid.UUID, h HandOut) error {
+	tag, err := tx.Exec(ctx, `UPDATE prescription_part_line SET remain = remain - $3 WHERE part_id = $1 AND line = $2`, part, h.Line, h.Days)
+	if err != nil {
+		return err
+	}
+	if tag.RowsAffected() == 0 {
+		return fault.New(fault.Invalid, "no_such_line", "处方里没有这一行。", "The prescription has no such line.").WithRemedy("请按处方发药。", "Follow the prescription.")
+	}
+	for _, code := range h.Trace {
+		if _, err := tx.Exec(ctx, `INSERT INTO trace_code (code, event_id, line, lot) VALUES ($1, $2, $3, $4)`, code, event, h.Line, h.Lot); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finishPart: nothing left is dispensed; a remainder goes back to the patient, and the used code is dead.
+func finishPart(ctx context.Context, tx tx, part ids.Part) error {
+	_, err := tx.Exec(ctx, `
+		UPDATE prescription_part p SET
+			state = CASE WHEN rest.days = 0 THEN 'dispensed' ELSE 'ready' END,
+			token_hash = CASE WHEN rest.days = 0 THEN token_hash END,
+			lease_until = CASE WHEN rest.days = 0 THEN lease_until ELSE claimed_at END
+		FROM (SELECT sum(remain) AS days FROM prescription_part_line WHERE part_id = $1) rest WHERE p.id = $1`, part)
+	return err
+}
+
+func releasePart(ctx context.Context, tx tx, part ids.Part) error {
+	_, err := tx.Exec(ctx, `UPDATE prescription_part SET state = 'ready', claimed_by = NULL, channel = NULL, claimed_at = NULL, lease_until = NULL WHERE id = $1`, part)
+	return err
+}
+
+// voidParts ends the parts of a prescription of which nothing is at a pharmacy and nothing was handed out.
+func voidParts(ctx context.Context, tx tx, rx ids.Prescription, at time.Time) (untouched bool, err error) {
+	if _, err := tx.Exec(ctx, `SELECT FROM prescription_part WHERE prescription_id = $1 FOR UPDATE`, rx); err != nil { // a claim waits, and then finds it void
+		return false, err
+	}
+	err = tx.QueryRow(ctx, `
+		SELECT NOT EXISTS (SELECT FROM prescription_part p WHERE p.prescription_id = $1
+			AND (p.state = 'dispensed' OR p.state = 'claimed' AND p.lease_until >= $2
+			     OR EXISTS (SELECT FROM prescription_part_line l WHERE l.part_id = p.id AND l.remain < l.days)))`, rx, at).Scan(&untouched)
+	if err != nil || !untouched {
+		return false, err
+	}
+	_, err = tx.Exec(ctx, `UPDATE prescription_part SET state = 'void', token_hash = NULL WHERE prescription_id = $1`, rx)
+	return true, err
+}
+
+func insertRecall(ctx context.Context, tx tx, r Recalled, by ids.Account, at time.Time) (packs int, err error) {
+	if _, err := tx.Exec(ctx, `INSERT INTO recall (id, lot, reason, account_id, at) VALUES ($1, $2, $3, $4, $5)`, uuid.New(), r.Lot, r.Reason, by, at); err != nil {
+		return 0, err
+	}
+	err = tx.QueryRow(ctx, `SELECT count(*) FROM trace_code WHERE lot = $1`, r.Lot).Scan(&packs)
+	return packs, err
+}
+
+func insertSecond(ctx context.Context, tx tx, p Prescription, alert string, at time.Time) error {
+	_, err := tx.Exec(ctx, `
+		INSERT INTO prescription_second (prescription_id, prescriber_id, sha256, alert, asked_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
+		p.ID, p.Doctor.ID, p.SHA256, alert, at)
+	return err
+}
+
+func answerSecond(ctx context.Context, tx tx, p Prescription, second ids.Practitioner, act Seconding, document []byte, sig keys.Signature) (bool, error) {
+	tag, err := tx.Exec(ctx, `
+		UPDATE prescription_second SET second_id = $3, agrees = $4, reason = $5, canonical = $6, signature = $7, key_id = $8, answered_at = $9
+		WHERE prescription_id = $1 AND sha256 = $2 AND answered_at IS NULL`, p.ID, act.SHA256, second, act.Agrees, act.Reason, document, sig.Sig, sig.KeyID, sig.At)
+	return tag.RowsAffected() > 0, err
+}
+
+// mark is another signature on a prescription: the pharmacist's, a second person's. Stored holds the columns that the
+// signed bytes repeat.
+type mark struct {
+	What      string
+	KeyID     string
+	By        ids.Practitioner
+	Canonical []byte
+	Signature []byte
+	At        time.Time
+	Stored    []byte
+}
+
+func selectMarks(ctx context.Context, db pg.DB, rx ids.Prescription) ([]mark, error) {
+	rows, err := db.Query(ctx, `
+		SELECT 'review' AS what, key_id::text AS key_id, pharmacist_id AS by, canonical, signature, at,
+		       jsonb_build_object('legality', legality, 'form', form, 'suitability', suitability, 'result', result, 'reason_code', reason_code, 'note', note) AS stored
+		FROM prescription_review WHERE prescription_id = $1
+		UNION ALL
+		SELECT 'second', key_id::text, second_id, canonical, signature, answered_at, jsonb_build_object('agrees', agrees, 'reason', reason, 'sha256', sha256)
+		FROM prescription_second WHERE prescription_id = $1 AND answered_at IS NOT NULL`, rx)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByName[mark])
+}

@@ -1,0 +1,275 @@
+// Administrators keep the registry of pharmacies, call lots back, and look at how prescribing goes.
+import { useState } from 'preact/hooks'
+import { get, post } from '../api/client'
+import { useDeed, useResource } from '../api/resource'
+import { session } from '../api/session'
+import type { Pharmacy, RxQuality } from '../api/types'
+import { moment } from '../i18n/format'
+import { Button, Field, Loading, Notice, ProblemNote, Tick, useTitle } from '../ui/parts'
+import { w as desk } from './desk_words'
+import { w } from './pharmacy_words'
+
+const tone = { applied: 'info', approved: 'ok', refused: 'plain', suspended: 'danger', expired: 'warn' } as const
+
+export function Registry() {
+  const list = useResource('registry', (signal) => get<Pharmacy[]>('/pharmacies/registry', signal))
+  const [adding, setAdding] = useState(false)
+  useTitle(w('reg.title'))
+  const administers =
+    session.value.state === 'in' && session.value.me.roles.some(({ role }) => role === 'administrator')
+  return (
+    <main class="column paper" id="content">
+      <div class="top">
+        <h1>{w('reg.title')}</h1>
+        {administers && (
+          <Button icon="pen" onPress={() => setAdding(!adding)} test="add-pharmacy">
+            {w('reg.new')}
+          </Button>
+        )}
+      </div>
+      <p class="meta">{w('reg.rule')}</p>
+      {adding && (
+        <Applying
+          onDone={() => {
+            setAdding(false)
+            list.refresh()
+          }}
+        />
+      )}
+      {!list.value && (list.problem ? <ProblemNote problem={list.problem} again={list.refresh} /> : <Loading />)}
+      {list.value?.length === 0 && <p>{w('reg.empty')}</p>}
+      {list.value?.map((one) => (
+        <Line key={one.id} pharmacy={one} administers={administers} onDone={list.refresh} />
+      ))}
+      <Recall />
+      <Quality />
+    </main>
+  )
+}
+
+function Line({ pharmacy, administers, onDone }: { pharmacy: Pharmacy; administers: boolean; onDone: () => void }) {
+  const [note, setNote] = useState<string>()
+  const deed = useDeed()
+  const act = (path: string, body?: object) =>
+    void deed.run(async () => {
+      await post(`/pharmacies/${pharmacy.id}/${path}`, body)
+      setNote(undefined)
+      onDone()
+    })
+  return (
+    <section class="card stack" data-test="pharmacy" data-state={pharmacy.state}>
+      <div class="top">
+        <b>{pharmacy.name}</b>
+        <span class={`tag ${tone[pharmacy.state]}`}>{w(`reg.state.${pharmacy.state}`)}</span>
+      </div>
+      <span>
+        {pharmacy.address} · {pharmacy.phone} · {pharmacy.pharmacist} ·{' '}
+        {pharmacy.channels.map((one) => w(`channel.${one}`)).join('、')}
+      </span>
+      <span class="meta">
+        {w('reg.until', { no: pharmacy.licence_no, date: pharmacy.licence_until.slice(0, 10) })} ·{' '}
+        {w('reg.who', {
+          a: pharmacy.applied_by,
+          b: pharmacy.first_by ?? w('reg.nobody'),
+          c: pharmacy.second_by ?? w('reg.nobody'),
+        })}
+      </span>
+      {pharmacy.note && <span>{pharmacy.note}</span>}
+      <ProblemNote problem={deed.problem} />
+      <div class="row">
+        {administers && ['applied', 'suspended'].includes(pharmacy.state) && (
+          <Button look="primary" busy={deed.busy} onPress={() => act('approve')} test="approve-pharmacy">
+            {w('reg.approve')}
+          </Button>
+        )}
+        {['applied', 'approved', 'expired'].includes(pharmacy.state) &&
+          (note === undefined ? (
+            <Button onPress={() => setNote('')} test="close-pharmacy">
+              {w('reg.close')}
+            </Button>
+          ) : (
+            <>
+              <div class="grow">
+                <Field label={w('reg.note')} name="note" value={note} onInput={setNote} maxLength={300} />
+              </div>
+              <Button
+                look="danger"
+                busy={deed.busy}
+                disabled={note.trim() === ''}
+                onPress={() => act('close', { note })}
+              >
+                {w('reg.close')}
+              </Button>
+            </>
+          ))}
+      </div>
+    </section>
+  )
+}
+
+const empty = {
+  name: '',
+  code: '',
+  region: '',
+  address: '',
+  phone: '',
+  licence_no: '',
+  business_scope: '',
+  pharmacist: '',
+  licence_until: '',
+}
+type Form = typeof empty
+const labels = [
+  ['name', 'reg.name'],
+  ['code', 'reg.code'],
+  ['region', 'reg.region'],
+  ['address', 'reg.address'],
+  ['phone', 'reg.phone'],
+  ['licence_no', 'reg.licence'],
+  ['business_scope', 'reg.scope'],
+  ['pharmacist', 'reg.pharmacist'],
+  ['licence_until', 'reg.expires'],
+] as const
+
+function Applying({ onDone }: { onDone: () => void }) {
+  const [form, setForm] = useState<Form>(empty)
+  const [online, setOnline] = useState(false)
+  const deed = useDeed()
+  return (
+    <form
+      class="card stack"
+      onSubmit={(event) => {
+        event.preventDefault()
+        void deed.run(async () => {
+          await post<Pharmacy>('/pharmacies', {
+            ...form,
+            channels: online ? ['walk_in', 'online_retail'] : ['walk_in'],
+            documents: [{ name: '药品经营许可证', number: form.licence_no, until: form.licence_until }],
+          })
+          onDone()
+        })
+      }}
+    >
+      <ProblemNote problem={deed.problem} />
+      <div class="two">
+        {labels.map(([name, label]) => (
+          <Field
+            key={name}
+            label={w(label)}
+            name={name}
+            type={name === 'licence_until' ? 'date' : 'text'}
+            value={form[name]}
+            onInput={(value) => setForm({ ...form, [name]: value })}
+          />
+        ))}
+      </div>
+      <Tick label={w('reg.post')} checked={online} onChange={setOnline} />
+      <Button
+        look="primary"
+        type="submit"
+        busy={deed.busy}
+        disabled={Object.values(form).some((value) => value.trim() === '')}
+        test="apply"
+      >
+        {w('reg.send')}
+      </Button>
+    </form>
+  )
+}
+
+function Recall() {
+  const [lot, setLot] = useState('')
+  const [reason, setReason] = useState('')
+  const [packs, setPacks] = useState<number>()
+  const deed = useDeed()
+  return (
+    <section class="stack">
+      <h2>{w('recall.title')}</h2>
+      <p class="meta">{w('recall.say')}</p>
+      <ProblemNote problem={deed.problem} />
+      {packs !== undefined && <Notice tone="ok" live title={w('recall.done', { n: packs })} />}
+      <div class="two">
+        <Field label={w('counter.lot')} name="recall_lot" value={lot} onInput={setLot} />
+        <Field label={w('reg.note')} name="recall_reason" value={reason} onInput={setReason} maxLength={300} />
+      </div>
+      <div class="row">
+        <Button
+          look="danger"
+          busy={deed.busy}
+          disabled={lot.trim() === '' || reason.trim() === ''}
+          onPress={() =>
+            void deed.run(async () => {
+              const answer = await post<{ packs: number }>('/recalls', { lot: lot.trim(), reason })
+              setPacks(answer.packs)
+              setLot('')
+              setReason('')
+            })
+          }
+          test="recall"
+        >
+          {w('recall.go')}
+        </Button>
+      </div>
+    </section>
+  )
+}
+
+const minutes = (seconds: number) => Math.max(1, Math.round(seconds / 60))
+
+function Quality() {
+  const quality = useResource('rx quality', (signal) => get<RxQuality>('/prescriptions/quality', signal))
+  const q = quality.value
+  return (
+    <section class="stack" data-test="quality">
+      <h2>{w('q.title')}</h2>
+      {!q && (quality.problem ? <ProblemNote problem={quality.problem} again={quality.refresh} /> : <Loading />)}
+      {q && (
+        <>
+          <dl class="facts">
+            <dt>{w('q.count')}</dt>
+            <dd>{q.prescriptions}</dd>
+            <dt>{w('q.interrupt')}</dt>
+            <dd>{q.interrupting.toFixed(2)}</dd>
+            <dt>{w('q.over')}</dt>
+            <dd>{q.overridden}</dd>
+            <dt>{w('q.second')}</dt>
+            <dd>{q.seconded}</dd>
+          </dl>
+          {q.reviewed > 0 && <p>{w('q.review', { m: minutes(q.review_median_s), p: minutes(q.review_p95_s) })}</p>}
+          {q.reasons.length > 0 && (
+            <p>
+              {w('q.reasons')}: {q.reasons.map((one) => `${desk(`over.${one.code}`)} ${one.n}`).join('、')}
+            </p>
+          )}
+          {q.returns.length > 0 && (
+            <p>
+              {w('q.returns')}: {q.returns.map((one) => `${desk(`why.${one.code}`)} ${one.n}`).join('、')}
+            </p>
+          )}
+          <h3>{w('q.watch')}</h3>
+          {q.suspicious.length === 0 && <p class="meta">{w('q.watch.none')}</p>}
+          <ul class="stack">
+            {q.suspicious.map((one) => (
+              <li key={one.no} class="tight">
+                <b>
+                  {one.doctor} · <span class="mono">{one.no}</span>
+                </b>
+                <span>
+                  {[
+                    one.instant && w('q.instant', { n: one.seconds }),
+                    one.same && w('q.same'),
+                    one.copied && w('q.copied'),
+                    one.unproven && w('q.unproven'),
+                  ]
+                    .filter(Boolean)
+                    .join('、')}
+                </span>
+                <span class="meta">{moment(one.signed_at)}</span>
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
+    </section>
+  )
+}
