@@ -306,6 +306,7 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
         )}
       </main>
       <aside class="column" aria-label={w('chart.title')}>
+        <h2 class="visually-hidden">{w('chart.title')}</h2>
         {chart.value ? (
           <ChartPanel chart={chart.value} />
         ) : chart.problem ? (
