@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises'
 import { describe } from 'node:test'
 import { desk, phone, type Someone } from './browser'
 import { ask, bookSlot, checkIn, proven, toTimes } from './errands'
+import { until } from './house'
 import { Journey, t } from './journey'
 import { overflow, violations } from './judge'
 import { enterByPhone, enterWorkspace } from './people'
@@ -134,7 +135,10 @@ describe('the line and the roster', { concurrency: 1 }, () => {
     const stolen = await bookSlot(journey.house, journey.person('李强'), persons.李强 ?? '', third.id)
     await page.click(t('book'))
     await page.locator(t('later-taken')).waitFor()
-    assert.equal(await page.locator(`${t('again')}:checked`).count(), 1, 'the lost one is off, the other kept')
+    await until(
+      'the lost one is off, the other kept',
+      async () => (await page.locator(`${t('again')}:checked`).count()) === 1,
+    )
     await journey.shot(wang, '05-series-lost', true)
     const none = await ask<Visit[]>(journey.house, journey.person('王秀英'), 'GET', '/visits')
     assert.equal(none.length, 0, 'nothing of the series was booked')
