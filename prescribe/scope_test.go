@@ -14,11 +14,10 @@ func TestDrugsAsAPolicyIsAskedAboutThem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Service{Knowledge: kb}
 	name := fault.Text{ZH: "药", EN: "drug"}
 	asked := func(i Item) []string {
 		i.Name = name
-		list := s.drugs(Order{Items: []Item{i}})
+		list := drugs(kb, Order{Items: []Item{i}})
 		if len(list) != 1 || list[0].Name != name {
 			t.Fatalf("%+v", list)
 		}

@@ -44,7 +44,11 @@ func (s *Service) Sign(ctx context.Context, id ids.Prescription, act Signing) (P
 		if err != nil {
 			return err
 		}
-		if _, err := s.Visits.JudgeForSigning(ctx, tx, p.VisitID, s.drugs(p.Order)); err != nil {
+		kb, err := s.knowledge()
+		if err != nil {
+			return err
+		}
+		if _, err := s.Visits.JudgeForSigning(ctx, tx, p.VisitID, drugs(kb, p.Order)); err != nil {
 			return err
 		}
 		now, err := s.compose(ctx, tx, facts, content{ID: p.ID, No: p.No, Version: p.Version, Supersedes: p.Supersedes,
