@@ -1,7 +1,6 @@
 package consult
 
 import (
-	"cmp"
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
@@ -253,7 +252,8 @@ type Drug struct {
 
 // JudgeForSigning asks whether a prescription of these drugs may be signed in the visit now (RXE-01, EXC-06): the visit is
 // running, the check passes with the facts of this moment, and the policy that gives leave covers each drug. A decision that
-// passes is kept in tx, with what it allows; a refusal is fault.Refused and is kept beside tx, because the caller will roll tx back.
+// passes is kept in tx, with what it allows; the error of one that does not is a Refusal, which the caller keeps after it has rolled tx
+// back.
 func (s *Service) JudgeForSigning(ctx context.Context, tx tx, visit ids.Visit, drugs []Drug) (Decision, error) {
 	v, err := s.find(ctx, tx, visit)
 	if err != nil {
@@ -269,14 +269,24 @@ func (s *Service) JudgeForSigning(ctx context.Context, tx tx, visit ids.Visit, d
 	if d.Verdict.Passes() {
 		if refused := outsideScope(d.answer.Policy(), drugs); refused != nil {
 			beside := audit.Entry{Action: "decision.rx_scope", Object: "visit/" + visit.String(), Person: v.Person.ID, Place: v.Institution.ID, Reason: refused.Code}
-			return d, cmp.Or(s.keepRefusal(ctx, v, d, beside), error(refused))
+			return d, &Refusal{refused, func(ctx context.Context) error { return s.keepRefusal(ctx, v, d, beside) }}
 		}
 	}
 	if d.Verdict.Passes() && v.Kind != eligibility.HealthConsult {
 		return d, s.keep(ctx, tx, &d, v.Person.ID, v.ID, v.Institution.ID)
 	}
-	return d, cmp.Or(s.keepRefusal(ctx, v, d), notEligible(d))
+	return d, &Refusal{notEligible(d), func(ctx context.Context) error { return s.keepRefusal(ctx, v, d) }}
 }
+
+// Refusal is a judgement against a deed whose transaction is the caller's. What was decided outlasts the deed: Keep stores it
+// when the transaction has ended, for a second one beside it could wait for a connection that the first one holds.
+type Refusal struct {
+	error
+	Keep func(context.Context) error
+}
+
+// Unwrap gives what the person is told.
+func (r *Refusal) Unwrap() error { return r.error }
 
 // outsideScope says which drug the policy does not let a doctor prescribe, nil if it lets all. What can't be told is not let.
 func outsideScope(p *eligibility.Policy, drugs []Drug) *fault.Error {

@@ -552,10 +552,10 @@ func TestPrescribingUnderAPolicy(t *testing.T) {
 	}
 	sign := func(drugs ...consult.Drug) error {
 		ctx := o.as(o.doctor, "prescription.sign")
-		return o.DB.InTx(ctx, func(tx pgx.Tx) error {
+		return kept(ctx, o.DB.InTx(ctx, func(tx pgx.Tx) error {
 			_, err := o.JudgeForSigning(ctx, tx, v.ID, drugs)
 			return err
-		})
+		}))
 	}
 	drug := func(zh, en string, atc ...string) consult.Drug {
 		return consult.Drug{Name: fault.Text{ZH: zh, EN: en}, Ingredients: atc}

@@ -2,11 +2,14 @@ package prescribe
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
 
+	"yuanzhen/consult"
 	"yuanzhen/internal/fault"
 	"yuanzhen/internal/ids"
 	"yuanzhen/internal/rule"
@@ -75,6 +78,9 @@ func (s *Service) Sign(ctx context.Context, id ids.Prescription, act Signing) (P
 		}
 		return s.record(ctx, tx, id, p.Person.ID, p.Institution.ID)
 	})
+	if refused := (*consult.Refusal)(nil); errors.As(err, &refused) {
+		err = cmp.Or(refused.Keep(ctx), refused.Unwrap())
+	}
 	if err != nil {
 		return Prescription{}, err
 	}

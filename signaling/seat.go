@@ -97,12 +97,12 @@ func (s *seat) handle(m fromClient, now time.Time) *refusal {
 	case "leave":
 		s.room.giveUp(s, "left", now)
 		return nil
-	case "publish", "answer", "candidate", "restart": // what connections are made with
+	case "publish", "answer", "candidate", "restart", "line": // what connections are made with, and for
 		if s.peer == nil {
 			return errNotAdmitted
 		}
 		return s.act(m, now)
-	case "mute", "app", "choose", "quality", "line":
+	case "mute", "app", "choose", "quality":
 		if !s.admitted {
 			return errNotAdmitted
 		}

@@ -156,6 +156,8 @@ export class SignalClient {
   private attempts = 0
   private refusals = 0
   private wasAdmitted = false
+  private asked: number | undefined // when the ping left that is not answered yet
+  private trip: number | undefined // the shortest way there and back so far
   private prepared = false // we wait, and connections can be made
   private readonly local = new Map<Source, LocalTrack>()
   private remote: RemoteTrack[] = []
@@ -175,8 +177,9 @@ export class SignalClient {
   private readonly line = new Line({
     media: () => this.media,
     send: (message) => {
-      if (this.link.at === 'joined' && this.link.admitted) this.send(message)
+      if (this.link.at === 'joined' && (this.link.admitted || this.prepared)) this.send(message)
     },
+    trip: () => this.trip,
     others: () => this.view.seats,
     camera: () => {
       const camera = this.local.get('camera')
@@ -368,6 +371,7 @@ export class SignalClient {
   }
 
   private drop(): void {
+    this.asked = undefined
     if (this.link.at === 'joining' || this.link.at === 'joined') {
       const { socket } = this.link
       socket.onopen = socket.onmessage = socket.onclose = null
@@ -384,8 +388,14 @@ export class SignalClient {
         break
       case 'prepare':
         this.prepared = true
+        this.line.begin() // before anything is sent to us
         this.sendTracks()
         break
+      case 'pong':
+        if (this.asked !== undefined)
+          this.trip = Math.min(this.trip ?? Number.POSITIVE_INFINITY, this.heard - this.asked)
+        this.asked = undefined
+        return
       case 'admitted':
         if (this.link.at === 'joined') this.link = { ...this.link, admitted: true }
         this.view = { ...this.view, seats: message.seats, locked: message.locked }
@@ -577,7 +587,7 @@ export class SignalClient {
         break
       case 'joined':
         if (now - this.heard > dead) this.reconnect()
-        else this.send({ type: 'ping' })
+        else this.ping(now)
         this.heal(now)
         break
       default:
@@ -586,6 +596,11 @@ export class SignalClient {
     await this.measure(now)
     if (this.link.at === 'joined' && this.link.admitted) await this.line.measure(now)
     this.refresh()
+  }
+
+  private ping(now: number): void {
+    this.asked ??= now
+    this.send({ type: 'ping' })
   }
 
   private heal(now: number): void {

@@ -46,6 +46,7 @@ function bench() {
   const applied: (typeof settings)['720p'][] = []
   const repeated: boolean[] = []
   const kept: (number | undefined)[] = []
+  let trip: number | undefined
   let counters: Counters = { ...nothingCounted }
   const parts: LineParts = {
     media: () =>
@@ -62,6 +63,7 @@ function bench() {
     others: () => [{ seat: 'doctor', name: '', role: 'host', tracks: [], ...seat('720p') }],
     camera: () => undefined,
     point: () => true,
+    trip: () => trip,
     changed: () => undefined,
   }
   const line = new Line(parts)
@@ -73,7 +75,10 @@ function bench() {
     }
   }
   let at = 10_000
-  return { line, said, applied, repeated, kept, pass }
+  const far = (ms: number) => {
+    trip = ms
+  }
+  return { line, said, applied, repeated, kept, pass, far }
 }
 
 describe('a line that is measured', () => {
@@ -88,6 +93,15 @@ describe('a line that is measured', () => {
     expect(said.filter(({ type }) => type === 'line')).toHaveLength(2)
     line.listenOnly(true)
     expect(said.at(-1)).toEqual({ type: 'line', line: { pictures: false, limit: 'audio', light: 'good' } })
+  })
+  it('begins without moving pictures where words take long, and takes them when the line has shown itself good', async () => {
+    const { line, said, applied, pass, far } = bench()
+    far(450)
+    line.begin()
+    expect(said).toEqual([{ type: 'line', line: { pictures: false, limit: 'still', light: 'good' } }])
+    expect(applied.at(-1)).toBe(settings.still)
+    await pass(30, (c) => ({ packetsReceived: c.packetsReceived + 100 }))
+    expect(line.view().takes).toBe('360p')
   })
   it('goes down when what comes is lost, and tells the encoders when what goes is', async () => {
     const { line, applied, pass } = bench()

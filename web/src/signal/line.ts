@@ -46,9 +46,17 @@ const worse = (a: Light, b: Light): Light =>
 const rungOf = (word: string): Rung | undefined => rungs.find((rung) => rung === word)
 const moves = (rung: Rung) => rungs.indexOf(rung) >= rungs.indexOf('180p')
 
-/** Where this device begins: not above what it had at the end of the last call, and not at the top. */
-function firstRung(): Rung {
-  return least('360p', rungOf(globalThis.localStorage?.getItem(remembered) ?? '') ?? '360p')
+const longTrip = 300 // ms there and back: such lines seldom carry a picture
+
+/** What a line that looks bad before anything was sent begins with: a picture that is too much takes the sound with it for seconds. */
+function cautious(trip: number | undefined): Rung | undefined {
+  const net = (globalThis.navigator as { connection?: { effectiveType?: string } } | undefined)?.connection
+  return (trip ?? 0) > longTrip || (net?.effectiveType ?? '').includes('2g') ? 'still' : undefined
+}
+
+/** Where this device begins to send: not above what it had at the end of the last call, and not at the top. */
+function firstRung(trip: number | undefined): Rung {
+  return least('360p', cautious(trip) ?? '360p', rungOf(globalThis.localStorage?.getItem(remembered) ?? '') ?? '360p')
 }
 
 /**
@@ -85,6 +93,8 @@ export type LineParts = {
   /** The camera's track while it is on and not muted. */
   camera: () => MediaStreamTrack | undefined
   point: (text: string) => boolean
+  /** The shortest way of a word to the server and back so far, ms. */
+  trip: () => number | undefined
   changed: () => void
 }
 
@@ -106,13 +116,17 @@ export class Line {
   }
 
   view(): LineView {
-    const takes = this.down?.rung ?? '720p'
+    const takes = this.takes()
     return {
       light: worse(this.up?.light ?? 'good', this.down?.light ?? 'good'),
-      sends: sending(this.up?.rung ?? '360p', this.parts.others(), this.layered()).rung,
+      sends: sending(this.up?.rung ?? firstRung(this.parts.trip()), this.parts.others(), this.layered()).rung,
       takes: this.soundOnly ? least('audio', takes) : takes,
       soundOnly: this.soundOnly,
     }
+  }
+
+  private takes(): Rung {
+    return this.down?.rung ?? cautious(this.parts.trip()) ?? '720p'
   }
 
   private layered(): boolean {
@@ -153,11 +167,11 @@ export class Line {
       const before = this.before
       this.before = counters
       const up = upward(counters)
-      this.up = step(this.up ?? start(firstRung(), now), up)
+      this.up = step(this.up ?? start(firstRung(this.parts.trip()), now), up)
       this.redundant = repeating(this.redundant, up)
       if (before) {
         const down = downward(counters, before)
-        this.down = step(this.down ?? start('720p', now), down)
+        this.down = step(this.down ?? start(this.takes(), now), down)
         this.kept = repeating(this.kept, down)
         // The server repeats the one or two packets before: they have to come before they are played.
         const packet = moves(this.view().takes) ? 20 : 60
@@ -189,7 +203,7 @@ export class Line {
       this.parts.send({ type: 'line', line })
       this.parts.changed()
     }
-    const { rung, stills } = sending(this.up?.rung ?? firstRung(), this.parts.others(), this.layered())
+    const { rung, stills } = sending(this.up?.rung ?? firstRung(this.parts.trip()), this.parts.others(), this.layered())
     const applied = `${rung} ${this.redundant !== undefined}`
     if (applied !== this.applied) {
       this.applied = applied
