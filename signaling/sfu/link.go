@@ -118,9 +118,10 @@ func (p *Peer) newLink() (*link, *webrtc.PeerConnection, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("make connection: %w", err)
 	}
+	// What pion calls from here must not ask pion back: it calls under its locks, and waits for these calls while
+	// it closes.
 	dtls := pc.SCTP().Transport()
-	ice := dtls.ICETransport()
-	ice.OnSelectedCandidatePairChange(l.selected)
+	dtls.ICETransport().OnSelectedCandidatePairChange(l.selected)
 	dtls.OnStateChange(func(s webrtc.DTLSTransportState) {
 		if s != webrtc.DTLSTransportStateConnected {
 			return
@@ -129,10 +130,6 @@ func (p *Peer) newLink() (*link, *webrtc.PeerConnection, error) {
 		if err != nil {
 			p.do(func() error { return err })
 			return
-		}
-		pair, err := ice.GetSelectedCandidatePair()
-		if err == nil && pair != nil {
-			l.selected(pair)
 		}
 		l.up(in, out)
 	})

@@ -446,3 +446,27 @@ func FuzzOffer(f *testing.F) {
 		<-p.Done()
 	})
 }
+
+// pion closes a connection under locks that its callbacks need as well: whoever asks pion back from a callback waits
+// for ever, in a moment of some microseconds. The moments are tried one after the other.
+func TestAPeerThatLeavesWhileItsConnectionIsMadeIsGone(t *testing.T) {
+	e := engine(t, Options{})
+	for i := range 60 {
+		s := sit(t, e, Rights{Publish: true})
+		connected := make(chan struct{})
+		s.pub.OnICEConnectionStateChange(func(c webrtc.ICEConnectionState) {
+			if c == webrtc.ICEConnectionStateConnected {
+				close(connected)
+			}
+		})
+		s.publish(Microphone, webrtc.MimeTypeOpus, 48000)
+		<-connected
+		time.Sleep(time.Duration(i) * 500 * time.Microsecond)
+		s.peer.Close()
+		select {
+		case <-s.peer.Done():
+		case <-time.After(10 * time.Second):
+			t.Fatalf("a peer that left %d × 0.5 ms after ICE still closes", i)
+		}
+	}
+}
