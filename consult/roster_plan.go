@@ -274,6 +274,30 @@ func (s *Service) TakeDayOff(ctx context.Context, doctor ids.Practitioner, n New
 	return err
 }
 
+// UndoDayOff takes an exception back: its owner, or the place whose it is. The next publication opens the day.
+func (s *Service) UndoDayOff(ctx context.Context, id ids.Exception, key string) error {
+	var doctor ids.Practitioner
+	var at ids.Institution
+	_, fresh, err := once(ctx, s, key, []any{"undo", id}, func(tx tx) (nothing, error) {
+		var err error
+		if doctor, at, err = deleteDayOff(ctx, tx, id); err != nil {
+			return nothing{}, err
+		}
+		p, err := s.mayPlan(ctx, tx, doctor, at)
+		if err == nil && at.IsZero() && !p.own {
+			err = fault.Missing()
+		}
+		if err != nil {
+			return nothing{}, err
+		}
+		return nothing{}, audit.Write(ctx, tx, audit.Entry{Action: "roster.plan", Object: "practitioner/" + doctor.String(), Place: at, Reason: "day off undone"})
+	})
+	if err == nil && fresh {
+		s.tellRoster(doctor, at)
+	}
+	return err
+}
+
 // Publication asks to turn templates into slots.
 type Publication struct {
 	From   string `json:"from" format:"date"`

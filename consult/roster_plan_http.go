@@ -16,6 +16,8 @@ func (s *Service) planRoutes(api *httpapi.API) {
 		Summary: "End a weekly session from a day on; booked slots stay"}, s.endTemplateIn)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/rosters/{id}/days-off", Action: "roster.plan", Status: 201,
 		Summary: "Take a day out of the weekly sessions"}, s.takeDayOffIn)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/days-off/{id}/undo", Action: "roster.plan", Status: 204,
+		Summary: "Take a day off back; publish again to open the day"}, s.undoDayOffIn)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/rosters/{id}/publish", Action: "roster.plan",
 		Summary: "Open the slots of the weekly sessions; each that is refused says why"}, s.publishIn)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/absences", Action: "roster.absence",
@@ -80,6 +82,15 @@ type dayOffIn struct {
 
 func (s *Service) takeDayOffIn(ctx context.Context, in *dayOffIn) (*struct{}, error) {
 	return nil, s.TakeDayOff(ctx, in.ID, in.Body, in.Key)
+}
+
+type undoDayOffIn struct {
+	Once
+	ID ids.Exception `path:"id"`
+}
+
+func (s *Service) undoDayOffIn(ctx context.Context, in *undoDayOffIn) (*struct{}, error) {
+	return nil, s.UndoDayOff(ctx, in.ID, in.Key)
 }
 
 type publishIn struct {

@@ -121,6 +121,14 @@ func insertDayOff(ctx context.Context, tx tx, doctor ids.Practitioner, n NewDayO
 	return err
 }
 
+func deleteDayOff(ctx context.Context, tx tx, id ids.Exception) (doctor ids.Practitioner, at ids.Institution, err error) {
+	err = tx.QueryRow(ctx, `DELETE FROM roster_exception WHERE id = $1 RETURNING practitioner_id, institution_id`, id).Scan(&doctor, &at)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = fault.Missing()
+	}
+	return doctor, at, err
+}
+
 // calendarOf is the national calendar with the place's own changes.
 func calendarOf(ctx context.Context, tx tx, at ids.Institution) (schedule.Calendar, error) {
 	c := schedule.China()

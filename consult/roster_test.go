@@ -259,6 +259,50 @@ func TestHolidaysAndDaysOff(t *testing.T) {
 	}
 }
 
+func TestADayOffIsTakenBack(t *testing.T) {
+	w := newTown(t)
+	w.now = time.Date(2026, 9, 14, 8, 0, 0, 0, w.now.Location())
+	plan := w.as(w.doctor, "roster.plan")
+	if _, err := w.AddTemplate(plan, w.doctor.Practitioner, w.template(0, 3, "09:00", "10:00", "visit"), uuid.NewString()); err != nil {
+		t.Fatal(err)
+	}
+	publish := func() string {
+		t.Helper()
+		done, err := w.Publish(plan, w.doctor.Practitioner, consult.Publication{From: "2026-09-14", Days: 7}, uuid.NewString())
+		if err != nil || len(done.Sessions) != 1 {
+			t.Fatalf("%+v, %v", done, err)
+		}
+		return done.Sessions[0].Outcome
+	}
+	if err := w.TakeDayOff(plan, w.doctor.Practitioner, consult.NewDayOff{Day: "2026-09-16"}, uuid.NewString()); err != nil {
+		t.Fatal(err)
+	}
+	if got := publish(); got != "off" {
+		t.Fatalf("on a day off: %s", got)
+	}
+	view, err := w.Roster(plan, w.doctor.Practitioner, "2026-09-14", 7)
+	if err != nil || len(view.Exceptions) != 1 {
+		t.Fatalf("%+v, %v", view.Exceptions, err)
+	}
+	off := view.Exceptions[0].ID
+	// the place is not asked: the day is the doctor's at all places
+	if err := w.UndoDayOff(w.as(w.member("administrator", 0), "roster.plan"), off, uuid.NewString()); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("undone by a place: %v", err)
+	}
+	key := uuid.NewString()
+	for range 2 { // the second is the same wish
+		if err := w.UndoDayOff(plan, off, key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := publish(); got != "opened" {
+		t.Errorf("after it was taken back: %s", got)
+	}
+	if err := w.UndoDayOff(plan, off, uuid.NewString()); fault.KindOf(err) != fault.NotFound {
+		t.Errorf("taken back twice: %v", err)
+	}
+}
+
 // Slots at the edges of the day and of the year belong to the day on the wall of the place.
 func TestEdgesOfTheDay(t *testing.T) {
 	w := newTown(t)

@@ -549,9 +549,30 @@ function DayOff({ doctor, list, onDone }: { doctor: string; list: RosterView['ex
         </Button>
       </div>
       {list.length > 0 && (
-        <p class="meta">
-          {w('off.list')}：{list.map((one) => one.day).join('、')}
-        </p>
+        <>
+          <p class="meta">{w('off.list')}</p>
+          <ul>
+            {list.map((one) => (
+              <li key={one.id} class="row">
+                {one.day} {one.institution.name} {one.reason}
+                {(own || one.institution.id) && (
+                  <Button
+                    busy={deed.busy}
+                    onPress={() =>
+                      void deed.run(async () => {
+                        await post<void>(`/days-off/${one.id}/undo`, {}, once([one.id, 'undo']))
+                        onDone()
+                      })
+                    }
+                  >
+                    {w('off.undo')}
+                  </Button>
+                )}
+              </li>
+            ))}
+          </ul>
+          <p class="hint">{w('off.undo.hint')}</p>
+        </>
       )}
     </section>
   )

@@ -70,6 +70,8 @@ export const w = phrases({
   'off.day': { zh: '哪天', en: 'Day' },
   'off.go': { zh: '这天不排', en: 'No sessions that day' },
   'off.list': { zh: '不排的日子', en: 'Days off' },
+  'off.undo': { zh: '撤销', en: 'Undo' },
+  'off.undo.hint': { zh: '撤销后再发布一次，这天就放号。', en: 'After undoing, publish again to open the day.' },
   'pub.title': { zh: '发布放号', en: 'Publish' },
   'pub.lead': {
     zh: '按每周固定和节假日放号。已约的号不动；不能放的会说明是哪条规则。',
