@@ -139,7 +139,7 @@ func (r *room) seatDirect(c control.Claims, id, viewing control.Seat, rights sfu
 	r.empty = time.Time{}
 	r.reopen(c.Seat)
 	r.seats = append(r.seats, s)
-	s.peer = r.hub.engine.NewPeer(string(r.name), rights, directMedia{media{s}, e})
+	s.peer = r.hub.engine.NewPeer(sfu.Seat{Room: string(r.name), Name: s.name, Rights: rights}, directMedia{media{s}, e})
 	r.tell(s)
 	r.hub.event(control.SeatJoined, r, s, now)
 	return s, nil

@@ -146,8 +146,24 @@ func (r *room) startMedia(s *seat) {
 		s.peer.Release()
 		return
 	}
-	s.peer = r.hub.engine.NewPeer(string(r.name), s.rights(), media{s})
+	r.connect(s)
+}
+
+// connect makes the connections of a seat, with m-lines for what the others will publish, and at the others for what it will.
+func (r *room) connect(s *seat) {
+	expect := []sfu.OfferedTrack{}
+	r.each(func(other *seat) {
+		if other != s {
+			expect = append(expect, other.expected(s)...)
+		}
+	})
+	s.peer = r.hub.engine.NewPeer(sfu.Seat{Room: string(r.name), Name: s.name, Rights: s.rights(), Held: !s.admitted, Expect: expect}, media{s})
 	r.subscribe(s)
+	r.each(func(other *seat) {
+		if other != s && other.peer != nil && !other.direct {
+			other.peer.Expect(s.expected(other))
+		}
+	})
 }
 
 // prepare makes the connections of those who wait while somebody is in the room who may let them in: on a bad line that takes
@@ -165,8 +181,7 @@ func (r *room) prepare() {
 			return
 		}
 		if s.peer == nil {
-			s.peer = r.hub.engine.PreparePeer(string(r.name), s.rights(), media{s})
-			r.subscribe(s)
+			r.connect(s)
 			s.send(plainMessage{"prepare"})
 		}
 	}
@@ -287,6 +302,11 @@ func (r *room) detach(s *seat) {
 	}
 	s.tracks = nil
 	r.abandon(s)
+	r.each(func(other *seat) {
+		if other.peer != nil && !other.direct {
+			other.peer.Forget(string(s.id()))
+		}
+	})
 	if s.peer != nil {
 		s.peer.Close()
 	}

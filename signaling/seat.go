@@ -25,6 +25,7 @@ type seat struct {
 
 	claims   control.Claims
 	session  string // proves to be the same page when it comes back; empty when it must begin anew
+	name     string // of its tracks
 	since    time.Time
 	admitted bool
 	conn     *conn     // nil while the socket is lost
@@ -45,7 +46,7 @@ type seat struct {
 
 func newSeat(r *room, c control.Claims, now time.Time) *seat {
 	return &seat{
-		room: r, claims: c, session: rand.Text(), since: now,
+		room: r, claims: c, session: rand.Text(), name: rand.Text(), since: now,
 		muted: map[sfu.Source]bool{}, line: lineView{Pictures: true}, pointers: newBucket(maxPointerRate, now),
 	}
 }
@@ -72,6 +73,19 @@ func (s *seat) view() seatView {
 		v.Tracks = append(v.Tracks, trackView{ID: up.ID, Source: up.Source, Kind: up.Kind(), Muted: s.muted[up.Source]})
 	}
 	return v
+}
+
+// expected are the tracks that the seat will publish, as far as another takes them.
+func (s *seat) expected(by *seat) (list []sfu.OfferedTrack) {
+	if !s.claims.Publish || s.direct {
+		return nil
+	}
+	for _, source := range []sfu.Source{sfu.Microphone, sfu.Camera} {
+		if by.line.Pictures || source.Kind() != "video" {
+			list = append(list, sfu.OfferedTrack{ID: sfu.TrackID(s.name, source), Seat: string(s.id()), Source: source, Kind: source.Kind()})
+		}
+	}
+	return list
 }
 
 // takes says whether the track is sent to the seat.

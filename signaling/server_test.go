@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -183,8 +184,8 @@ func TestTwoSeatsHearAndSeeEachOtherAndAThirdComesLater(t *testing.T) {
 	offers := await(t, ctx, a, "subscribe", func(m signaltest.Message) bool {
 		return len(m.Tracks) > 0 && m.Tracks[len(m.Tracks)-1].Seat == "d"
 	})
-	if n := strings.Count(offers.SDP, "\nm="); n != 4 {
-		t.Fatalf("the ended screen's section is not used again: %d sections", n)
+	if n := strings.Count(offers.SDP, "\nm="); n != 6 {
+		t.Fatalf("the sections of who left are not used again: %d sections", n)
 	}
 }
 
@@ -202,7 +203,14 @@ func TestASenderIsToldWhatNobodyWatches(t *testing.T) {
 	b := h.dial(ctx, host("b"))
 	must(t, b.AwaitPackets(ctx, "a", sfu.Camera, 5))
 	wanted(true)
-	track := await(t, ctx, b, "subscribe", func(m signaltest.Message) bool { return len(m.Tracks) > 0 }).Tracks[0].ID
+	track := sfu.TrackID("", "")
+	await(t, ctx, b, "subscribe", func(m signaltest.Message) bool {
+		i := slices.IndexFunc(m.Tracks, func(t sfu.OfferedTrack) bool { return t.Source == sfu.Camera })
+		if i >= 0 {
+			track = m.Tracks[i].ID
+		}
+		return i >= 0
+	})
 	must(t, b.Send(map[string]any{"type": "choose", "track": "of nobody", "paused": true}))
 	must(t, b.Send(map[string]any{"type": "choose", "track": track, "paused": true}))
 	for {
@@ -284,6 +292,36 @@ func TestAWaitingSeatSendsAndReceivesNothingUntilAdmitted(t *testing.T) {
 		t.Fatalf("admitted %+v", admitted)
 	}
 	must(t, early.AwaitPackets(ctx, "a", sfu.Camera, 10), a.AwaitPackets(ctx, "early", sfu.Microphone, 10))
+}
+
+func TestATrackBeginsWithoutAnotherOffer(t *testing.T) {
+	h, ctx := open(t), soon(t)
+	doctor := h.dial(ctx, host("doctor"))
+	await(t, ctx, doctor, "joined", nil)
+	patient := h.dial(ctx, waiting("patient"))
+	first := await(t, ctx, patient, "subscribe", nil)
+	if len(first.Tracks) != 2 || first.Tracks[0].Seat != "doctor" || first.Tracks[0].Source != sfu.Microphone || first.Tracks[1].Source != sfu.Camera {
+		t.Fatalf("offered ahead: %+v", first.Tracks)
+	}
+	must(t, h.server.Rooms().Admit(ctx, "room", "patient"))
+	await(t, ctx, patient, "admitted", nil)
+	must(t, doctor.Publish(ctx, sfu.Microphone, sfu.Camera))
+	must(t, patient.AwaitPackets(ctx, "doctor", sfu.Microphone, 10), patient.AwaitPackets(ctx, "doctor", sfu.Camera, 10))
+	for _, m := range patient.Messages() {
+		if m.Type == "subscribe" && m.Offer != first.Offer {
+			t.Fatalf("another offer, with %+v", m.Tracks)
+		}
+	}
+	// It ends and begins again, under other numbers.
+	for _, pictures := range []bool{false, true} {
+		must(t, patient.Send(map[string]any{"type": "line", "line": map[string]any{"pictures": pictures, "limit": "720p", "light": "good"}}))
+		await(t, ctx, doctor, "seat", func(m signaltest.Message) bool {
+			v := m.View()
+			return v.Seat == "patient" && v.Line.Pictures == pictures
+		})
+	}
+	seen := patient.Received("doctor", sfu.Camera)
+	must(t, patient.AwaitPackets(ctx, "doctor", sfu.Camera, seen+10))
 }
 
 func TestAnAdmissionBeforeTheArrivalCounts(t *testing.T) {
@@ -518,15 +556,13 @@ func TestWhoWantsNoPicturesIsSentNone(t *testing.T) {
 		offer = max(offer, m.Offer)
 	}
 	line(false)
-	await(t, ctx, patient, "subscribe", func(m signaltest.Message) bool {
-		return m.Offer > offer && len(m.Tracks) == 1 && m.Tracks[0].Source == "microphone"
-	})
+	await(t, ctx, patient, "subscribe", func(m signaltest.Message) bool { return m.Offer > offer })
 	// A picture that begins later is not sent either; the sound is.
 	must(t, doctor.Publish(ctx, "screen"))
-	heard := patient.Received("doctor", "microphone")
+	heard, shown := patient.Received("doctor", "microphone"), patient.Received("doctor", "camera")
 	must(t, patient.AwaitPackets(ctx, "doctor", "microphone", heard+20))
-	if n := patient.Received("doctor", "screen"); n != 0 {
-		t.Fatalf("%d packets of a picture nobody asked for", n)
+	if screen, camera := patient.Received("doctor", "screen"), patient.Received("doctor", "camera"); screen != 0 || camera != shown {
+		t.Fatalf("pictures nobody asked for: %d packets of the screen, %d more of the camera", screen, camera-shown)
 	}
 	line(true)
 	must(t, patient.AwaitPackets(ctx, "doctor", "screen", 5))

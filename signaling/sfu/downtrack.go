@@ -19,10 +19,10 @@ import (
 // subscriber's peer makes it; pion binds and unbinds it as the connection negotiates (webrtc.TrackLocal), and writes nothing.
 type DownTrack struct {
 	// Set at construction.
-	up     *UpTrack
-	seat   string // who publishes
-	link   *link
-	sender *webrtc.RTPSender // set by the peer before it is bound
+	up   *UpTrack
+	seat string // who publishes
+	link *link
+	line *webrtc.RTPTransceiver // owned by the peer
 
 	// Owned by the shard.
 	choice Choice
@@ -161,11 +161,13 @@ func (d *DownTrack) ID() string { return d.up.ID }
 func (d *DownTrack) RID() string { return "" }
 
 // StreamID groups the tracks a browser plays in step: those of one seat, but a screen apart from a face.
-func (d *DownTrack) StreamID() string {
-	if d.up.Source == Screen || d.up.Source == ScreenAudio {
-		return d.seat + "/screen"
+func (d *DownTrack) StreamID() string { return streamOf(d.seat, d.up.Source) }
+
+func streamOf(seat string, source Source) string {
+	if source == Screen || source == ScreenAudio {
+		return seat + "/screen"
 	}
-	return d.seat
+	return seat
 }
 
 // Kind is audio or video.

@@ -44,7 +44,7 @@ type Section struct {
 	Source Source `json:"source"`
 }
 
-// OfferedTrack tells what an m-line of a subscribe offer carries.
+// OfferedTrack tells what an m-line of a subscribe offer carries, or will carry once its seat publishes that.
 type OfferedTrack struct {
 	MID    string `json:"mid"`
 	ID     string `json:"id"`
@@ -85,6 +85,7 @@ type Peer struct {
 	// Set at construction.
 	engine  *Engine
 	shard   *shard
+	name    string
 	rights  Rights
 	handler Handler
 	tasks   *queue.Queue[func() error]
@@ -98,21 +99,26 @@ type Peer struct {
 	sub  subscriber // owned by run
 }
 
-// NewPeer starts a peer in a room; only tracks of the same room can be subscribed to. Without the right to publish or subscribe it
-// does not even make that connection.
-func (e *Engine) NewPeer(room string, r Rights, h Handler) *Peer { return e.newPeer(room, r, false, h) }
-
-// PreparePeer is NewPeer for who is not admitted yet: connections are made, but no media pass until Release.
-func (e *Engine) PreparePeer(room string, r Rights, h Handler) *Peer {
-	return e.newPeer(room, r, true, h)
+// Seat is what a peer is made for.
+type Seat struct {
+	Room   string // only tracks of the same room can be subscribed to
+	Name   string // of what it publishes, see TrackID
+	Rights Rights // without the right to publish or subscribe that connection is not even made
+	Held   bool   // not admitted yet: connections are made, but no media pass until Release
+	Expect []OfferedTrack
 }
 
-func (e *Engine) newPeer(room string, r Rights, held bool, h Handler) *Peer {
+// TrackID names the track of a source before it is there, so that others can keep an m-line ready for it.
+func TrackID(name string, s Source) string { return name + "." + string(s) }
+
+// NewPeer starts a peer.
+func (e *Engine) NewPeer(s Seat, h Handler) *Peer {
 	p := &Peer{
-		engine: e, shard: e.shard(room), rights: r, handler: h, tasks: queue.New[func() error](), done: make(chan struct{}), held: held,
+		engine: e, shard: e.shard(s.Room), name: s.Name, rights: s.Rights, handler: h, tasks: queue.New[func() error](), done: make(chan struct{}),
+		held: s.Held,
 	}
-	if r.Subscribe {
-		p.do(p.startSubscriber)
+	if s.Rights.Subscribe {
+		p.do(func() error { return p.startSubscriber(s.Expect) })
 	}
 	if !e.adopt(p) {
 		p.Close()

@@ -1,6 +1,7 @@
 package sfu
 
 import (
+	"crypto/rand"
 	"errors"
 	"net/netip"
 	"strings"
@@ -93,7 +94,7 @@ func sitIn(t *testing.T, e *Engine, room string, r Rights) *seat {
 			}
 		}
 	})
-	s.peer = e.NewPeer(room, r, s)
+	s.peer = e.NewPeer(Seat{Room: room, Name: rand.Text(), Rights: r}, s)
 	close(s.seated)
 	t.Cleanup(func() {
 		s.peer.Close()
@@ -399,7 +400,7 @@ func TestMediaIsEncryptedWithAEADOnly(t *testing.T) {
 func TestPublicAddressesAreAnnouncedInstead(t *testing.T) {
 	e := engine(t, Options{PublicIPs: []netip.Addr{netip.MustParseAddr("203.0.113.7")}})
 	offered := make(chan string, 1)
-	p := e.NewPeer("room", Rights{Subscribe: true}, offers{offered})
+	p := e.NewPeer(Seat{Room: "room", Rights: Rights{Subscribe: true}}, offers{offered})
 	defer func() { p.Close(); <-p.Done() }()
 	sdp := <-offered
 	if !strings.Contains(sdp, " 203.0.113.7 ") || strings.Contains(sdp, " 127.0.0.1 ") {
@@ -430,7 +431,7 @@ func FuzzOffer(f *testing.F) {
 	}
 	f.Cleanup(func() { _ = e.Close() })
 	f.Fuzz(func(t *testing.T, sdp string) {
-		p := e.NewPeer("room", Rights{Publish: true}, offers{})
+		p := e.NewPeer(Seat{Room: "room", Rights: Rights{Publish: true}}, offers{})
 		p.Offer(1, sdp, []Section{{MID: "0", Source: Camera}})
 		answered := make(chan struct{})
 		if !p.tasks.Put(func() error { close(answered); return nil }) {

@@ -1,6 +1,7 @@
 package sfu
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -14,6 +15,8 @@ const (
 	maxPointer = 1024
 	// pointerLag is how many bytes may wait for a slow line before pointer messages are dropped: the next one is newer anyway.
 	pointerLag = 8 << 10
+	// maxSpares m-lines are kept ready: what a visit or a consult of a few needs.
+	maxSpares = 8
 )
 
 // subscriber is the connection on which the client receives. The server offers: at once, so that the transport is up
@@ -27,13 +30,101 @@ type subscriber struct {
 	waiting    bool   // for its answer
 	stale      bool   // tracks changed meanwhile: offer again after the answer
 	tracks     []OfferedTrack
-	freed      []*webrtc.RTPTransceiver // m-lines whose track ended since the last offer
-	offered    []*webrtc.RTPTransceiver // of those, offered as inactive
-	free       []*webrtc.RTPTransceiver // of those, agreed: may carry another track
+	spares     []*spare // m-lines that carry nothing now
 	candidates candidates
 }
 
-func (p *Peer) startSubscriber() error {
+// spare is an m-line for a track that a seat has not published yet, or no more. When it does, packets go out at once: on a bad line
+// an offer and its answer take many seconds. It has an SSRC of its own, on which nothing was ever sent.
+type spare struct {
+	OfferedTrack // without ID: for any track of its kind
+	line         *webrtc.RTPTransceiver
+}
+
+// Bind is called by pion when the subscriber has answered.
+func (s *spare) Bind(t webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, error) {
+	if len(t.CodecParameters()) == 0 {
+		return webrtc.RTPCodecParameters{}, errNoCodec
+	}
+	return t.CodecParameters()[0], nil
+}
+
+// Unbind is called by pion when the track takes the place of the spare.
+func (s *spare) Unbind(webrtc.TrackLocalContext) error { return nil }
+
+// ID is that of the track.
+func (s *spare) ID() string { return cmp.Or(s.OfferedTrack.ID, "spare."+s.line.Mid()) }
+
+// RID is empty, as a DownTrack's.
+func (s *spare) RID() string { return "" }
+
+// StreamID is that of the track.
+func (s *spare) StreamID() string { return streamOf(cmp.Or(s.Seat, "spare"), s.Source) }
+
+// Kind is audio or video.
+func (s *spare) Kind() webrtc.RTPCodecType { return webrtc.NewRTPCodecType(s.OfferedTrack.Kind) }
+
+// Expect keeps m-lines ready for tracks of which only seat and source are known.
+func (p *Peer) Expect(tracks []OfferedTrack) {
+	p.do(func() error {
+		if p.sub.pc == nil {
+			return nil
+		}
+		changed, err := p.expect(tracks)
+		if err != nil || !changed {
+			return err
+		}
+		return p.negotiate()
+	})
+}
+
+func (p *Peer) expect(tracks []OfferedTrack) (changed bool, err error) {
+	s := &p.sub
+	for _, t := range tracks {
+		known := s.spareFor(func(x *spare) bool { return x.OfferedTrack.ID == t.ID }) != nil ||
+			slices.ContainsFunc(s.downs, func(d *DownTrack) bool { return d.up.ID == t.ID })
+		if known {
+			continue
+		}
+		if x := s.spareFor(func(x *spare) bool { return x.OfferedTrack.ID == "" && x.OfferedTrack.Kind == t.Kind }); x != nil {
+			x.OfferedTrack, changed = t, true
+			if err = p.renew(x.line, x); err != nil {
+				return changed, fmt.Errorf("expect: %w", err)
+			}
+			continue
+		}
+		if len(s.spares) >= maxSpares {
+			continue
+		}
+		x := &spare{OfferedTrack: t}
+		if x.line, err = s.pc.AddTransceiverFromTrack(x, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendonly}); err != nil {
+			return changed, fmt.Errorf("expect: %w", err)
+		}
+		s.spares, changed = append(s.spares, x), true
+	}
+	return changed, nil
+}
+
+func (s *subscriber) spareFor(is func(*spare) bool) *spare {
+	if i := slices.IndexFunc(s.spares, is); i >= 0 {
+		return s.spares[i]
+	}
+	return nil
+}
+
+// Forget keeps nothing ready any more for a seat that has left.
+func (p *Peer) Forget(seat string) {
+	p.do(func() error {
+		for _, x := range p.sub.spares {
+			if x.Seat == seat {
+				x.OfferedTrack = OfferedTrack{Kind: x.OfferedTrack.Kind}
+			}
+		}
+		return nil
+	})
+}
+
+func (p *Peer) startSubscriber(expected []OfferedTrack) error {
 	l, pc, err := p.newLink()
 	if err != nil {
 		return err
@@ -49,6 +140,9 @@ func (p *Peer) startSubscriber() error {
 			p.do(func() error { p.handler.Pointer(m.Data); return nil })
 		}
 	})
+	if _, err := p.expect(expected); err != nil {
+		return err
+	}
 	return p.negotiate()
 }
 
@@ -62,36 +156,38 @@ func (p *Peer) Subscribe(up *UpTrack, seat string) {
 			return fmt.Errorf("subscribe: %w: the track is of another room", ErrRefused)
 		}
 		d := newDownTrack(up, seat, p.sub.link)
-		if err := p.attach(d); err != nil {
+		ready, err := p.attach(d)
+		if err != nil {
 			return fmt.Errorf("subscribe: %w", err)
 		}
 		p.sub.downs = append(p.sub.downs, d)
 		p.engine.downCount.Add(1)
 		up.add(d)
+		if ready {
+			return nil
+		}
 		return p.negotiate()
 	})
 }
 
-// attach gives the track an m-line: one that is free, else a new one.
-func (p *Peer) attach(d *DownTrack) error {
-	for i, t := range p.sub.free {
-		if t.Kind() != d.Kind() {
-			continue
-		}
-		sender, err := p.sub.link.api.NewRTPSender(d, p.sub.pc.SCTP().Transport())
-		if err != nil {
-			return err
-		}
-		d.sender = sender
-		p.sub.free = slices.Delete(p.sub.free, i, i+1)
-		return t.SetSender(sender, d)
+// attach gives the track an m-line: the one that was kept ready for it, which needs no offer, else one that is free, else a new one.
+func (p *Peer) attach(d *DownTrack) (ready bool, err error) {
+	s := &p.sub
+	x := s.spareFor(func(x *spare) bool { return x.OfferedTrack.ID == d.up.ID })
+	ready = x != nil
+	if !ready {
+		x = s.spareFor(func(x *spare) bool { return x.OfferedTrack.ID == "" && x.OfferedTrack.Kind == d.up.kind })
 	}
-	t, err := p.sub.pc.AddTransceiverFromTrack(d, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendonly})
-	if err != nil {
-		return err
+	if x != nil {
+		s.spares = slices.DeleteFunc(s.spares, func(y *spare) bool { return y == x })
+		d.line = x.line
+		if ready {
+			return true, x.line.Sender().ReplaceTrack(d)
+		}
+		return false, p.renew(x.line, d)
 	}
-	d.sender = t.Sender()
-	return nil
+	d.line, err = s.pc.AddTransceiverFromTrack(d, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendonly})
+	return false, err
 }
 
 // Unsubscribe takes a track away.
@@ -104,16 +200,31 @@ func (p *Peer) Unsubscribe(up *UpTrack) {
 		d := p.sub.downs[i]
 		p.sub.downs = slices.Delete(p.sub.downs, i, i+1)
 		p.drop(d)
-		for _, t := range p.sub.pc.GetTransceivers() {
-			if t.Sender() == d.sender {
-				p.sub.freed = append(p.sub.freed, t)
-			}
-		}
-		if err := p.sub.pc.RemoveTrack(d.sender); err != nil {
+		if err := p.spareAgain(d); err != nil {
 			return fmt.Errorf("unsubscribe: %w", err)
 		}
 		return p.negotiate()
 	})
+}
+
+// spareAgain keeps the m-line of a track that has ended, should it begin anew.
+func (p *Peer) spareAgain(d *DownTrack) error {
+	x := &spare{OfferedTrack{ID: d.up.ID, Seat: d.seat, Source: d.up.Source, Kind: d.up.kind}, d.line}
+	p.sub.spares = append(p.sub.spares, x)
+	return p.renew(x.line, x)
+}
+
+// renew puts another track on an m-line, with an SSRC that the client learns with the track's name: so it takes no packet for
+// another's, and no number goes out twice.
+func (p *Peer) renew(line *webrtc.RTPTransceiver, track webrtc.TrackLocal) error {
+	if err := line.Sender().Stop(); err != nil {
+		return err
+	}
+	sender, err := p.sub.link.api.NewRTPSender(track, p.sub.pc.SCTP().Transport())
+	if err != nil {
+		return err
+	}
+	return line.SetSender(sender, track)
 }
 
 func (p *Peer) drop(d *DownTrack) {
@@ -140,14 +251,16 @@ func (p *Peer) offer(restart bool) error {
 		return err
 	}
 	s.tracks = s.tracks[:0:0]
-	for _, t := range s.pc.GetTransceivers() {
-		i := slices.IndexFunc(s.downs, func(d *DownTrack) bool { return d.sender == t.Sender() })
-		if i >= 0 {
-			d := s.downs[i]
-			s.tracks = append(s.tracks, OfferedTrack{MID: t.Mid(), ID: d.up.ID, Seat: d.seat, Source: d.up.Source, Kind: d.up.Kind()})
+	for _, d := range s.downs {
+		s.tracks = append(s.tracks, OfferedTrack{MID: d.line.Mid(), ID: d.up.ID, Seat: d.seat, Source: d.up.Source, Kind: d.up.kind})
+	}
+	for _, x := range s.spares {
+		if x.OfferedTrack.ID != "" {
+			t := x.OfferedTrack
+			t.MID = x.line.Mid()
+			s.tracks = append(s.tracks, t)
 		}
 	}
-	s.offered, s.freed = append(s.offered, s.freed...), nil
 	s.offer++
 	s.waiting, s.stale = true, false
 	p.handler.Offered(s.offer, local, s.tracks)
@@ -168,7 +281,6 @@ func (p *Peer) Answer(number uint64, sdp string) {
 			return fmt.Errorf("%w: %w", ErrBadDescription, err)
 		}
 		s.candidates.described(s.pc)
-		s.free, s.offered = append(s.free, s.offered...), nil
 		s.waiting = false
 		if s.stale {
 			return p.offer(false)

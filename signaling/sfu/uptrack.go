@@ -1,7 +1,6 @@
 package sfu
 
 import (
-	"crypto/rand"
 	"slices"
 	"strings"
 	"time"
@@ -101,7 +100,7 @@ func (u *UpTrack) tick() {
 }
 
 func newUpTrack(l *link, section *mediaSection) *UpTrack {
-	u := &UpTrack{ID: rand.Text(), Source: section.source, kind: section.kind, link: l, section: section, format: &format{}}
+	u := &UpTrack{ID: TrackID(l.peer.name, section.source), Source: section.source, kind: section.kind, link: l, section: section, format: &format{}}
 	u.told.Rung = rate.High
 	for i := range max(len(section.rids), 1) {
 		u.layers = append(u.layers, newLayer(u, i))

@@ -59,8 +59,7 @@ func (p *Peer) fill(ups []*UpTrack, seat string) error {
 		}
 		d := newDownTrack(ups[i], seat, p.sub.link)
 		ups = slices.Delete(ups, i, i+1)
-		var err error
-		if d.sender, err = p.sub.pc.AddTrack(d); err != nil { // takes the first m-line of the kind without a track: t
+		if _, err := p.sub.pc.AddTrack(d); err != nil { // takes the first m-line of the kind without a track: t
 			return fmt.Errorf("view: %w", err)
 		}
 		p.sub.downs = append(p.sub.downs, d)

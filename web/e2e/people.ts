@@ -66,6 +66,7 @@ export async function enterByPhone(page: Page, phone: string): Promise<void> {
   await page.click('dialog button')
   await page.fill('input[name=code]', code)
   await page.click('button[type=submit]')
+  await page.waitForSelector('input[name=code]', { state: 'detached' }) // who leaves the page before is not signed in
 }
 
 /** Signs what the open dialog shows. */

@@ -305,10 +305,20 @@ export class SignalClient {
     this.choose()
   }
 
+  /** What the others send now: a line may be ready for what its seat does not send yet, or no more. */
+  private sent(): (RemoteTrack & { muted: boolean })[] {
+    return this.remote.flatMap((track) => {
+      const sent = this.view.seats.find((s) => s.seat === track.seat)?.tracks.find((t) => t.id === track.id)
+      return sent ? [{ ...track, muted: sent.muted }] : []
+    })
+  }
+
   /** Chooses of each camera the size that its tile and our line can take. */
   private choose(): void {
     if (this.link.at !== 'joined' || !this.link.admitted) return
-    for (const { id, source } of this.remote) {
+    const sent = this.sent()
+    for (const id of this.chosen.keys()) if (!sent.some((t) => t.id === id)) this.chosen.delete(id)
+    for (const { id, source } of sent) {
       if (source !== 'camera') continue
       const layer = sizeFor(this.heights.get(id), this.line.view().takes)
       if (layer === (this.chosen.get(id) ?? sizes.length - 1)) continue
@@ -644,12 +654,9 @@ export class SignalClient {
     if (this.link.at === 'joined' && !lost) state = this.link.admitted ? { phase: 'live' } : { phase: 'waiting' }
     else if (this.view.self) state = { phase: 'reconnecting', admitted }
     else state = { phase: 'connecting' }
-    const tracks = this.remote.flatMap((track): Track[] => {
-      const seat = this.view.seats.find((s) => s.seat === track.seat)
-      if (!seat) return []
-      const muted = seat.tracks.some((t) => t.id === track.id && t.muted)
+    const tracks = this.sent().map((track): Track => {
       const flow = this.flow.get(track.mid)
-      return [{ ...track, muted, stalled: !muted && flow !== undefined && now - flow.at > silence }]
+      return { ...track, stalled: !track.muted && flow !== undefined && now - flow.at > silence }
     })
     this.show({ ...this.view, state, tracks, line: this.line.view() })
   }
