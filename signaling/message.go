@@ -133,7 +133,7 @@ type (
 		EN    string `json:"en"`
 		Fatal bool   `json:"fatal"` // the server closes the socket after it
 	}
-	pointerMessage struct { // on the data channel
+	dataMessage struct { // on the data channel
 		Seat control.Seat `json:"seat"`
 		Data string       `json:"data"`
 	}

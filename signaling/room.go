@@ -492,15 +492,15 @@ func (r *room) catchUp(s *seat, seen uint64, resumed bool) {
 	}
 }
 
-// point passes a pointer message to the other seats on their lossy channels.
-func (r *room) point(s *seat, data []byte) {
-	raw, err := json.Marshal(pointerMessage{s.id(), string(data)})
+// pass gives a message to the other seats on their channels of that name.
+func (r *room) pass(s *seat, c sfu.Channel, data []byte) {
+	raw, err := json.Marshal(dataMessage{s.id(), string(data)})
 	if err != nil {
 		return
 	}
 	r.each(func(other *seat) {
 		if other != s && other.admitted && other.peer != nil {
-			other.peer.SendPointer(string(raw))
+			other.peer.Send(c, string(raw))
 		}
 	})
 }

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// maxPointerRate is how many pointer messages a second a seat may send: one a frame at 60 Hz.
-	maxPointerRate = 60
+	// maxDataRate is how many messages a second a seat may send on its data channels: a pointer's at 60 Hz, and pieces of pictures.
+	maxDataRate = 80
 	// qualityEvery is the shortest time between two reports of a seat that are passed on; clients report every 10 s.
 	qualityEvery = 5 * time.Second
 )
@@ -34,7 +34,7 @@ type seat struct {
 	tracks   []*sfu.UpTrack
 	muted    map[sfu.Source]bool
 	line     lineView
-	pointers *bucket
+	words    *bucket   // on its data channels
 	reported time.Time // when its last quality report was passed on
 
 	// Of a seat that came by WHIP or WHEP: it has no socket, and lasts as long as its peer.
@@ -47,7 +47,7 @@ type seat struct {
 func newSeat(r *room, c control.Claims, now time.Time) *seat {
 	return &seat{
 		room: r, claims: c, session: rand.Text(), name: rand.Text(), since: now,
-		muted: map[sfu.Source]bool{}, line: lineView{Pictures: true}, pointers: newBucket(maxPointerRate, now),
+		muted: map[sfu.Source]bool{}, line: lineView{Pictures: true}, words: newBucket(maxDataRate, now),
 	}
 }
 
@@ -234,10 +234,10 @@ func (m media) Unpublished(up *sfu.UpTrack) {
 	})
 }
 
-func (m media) Pointer(data []byte) {
+func (m media) Data(c sfu.Channel, data []byte) {
 	m.locked(func() {
-		if m.admitted && m.pointers.take(m.room.hub.now()) {
-			m.room.point(m.seat, data)
+		if m.admitted && m.words.take(m.room.hub.now()) {
+			m.room.pass(m.seat, c, data)
 		}
 	})
 }

@@ -272,7 +272,7 @@ func TestAWaitingSeatSendsAndReceivesNothingUntilAdmitted(t *testing.T) {
 	packets, tracks := early.ReceivedAll()
 	other, _ := a.ReceivedAll()
 	media := h.server.Snapshot().Media
-	if packets != 0 || tracks != 0 || other != 0 || media.PacketsOut != 0 || media.PointerMessages != 0 {
+	if packets != 0 || tracks != 0 || other != 0 || media.PacketsOut != 0 || media.DataMessages != 0 {
 		t.Fatalf("while waiting: %d packets on %d tracks, %d the other way, %+v", packets, tracks, other, media)
 	}
 	for _, m := range early.Messages() {

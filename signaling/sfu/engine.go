@@ -51,7 +51,7 @@ type Engine struct {
 	logs         logging.LoggerFactory
 	start        time.Time
 
-	peerCount, upCount, downCount, pointers, pointersDropped atomic.Int64
+	peerCount, upCount, downCount, data, dataDropped atomic.Int64
 
 	mu     sync.Mutex
 	peers  map[*Peer]struct{} // guarded by mu: those that run
@@ -144,7 +144,7 @@ func (e *Engine) newSettings(o Options) (webrtc.SettingEngine, error) {
 	}
 	s.SetSRTPProtectionProfiles(profiles...)
 	s.SetReceiveMTU(maxPacket)
-	s.SetSCTPMaxMessageSize(maxPointer)
+	s.SetSCTPMaxMessageSize(maxData)
 	s.SetDTLSConnectContextMaker(func() (context.Context, func()) {
 		return context.WithTimeout(context.Background(), handshakeTime)
 	})
@@ -242,7 +242,7 @@ type Snapshot struct {
 	// Packets that were thrown away: of nobody we know; not what they say to be; decrypted to nonsense; seen before or too old;
 	// of no track; beyond what one connection may send.
 	Stray, Malformed, Forged, Replayed, Unclaimed, Flooded uint64
-	PointerMessages, PointerDrops                          uint64
+	DataMessages, DataDrops                                uint64
 }
 
 // counts are a shard's part of the totals.
@@ -256,7 +256,7 @@ type counts struct {
 func (e *Engine) Snapshot() Snapshot {
 	t := Snapshot{
 		Peers: e.peerCount.Load(), UpTracks: e.upCount.Load(), DownTracks: e.downCount.Load(),
-		PointerMessages: uint64(e.pointers.Load()), PointerDrops: uint64(e.pointersDropped.Load()),
+		DataMessages: uint64(e.data.Load()), DataDrops: uint64(e.dataDropped.Load()),
 	}
 	for _, s := range e.shards {
 		s.mu.Lock()

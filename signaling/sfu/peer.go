@@ -60,7 +60,8 @@ type Handler interface {
 	Offered(offer uint64, sdp string, tracks []OfferedTrack)
 	Published(*UpTrack)
 	Unpublished(*UpTrack)
-	Pointer(data []byte)
+	// Data is what the client said on a channel.
+	Data(c Channel, data []byte)
 	// Speaking: somebody has begun or ended to speak into the peer's microphone.
 	Speaking(on bool)
 	// Wanted: of a track the peer publishes, other layers are wanted than before.

@@ -135,7 +135,7 @@ func (s *seat) Offered(n uint64, sdp string, _ []OfferedTrack) {
 
 func (s *seat) Published(u *UpTrack)    { s.ups <- u }
 func (s *seat) Unpublished(u *UpTrack)  { s.gone <- u }
-func (s *seat) Pointer([]byte)          {}
+func (s *seat) Data(Channel, []byte)    {}
 func (s *seat) Speaking(bool)           {}
 func (s *seat) Wanted(*UpTrack, Demand) {}
 func (s *seat) Rung(rate.Rung)          {}
@@ -414,7 +414,7 @@ func (offers) Answered(uint64, string)                        {}
 func (o offers) Offered(_ uint64, s string, _ []OfferedTrack) { o.sdp <- s }
 func (offers) Published(*UpTrack)                             {}
 func (offers) Unpublished(*UpTrack)                           {}
-func (offers) Pointer([]byte)                                 {}
+func (offers) Data(Channel, []byte)                           {}
 func (offers) Speaking(bool)                                  {}
 func (offers) Wanted(*UpTrack, Demand)                        {}
 func (offers) Rung(rate.Rung)                                 {}

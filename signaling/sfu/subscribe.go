@@ -9,14 +9,21 @@ import (
 )
 
 const (
-	// PointerChannel is the label of the lossy data channel: unordered, never repeated.
-	PointerChannel = "pointer"
-	// maxPointer is the longest pointer message, in bytes.
-	maxPointer = 1024
-	// pointerLag is how many bytes may wait for a slow line before pointer messages are dropped: the next one is newer anyway.
-	pointerLag = 8 << 10
+	// maxData is the longest message on a data channel, in bytes.
+	maxData = 1024
+	// dataLag is how many bytes may wait on a channel for a slow line before messages are dropped: the next one is newer anyway.
+	dataLag = 8 << 10
 	// maxSpares m-lines are kept ready: what a visit or a consult of a few needs.
 	maxSpares = 8
+)
+
+// Channel is the label of one of a peer's data channels.
+type Channel string
+
+// The channels: unordered both, and what is lost on the first is lost.
+const (
+	PointerChannel  Channel = "pointer"
+	ReliableChannel Channel = "reliable"
 )
 
 // subscriber is the connection on which the client receives. The server offers: at once, so that the transport is up
@@ -24,7 +31,7 @@ const (
 type subscriber struct {
 	pc         *webrtc.PeerConnection // nil without the right to subscribe
 	link       *link
-	pointer    *webrtc.DataChannel
+	channels   map[Channel]*webrtc.DataChannel
 	downs      []*DownTrack
 	offer      uint64 // number of the last offer
 	waiting    bool   // for its answer
@@ -130,16 +137,20 @@ func (p *Peer) startSubscriber(expected []OfferedTrack) error {
 		return err
 	}
 	p.sub.link, p.sub.pc = l, pc
-	ordered, repeats := false, uint16(0)
-	p.sub.pointer, err = pc.CreateDataChannel(PointerChannel, &webrtc.DataChannelInit{Ordered: &ordered, MaxRetransmits: &repeats})
-	if err != nil {
-		return fmt.Errorf("make pointer channel: %w", err)
-	}
-	p.sub.pointer.OnMessage(func(m webrtc.DataChannelMessage) {
-		if p.rights.Publish && m.IsString && len(m.Data) <= maxPointer {
-			p.do(func() error { p.handler.Pointer(m.Data); return nil })
+	ordered, once := false, uint16(0)
+	p.sub.channels = map[Channel]*webrtc.DataChannel{}
+	for c, repeats := range map[Channel]*uint16{PointerChannel: &once, ReliableChannel: nil} {
+		ch, err := pc.CreateDataChannel(string(c), &webrtc.DataChannelInit{Ordered: &ordered, MaxRetransmits: repeats})
+		if err != nil {
+			return fmt.Errorf("make channel %s: %w", c, err)
 		}
-	})
+		p.sub.channels[c] = ch
+		ch.OnMessage(func(m webrtc.DataChannelMessage) {
+			if p.rights.Publish && m.IsString && len(m.Data) <= maxData {
+				p.do(func() error { p.handler.Data(c, m.Data); return nil })
+			}
+		})
+	}
 	if _, err := p.expect(expected); err != nil {
 		return err
 	}
@@ -314,19 +325,15 @@ func (p *Peer) RestartICE() {
 	})
 }
 
-// SendPointer sends on the lossy channel, or drops when the line lags. It may be called from any goroutine.
-func (p *Peer) SendPointer(text string) {
+// Send sends on a data channel, or drops when the line lags. It may be called from any goroutine.
+func (p *Peer) Send(c Channel, text string) {
 	p.do(func() error {
-		ch := p.sub.pointer
-		if ch == nil || ch.ReadyState() != webrtc.DataChannelStateOpen || ch.BufferedAmount() > pointerLag {
-			p.engine.pointersDropped.Add(1)
+		ch := p.sub.channels[c]
+		if ch == nil || ch.ReadyState() != webrtc.DataChannelStateOpen || ch.BufferedAmount() > dataLag || ch.SendText(text) != nil {
+			p.engine.dataDropped.Add(1)
 			return nil
 		}
-		if err := ch.SendText(text); err != nil {
-			p.engine.pointersDropped.Add(1)
-			return nil
-		}
-		p.engine.pointers.Add(1)
+		p.engine.data.Add(1)
 		return nil
 	})
 }

@@ -185,7 +185,7 @@ export class SignalClient {
       const camera = this.local.get('camera')
       return camera && !camera.muted && camera.track.readyState === 'live' ? camera.track : undefined
     },
-    point: (text) => this.point(text),
+    piece: (text) => this.media?.say('reliable', text) ?? false,
     changed: () => this.refresh(),
   })
 
@@ -289,7 +289,7 @@ export class SignalClient {
 
   /** Sends on the lossy channel, for what is old a moment later; false when it could not. At most 60 a second. */
   point(text: string): boolean {
-    return this.media?.point(text) ?? false
+    return this.media?.say('pointer', text) ?? false
   }
 
   /** Receives no pictures, or as many as the line carries. */

@@ -55,6 +55,11 @@ describe('going down', () => {
 })
 
 describe('going up', () => {
+  it('stills need no line without loss, only one that loses no words', () => {
+    const lossy = (concealed: number) => ride(start('audio', 0), 120, () => ({ ...calm, rtt: 500, loss: 0.12, concealed }))
+    expect(lossy(0.004).ladder.rung).toBe('still')
+    expect(lossy(0.02).ladder.rung).toBe('audio')
+  })
   it('needs eight good seconds', () => {
     const { seen } = ride(start('audio', 0), 12, () => calm)
     expect(seen).toEqual(['audio', 'audio', 'audio', 'audio', 'still', 'still'])

@@ -107,7 +107,9 @@ function demanded(ladder: Ladder, s: Sample): Rung | undefined {
 
 /** Whether the measurement speaks for trying the next rung. */
 function promising(ladder: Ladder, s: Sample): boolean {
-  if (lightOf(s) !== 'good' && !(s.loss <= 0.05 && s.concealed <= 0.01)) return false
+  // Random loss is mended for the sound, and stills are repeated: to those no loss is in the way that does not take words.
+  const bearable = s.concealed <= 0.01 && (s.loss <= 0.05 || index(ladder.rung) < index('still'))
+  if (lightOf(s) !== 'good' && !bearable) return false
   if (ladder.rung === '720p') return false
   if (s.available === undefined) return true
   // Without a picture the estimate cannot grow by itself: there it need only not contradict. With one, the browser probes up

@@ -62,7 +62,7 @@ function bench() {
     send: (message) => said.push(message),
     others: () => [{ seat: 'doctor', name: '', role: 'host', tracks: [], ...seat('720p') }],
     camera: () => undefined,
-    point: () => true,
+    piece: () => true,
     trip: () => trip,
     changed: () => undefined,
   }

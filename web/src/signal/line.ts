@@ -92,7 +92,8 @@ export type LineParts = {
   others: () => readonly Seat[]
   /** The camera's track while it is on and not muted. */
   camera: () => MediaStreamTrack | undefined
-  point: (text: string) => boolean
+  /** Sends a piece of a still picture. */
+  piece: (text: string) => boolean
   /** The shortest way of a word to the server and back so far, ms. */
   trip: () => number | undefined
   changed: () => void
@@ -112,7 +113,7 @@ export class Line {
   private readonly stills: Camera
 
   constructor(private readonly parts: LineParts) {
-    this.stills = new Camera(parts.point)
+    this.stills = new Camera(parts.piece)
   }
 
   view(): LineView {

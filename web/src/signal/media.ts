@@ -55,7 +55,7 @@ export class Media {
   private readonly pub: RTCPeerConnection
   private readonly sub: RTCPeerConnection
   private readonly senders = new Map<Source, RTCRtpTransceiver>()
-  private pointer: RTCDataChannel | undefined
+  private readonly channels = new Map<string, RTCDataChannel>()
   private offer = 0
   private answered = 0
   private again = false
@@ -76,7 +76,7 @@ export class Media {
     this.pub = this.watch(makePeer(), 'publish')
     this.sub = this.watch(makePeer(), 'subscribe')
     this.sub.ondatachannel = ({ channel }) => {
-      this.pointer = channel
+      this.channels.set(channel.label, channel)
       channel.onmessage = ({ data }) => {
         const message = typeof data === 'string' ? parse<PointerMessage>(data) : undefined
         if (message) this.events.pointer(message)
@@ -213,10 +213,11 @@ export class Media {
     })
   }
 
-  /** Sends on the lossy channel; false when it is not open or lags. */
-  point(text: string): boolean {
-    if (this.pointer?.readyState !== 'open' || this.pointer.bufferedAmount > 4096) return false
-    this.pointer.send(text)
+  /** Sends on a data channel; false when it is not open or lags. */
+  say(label: 'pointer' | 'reliable', text: string): boolean {
+    const channel = this.channels.get(label)
+    if (channel?.readyState !== 'open' || channel.bufferedAmount > 4096) return false
+    channel.send(text)
     return true
   }
 
