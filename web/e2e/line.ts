@@ -21,6 +21,7 @@ if (lines.length === 0)
     'rate=32000 delay=200ms loss=0.2',
     'rate=64000 delay=400ms loss=0.1',
   )
+const waits = 15_000 // ms that the patient waits on that line before being admitted
 const settle = 30_000 // ms after the first sound: the ladder has found its rung
 const measured = 60_000 // ms
 
@@ -124,6 +125,7 @@ try {
     const pages = [patient.page, doctor.page] as const
     await Promise.all(pages.map(watchStills))
     await setLine(settings)
+    await new Promise((done) => setTimeout(done, waits))
     const pressed = Date.now()
     await doctor.page.keyboard.press('F2')
     const first = await Promise.all(

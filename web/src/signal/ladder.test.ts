@@ -56,7 +56,8 @@ describe('going down', () => {
 
 describe('going up', () => {
   it('stills need no line without loss, only one that loses no words', () => {
-    const lossy = (concealed: number) => ride(start('audio', 0), 120, () => ({ ...calm, rtt: 500, loss: 0.12, concealed }))
+    const lossy = (concealed: number) =>
+      ride(start('audio', 0), 120, () => ({ ...calm, rtt: 500, loss: 0.12, concealed }))
     expect(lossy(0.004).ladder.rung).toBe('still')
     expect(lossy(0.02).ladder.rung).toBe('audio')
   })
