@@ -11,7 +11,6 @@ import (
 	"yuanzhen/internal/authz"
 	"yuanzhen/internal/fault"
 	"yuanzhen/internal/ids"
-	"yuanzhen/internal/keys"
 	"yuanzhen/internal/live"
 	"yuanzhen/internal/pg"
 	"yuanzhen/signaling/control"
@@ -107,16 +106,6 @@ type GivenConsent struct {
 	SignedBy string    `json:"signed_by"`
 	Relation string    `json:"relation"`
 	At       time.Time `json:"at"`
-}
-
-// Document is an opinion or a decision: its text, and exactly the bytes that are signed.
-type Document struct {
-	Content   map[string]any `json:"content"`
-	Version   int            `json:"version"`
-	SHA256    string         `json:"sha256"`
-	Canonical string         `json:"canonical"`
-	SignedAt  *time.Time     `json:"signed_at,omitempty"`
-	KeyID     string         `json:"key_id,omitempty"`
 }
 
 // NewTeleconsult is what the county doctor writes.
@@ -410,117 +399,6 @@ func (s *Teleconsults) Cancel(ctx context.Context, id ids.Teleconsult, reason st
 	return t, err
 }
 
-// InvitePatient lets the patient into the room and to the images shown in it.
-func (s *Teleconsults) InvitePatient(ctx context.Context, id ids.Teleconsult) (Teleconsult, error) {
-	return s.deed(ctx, id, hospitalsDeed, func(tx tx, t Teleconsult) error {
-		if err := t.mustBe(Scheduled, InProgress); err != nil {
-			return err
-		}
-		if err := putPatientInvited(ctx, tx, id, s.Now()); err != nil {
-			return err
-		}
-		t.PatientIn = true
-		return s.grant(ctx, tx, t, studyUIDs(t.Studies))
-	})
-}
-
-// Enter sells the seat of whoever asks. The room is open from the assignment until the
-// consult is closed; the patient waits in it for the expert.
-func (s *Teleconsults) Enter(ctx context.Context, id ids.Teleconsult) (Ticket, error) {
-	sub := authz.SubjectFrom(ctx)
-	var t Teleconsult
-	met := false
-	err := s.inTx(ctx, func(tx tx) (err error) {
-		if t, err = s.teleconsult(ctx, tx, id); err != nil {
-			return err
-		}
-		if err := t.mustBe(Scheduled, InProgress, OpinionSigned, Decided); err != nil {
-			return err
-		}
-		if met = sub.Practitioner == t.Expert.Practitioner.ID && t.State == Scheduled; met {
-			if _, err = moveTeleconsult(ctx, tx, id, Scheduled, InProgress, s.Now()); err == nil {
-				t, err = s.find(ctx, tx, id)
-			}
-		}
-		return err
-	})
-	if err != nil {
-		return Ticket{}, err
-	}
-	c := control.Claims{Room: t.room, Admitted: true, Publish: true, Subscribe: true, Role: "host"}
-	switch {
-	case sub.Practitioner == t.Expert.Practitioner.ID:
-		c.Seat, c.Name = "expert", t.Expert.Practitioner.Name
-		s.admitPatient(ctx, t) // again at each ticket, if the room did not hear
-	case sub.Practitioner == t.Inviter.Practitioner.ID:
-		c.Seat, c.Name = "inviter", t.Inviter.Practitioner.Name
-	case t.hasFurther(sub.Practitioner):
-		c.Seat, c.Name = control.Seat("expert-"+sub.Practitioner.String()), sub.Name
-	case t.PatientIn:
-		c.Seat, c.Name, c.Role, c.Admitted = patientSeat, t.Person.Name, "guest", t.State != Scheduled
-	default:
-		return Ticket{}, fault.New(fault.Forbidden, "not_invited", "这次会诊还没有请您进入。", "You have not been asked into this consult.").
-			WithRemedy("请问您的医生。", "Please ask your doctor.")
-	}
-	if met {
-		s.tellAll(t)
-	}
-	pass, err := s.Desk.Issue(c)
-	if err != nil {
-		return Ticket{}, err
-	}
-	return Ticket{URL: socketOf(pass), Room: t.room, Ticket: pass.Ticket, ICEServers: pass.ICEServers,
-		Seat: TicketSeat{c.Name, c.Role}, Admitted: c.Admitted, Expires: pass.Expires}, nil
-}
-
-func (s *Teleconsults) admitPatient(ctx context.Context, t Teleconsult) {
-	if !t.PatientIn {
-		return
-	}
-	if err := s.Rooms.Admit(ctx, t.room, patientSeat); err != nil {
-		s.Log.WarnContext(ctx, "patient not admitted to the consult", "teleconsult", t.ID.String(), "error", err)
-	}
-}
-
-// Opinion is what the expert writes.
-type Opinion struct {
-	Findings string `json:"findings" minLength:"1" maxLength:"8000"`
-	Advice   string `json:"advice" minLength:"1" maxLength:"8000"`
-}
-
-// WriteOpinion stores a version; it may be signed exactly as stored.
-func (s *Teleconsults) WriteOpinion(ctx context.Context, id ids.Teleconsult, o Opinion) (Teleconsult, error) {
-	return s.deed(ctx, id, expertsDeed, func(tx tx, t Teleconsult) error {
-		if err := t.mustBe(Scheduled, InProgress); err != nil {
-			return err
-		}
-		return s.write(ctx, tx, t, "opinion", t.Expert.Practitioner.ID, map[string]any{"findings": o.Findings, "advice": o.Advice})
-	})
-}
-
-// SignOpinion signs the newest version, if it is the one the expert was shown.
-func (s *Teleconsults) SignOpinion(ctx context.Context, id ids.Teleconsult, sha256, passphrase string) (Teleconsult, error) {
-	return s.move(ctx, id, expertsDeed, "sign opinion", func(tx tx, t Teleconsult) error {
-		return s.sign(ctx, tx, t.Opinion, id, "opinion", t.Expert.Practitioner.ID, sha256, passphrase)
-	})
-}
-
-// Decide records what the asking doctor does with the opinion: diagnosis and
-// treatment stay theirs (TCR-09).
-func (s *Teleconsults) Decide(ctx context.Context, id ids.Teleconsult, adopt, plan, passphrase string) (Teleconsult, error) {
-	return s.move(ctx, id, invitersDeed, "decide", func(tx tx, t Teleconsult) error {
-		doctor := t.Inviter.Practitioner.ID
-		if err := s.write(ctx, tx, t, "decision", doctor, map[string]any{"adopt": adopt, "plan": plan, "opinion_sha256": t.Opinion.SHA256}); err != nil {
-			return err
-		}
-		written, err := s.find(ctx, tx, id)
-		if err != nil {
-			return err
-		}
-		return s.sign(ctx, tx, written.Decision, id, "decision", doctor, written.Decision.SHA256, passphrase)
-	})
-}
-
 // Close ends the consult: the expert's right to the images lapses, the room closes.
 func (s *Teleconsults) Close(ctx context.Context, id ids.Teleconsult) (Teleconsult, error) {
 	t, err := s.move(ctx, id, invitersDeed, "close", func(tx tx, t Teleconsult) error { return s.Images.EndGrants(ctx, tx, id) })
@@ -530,47 +408,12 @@ func (s *Teleconsults) Close(ctx context.Context, id ids.Teleconsult) (Teleconsu
 	return t, err
 }
 
-// endRoom closes the room after the consult; no ticket is sold any more.
-func (s *Teleconsults) endRoom(ctx context.Context, t Teleconsult) {
-	if err := s.Rooms.Close(ctx, t.room); err != nil {
-		s.Log.WarnContext(ctx, "room not closed", "teleconsult", t.ID.String(), "error", err)
-	}
-}
-
-// write stores a version of a document in canonical form.
-func (s *Teleconsults) write(ctx context.Context, tx tx, t Teleconsult, kind string, author ids.Practitioner, content map[string]any) error {
-	canonical, sum, err := canonicalBytes(map[string]any{
-		"type": "teleconsult." + kind, "teleconsult": t.ID, "person": t.Person.ID, "author": author,
-		"studies": studyUIDs(t.Studies), "content": content})
-	if err != nil {
-		return err
-	}
-	return insertDocument(ctx, tx, t.ID, kind, author, canonical, sum, s.Now())
-}
-
 func studyUIDs(studies []imaging.Study) []string {
 	uids := []string{}
 	for _, study := range studies {
 		uids = append(uids, study.UID)
 	}
 	return uids
-}
-
-func (s *Teleconsults) sign(ctx context.Context, tx tx, d *Document, id ids.Teleconsult, kind string, signer ids.Practitioner, sha256, passphrase string) error {
-	if d == nil {
-		return fault.New(fault.Conflict, "nothing_to_sign", "还没有写内容，不能签名。", "There is nothing to sign yet.").
-			WithRemedy("请先写好并保存。", "Write and save it first.")
-	}
-	if d.SHA256 != sha256 {
-		return fault.New(fault.Conflict, "text_changed", "要签的内容和现在保存的不一样。", "The text to sign is not the one that is stored now.").
-			WithRemedy("请重新看全文再签。", "Read the whole text again, then sign.")
-	}
-	var signature keys.Signature
-	signature, err := s.Keys.Sign(ctx, tx, signer, passphrase, []byte(d.Canonical))
-	if err != nil {
-		return err
-	}
-	return putDocumentSignature(ctx, tx, id, kind, d.Version, signature)
 }
 
 // Teleconsult reads one.

@@ -2,53 +2,15 @@
 // side, after a reload of both.
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
-import type { Page } from 'playwright-core'
 import { desk, phone, type Someone } from './browser'
 import { book, checkIn } from './errands'
 import { until } from './house'
 import { Journey, t } from './journey'
-import { flowing } from './media'
+import { flowing, pictures } from './media'
 import { enterByPhone, enterWorkspace } from './people'
 
 /** Codecs that go out in layers of one stream rather than in streams of several sizes. */
 const layered = ['VP9', 'AV1']
-
-/** What one picture was, as getStats of one page tells it. */
-type Picture = {
-  id: string
-  codec: string
-  rid: string
-  mode: string
-  frames: number
-  height: number
-  freezes: number
-}
-
-const pictures = (page: Page, type: 'inbound-rtp' | 'outbound-rtp'): Promise<Picture[]> =>
-  page.evaluate(async (type) => {
-    type Entry = Record<string, unknown>
-    const { keptPeers } = globalThis as unknown as { keptPeers: RTCPeerConnection[] }
-    const found: Picture[] = []
-    for (const peer of keptPeers) {
-      if (peer.connectionState === 'closed') continue
-      const all = new Map<string, Entry>()
-      ;(await peer.getStats()).forEach((one: Entry) => {
-        all.set(String(one.id), one)
-      })
-      for (const one of all.values())
-        if (one.type === type && one.kind === 'video')
-          found.push({
-            id: String(one.id),
-            codec: String(all.get(String(one.codecId))?.mimeType ?? '').replace('video/', ''),
-            rid: String(one.rid ?? ''),
-            mode: String(one.scalabilityMode ?? ''),
-            frames: Number(one.framesDecoded ?? one.framesSent ?? 0),
-            height: Number(one.frameHeight ?? 0),
-            freezes: Number(one.freezeCount ?? 0),
-          })
-    }
-    return found
-  }, type)
 
 /**
  * Makes a page's cameras speak the codec named in its local storage: VP8 and H264 in the sizes that the page sends, VP9 and AV1 in layers

@@ -76,6 +76,51 @@ export function counts(page: Page, since = 0): Promise<Counts> {
   }, since)
 }
 
+/** What one picture was, as getStats of one page tells it. */
+export type Picture = {
+  id: string
+  codec: string
+  rid: string
+  mode: string
+  frames: number
+  height: number
+  freezes: number
+  /** Time without a new picture that counted as freezes, s. */
+  frozen: number
+  /** The section that carries it, and the track that is drawn. */
+  mid: string
+  track: string
+}
+
+export const pictures = (page: Page, type: 'inbound-rtp' | 'outbound-rtp'): Promise<Picture[]> =>
+  page.evaluate(async (type) => {
+    type Entry = Record<string, unknown>
+    const { keptPeers } = globalThis as unknown as { keptPeers: RTCPeerConnection[] }
+    const found: Picture[] = []
+    for (const peer of keptPeers) {
+      if (peer.connectionState === 'closed') continue
+      const all = new Map<string, Entry>()
+      ;(await peer.getStats()).forEach((one: Entry) => {
+        all.set(String(one.id), one)
+      })
+      for (const one of all.values())
+        if (one.type === type && one.kind === 'video')
+          found.push({
+            id: String(one.id),
+            codec: String(all.get(String(one.codecId))?.mimeType ?? '').replace('video/', ''),
+            rid: String(one.rid ?? ''),
+            mode: String(one.scalabilityMode ?? ''),
+            frames: Number(one.framesDecoded ?? one.framesSent ?? 0),
+            height: Number(one.frameHeight ?? 0),
+            freezes: Number(one.freezeCount ?? 0),
+            frozen: Number(one.totalFreezesDuration ?? 0),
+            mid: String(one.mid ?? ''),
+            track: String(one.trackIdentifier ?? ''),
+          })
+    }
+    return found
+  }, type)
+
 /** How many connections the page made so far. */
 export const made = (page: Page): Promise<number> =>
   page.evaluate(() => (globalThis as unknown as { keptPeers: unknown[] }).keptPeers.length)
