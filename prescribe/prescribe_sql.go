@@ -219,22 +219,17 @@ func selectReviewer(ctx context.Context, tx tx, id ids.Practitioner) (reviewer, 
 	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[reviewer])
 }
 
-func keyOf(ctx context.Context, tx tx, holder ids.Practitioner, at time.Time) (key [16]byte, err error) {
-	err = tx.QueryRow(ctx, `
-		SELECT id FROM signing_key WHERE practitioner_id = $1 AND revoked_at IS NULL AND valid_from <= $2 AND $2 < valid_until`, holder, at).Scan(&key)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return key, nil // the signature will be refused with a reason
-	}
-	return key, err
-}
-
+// selectKeys lists every key ever made, doctors' and pharmacists' as well as seals, so that old signatures still verify.
 func selectKeys(ctx context.Context, db pg.DB) ([]qr.Key, error) {
 	rows, err := db.Query(ctx, `
-		SELECT k.id, k.alg, k.public_key AS public, d.name AS holder, i.name AS institution, k.valid_from AS "from", k.valid_until AS "to", k.revoked_at
+		SELECT k.id, CASE WHEN k.institution_id IS NULL THEN 'sign' ELSE 'seal' END AS use, k.alg, k.public_key AS public,
+		       coalesce(d.name, own.name) AS holder, coalesce(k.practitioner_id, k.institution_id)::text AS holder_id,
+		       coalesce(own.name, i.name, '') AS institution, k.certificate, k.valid_from AS "from", k.valid_until AS "to", k.revoked_at
 		FROM signing_key k
-		JOIN practitioner d ON d.id = k.practitioner_id
-		JOIN LATERAL (SELECT r.institution_id FROM registration r WHERE r.practitioner_id = d.id ORDER BY r.kind = 'primary' DESC, r.id LIMIT 1) r ON true
-		JOIN institution i ON i.id = r.institution_id
+		LEFT JOIN institution own ON own.id = k.institution_id
+		LEFT JOIN practitioner d ON d.id = k.practitioner_id
+		LEFT JOIN LATERAL (SELECT r.institution_id FROM registration r WHERE r.practitioner_id = d.id ORDER BY r.kind = 'primary' DESC, r.id LIMIT 1) r ON true
+		LEFT JOIN institution i ON i.id = r.institution_id
 		ORDER BY k.id`)
 	if err != nil {
 		return nil, err

@@ -15,6 +15,8 @@ import (
 	"yuanzhen/internal/authz"
 	"yuanzhen/internal/fault"
 	"yuanzhen/internal/ids"
+	"yuanzhen/internal/keys"
+	"yuanzhen/internal/sig"
 	"yuanzhen/prescribe/check"
 	"yuanzhen/prescribe/formulary"
 	"yuanzhen/prescribe/qr"
@@ -113,20 +115,26 @@ func (s *Service) Review(ctx context.Context, id ids.Prescription, act Reviewing
 		if err := s.whole(ctx, tx, p); err != nil {
 			return err
 		}
-		var code *string
 		if act.Result == "pass" {
 			if err := s.stillFit(ctx, tx, p); err != nil {
 				return err
 			}
-			if code, err = s.evidence(ctx, tx, p, pharmacist, act.Passphrase); err != nil {
-				return err
-			}
 		}
-		document, err := reviewDocument(p, act, pharmacist, who.Name, s.Now())
+		pen, err := s.Keys.Unlock(ctx, tx, pharmacist, act.Passphrase)
 		if err != nil {
 			return err
 		}
-		signature, err := s.Keys.Sign(ctx, tx, pharmacist, act.Passphrase, document)
+		var code *string
+		if act.Result == "pass" {
+			if code, err = evidence(p, pen); err != nil {
+				return err
+			}
+		}
+		document, err := reviewDocument(p, act, pharmacist, who.Name, pen)
+		if err != nil {
+			return err
+		}
+		signature, err := pen.Write(document)
 		if err != nil {
 			return err
 		}
@@ -228,11 +236,11 @@ func (s *Service) stillFit(ctx context.Context, tx tx, p Prescription) error {
 }
 
 // reviewDocument is what the pharmacist signs (RFC 8785): the outcome, tied to the doctor's bytes by their hash.
-func reviewDocument(p Prescription, act Reviewing, id ids.Practitioner, name string, at time.Time) ([]byte, error) {
+func reviewDocument(p Prescription, act Reviewing, id ids.Practitioner, name string, pen keys.Pen) ([]byte, error) {
 	plain, err := json.Marshal(map[string]any{
-		"format": "yuanzhen review 1", "prescription": p.ID, "no": p.No, "version": p.Version, "sha256": p.SHA256,
-		"pharmacist": map[string]any{"id": id, "name": name}, "legality": act.Legality, "form": act.Form, "suitability": act.Suitability,
-		"result": act.Result, "reason_code": act.ReasonCode, "note": act.Note, "at": at.UTC().Format(time.RFC3339),
+		"format": "yuanzhen review 2", "prescription": p.ID, "no": p.No, "version": p.Version, "sha256": p.SHA256, "alg": pen.Alg(), "key": pen.KeyID,
+		"signer": map[string]any{"id": id, "name": name}, "legality": act.Legality, "form": act.Form, "suitability": act.Suitability,
+		"result": act.Result, "reason_code": act.ReasonCode, "note": act.Note, "at": pen.At.UTC().Format(time.RFC3339Nano),
 	})
 	if err != nil {
 		return nil, err
@@ -240,14 +248,14 @@ func reviewDocument(p Prescription, act Reviewing, id ids.Practitioner, name str
 	return jcs.Transform(norm.NFC.Bytes(plain))
 }
 
-// evidence makes the code that everybody can verify: the approving pharmacist's key signs it.
-func (s *Service) evidence(ctx context.Context, tx tx, p Prescription, signer ids.Practitioner, passphrase string) (*string, error) {
-	key, err := keyOf(ctx, tx, signer, s.Now())
+// evidence makes the code that everybody can verify: the pen signs it.
+func evidence(p Prescription, pen keys.Pen) (*string, error) {
+	key, err := uuid.Parse(pen.KeyID)
 	if err != nil {
 		return nil, err
 	}
 	e := qr.Evidence{Number: p.No, Hospital: p.Institution.Name, Doctor: p.Doctor.Name, Initial: string([]rune(p.Person.Name)[:1]),
-		BirthYear: p.row.BirthDate.Year(), Issued: qr.DayOf(*p.SignedAt), Until: qr.DayOf(*p.ValidUntil), Key: key}
+		BirthYear: p.row.BirthDate.Year(), Issued: qr.DayOf(*p.SignedAt), Until: qr.DayOf(*p.ValidUntil), Key: key, Alg: pen.Alg()}
 	for _, i := range p.Items {
 		e.Lines = append(e.Lines, qr.Line{Name: i.Name.ZH, Use: i.use(), Days: i.Days})
 	}
@@ -255,14 +263,15 @@ func (s *Service) evidence(ctx context.Context, tx tx, p Prescription, signer id
 	if err != nil {
 		return nil, err
 	}
-	signature, err := s.Keys.Sign(ctx, tx, signer, passphrase, document)
+	signature, err := pen.Write(document)
 	if err != nil {
 		return nil, err
 	}
-	if signature.KeyID != uuid.UUID(key).String() {
-		return nil, fmt.Errorf("prescription %s: the signing key changed while it signed", p.ID)
+	short, err := sig.Compact(signature.Alg, signature.Sig)
+	if err != nil {
+		return nil, err
 	}
-	code := qr.Code(document, signature.Sig)
+	code := qr.Code(document, short)
 	return &code, nil
 }
 
