@@ -70,6 +70,7 @@ var pure = map[string][]string{
 	"prescribe/cds":          {"internal/fault", "prescribe/formulary", "prescribe/check"},
 	"internal/sig":           {},
 	"prescribe/qr":           {"internal/sig"},
+	"prescribe/proof":        {"internal/sig", "prescribe/qr"},
 	"storage/imaging/dicom":  {"internal/rule", "internal/fault", "internal/ids"},
 	"signaling/sfu/rtpmap":   {},
 	"signaling/sfu/rate":     {},

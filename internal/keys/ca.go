@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"fmt"
 	"math/big"
 	"time"
@@ -49,6 +50,15 @@ func certify(ctx context.Context, ca CA, who subject, key sig.Key, from, until t
 		return nil, fmt.Errorf("certificate for %s: %w", who.ID, err)
 	}
 	return certificate, nil
+}
+
+// CheckRoot says whether a certificate (DER) can stand above others.
+func CheckRoot(der []byte) error {
+	c, err := parseCertificate(der)
+	if err == nil && !c.IsCA {
+		err = errors.New("not the certificate of an authority")
+	}
+	return err
 }
 
 func parseCertificate(der []byte) (*x509.Certificate, error) {

@@ -94,7 +94,7 @@ func (d Day) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 // Key is a public key of the list that verifiers keep.
 type Key struct {
 	ID          uuid.UUID  `json:"key_id"`
-	Use         string     `json:"use,omitempty" enum:"sign,seal" doc:"a person's signature, or a hospital's seal"`
+	Use         string     `json:"use,omitempty" enum:"sign,seal,log" doc:"a person's signatures, a hospital's seal, or the heads of its audit log"`
 	Alg         string     `json:"alg" enum:"SM2,Ed25519"`
 	Public      []byte     `json:"public_key"`
 	Holder      string     `json:"holder"`
