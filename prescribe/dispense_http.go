@@ -26,14 +26,10 @@ func (s *Service) dispenseRoutes(api *httpapi.API) {
 		})
 
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/prescriptions/{id}/proof", Action: "prescription.read",
-		Summary: "Hold every stored field against what was signed"},
+		Summary: "Hold every stored field against what was signed; the proof file of an issued prescription"},
 		func(ctx context.Context, in *prescriptionIn) (*proofOut, error) {
-			p, err := s.Prescription(ctx, in.ID)
-			if err != nil {
-				return nil, err
-			}
-			proof, err := s.Prove(ctx, p)
-			return &proofOut{proof}, err
+			p, err := s.ProofOf(ctx, in.ID)
+			return &proofOut{p}, err
 		})
 
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/prescriptions/{id}/confirm-plan", Action: "prescription.collect",

@@ -12,6 +12,7 @@ import (
 	"yuanzhen/internal/ids"
 	"yuanzhen/internal/keys"
 	"yuanzhen/internal/pg"
+	"yuanzhen/prescribe/proof"
 )
 
 func insertParts(ctx context.Context, tx tx, rx ids.Prescription, parts []Part) error {
@@ -228,26 +229,40 @@ func answerSecond(ctx context.Context, tx tx, p Prescription, second ids.Practit
 	return tag.RowsAffected() > 0, err
 }
 
-// mark is another signature on a prescription: the pharmacist's, a second person's. Stored holds the columns that the
-// signed bytes repeat.
+// mark is another signature on a prescription: the pharmacist's, a second person's on one hard stop. Stored holds the
+// columns that the signed bytes repeat.
 type mark struct {
-	What      string
-	KeyID     string
-	By        ids.Practitioner
-	Canonical []byte
-	Signature []byte
-	At        time.Time
-	Stored    []byte
+	What         string
+	KeyID        string
+	Alg          string
+	By           ids.Practitioner
+	PrescriberID ids.Practitioner
+	Canonical    []byte
+	Signature    []byte
+	At           time.Time
+	Stored       []byte
+	Alert        string
+	AskedAt      time.Time // of a second person's
+	Current      bool      // on the text that stands; a second person may have spoken about an earlier draft
+}
+
+func (m mark) signed() proof.Signed {
+	return proof.Signed{What: m.What, Text: string(m.Canonical), Alg: m.Alg, Key: m.KeyID, At: m.At.UTC(), Signature: m.Signature}
 }
 
 func selectMarks(ctx context.Context, db pg.DB, rx ids.Prescription) ([]mark, error) {
 	rows, err := db.Query(ctx, `
-		SELECT 'review' AS what, key_id::text AS key_id, pharmacist_id AS by, canonical, signature, at,
-		       jsonb_build_object('legality', legality, 'form', form, 'suitability', suitability, 'result', result, 'reason_code', reason_code, 'note', note) AS stored
-		FROM prescription_review WHERE prescription_id = $1
-		UNION ALL
-		SELECT 'second', key_id::text, second_id, canonical, signature, answered_at, jsonb_build_object('agrees', agrees, 'reason', reason, 'sha256', sha256)
-		FROM prescription_second WHERE prescription_id = $1 AND answered_at IS NOT NULL`, rx)
+		WITH signed AS (
+			SELECT 'second' AS what, key_id, second_id AS by, prescriber_id, canonical, signature, answered_at AS at, alert, asked_at, sha256,
+			       jsonb_build_object('agrees', agrees, 'reason', reason, 'sha256', sha256) AS stored
+			FROM prescription_second WHERE prescription_id = $1 AND answered_at IS NOT NULL
+			UNION ALL
+			SELECT 'review', key_id, pharmacist_id, prescriber_id, canonical, signature, at, '', at, NULL,
+			       jsonb_build_object('legality', legality, 'form', form, 'suitability', suitability, 'result', result, 'reason_code', reason_code, 'note', note)
+			FROM prescription_review WHERE prescription_id = $1)
+		SELECT s.what, s.key_id::text AS key_id, coalesce(k.alg, '') AS alg, s.by, s.prescriber_id, s.canonical, s.signature, s.at, s.stored, s.alert, s.asked_at,
+		       s.sha256 IS NULL OR s.sha256 = (SELECT rx.sha256 FROM prescription rx WHERE rx.id = $1) AS current
+		FROM signed s LEFT JOIN signing_key k ON k.id = s.key_id ORDER BY s.what DESC, s.alert`, rx)
 	if err != nil {
 		return nil, err
 	}

@@ -402,8 +402,11 @@ func TestSecondPerson(t *testing.T) {
 	if p, err = m.sign(p); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.review(p, pass()); err != nil {
-		t.Errorf("the pharmacist passes with that reason: %v", err)
+	if p, err = m.review(p, pass()); err != nil {
+		t.Fatalf("the pharmacist passes with that reason: %v", err)
+	}
+	if f := m.prove(p); len(f.Faults) > 0 {
+		t.Errorf("with an older word on an older text: %+v", f)
 	}
 
 	if clinicalStop(check.Alert{Type: "R_CTRL_ONLINE", Severity: 3}) || clinicalStop(check.Alert{Type: check.NotChecked, Severity: 3}) {

@@ -2,6 +2,7 @@ package prescribe
 
 import (
 	"context"
+	"encoding/pem"
 	"net/http"
 
 	"yuanzhen/internal/fault"
@@ -37,6 +38,8 @@ func (s *Service) Routes(api *httpapi.API) {
 		Summary: "Record the three checks and pass, return or refuse"}, s.reviewPrescription)
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/verify/keys", Action: "prescription.verify",
 		Summary: "Public keys to verify evidence codes with, also offline"}, s.listKeys)
+	httpapi.Raw(api, httpapi.Op{Method: "GET", Path: "/api/v1/verify/ca.pem", Action: "prescription.verify",
+		Summary: "Certificate of the authority above the keys (PEM)"}, s.giveRoot)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/verify", Action: "prescription.verify",
 		Summary: "Is this evidence code genuine, and does it still hold?"}, s.verifyCode)
 }
@@ -145,6 +148,14 @@ func (s *Service) listKeys(ctx context.Context, _ *struct{}) (*keysOut, error) {
 		return nil, err
 	}
 	return &keysOut{list}, nil
+}
+
+func (s *Service) giveRoot(w http.ResponseWriter, _ *http.Request) error {
+	if s.Keys.CA == nil {
+		return fault.Missing()
+	}
+	w.Header().Set("Content-Type", "application/x-pem-file")
+	return pem.Encode(w, &pem.Block{Type: "CERTIFICATE", Bytes: s.Keys.CA.Root()})
 }
 
 type verifyIn struct {

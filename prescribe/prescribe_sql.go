@@ -15,6 +15,7 @@ import (
 	"yuanzhen/internal/ids"
 	"yuanzhen/internal/keys"
 	"yuanzhen/internal/pg"
+	"yuanzhen/prescribe/proof"
 	"yuanzhen/prescribe/qr"
 )
 
@@ -52,8 +53,10 @@ type row struct {
 	SHA256          string
 	Risk            int
 	WrittenAt       time.Time
+	Statement       []byte
 	Signature       []byte
 	KeyID           *string
+	Alg             *string
 	SignedAt        *time.Time
 	ValidUntil      *time.Time
 	EvidenceCode    *string
@@ -65,6 +68,22 @@ type row struct {
 	Seconds         json.RawMessage
 	Parts           json.RawMessage
 	ConfirmedAt     *time.Time
+}
+
+// signed is the prescriber's signature; of a signed row.
+func (r row) signed() proof.Signed {
+	text := r.Statement
+	if text == nil {
+		text = r.Canonical
+	}
+	s := proof.Signed{What: proof.Doctor, Text: string(text), At: r.SignedAt.UTC(), Signature: r.Signature}
+	if r.KeyID != nil {
+		s.Key = *r.KeyID
+	}
+	if r.Alg != nil {
+		s.Alg = *r.Alg
+	}
+	return s
 }
 
 // filter narrows within the scope; a zero field does not filter.
@@ -83,7 +102,7 @@ func selectPrescriptions(ctx context.Context, db pg.DB, scope authz.Scope, f fil
 		       rx.type, rx.state, rx.diagnosis, rx.days_reason, rx.items, rx.checked, rx.check_case,
 		       (SELECT coalesce(jsonb_agg(jsonb_build_object('alert', o.alert, 'reason_code', o.reason_code, 'text', o.text) ORDER BY o.alert), '[]')
 		          FROM prescription_override o WHERE o.prescription_id = rx.id) AS overrides,
-		       rx.canonical, rx.sha256, rx.risk, rx.written_at, rx.signature, rx.key_id::text AS key_id, rx.signed_at, rx.valid_until,
+		       rx.canonical, rx.sha256, rx.risk, rx.written_at, rx.statement, rx.signature, rx.key_id::text AS key_id, sk.alg, rx.signed_at, rx.valid_until,
 		       rx.evidence_code, v.result, v.reason_code, v.note, ph.name AS pharmacist, v.at AS reviewed_at, plan.confirmed_at,
 		       (SELECT coalesce(jsonb_agg(jsonb_build_object('alert', c.alert, 'asked_at', c.asked_at, 'by', coalesce(sp.name, ''), 'agrees', c.agrees,
 		                 'reason', coalesce(c.reason, ''), 'answered_at', c.answered_at) ORDER BY c.alert), '[]')
@@ -101,6 +120,7 @@ func selectPrescriptions(ctx context.Context, db pg.DB, scope authz.Scope, f fil
 		JOIN person p ON p.id = rx.person_id
 		JOIN practitioner d ON d.id = rx.practitioner_id
 		JOIN institution i ON i.id = rx.institution_id
+		LEFT JOIN signing_key sk ON sk.id = rx.key_id
 		LEFT JOIN prescription_review v ON v.prescription_id = rx.id
 		LEFT JOIN practitioner ph ON ph.id = v.pharmacist_id
 		LEFT JOIN prescription_plan plan ON plan.prescription_id = rx.id
@@ -173,10 +193,10 @@ func updateDraft(ctx context.Context, tx tx, c content) (bool, error) {
 	return tag.RowsAffected() == 1, err
 }
 
-func putSignature(ctx context.Context, tx tx, id ids.Prescription, sha256 string, sig keys.Signature, until time.Time) (bool, error) {
+func putSignature(ctx context.Context, tx tx, id ids.Prescription, sha256 string, statement []byte, sig keys.Signature, until time.Time) (bool, error) {
 	tag, err := tx.Exec(ctx, `
-		UPDATE prescription SET state = 'signed', signature = $3, key_id = $4, signed_at = $5, valid_until = $6
-		WHERE id = $1 AND sha256 = $2 AND state = 'draft'`, id, sha256, sig.Sig, sig.KeyID, sig.At, until)
+		UPDATE prescription SET state = 'signed', statement = $7, signature = $3, key_id = $4, signed_at = $5, valid_until = $6
+		WHERE id = $1 AND sha256 = $2 AND state = 'draft'`, id, sha256, sig.Sig, sig.KeyID, sig.At, until, statement)
 	return tag.RowsAffected() == 1, err
 }
 
@@ -219,27 +239,70 @@ func selectReviewer(ctx context.Context, tx tx, id ids.Practitioner) (reviewer, 
 	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[reviewer])
 }
 
-func keyOf(ctx context.Context, tx tx, holder ids.Practitioner, at time.Time) (key [16]byte, err error) {
-	err = tx.QueryRow(ctx, `
-		SELECT id FROM signing_key WHERE practitioner_id = $1 AND revoked_at IS NULL AND valid_from <= $2 AND $2 < valid_until`, holder, at).Scan(&key)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return key, nil // the signature will be refused with a reason
-	}
-	return key, err
-}
-
+// selectKeys lists every key ever made, doctors' and pharmacists' as well as seals, so that old signatures still verify.
 func selectKeys(ctx context.Context, db pg.DB) ([]qr.Key, error) {
 	rows, err := db.Query(ctx, `
-		SELECT k.id, k.alg, k.public_key AS public, d.name AS holder, i.name AS institution, k.valid_from AS "from", k.valid_until AS "to", k.revoked_at
+		SELECT k.id, CASE WHEN k.institution_id IS NULL THEN 'sign' ELSE 'seal' END AS use, k.alg, k.public_key AS public,
+		       coalesce(d.name, own.name) AS holder, coalesce(k.practitioner_id, k.institution_id)::text AS holder_id,
+		       coalesce(own.name, i.name, '') AS institution, k.certificate, k.valid_from AS "from", k.valid_until AS "to", k.revoked_at
 		FROM signing_key k
-		JOIN practitioner d ON d.id = k.practitioner_id
-		JOIN LATERAL (SELECT r.institution_id FROM registration r WHERE r.practitioner_id = d.id ORDER BY r.kind = 'primary' DESC, r.id LIMIT 1) r ON true
-		JOIN institution i ON i.id = r.institution_id
+		LEFT JOIN institution own ON own.id = k.institution_id
+		LEFT JOIN practitioner d ON d.id = k.practitioner_id
+		LEFT JOIN LATERAL (SELECT r.institution_id FROM registration r WHERE r.practitioner_id = d.id ORDER BY r.kind = 'primary' DESC, r.id LIMIT 1) r ON true
+		LEFT JOIN institution i ON i.id = r.institution_id
 		ORDER BY k.id`)
 	if err != nil {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, pgx.RowToStructByName[qr.Key])
+}
+
+// sealed is the hospital's seal as it is stored.
+type sealed struct {
+	InstitutionID ids.Institution
+	Canonical     []byte
+	Signature     []byte
+	KeyID         string
+	Alg           string
+	At            time.Time
+}
+
+func insertSeal(ctx context.Context, tx tx, p Prescription, document []byte, sig keys.Signature) error {
+	_, err := tx.Exec(ctx, `
+		INSERT INTO prescription_seal (prescription_id, institution_id, canonical, signature, key_id, at) VALUES ($1, $2, $3, $4, $5, $6)`,
+		p.ID, p.Institution.ID, document, sig.Sig, sig.KeyID, sig.At)
+	return err
+}
+
+// selectSeal is nil for what is not issued, or was before there were seals.
+func selectSeal(ctx context.Context, db pg.DB, id ids.Prescription) (*sealed, error) {
+	rows, err := db.Query(ctx, `
+		SELECT s.institution_id, s.canonical, s.signature, s.key_id::text AS key_id, coalesce(k.alg, '') AS alg, s.at
+		FROM prescription_seal s LEFT JOIN signing_key k ON k.id = s.key_id WHERE s.prescription_id = $1`, id)
+	if err != nil {
+		return nil, err
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToAddrOfStructByName[sealed])
+	if err != nil || len(list) == 0 {
+		return nil, err
+	}
+	return list[0], nil
+}
+
+// selectTimes is when the log saw each signature on a prescription, by proof.Mark.
+func selectTimes(ctx context.Context, db pg.DB, id ids.Prescription) (map[string]time.Time, error) {
+	rows, err := db.Query(ctx, `SELECT reason, at FROM audit_entry WHERE object = $1 AND action = $2`, "prescription/"+id.String(), proof.Action)
+	if err != nil {
+		return nil, err
+	}
+	times := map[string]time.Time{}
+	var mark string
+	var at time.Time
+	_, err = pgx.ForEachRow(rows, []any{&mark, &at}, func() error {
+		times[mark] = at
+		return nil
+	})
+	return times, err
 }
 
 // issued is what the verifier may learn of, and the audit must know.

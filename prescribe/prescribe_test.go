@@ -3,6 +3,7 @@ package prescribe
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"yuanzhen/consult"
+	"yuanzhen/internal/audit"
 	"yuanzhen/internal/authz"
 	"yuanzhen/internal/fault"
 	"yuanzhen/internal/httpapi"
@@ -93,7 +95,20 @@ func newClinic(t *testing.T) *clinic {
 	c := &clinic{t: t, db: pgtest.New(t), now: time.Date(2026, 11, 21, 10, 0, 0, 0, qr.China), policy: policy,
 		place: ids.New[ids.Institution](), person: ids.New[ids.Person](), visit: ids.New[ids.Visit]()}
 	clock := func() time.Time { return c.now }
-	c.Service = &Service{DB: c.db, Now: clock, Visits: c, Keys: &keys.Service{Now: clock}, Live: c, Knowledge: kb, VerifyURL: "https://example.org/verify#"}
+	vault, err := keys.NewVault(base64.StdEncoding.EncodeToString(make([]byte, 32)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca, err := keys.NewSimulatedCA(vault)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := audit.NewLog(c.db, vault.Signer("audit"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Service = &Service{DB: c.db, Now: clock, Visits: c, Keys: &keys.Service{Now: clock, CA: ca, Vault: vault}, Live: c, Knowledge: kb,
+		VerifyURL: "https://example.org/verify#", Log: log}
 	c.exec(`INSERT INTO institution (id, code, name, kind, region, address, phone, licence_until) VALUES ($1, 'H1', '清河市第一医院', 'internet_hospital', '420100', '', '', '2030-01-01')`, c.place)
 	c.doctor = c.staff("physician", "张建国", authz.Doctor, 3, 9)
 	c.other = c.staff("physician", "陈慧", authz.Doctor, 2, 9)
@@ -101,6 +116,9 @@ func newClinic(t *testing.T) *clinic {
 	c.novice = c.staff("pharmacist", "新药师", authz.Pharmacist, 1, 1)
 	c.issueKey(c.doctor)
 	c.issueKey(c.pharmacist)
+	if err := c.db.InTx(t.Context(), func(tx pgx.Tx) error { return c.Keys.IssueSeal(t.Context(), tx, c.place) }); err != nil {
+		t.Fatal(err)
+	}
 	account := ids.New[ids.Account]()
 	c.family = &authz.Subject{Account: account, Memberships: []authz.Membership{{Role: authz.Patient}}}
 	c.exec(`INSERT INTO account (id, kind, name) VALUES ($1, 'patient', '赵敏')`, account)
@@ -287,7 +305,7 @@ func TestFromDraftToEvidenceCode(t *testing.T) {
 	}
 
 	var entries int
-	if err := c.db.QueryRow(t.Context(), `SELECT count(DISTINCT action) FROM audit_entry WHERE object = 'prescription/' || $1::text AND person_id = $2`, p.ID.String(), c.person).Scan(&entries); err != nil || entries != 5 {
+	if err := c.db.QueryRow(t.Context(), `SELECT count(DISTINCT action) FROM audit_entry WHERE object = 'prescription/' || $1::text AND person_id = $2`, p.ID.String(), c.person).Scan(&entries); err != nil || entries != 6 {
 		t.Errorf("audit has %d actions (write, sign, review, read, verify), %v", entries, err)
 	}
 	if last := c.published[len(c.published)-1]; last.Kind != "prescription.changed" || len(last.Accounts) != 1 || len(last.Places) != 1 {
@@ -489,11 +507,14 @@ func TestSignedIsSignedOnceAndForEver(t *testing.T) {
 		t.Fatal(err)
 	}
 	k := list[slices.IndexFunc(list, func(k keys.PublicKey) bool { return k.KeyID == *p.row.KeyID })]
-	if k.PractitionerID != c.doctor.Practitioner || keys.Verify(k, []byte(p.Canonical), p.row.Signature) != nil {
-		t.Error("the doctor's own key signed exactly the canonical bytes")
+	if k.PractitionerID != c.doctor.Practitioner || k.Alg != "SM2" || keys.Verify(k, p.row.Statement, p.row.Signature) != nil {
+		t.Error("the doctor's own key signed exactly the stored statement")
 	}
-	if keys.Verify(k, append([]byte(p.Canonical), ' '), p.row.Signature) == nil {
+	if keys.Verify(k, append(p.row.Statement, ' '), p.row.Signature) == nil {
 		t.Error("one byte more still verifies")
+	}
+	if !bytes.Contains(p.row.Statement, []byte(`"sha256":"`+p.SHA256+`"`)) {
+		t.Errorf("the statement is about something else than was shown: %s", p.row.Statement)
 	}
 }
 

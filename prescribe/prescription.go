@@ -40,6 +40,7 @@ type Service struct {
 	Live      consult.Bus
 	Knowledge *formulary.Knowledge // nil when it could not be read: then nothing is prescribed, and all else works
 	VerifyURL string               // what a QR code holds before the evidence code: "https://…/verify#"
+	Log       *audit.Log           // says when a signature was made
 }
 
 // Visits is what a prescription asks of the visit it is written in (consult.Service).

@@ -3,146 +3,246 @@ package prescribe
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/gowebpki/jcs"
-	"golang.org/x/text/unicode/norm"
-
-	"yuanzhen/internal/keys"
 	"yuanzhen/internal/pg"
+	"yuanzhen/prescribe/proof"
 	"yuanzhen/prescribe/qr"
 )
 
-// Proof of a stored prescription: what was looked at, and what does not fit. Empty Faults is a whole prescription.
+// Proof of a stored prescription: what was looked at, what does not fit, and the file that proves it elsewhere.
 type Proof struct {
-	Faults []string `json:"faults" doc:"field or signature, and what is wrong with it"`
-	Notes  []string `json:"notes" doc:"what is lawful and worth knowing, such as a certificate that ended since"`
+	proof.Findings
+	File *proof.File `json:"file,omitempty" doc:"once it is issued: proves the prescription without this server ('yuanzhen prescribe prove')"`
 }
 
 // Prove reads a signed prescription as it lies in the database and holds every stored field against the bytes that
-// doctor, second person and pharmacist signed. Whoever changed one byte behind the house's back is told which field.
-// It works years after a certificate ended: what counts is that the key was good when it signed.
-func (s *Service) Prove(ctx context.Context, p Prescription) (Proof, error) {
+// doctor, second person, pharmacist and hospital signed. Whoever changed one byte behind the house's back is told which
+// field. It works years after a certificate ended: what counts is that the key was good when the log saw it sign.
+func (s *Service) Prove(ctx context.Context, p Prescription) (proof.Findings, error) {
 	return s.proveOn(ctx, s.DB, p)
 }
 
-func (s *Service) proveOn(ctx context.Context, db pg.DB, p Prescription) (proof Proof, err error) {
-	proof = Proof{Faults: []string{}, Notes: []string{}}
+func (s *Service) proveOn(ctx context.Context, db pg.DB, p Prescription) (f proof.Findings, err error) {
+	f = proof.Findings{Faults: []string{}, Notes: []string{}}
 	if p.row.SignedAt == nil {
-		return proof, movedOn(p) // a draft has nothing to prove
+		return f, movedOn(p) // a draft has nothing to prove
 	}
-	fault := func(format string, args ...any) { proof.Faults = append(proof.Faults, fmt.Sprintf(format, args...)) }
-	list, err := keys.PublicKeys(ctx, db)
+	trust, err := s.trust(ctx, db)
 	if err != nil {
-		return proof, err
+		return f, err
 	}
+	times, err := selectTimes(ctx, db, p.ID)
+	if err != nil {
+		return f, err
+	}
+	marks, err := selectMarks(ctx, db, p.ID)
+	if err != nil {
+		return f, err
+	}
+	seal, err := selectSeal(ctx, db, p.ID)
+	if err != nil {
+		return f, err
+	}
+	if err := proveText(&f, p); err != nil {
+		return f, err
+	}
+	if err := proveStatement(&f, p); err != nil {
+		return f, err
+	}
+	doctor := p.row.signed()
+	trust.CheckSigned(&f, doctor, p.row.Canonical, when(&f, doctor, times))
+	for _, m := range marks {
+		one, text := m.signed(), p.row.Canonical
+		if !m.Current {
+			text = nil
+		}
+		trust.CheckSigned(&f, one, text, when(&f, one, times))
+		if err := proveMark(&f, p, m); err != nil {
+			return f, err
+		}
+	}
+	if p.row.EvidenceCode != nil {
+		if e, result := qr.Verify(*p.row.EvidenceCode, trust.Keys, *p.row.SignedAt); result != qr.Genuine || e.Number != p.No {
+			f.Fault("evidence_code: %s", result)
+		}
+	}
+	switch {
+	case seal != nil:
+		trust.Judge(&f, proof.Seal, "seal", seal.InstitutionID.String(), seal.KeyID, seal.Alg, seal.Canonical, seal.Signature,
+			when(&f, proof.Signed{What: proof.Seal, Text: string(seal.Canonical), Key: seal.KeyID, At: seal.At, Signature: seal.Signature}, times))
+		proveEnvelope(&f, p, marks, *seal)
+	case p.row.EvidenceCode != nil && p.row.Statement != nil:
+		f.Fault("seal: missing")
+	case p.row.EvidenceCode != nil:
+		f.Note("seal: issued before hospitals had one")
+	}
+	slices.Sort(f.Faults)
+	return f, nil
+}
+
+// trust is what the house believes: its own list of keys and its authority.
+func (s *Service) trust(ctx context.Context, db pg.DB) (proof.Trust, error) {
+	list, err := selectKeys(ctx, db)
+	t := proof.Trust{Keys: list, At: s.Now()}
+	if s.Keys.CA != nil {
+		t.Root = s.Keys.CA.Root()
+	}
+	return t, err
+}
+
+// when the log saw a signature; of signatures from before the log took them, the stored time has to do.
+func when(f *proof.Findings, s proof.Signed, times map[string]time.Time) time.Time {
+	at, known := times[proof.Mark(s.What, s.Signature)]
+	var said struct{ Key string }
+	switch {
+	case known && !at.Equal(s.At):
+		f.Fault("%s.at: not the time in the log", s.What)
+	case !known && json.Unmarshal([]byte(s.Text), &said) == nil && said.Key == "":
+		return s.At
+	case !known:
+		f.Fault("%s: the log knows of no such signature", s.What)
+		return s.At
+	}
+	return at
+}
+
+// proveText holds the stored columns against the canonical text, and that against its hash.
+func proveText(f *proof.Findings, p Prescription) error {
 	r := p.row
 	var signed map[string]json.RawMessage
 	if err := json.Unmarshal(r.Canonical, &signed); err != nil {
-		fault("canonical: no longer a document")
-		return proof, nil
+		f.Fault("canonical: no longer a document")
+		return nil
 	}
-	var alerts []map[string]any
+	alerts := []map[string]any{}
 	for _, a := range p.Check.Alerts {
 		alerts = append(alerts, map[string]any{"key": a.Key, "severity": a.Severity})
 	}
-	if alerts == nil {
-		alerts = []map[string]any{}
-	}
-	stored := map[string]any{
+	stored, err := proof.Canonical(map[string]any{
 		"id": r.ID, "no": r.No, "version": r.Version, "supersedes": r.Supersedes, "visit": r.VisitID, "type": r.Type, "diagnosis": r.Diagnosis,
 		"days_reason": r.DaysReason, "items": p.Items, "written_at": r.WrittenAt.UTC().Format(time.RFC3339),
 		"check": map[string]any{"knowledge": p.Check.Knowledge, "decision": p.Check.Decision, "alerts": alerts},
+	})
+	if err != nil {
+		return err
 	}
-	for field, value := range stored {
-		want, err := canon(value)
-		if err != nil {
-			return proof, err
-		}
-		if got, err := canon(signed[field]); err != nil || !bytes.Equal(got, want) {
-			fault("%s: differs from what was signed", field)
-		}
+	if err := differ(f, "", r.Canonical, stored); err != nil {
+		return err
 	}
 	for field, id := range map[string]string{"patient": r.PersonID.String(), "doctor": r.PractitionerID.String(), "institution": r.InstitutionID.String()} {
 		var of struct{ ID string }
 		if json.Unmarshal(signed[field], &of) != nil || of.ID != id {
-			fault("%s: differs from what was signed", field)
+			f.Fault("%s: differs from what was signed", field)
 		}
 	}
-	if sum := sha256.Sum256(r.Canonical); hex.EncodeToString(sum[:]) != r.SHA256 {
-		fault("sha256: differs from the signed bytes")
+	if proof.Hash(r.Canonical) != r.SHA256 {
+		f.Fault("sha256: differs from the signed bytes")
 	}
-	s.proveSignature(&proof, list, "signature", r.KeyID, p.Doctor.ID.String(), r.Canonical, r.Signature, r.SignedAt)
-	marks, err := selectMarks(ctx, db, r.ID)
-	if err != nil {
-		return proof, err
-	}
-	for _, m := range marks {
-		s.proveSignature(&proof, list, m.What, &m.KeyID, m.By.String(), m.Canonical, m.Signature, &m.At)
-		var said map[string]any
-		if json.Unmarshal(m.Canonical, &said) != nil {
-			fault("%s: no longer a document", m.What)
-			continue
-		}
-		var kept map[string]any
-		if err := json.Unmarshal(m.Stored, &kept); err != nil {
-			return proof, err
-		}
-		for field, value := range kept {
-			if fmt.Sprint(said[field]) != fmt.Sprint(value) {
-				fault("%s.%s: differs from what was signed", m.What, field)
-			}
-		}
-	}
-	if r.EvidenceCode != nil {
-		published, err := selectKeys(ctx, db)
-		if err != nil {
-			return proof, err
-		}
-		if e, result := qr.Verify(*r.EvidenceCode, published, *r.SignedAt); result != qr.Genuine || e.Number != r.No {
-			fault("evidence_code: %s", result)
-		}
-	}
-	slices.Sort(proof.Faults)
-	return proof, nil
+	return nil
 }
 
-// proveSignature: a key of ours, the signer's own, good at the time, over exactly these bytes.
-func (s *Service) proveSignature(proof *Proof, list []keys.PublicKey, what string, keyID *string, holder string, document, signature []byte, at *time.Time) {
-	if keyID == nil || at == nil {
-		proof.Faults = append(proof.Faults, what+": missing")
+// proveStatement holds what belongs to the doctor's act against the statement; of what was signed before there were
+// statements, the text alone is signed.
+func proveStatement(f *proof.Findings, p Prescription) error {
+	r := p.row
+	if r.Statement == nil {
+		return nil
+	}
+	stored := map[string]any{"prescription": r.ID, "no": r.No, "valid_until": r.ValidUntil.UTC(), "overrides": p.Overrides, "risk": r.Risk}
+	for name, raw := range map[string]json.RawMessage{"checked_sha256": r.Checked, "case_sha256": r.CheckCase} {
+		one, err := proof.Canonical(raw)
+		if err != nil {
+			return err
+		}
+		stored[name] = proof.Hash(one)
+	}
+	columns, err := proof.Canonical(stored)
+	if err != nil {
+		return err
+	}
+	return differ(f, "signature.", r.Statement, columns)
+}
+
+// proveMark holds the columns beside a second person's or a pharmacist's signature against what they signed.
+func proveMark(f *proof.Findings, p Prescription, m mark) error {
+	if err := differ(f, m.What+".", m.Canonical, m.Stored); err != nil {
+		return err
+	}
+	if m.PrescriberID != p.Doctor.ID {
+		f.Fault("%s.prescriber_id: not the prescriber", m.What)
+	}
+	var said struct {
+		Signer, Pharmacist proof.Party
+		Second             string // who signed; the last two before statements named their key
+		Asked              map[string]time.Time
+	}
+	if json.Unmarshal(m.Canonical, &said) != nil {
+		return nil // named where the signature is checked
+	}
+	if by := m.By.String(); by != said.Signer.ID && by != said.Pharmacist.ID && by != said.Second {
+		f.Fault("%s: stored as somebody else's", m.What)
+	}
+	if said.Asked != nil && !said.Asked[m.Alert].Equal(m.AskedAt) {
+		f.Fault("%s.asked: differs from what was signed", m.What)
+	}
+	return nil
+}
+
+// differ names each field of stored that the signed document says otherwise; both are JSON objects.
+func differ(f *proof.Findings, prefix string, document, stored []byte) error {
+	var said, kept map[string]json.RawMessage
+	if json.Unmarshal(document, &said) != nil {
+		return nil // named where the signature is checked
+	}
+	if err := json.Unmarshal(stored, &kept); err != nil {
+		return fmt.Errorf("stored beside the signed document: %w", err)
+	}
+	for field, value := range kept {
+		want, err := proof.Canonical(value)
+		if err != nil {
+			return err
+		}
+		if got, err := proof.Canonical(said[field]); said[field] == nil || err != nil || !bytes.Equal(got, want) {
+			f.Fault("%s%s: differs from what was signed", prefix, field)
+		}
+	}
+	return nil
+}
+
+// proveEnvelope holds what is stored now against what the hospital sealed.
+func proveEnvelope(f *proof.Findings, p Prescription, marks []mark, seal sealed) {
+	var e proof.Envelope
+	if json.Unmarshal(seal.Canonical, &e) != nil {
+		f.Fault("seal: no longer a document")
 		return
 	}
-	i := slices.IndexFunc(list, func(k keys.PublicKey) bool { return k.KeyID == *keyID })
-	switch {
-	case i < 0:
-		proof.Faults = append(proof.Faults, what+": a key nobody knows")
-	case list[i].PractitionerID.String() != holder:
-		proof.Faults = append(proof.Faults, what+": somebody else's key")
-	case keys.Verify(list[i], document, signature) != nil:
-		proof.Faults = append(proof.Faults, what+": does not fit the signed bytes")
-	case at.Before(list[i].From) || !at.Before(list[i].Until):
-		proof.Faults = append(proof.Faults, what+": outside the certificate's time")
-	case list[i].RevokedAt != nil && !at.Before(*list[i].RevokedAt):
-		proof.Faults = append(proof.Faults, what+": after the certificate was revoked")
-	case !s.Now().Before(list[i].Until) || list[i].RevokedAt != nil:
-		proof.Notes = append(proof.Notes, what+": the certificate ended after it signed; the signature stands")
+	code := ""
+	if p.row.EvidenceCode != nil {
+		code = *p.row.EvidenceCode
 	}
-}
-
-func canon(v any) ([]byte, error) {
-	plain, err := json.Marshal(v)
-	if err != nil {
-		return nil, err
+	for field, same := range map[string]bool{
+		"id": e.ID == p.ID.String(), "no": e.No == p.No, "version": e.Version == p.Version, "canonical": e.Prescription == string(p.row.Canonical),
+		"evidence_code": e.EvidenceCode == code, "valid_until": e.ValidUntil.Equal(*p.row.ValidUntil),
+		"institution": e.Institution.ID == seal.InstitutionID.String() && seal.InstitutionID == p.Institution.ID,
+		"at":          e.IssuedAt.Equal(seal.At), "key": e.Key == seal.KeyID, "alg": e.Alg == seal.Alg,
+	} {
+		if !same {
+			f.Fault("seal.%s: differs from what was sealed", field)
+		}
 	}
-	if len(plain) > 0 && strings.ContainsAny(string(plain[:1]), "{[") {
-		return jcs.Transform(norm.NFC.Bytes(plain))
+	stored := signed(p, marks)
+	for _, s := range e.Signed {
+		if !slices.ContainsFunc(stored, s.Same) {
+			f.Fault("seal.%s: what was sealed is not stored, or was altered", s.What)
+		}
 	}
-	return norm.NFC.Bytes(plain), nil
+	for _, s := range stored {
+		if !slices.ContainsFunc(e.Signed, s.Same) {
+			f.Fault("seal.%s: what is stored was not sealed", s.What)
+		}
+	}
 }

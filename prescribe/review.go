@@ -6,18 +6,15 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
-	"github.com/gowebpki/jcs"
-	"golang.org/x/text/unicode/norm"
-
 	"yuanzhen/consult"
 	"yuanzhen/internal/audit"
 	"yuanzhen/internal/authz"
 	"yuanzhen/internal/fault"
 	"yuanzhen/internal/ids"
+	"yuanzhen/internal/keys"
 	"yuanzhen/prescribe/check"
 	"yuanzhen/prescribe/formulary"
-	"yuanzhen/prescribe/qr"
+	"yuanzhen/prescribe/proof"
 )
 
 // Review is what a pharmacist found.
@@ -113,31 +110,31 @@ func (s *Service) Review(ctx context.Context, id ids.Prescription, act Reviewing
 		if err := s.whole(ctx, tx, p); err != nil {
 			return err
 		}
-		var code *string
 		if act.Result == "pass" {
 			if err := s.stillFit(ctx, tx, p); err != nil {
 				return err
 			}
-			if code, err = s.evidence(ctx, tx, p, pharmacist, act.Passphrase); err != nil {
-				return err
-			}
 		}
-		document, err := reviewDocument(p, act, pharmacist, who.Name, s.Now())
+		pen, err := s.Keys.Unlock(ctx, tx, pharmacist, act.Passphrase)
 		if err != nil {
 			return err
 		}
-		signature, err := s.Keys.Sign(ctx, tx, pharmacist, act.Passphrase, document)
+		document, err := reviewDocument(p, act, pharmacist, who.Name, pen)
+		if err != nil {
+			return err
+		}
+		signature, err := pen.Write(document)
 		if err != nil {
 			return err
 		}
 		if err := insertReview(ctx, tx, p, pharmacist, act, document, signature); err != nil {
 			return err
 		}
-		if code != nil {
-			if err := putEvidence(ctx, tx, id, *code); err != nil {
-				return err
-			}
-			if err := insertParts(ctx, tx, id, partsOf(p.Order, *p.SignedAt)); err != nil {
+		if err := witness(ctx, tx, p, proof.Review, signature); err != nil {
+			return err
+		}
+		if act.Result == "pass" {
+			if err := s.issue(ctx, tx, p); err != nil {
 				return err
 			}
 		}
@@ -228,42 +225,12 @@ func (s *Service) stillFit(ctx context.Context, tx tx, p Prescription) error {
 }
 
 // reviewDocument is what the pharmacist signs (RFC 8785): the outcome, tied to the doctor's bytes by their hash.
-func reviewDocument(p Prescription, act Reviewing, id ids.Practitioner, name string, at time.Time) ([]byte, error) {
-	plain, err := json.Marshal(map[string]any{
-		"format": "yuanzhen review 1", "prescription": p.ID, "no": p.No, "version": p.Version, "sha256": p.SHA256,
-		"pharmacist": map[string]any{"id": id, "name": name}, "legality": act.Legality, "form": act.Form, "suitability": act.Suitability,
-		"result": act.Result, "reason_code": act.ReasonCode, "note": act.Note, "at": at.UTC().Format(time.RFC3339),
+func reviewDocument(p Prescription, act Reviewing, id ids.Practitioner, name string, pen keys.Pen) ([]byte, error) {
+	return proof.Canonical(map[string]any{
+		"format": "yuanzhen review 2", "prescription": p.ID, "no": p.No, "version": p.Version, "sha256": p.SHA256, "alg": pen.Alg(), "key": pen.KeyID,
+		"signer": map[string]any{"id": id, "name": name}, "legality": act.Legality, "form": act.Form, "suitability": act.Suitability,
+		"result": act.Result, "reason_code": act.ReasonCode, "note": act.Note, "at": pen.At.UTC(),
 	})
-	if err != nil {
-		return nil, err
-	}
-	return jcs.Transform(norm.NFC.Bytes(plain))
-}
-
-// evidence makes the code that everybody can verify: the approving pharmacist's key signs it.
-func (s *Service) evidence(ctx context.Context, tx tx, p Prescription, signer ids.Practitioner, passphrase string) (*string, error) {
-	key, err := keyOf(ctx, tx, signer, s.Now())
-	if err != nil {
-		return nil, err
-	}
-	e := qr.Evidence{Number: p.No, Hospital: p.Institution.Name, Doctor: p.Doctor.Name, Initial: string([]rune(p.Person.Name)[:1]),
-		BirthYear: p.row.BirthDate.Year(), Issued: qr.DayOf(*p.SignedAt), Until: qr.DayOf(*p.ValidUntil), Key: key}
-	for _, i := range p.Items {
-		e.Lines = append(e.Lines, qr.Line{Name: i.Name.ZH, Use: i.use(), Days: i.Days})
-	}
-	document, err := e.Document()
-	if err != nil {
-		return nil, err
-	}
-	signature, err := s.Keys.Sign(ctx, tx, signer, passphrase, document)
-	if err != nil {
-		return nil, err
-	}
-	if signature.KeyID != uuid.UUID(key).String() {
-		return nil, fmt.Errorf("prescription %s: the signing key changed while it signed", p.ID)
-	}
-	code := qr.Code(document, signature.Sig)
-	return &code, nil
 }
 
 // use is dose and frequency of a line, as short as a code needs.

@@ -2,11 +2,7 @@ package prescribe
 
 import (
 	"context"
-	"encoding/json"
 	"time"
-
-	"github.com/gowebpki/jcs"
-	"golang.org/x/text/unicode/norm"
 
 	"yuanzhen/internal/audit"
 	"yuanzhen/internal/authz"
@@ -15,6 +11,7 @@ import (
 	"yuanzhen/internal/keys"
 	"yuanzhen/prescribe/check"
 	"yuanzhen/prescribe/formulary"
+	"yuanzhen/prescribe/proof"
 )
 
 // Second is the word of a second authorised person about one hard stop of exactly one text.
@@ -116,21 +113,24 @@ func (s *Service) GiveSecond(ctx context.Context, id ids.Prescription, act Secon
 		if p.State != Draft || p.SHA256 != act.SHA256 || len(p.Seconds) == 0 {
 			return movedOn(p)
 		}
-		document, err := json.Marshal(map[string]any{"format": "yuanzhen second 1", "prescription": id, "sha256": act.SHA256,
-			"second": second, "agrees": act.Agrees, "reason": act.Reason, "at": s.Now().UTC().Format(time.RFC3339)})
+		pen, err := s.Keys.Unlock(ctx, tx, second, act.Passphrase)
 		if err != nil {
 			return err
 		}
-		if document, err = jcs.Transform(norm.NFC.Bytes(document)); err != nil {
+		document, err := secondDocument(p, act, second, pen)
+		if err != nil {
 			return err
 		}
-		var signature keys.Signature
-		if signature, err = s.Keys.Sign(ctx, tx, second, act.Passphrase, document); err != nil {
+		signature, err := pen.Write(document)
+		if err != nil {
 			return err
 		}
 		answered, err := answerSecond(ctx, tx, p, second, act, document, signature)
 		if err != nil || !answered {
 			return orMovedOn(err, p)
+		}
+		if err := witness(ctx, tx, p, proof.Second, signature); err != nil {
+			return err
 		}
 		return audit.Write(ctx, tx, audit.Entry{Action: authz.ScopeFrom(ctx).Action, Object: "prescription/" + id.String(),
 			Person: p.Person.ID, Place: p.Institution.ID, Reason: map[bool]string{true: "agree", false: "disagree"}[act.Agrees]})
@@ -139,4 +139,17 @@ func (s *Service) GiveSecond(ctx context.Context, id ids.Prescription, act Secon
 		return Prescription{}, err
 	}
 	return s.told(ctx, id)
+}
+
+// secondDocument is what the second person signs (RFC 8785): the word on each hard stop that still waits for one, of
+// exactly this text.
+func secondDocument(p Prescription, act Seconding, second ids.Practitioner, pen keys.Pen) ([]byte, error) {
+	asked := map[string]any{}
+	for _, one := range p.Seconds {
+		if one.AnsweredAt == nil {
+			asked[one.Alert] = one.AskedAt.UTC()
+		}
+	}
+	return proof.Canonical(map[string]any{"format": "yuanzhen second 2", "prescription": p.ID, "sha256": act.SHA256, "alg": pen.Alg(), "key": pen.KeyID,
+		"at": pen.At.UTC(), "signer": map[string]any{"id": second}, "asked": asked, "agrees": act.Agrees, "reason": act.Reason})
 }

@@ -4,17 +4,23 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
 	"time"
 
 	"yuanzhen/consult"
+	"yuanzhen/internal/audit"
 	"yuanzhen/internal/fault"
 	"yuanzhen/internal/ids"
+	"yuanzhen/internal/keys"
 	"yuanzhen/internal/rule"
+	"yuanzhen/internal/sig"
 	"yuanzhen/prescribe/check"
 	"yuanzhen/prescribe/formulary"
+	"yuanzhen/prescribe/proof"
 	"yuanzhen/prescribe/qr"
 )
 
@@ -66,17 +72,29 @@ func (s *Service) Sign(ctx context.Context, id ids.Prescription, act Signing) (P
 		if err := signable(now.Checked, p.Order, act.Overrides, p.lifted()); err != nil {
 			return err
 		}
-		signature, err := s.Keys.Sign(ctx, tx, p.Doctor.ID, act.Passphrase, p.row.Canonical)
+		pen, err := s.Keys.Unlock(ctx, tx, p.Doctor.ID, act.Passphrase)
 		if err != nil {
 			return err
 		}
-		if err := insertOverrides(ctx, tx, id, act.Overrides, s.Now()); err != nil {
+		until := validity(p.Order, pen.At)
+		statement, err := statementOf(p, act.Overrides, until, pen)
+		if err != nil {
 			return err
 		}
-		if signed, err := putSignature(ctx, tx, id, p.SHA256, signature, validity(p.Order, s.Now())); err != nil || !signed {
+		signature, err := pen.Write(statement)
+		if err != nil {
+			return err
+		}
+		if err := insertOverrides(ctx, tx, id, act.Overrides, pen.At); err != nil {
+			return err
+		}
+		if signed, err := putSignature(ctx, tx, id, p.SHA256, statement, signature, until); err != nil || !signed {
 			return orMovedOn(err, p)
 		}
-		return s.record(ctx, tx, id, p.Person.ID, p.Institution.ID)
+		if err := s.record(ctx, tx, id, p.Person.ID, p.Institution.ID); err != nil {
+			return err
+		}
+		return witness(ctx, tx, p, proof.Doctor, signature)
 	})
 	if refused := (*consult.Refusal)(nil); errors.As(err, &refused) {
 		err = cmp.Or(refused.Keep(ctx), refused.Unwrap())
@@ -85,6 +103,34 @@ func (s *Service) Sign(ctx context.Context, id ids.Prescription, act Signing) (P
 		return Prescription{}, err
 	}
 	return s.told(ctx, id)
+}
+
+// statementOf is what the doctor signs (RFC 8785): the hashes of the text that was shown, and the act itself, down to
+// the reasons for what was signed over and what the checks were asked and answered.
+func statementOf(p Prescription, overrides []Override, until time.Time, pen keys.Pen) ([]byte, error) {
+	if overrides == nil {
+		overrides = []Override{}
+	}
+	slices.SortFunc(overrides, func(a, b Override) int { return cmp.Compare(a.Alert, b.Alert) })
+	said := map[string]any{"format": "yuanzhen signature 1", "prescription": p.ID, "no": p.No, "sha256": proof.Hash(p.row.Canonical),
+		"alg": pen.Alg(), "key": pen.KeyID, "at": pen.At.UTC(), "signer": map[string]any{"id": p.Doctor.ID, "name": p.Doctor.Name},
+		"valid_until": until.UTC(), "overrides": overrides, "risk": p.row.Risk}
+	sum := sig.SM3(p.row.Canonical)
+	said["sm3"] = hex.EncodeToString(sum[:])
+	for name, stored := range map[string]json.RawMessage{"checked_sha256": p.row.Checked, "case_sha256": p.row.CheckCase} {
+		one, err := proof.Canonical(stored)
+		if err != nil {
+			return nil, err
+		}
+		said[name] = proof.Hash(one)
+	}
+	return proof.Canonical(said)
+}
+
+// witness puts a signature into the audit log, in the deed's transaction: the log says when, whatever a row says later.
+func witness(ctx context.Context, tx tx, p Prescription, what string, signature keys.Signature) error {
+	return audit.Write(ctx, tx, audit.Entry{Action: proof.Action, Object: "prescription/" + p.ID.String(), Person: p.Person.ID, Place: p.Institution.ID,
+		Reason: proof.Mark(what, signature.Sig), At: signature.At})
 }
 
 // signable: the checks ran, nothing blocks, each alert that interrupts has its reason, and each clinical hard stop the

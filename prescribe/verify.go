@@ -8,6 +8,7 @@ import (
 	"yuanzhen/internal/audit"
 	"yuanzhen/internal/fault"
 	"yuanzhen/internal/ids"
+	"yuanzhen/prescribe/proof"
 	"yuanzhen/prescribe/qr"
 )
 
@@ -19,9 +20,10 @@ type Verification struct {
 	Offline     bool      `json:"offline"`
 }
 
-// VerificationKeys is the list that verifiers keep.
+// VerificationKeys is the list that verifiers keep: signatures, seals, and the log that says when.
 func (s *Service) VerificationKeys(ctx context.Context) ([]qr.Key, error) {
-	return selectKeys(ctx, s.DB)
+	list, err := selectKeys(ctx, s.DB)
+	return append(list, proof.LogKey(s.Log.Signer.Name(), s.Log.Public)), err
 }
 
 // Verify checks the signature as anybody could, then asks what only the issuer knows.

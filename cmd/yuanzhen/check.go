@@ -19,6 +19,7 @@ import (
 type prescribeCmd struct {
 	Check  prescribeCheckCmd  `cmd:"" help:"Check a draft prescription against the formulary."`
 	Verify prescribeVerifyCmd `cmd:"" help:"Verify a prescription's evidence code offline."`
+	Prove  prescribeProveCmd  `cmd:"" help:"Prove an issued prescription from its proof file, offline and years later: text, signatures, seal, times. Example: yuanzhen prescribe prove RX….proof.json --keys keys.json --ca ca.pem"`
 	Import prescribeImportCmd `cmd:"" help:"Lay a hospital's own rows over the drug knowledge: report every difference, then keep the result."`
 }
 

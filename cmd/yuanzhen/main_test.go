@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -258,6 +259,81 @@ func TestPrescribeImport(t *testing.T) {
 	}
 }
 
+// A proof file that was handed out once is proved by the command alone, and every way in which it may not hold is named.
+func TestPrescribeProve(t *testing.T) {
+	const kept = "../../prescribe/proof/testdata/"
+	dir := t.TempDir()
+	published, err := os.ReadFile(kept + "keys.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	issued, err := os.ReadFile(kept + "issued.proof.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(name string, content []byte) string {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	prove := func(file, keys, at string) (string, string, int) {
+		t.Helper()
+		return yuanzhen(t, "", "prescribe", "prove", file, "--keys", keys, "--ca", kept+"ca.pem", "--at", at)
+	}
+	const today, later = "2026-11-21T12:00:00+08:00", "2041-01-01T00:00:00Z"
+	if out, complaint, code := prove(kept+"issued.proof.json", kept+"keys.json", today); code != 0 || strings.Contains(out, "note") || !strings.Contains(out, "SM2") {
+		t.Fatalf("exit %d: %s%s", code, out, complaint)
+	}
+	if out, complaint, code := prove(kept+"issued.proof.json", kept+"keys.json", later); code != 0 || strings.Count(out, "the signature stands") != 3 {
+		t.Errorf("years later: exit %d: %s%s", code, out, complaint)
+	}
+	lists := 0
+	with := func(use string, change func(map[string]any)) string {
+		t.Helper()
+		var list []map[string]any
+		if err := json.Unmarshal(published, &list); err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range list {
+			if k["use"] == use {
+				change(k)
+			}
+		}
+		text, err := json.Marshal(list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lists++
+		return put(fmt.Sprintf("keys%d.json", lists), text)
+	}
+	for _, c := range []struct {
+		story, says string
+		keys        string
+		file        []byte
+	}{
+		{"the seal was revoked before", "seal: after the certificate was revoked", with("seal", func(k map[string]any) { k["revoked_at"] = "2026-11-20T00:00:00Z" }), issued},
+		{"the doctor's key was revoked before", "signature: after the certificate was revoked", with("sign", func(k map[string]any) { k["revoked_at"] = "2026-11-20T00:00:00Z" }), issued},
+		{"the seal's certificate was over", "seal: outside the certificate's time", with("seal", func(k map[string]any) { k["to"] = "2026-11-20T00:00:00Z" }), issued},
+		{"another hospital's list", "seal: a key nobody knows", put("none.json", []byte("[]")), issued},
+		{"a key put under the hospital's name", "seal: its certificate is for another key", with("seal", func(k map[string]any) {
+			k["public_key"] = "BEbRCG9uXJOER/BSgNtwfCeae0WcOPGeTZowrS2t+fKK9F/B3Fs3dza1fpfn4FY8zKJMl/RA4dE35ZQdhNLrQ8k="
+		}), issued},
+		{"one byte of the text", "seal: does not fit the signed bytes", kept + "keys.json", []byte(strings.Replace(string(issued), "amlodipine", "amlodipinf", 1))},
+		{"one byte of the seal", "seal: does not fit the signed bytes", kept + "keys.json", []byte(strings.Replace(string(issued), `"seal": "MEYC`, `"seal": "MEYD`, 1))},
+	} {
+		out, complaint, code := prove(put("altered.json", c.file), c.keys, today)
+		if code == 0 || !strings.Contains(out, c.says) || !strings.Contains(complaint, "not proved") {
+			t.Errorf("%s: exit %d: %s%s, want %s", c.story, code, out, complaint, c.says)
+		}
+	}
+	if _, complaint, code := prove(put("half.json", issued[:40]), kept+"keys.json", today); code == 0 || !strings.Contains(complaint, "proof file") {
+		t.Errorf("half a file: exit %d: %s", code, complaint)
+	}
+}
+
 func TestProductionRefusesSimulators(t *testing.T) {
 	settings := []string{"--data", t.TempDir()}
 	for _, next := range []struct{ names, flag, value string }{
@@ -266,6 +342,7 @@ func TestProductionRefusesSimulators(t *testing.T) {
 		{"YUANZHEN_MASTER_KEY", "--master-key", "x"},
 		{"YUANZHEN_SMS_URL", "--sms-url", "https://127.0.0.1:1/sms"},
 		{"YUANZHEN_REALNAME_URL", "--realname-url", "https://127.0.0.1:1/realname"},
+		{"YUANZHEN_CA_URL", "--ca-url", "https://127.0.0.1:1/ca"},
 		{"YUANZHEN_PUBLIC_URL", "", ""},
 	} {
 		_, complaint, code := yuanzhen(t, "", append([]string{"serve"}, settings...)...)
@@ -275,6 +352,9 @@ func TestProductionRefusesSimulators(t *testing.T) {
 		settings = append(settings, next.flag+"="+next.value)
 		if next.flag == "--s3-endpoint" {
 			settings = append(settings, "--s3-access-key=a", "--s3-secret-key=b")
+		}
+		if next.flag == "--ca-url" {
+			settings = append(settings, "--ca-root=ca.pem")
 		}
 	}
 }

@@ -68,7 +68,9 @@ var pure = map[string][]string{
 	"prescribe/formulary":    {"internal/rule", "internal/fault", "internal/ids"},
 	"prescribe/check":        {"internal/rule", "internal/fault", "internal/ids", "prescribe/formulary"},
 	"prescribe/cds":          {"internal/fault", "prescribe/formulary", "prescribe/check"},
-	"prescribe/qr":           {"internal/rule", "internal/fault", "internal/ids"},
+	"internal/sig":           {},
+	"prescribe/qr":           {"internal/sig"},
+	"prescribe/proof":        {"internal/sig", "prescribe/qr"},
 	"storage/imaging/dicom":  {"internal/rule", "internal/fault", "internal/ids"},
 	"signaling/sfu/rtpmap":   {},
 	"signaling/sfu/rate":     {},
@@ -136,6 +138,8 @@ var libraries = map[string][]string{
 	"github.com/casbin/casbin":      {"internal/authz"},
 	"github.com/riverqueue/river":   {"consult", "internal/jobs", "internal/notify", "migrations", "cmd/yuanzhen/app"},
 	"github.com/versity/":           {"storage/s3gateway"},
+	"github.com/emmansun/gmsm":      {"internal/sig", "internal/keys"},
+	"github.com/signintech/gopdf":   {"prescribe/paper"},
 	"github.com/danielgtaylor/huma": {"cmd/yuanzhen/app", "internal/httpapi", "internal/authz", "storage/imaging", "consult", "prescribe"},
 }
 

@@ -28,6 +28,7 @@ type Entry struct {
 	Person ids.Person      // whose data, if a patient's
 	Place  ids.Institution // who is liable
 	Reason string          // coded or short; no medical data
+	At     time.Time       // of a deed that carries its own time, such as a signature; zero: the database's clock
 }
 
 // Write records deeds in their own transaction, in order.
@@ -55,8 +56,9 @@ func write(ctx context.Context, db pg.DB, outcome string, entries ...Entry) erro
 
 const insert = `
 	INSERT INTO audit_entry (at, account_id, session_id, action, outcome, object, person_id, institution_id, reason, request_id)
-	SELECT clock_timestamp(), $1, $2, e.action, $3, e.object, nullif(e.person, '')::uuid, nullif(e.place, '')::uuid, e.reason, $4
-	FROM unnest($5::text[], $6::text[], $7::text[], $8::text[], $9::text[]) WITH ORDINALITY AS e (action, object, person, place, reason, n) ORDER BY e.n`
+	SELECT coalesce(e.at, clock_timestamp()), $1, $2, e.action, $3, e.object, nullif(e.person, '')::uuid, nullif(e.place, '')::uuid, e.reason, $4
+	FROM unnest($5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::timestamptz[]) WITH ORDINALITY AS e (action, object, person, place, reason, at, n)
+	ORDER BY e.n`
 
 func columns(ctx context.Context, outcome string, entries []Entry) []any {
 	var account ids.Account
@@ -65,11 +67,17 @@ func columns(ctx context.Context, outcome string, entries []Entry) []any {
 		account, session = s.Account, s.Session
 	}
 	var actions, objects, persons, places, reasons []string
+	var times []*time.Time
 	for _, e := range entries {
+		at := &e.At
+		if e.At.IsZero() {
+			at = nil
+		}
+		times = append(times, at)
 		actions, objects, reasons = append(actions, e.Action), append(objects, e.Object), append(reasons, e.Reason)
 		persons, places = append(persons, e.Person.String()), append(places, e.Place.String())
 	}
-	return []any{account, session, outcome, RequestID(ctx), actions, objects, persons, places, reasons}
+	return []any{account, session, outcome, RequestID(ctx), actions, objects, persons, places, reasons, times}
 }
 
 type requestKey struct{}

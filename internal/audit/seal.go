@@ -23,6 +23,7 @@ type Log struct {
 	DB     *pg.Pool
 	Signer note.Signer
 	Key    note.Verifier
+	Public ed25519.PublicKey // of Key
 }
 
 // logName stands in every signed head (golang.org/x/mod/sumdb/note).
@@ -42,7 +43,7 @@ func NewLog(db *pg.Pool, key ed25519.PrivateKey) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Log{DB: db, Signer: signer, Key: verifier}, nil
+	return &Log{DB: db, Signer: signer, Key: verifier, Public: key.Public().(ed25519.PublicKey)}, nil
 }
 
 // sealLock is the advisory lock that keeps two sealers from numbering at once.
@@ -111,7 +112,7 @@ func headText(size int64, root tlog.Hash) string {
 }
 
 // hashReader reads stored hashes, those of this transaction first.
-func hashReader(ctx context.Context, tx pgx.Tx, fresh map[int64]tlog.Hash) tlog.HashReaderFunc {
+func hashReader(ctx context.Context, tx pg.DB, fresh map[int64]tlog.Hash) tlog.HashReaderFunc {
 	return func(indexes []int64) ([]tlog.Hash, error) {
 		out := make([]tlog.Hash, len(indexes))
 		for i, index := range indexes {
@@ -128,6 +129,52 @@ func hashReader(ctx context.Context, tx pgx.Tx, fresh map[int64]tlog.Hash) tlog.
 		}
 		return out, nil
 	}
+}
+
+// Witness is one sealed entry with all that shows to anybody that it stands in the log.
+type Witness struct {
+	Entry string   `json:"entry" doc:"the entry, line by line as it is hashed"`
+	Leaf  int64    `json:"leaf" doc:"its place in the tree"`
+	Path  [][]byte `json:"path" doc:"hashes from the leaf to the root (RFC 9162, section 2.1.3)"`
+	Head  string   `json:"head" doc:"signed note over size and root of the tree"`
+}
+
+// Witnesses finds the entries about an object whose action begins with a word, as far as they are sealed.
+func (l *Log) Witnesses(ctx context.Context, db pg.DB, object, action string) ([]Witness, error) {
+	rows, err := db.Query(ctx, `SELECT `+rowColumns+`, leaf FROM audit_entry WHERE object = $1 AND starts_with(action, $2) AND leaf IS NOT NULL ORDER BY leaf`, object, action)
+	if err != nil {
+		return nil, err
+	}
+	type sealedRow struct {
+		row
+		Leaf int64
+	}
+	entries, err := pgx.CollectRows(rows, pgx.RowToStructByName[sealedRow])
+	if err != nil || len(entries) == 0 {
+		return nil, err
+	}
+	var size int64
+	var head string
+	if err := db.QueryRow(ctx, `SELECT size, note FROM audit_head ORDER BY size DESC LIMIT 1`).Scan(&size, &head); err != nil {
+		return nil, err
+	}
+	reader := hashReader(ctx, db, map[int64]tlog.Hash{})
+	list := make([]Witness, 0, len(entries))
+	for _, e := range entries {
+		if e.Leaf >= size {
+			continue // sealed between the two questions
+		}
+		path, err := tlog.ProveRecord(size, e.Leaf, reader)
+		if err != nil {
+			return nil, err
+		}
+		w := Witness{Entry: string(e.leaf()), Leaf: e.Leaf, Head: head}
+		for _, h := range path {
+			w.Path = append(w.Path, h[:])
+		}
+		list = append(list, w)
+	}
+	return list, nil
 }
 
 // Report is the result of Verify.

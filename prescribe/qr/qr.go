@@ -3,13 +3,13 @@
 //
 // A code is base64url (RFC 4648 §5, no padding) over payload and signature, one after the other. The payload is
 // one CBOR array (RFC 8949 §4.2.1, deterministic); the last 64 bytes are the signature over Context and payload.
-// The payload names the key; the key list says its algorithm, never the code itself. A code proves origin and
+// The payload names key and algorithm; the key list must say the same of the key, so that a code can't choose. Codes
+// made before SM2 (nine fields, their own context) name no algorithm: they are Ed25519. A code proves origin and
 // integrity. It can't prove that it was not used or withdrawn since: only the issuer's server knows that.
 package qr
 
 import (
 	"bytes"
-	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -19,12 +19,16 @@ import (
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
-
 	"github.com/google/uuid"
+
+	"yuanzhen/internal/sig"
 )
 
 // Context keeps a signature under a code from being one under anything else.
-const Context = "yuanzhen evidence 1\n"
+const (
+	Context = "yuanzhen evidence 2\n"
+	before  = "yuanzhen evidence 1\n" // codes without an algorithm
+)
 
 const (
 	maxLines = 5    // the law's limit for one prescription (RXE-07)
@@ -43,6 +47,21 @@ type Evidence struct {
 	Issued    Day      `json:"issued"`
 	Until     Day      `json:"until"`           // valid to the end of this day, +08:00
 	Key       [16]byte `json:"-" cbor:"key_id"` // of the list of public keys
+	Alg       string   `json:"alg"`
+}
+
+// evidence1 is a code from before there were two algorithms.
+type evidence1 struct {
+	_         struct{} `cbor:",toarray"`
+	Number    string
+	Hospital  string
+	Doctor    string
+	Initial   string
+	BirthYear int
+	Lines     []Line
+	Issued    Day
+	Until     Day
+	Key       [16]byte
 }
 
 // Line is one medicine.
@@ -75,10 +94,13 @@ func (d Day) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 // Key is a public key of the list that verifiers keep.
 type Key struct {
 	ID          uuid.UUID  `json:"key_id"`
-	Alg         string     `json:"alg" enum:"Ed25519"`
+	Use         string     `json:"use,omitempty" enum:"sign,seal,log" doc:"a person's signatures, a hospital's seal, or the heads of its audit log"`
+	Alg         string     `json:"alg" enum:"SM2,Ed25519"`
 	Public      []byte     `json:"public_key"`
 	Holder      string     `json:"holder"`
+	HolderID    string     `json:"holder_id,omitempty"`
 	Institution string     `json:"institution"`
+	Certificate []byte     `json:"certificate,omitempty" doc:"X.509, DER"`
 	From        time.Time  `json:"from"`
 	To          time.Time  `json:"to"`
 	RevokedAt   *time.Time `json:"revoked_at,omitempty"`
@@ -108,17 +130,22 @@ func (e Evidence) Document() ([]byte, error) {
 	if len(e.Lines) == 0 || len(e.Lines) > maxLines {
 		return nil, fmt.Errorf("evidence code: %d lines, 1 to %d fit", len(e.Lines), maxLines)
 	}
-	payload, err := encoding.Marshal(e)
+	context, form := Context, any(e)
+	if e.Alg == "" {
+		context, form = before, evidence1{Number: e.Number, Hospital: e.Hospital, Doctor: e.Doctor, Initial: e.Initial, BirthYear: e.BirthYear,
+			Lines: e.Lines, Issued: e.Issued, Until: e.Until, Key: e.Key}
+	}
+	payload, err := encoding.Marshal(form)
 	if err != nil {
 		return nil, fmt.Errorf("evidence code: %w", err)
 	}
-	if n := text.EncodedLen(len(payload) + ed25519.SignatureSize); n > maxCode {
+	if n := text.EncodedLen(len(payload) + sig.CompactSize); n > maxCode {
 		return nil, fmt.Errorf("evidence code: %d characters, %d fit", n, maxCode)
 	}
-	return append([]byte(Context), payload...), nil
+	return append([]byte(context), payload...), nil
 }
 
-// Code joins a document and its signature.
+// Code joins a document and its compact signature (sig.Compact).
 func Code(document, signature []byte) string {
 	return text.EncodeToString(append(bytes.Clone(document[len(Context):]), signature...))
 }
@@ -132,11 +159,19 @@ func open(code string) (e Evidence, document, signature []byte, err error) {
 	if err != nil {
 		return e, nil, nil, err
 	}
-	if len(raw) <= ed25519.SignatureSize {
+	if len(raw) <= sig.CompactSize {
 		return e, nil, nil, errors.New("too short")
 	}
-	cut := len(raw) - ed25519.SignatureSize
-	if err := decoding.Unmarshal(raw[:cut], &e); err != nil {
+	cut := len(raw) - sig.CompactSize
+	if raw[0] == 0x89 { // an array of nine
+		var old evidence1
+		err = decoding.Unmarshal(raw[:cut], &old)
+		e = Evidence{Number: old.Number, Hospital: old.Hospital, Doctor: old.Doctor, Initial: old.Initial, BirthYear: old.BirthYear,
+			Lines: old.Lines, Issued: old.Issued, Until: old.Until, Key: old.Key}
+	} else if err = decoding.Unmarshal(raw[:cut], &e); err == nil && e.Alg == "" {
+		err = errors.New("no algorithm")
+	}
+	if err != nil {
 		return e, nil, nil, err
 	}
 	document, err = e.Document()
@@ -153,14 +188,19 @@ func Verify(code string, keys []Key, at time.Time) (Evidence, Result) {
 	if err != nil {
 		return Evidence{}, Forged
 	}
+	alg := e.Alg
+	if alg == "" {
+		alg = sig.Ed25519
+	}
 	for _, k := range keys {
 		if [16]byte(k.ID) != e.Key {
 			continue
 		}
-		switch {
-		case k.Alg != "Ed25519" || len(k.Public) != ed25519.PublicKeySize:
+		if _, err := sig.PublicKey(k.Alg, k.Public); err != nil {
 			return Evidence{}, UnknownKey
-		case !ed25519.Verify(k.Public, document, signature):
+		}
+		switch {
+		case k.Alg != alg || sig.VerifyCompact(k.Alg, k.Public, document, signature) != nil:
 			return Evidence{}, Forged
 		case e.Issued < DayOf(k.From) || e.Issued > DayOf(k.To) || k.RevokedAt != nil && e.Issued > DayOf(*k.RevokedAt):
 			return e, Revoked

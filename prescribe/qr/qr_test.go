@@ -9,19 +9,21 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"yuanzhen/internal/sig"
 )
 
 var (
-	private = ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, 32))
-	now     = time.Date(2026, 11, 21, 10, 0, 0, 0, China)
-	key     = Key{ID: uuid.MustParse("0190a5d0-0000-7000-8000-000000000001"), Alg: "Ed25519", Public: private.Public().(ed25519.PublicKey),
-		Holder: "周药师", Institution: "云岭县人民医院互联网医院", From: now.AddDate(-1, 0, 0), To: now.AddDate(2, 0, 0)}
+	private, _ = sig.Restore(sig.SM2, bytes.Repeat([]byte{7}, 32))
+	now        = time.Date(2026, 11, 21, 10, 0, 0, 0, China)
+	key        = Key{ID: uuid.MustParse("0190a5d0-0000-7000-8000-000000000001"), Use: "seal", Alg: sig.SM2, Public: private.Public(),
+		Holder: "云岭县人民医院互联网医院", Institution: "云岭县人民医院互联网医院", From: now.AddDate(-1, 0, 0), To: now.AddDate(2, 0, 0)}
 )
 
 // full is as long as a code may get in practice: five lines with long names.
 func full() Evidence {
 	e := Evidence{Number: "RX20261121-00000042", Hospital: key.Institution, Doctor: "欧阳文静", Initial: "王", BirthYear: 1968,
-		Issued: DayOf(now), Until: DayOf(now), Key: key.ID}
+		Issued: DayOf(now), Until: DayOf(now), Key: key.ID, Alg: sig.SM2}
 	for range 5 {
 		e.Lines = append(e.Lines, Line{Name: "奈玛特韦片/利托那韦片组合包装", Use: "1000 mg × 3/d po", Days: 28})
 	}
@@ -34,7 +36,14 @@ func sign(t testing.TB, e Evidence) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Code(document, ed25519.Sign(private, document))
+	signature, err := private.Sign(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if signature, err = sig.Compact(sig.SM2, signature); err != nil {
+		t.Fatal(err)
+	}
+	return Code(document, signature)
 }
 
 func TestRoundTrip(t *testing.T) {
@@ -87,7 +96,9 @@ func TestResults(t *testing.T) {
 		{"last second of the day in China", []Key{key}, time.Date(2026, 11, 21, 15, 59, 59, 0, time.UTC), Genuine},
 		{"first second of the next day", []Key{key}, time.Date(2026, 11, 21, 16, 0, 0, 0, time.UTC), Expired},
 		{"no such key", nil, now, UnknownKey},
-		{"another key under the same name", with(func(k *Key) { k.Public = bytes.Repeat([]byte{1}, 32) }), now, Forged},
+		{"another key under the same name", with(func(k *Key) { other, _ := sig.Restore(sig.SM2, bytes.Repeat([]byte{8}, 32)); k.Public = other.Public() }), now, Forged},
+		{"another algorithm under the same name", with(func(k *Key) { k.Alg, k.Public = sig.Ed25519, make([]byte, 32) }), now, Forged},
+		{"a key that is no point of the curve", with(func(k *Key) { k.Public = append([]byte{4}, make([]byte, 64)...) }), now, UnknownKey},
 		{"an algorithm nobody knows", with(func(k *Key) { k.Alg = "none" }), now, UnknownKey},
 		{"key revoked the day before", with(func(k *Key) { k.RevokedAt = &yesterday }), now, Revoked},
 		{"key revoked later", with(func(k *Key) { k.RevokedAt = &tomorrow }), now, Genuine},
@@ -96,6 +107,25 @@ func TestResults(t *testing.T) {
 		if _, got := Verify(code, c.keys, c.at); got != c.want {
 			t.Errorf("%s: %s, want %s", c.story, got, c.want)
 		}
+	}
+}
+
+// A code printed before SM2: nine fields, Ed25519, signed by the pharmacist.
+func TestCodesFromBeforeStillVerify(t *testing.T) {
+	const code = "iW9RSDIwMjYxMTIyLTAwMDd15riF5rKz5biC56ys5LiA5Yy76ZmiaeW8oOW7uuWbvWPnjosZB6eCg2_msKjmsK_lnLDlubPniYdrNSBtZyDDlyAxL2QYHINv57ys5rKZ5Z2m6IO25ZuKbDgwIG1nIMOXIDEvZBgcGgE1KQIaATUpBFABkKGyw9R-X4qbDB0uP0pb8GnMoWqDxoVfvwZKMoQ6U4xaawiKETCbYln9Z3DeQSo0mmNozjXysXXpcKEVM_md2MgWMq0Qlzm2r25DxtsyAA"
+	seed := make([]byte, 32)
+	for i := range seed {
+		seed[i] = byte(i)
+	}
+	old := Key{ID: uuid.MustParse("0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b"), Alg: sig.Ed25519, Public: ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey),
+		From: now.AddDate(0, -6, 0), To: now.AddDate(1, 0, 0)}
+	e, result := Verify(code, []Key{old}, now.AddDate(0, 0, 1))
+	if result != Genuine || e.Number != "QH20261122-0007" || e.Alg != "" {
+		t.Fatalf("%s %+v", result, e)
+	}
+	old.Alg = sig.SM2
+	if _, result := Verify(code, []Key{old}, now); result == Genuine {
+		t.Error("genuine under another algorithm")
 	}
 }
 
@@ -126,13 +156,23 @@ func TestReadKeys(t *testing.T) {
 }
 
 func FuzzVerify(f *testing.F) {
-	f.Add(sign(f, full()))
 	short := full()
 	short.Lines = short.Lines[:1]
-	f.Add(sign(f, short))
-	genuine := map[string]bool{sign(f, full()): true, sign(f, short): true}
+	signed := map[string]bool{}
+	for _, e := range []Evidence{full(), short} {
+		document, err := e.Document()
+		if err != nil {
+			f.Fatal(err)
+		}
+		signed[string(document)] = true
+		f.Add(sign(f, e))
+	}
 	f.Fuzz(func(t *testing.T, code string) {
-		if _, result := Verify(code, []Key{key}, now); result == Genuine && !genuine[code] {
+		e, result := Verify(code, []Key{key}, now)
+		if result != Genuine {
+			return
+		}
+		if document, err := e.Document(); err != nil || !signed[string(document)] {
 			t.Fatal("a code nobody signed")
 		}
 	})

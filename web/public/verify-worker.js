@@ -6,10 +6,19 @@ const page = '/verify'
 async function keep() {
   const answer = await fetch(page, { cache: 'no-cache' })
   const html = await answer.clone().text()
-  const files = [...html.matchAll(/(?:src|href)="(\/(?:assets\/[^"]+|icon\.svg))"/g)].map((match) => match[1])
   const cache = await caches.open(shelf)
   await cache.put(page, answer)
-  await cache.addAll(files)
+  const files = new Set(
+    [...html.matchAll(/(?:src|href)="(\/(?:assets\/[^"]+|icon\.svg))"/g)].map((match) => match[1]),
+  )
+  // Also what the page loads only when it needs it: a code signed with SM2 must be checked without a line.
+  for (const file of files) {
+    await cache.add(file)
+    if (!file.endsWith('.js')) continue
+    const script = await (await cache.match(file)).text()
+    for (const [, name] of script.matchAll(/["'`](?:\.\/|\/?assets\/)([\w.-]+\.(?:js|css))["'`]/g))
+      files.add(`/assets/${name}`)
+  }
 }
 
 self.addEventListener('install', (event) => event.waitUntil(keep().then(() => self.skipWaiting())))

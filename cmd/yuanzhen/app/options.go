@@ -53,6 +53,9 @@ type Options struct {
 	MasterKey    string   `env:"YUANZHEN_MASTER_KEY" help:"Master key: 32 bytes in base64. Default: a file in the data folder, made at the first run."`
 	SMSURL       string   `name:"sms-url" env:"YUANZHEN_SMS_URL" placeholder:"URL" help:"Gateway for text messages: we POST {phone, body} as JSON. Default in demo: a simulator."`
 	RealNameURL  string   `name:"realname-url" env:"YUANZHEN_REALNAME_URL" placeholder:"URL" help:"Gateway for real-name checks: we POST {name, id_no}, it answers {matches}. Default in demo: a simulator."`
+	CAURL        string   `name:"ca-url" env:"YUANZHEN_CA_URL" placeholder:"URL" help:"Gateway of the certification authority: we POST {certify, from, until} with a PKCS #10 request (base64 of DER), it answers {certificate}; {revoke, reason} ends one. Default in demo: a simulator."`
+	CARoot       string   `name:"ca-root" env:"YUANZHEN_CA_ROOT" placeholder:"FILE" help:"Certificate of the authority under which its certificates stand (PEM); goes with --ca-url."`
+	SigningAlg   string   `name:"signing-alg" default:"SM2" enum:"SM2,Ed25519" env:"YUANZHEN_SIGNING_ALG" help:"Algorithm of signing keys made from now on (SM2, Ed25519). What was signed with the other one still verifies."`
 	PolicyDir    string   `name:"policies" env:"YUANZHEN_POLICIES" placeholder:"DIR" help:"First-visit policies to take in at the start (YAML). In force only with two approvers and all that EXC-07 asks; else they wait as drafts."`
 	RuleDirs     []string `name:"rules" env:"YUANZHEN_RULES" sep:"," placeholder:"DIR" help:"Local rule packs over the national rules, a folder each (YAML)."`
 	FormularyDir string   `name:"formulary" env:"YUANZHEN_FORMULARY" placeholder:"DIR" help:"Drug knowledge to check prescriptions with, a folder made by 'yuanzhen prescribe import'. Default: what ships with the program."`
@@ -78,7 +81,7 @@ func (o *Options) Check() error {
 	for _, s := range []struct{ setting, value, schemes string }{
 		{"YUANZHEN_DATABASE_URL", o.DatabaseURL, "postgres postgresql"}, {"YUANZHEN_NATS_URL", o.NATSURL, "nats tls"},
 		{"YUANZHEN_S3_ENDPOINT", o.S3Endpoint, "http https"}, {"YUANZHEN_PUBLIC_URL", o.Public, "http https"}, {"YUANZHEN_MEDIA_URL", o.MediaURL, "http https"},
-		{"YUANZHEN_SMS_URL", o.SMSURL, "http https"}, {"YUANZHEN_REALNAME_URL", o.RealNameURL, "http https"}, {"YUANZHEN_TURN_URL", o.TURNURL, "turn turns"}} {
+		{"YUANZHEN_SMS_URL", o.SMSURL, "http https"}, {"YUANZHEN_REALNAME_URL", o.RealNameURL, "http https"}, {"YUANZHEN_CA_URL", o.CAURL, "http https"}, {"YUANZHEN_TURN_URL", o.TURNURL, "turn turns"}} {
 		if s.value == "" {
 			continue
 		}
@@ -89,6 +92,9 @@ func (o *Options) Check() error {
 	}
 	if (o.S3Endpoint != "") != (o.S3AccessKey != "" && o.S3SecretKey != "") {
 		return fmt.Errorf("YUANZHEN_S3_ENDPOINT, YUANZHEN_S3_ACCESS_KEY and YUANZHEN_S3_SECRET_KEY belong together: give all three or none")
+	}
+	if (o.CAURL != "") != (o.CARoot != "") {
+		return fmt.Errorf("YUANZHEN_CA_URL and YUANZHEN_CA_ROOT belong together: give both or none")
 	}
 	if (o.TURNURL != "") != (o.TURNSecret != "") {
 		return fmt.Errorf("YUANZHEN_TURN_URL and YUANZHEN_TURN_SECRET belong together: give both or none")
@@ -108,7 +114,7 @@ func (o *Options) Check() error {
 		}
 	}
 	// The embedded object store changes the working folder: from here on every path is absolute.
-	for _, path := range []*string{&o.Data, &o.MinIOBin, &o.PolicyDir, &o.FormularyDir, &o.TURNCert, &o.TURNKey} {
+	for _, path := range []*string{&o.Data, &o.MinIOBin, &o.PolicyDir, &o.FormularyDir, &o.CARoot, &o.TURNCert, &o.TURNKey} {
 		if *path == "" {
 			continue
 		}
@@ -171,6 +177,7 @@ func (o *Options) checkProduction() error {
 		{"YUANZHEN_MASTER_KEY", o.MasterKey, "the key must not lie beside the data"},
 		{"YUANZHEN_SMS_URL", o.SMSURL, "the text-message provider is a simulator"},
 		{"YUANZHEN_REALNAME_URL", o.RealNameURL, "the real-name check is a simulator"},
+		{"YUANZHEN_CA_URL", o.CAURL, "the certification authority is a simulator, its certificates have no legal force"},
 		{"YUANZHEN_PUBLIC_URL", o.Public, "browsers give camera and microphone to https pages only"},
 	}
 	switch {

@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"time"
 
 	"yuanzhen/internal/identity"
+	"yuanzhen/internal/keys"
 )
 
 // gateway speaks to an outside party through the hospital's own small adapter: one
@@ -71,4 +74,38 @@ type realNameSimulator struct{}
 
 func (realNameSimulator) Matches(context.Context, string, identity.ResidentID) (bool, error) {
 	return true, nil
+}
+
+// caGateway is keys.CA over the gateway.
+type caGateway struct {
+	*gateway
+	root []byte
+}
+
+func (g caGateway) Certify(ctx context.Context, request []byte, from, until time.Time) ([]byte, error) {
+	var answer struct{ Certificate []byte }
+	err := g.post(ctx, map[string]any{"certify": request, "from": from, "until": until}, &answer)
+	return answer.Certificate, err
+}
+
+func (g caGateway) Revoke(ctx context.Context, certificate []byte, reason string) error {
+	return g.post(ctx, map[string]any{"revoke": certificate, "reason": reason}, nil)
+}
+
+func (g caGateway) Root() []byte { return g.root }
+
+// authority is the hospital's provider of certificates, or in the demo a simulator.
+func (o *Options) authority(vault *keys.Vault) (keys.CA, error) {
+	if o.CAURL == "" {
+		return keys.NewSimulatedCA(vault)
+	}
+	text, err := os.ReadFile(o.CARoot)
+	if err != nil {
+		return nil, fmt.Errorf("YUANZHEN_CA_ROOT: %w", err)
+	}
+	block, _ := pem.Decode(text)
+	if block == nil || keys.CheckRoot(block.Bytes) != nil {
+		return nil, fmt.Errorf("YUANZHEN_CA_ROOT %s: want the authority's certificate in PEM", o.CARoot)
+	}
+	return caGateway{newGateway(o.CAURL), block.Bytes}, nil
 }

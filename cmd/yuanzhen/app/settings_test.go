@@ -68,6 +68,8 @@ func TestABrokenSettingIsNamed(t *testing.T) {
 		{"YUANZHEN_S3_ENDPOINT", func(o *app.Options) { o.Demo = false }}, // production needs an outside store
 		{"YUANZHEN_SMS_URL", func(o *app.Options) { o.SMSURL = "localhost" }},
 		{"YUANZHEN_REALNAME_URL", func(o *app.Options) { o.RealNameURL = "file:///etc/passwd" }},
+		{"YUANZHEN_CA_ROOT", func(o *app.Options) { o.CAURL = "https://127.0.0.1:1/ca" }},
+		{"YUANZHEN_CA_ROOT", func(o *app.Options) { o.CAURL, o.CARoot = "https://127.0.0.1:1/ca", aFile }},
 	} {
 		o := app.Options{Listen: "127.0.0.1:0", Data: filepath.Join(folder, "data"), DatabaseURL: database, Log: "warn", Demo: true}
 		c.alter(&o)

@@ -98,7 +98,11 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 	if o.RealNameURL != "" {
 		h.identity.RealName = realNameGateway{newGateway(o.RealNameURL)}
 	}
-	signing := &keys.Service{Now: time.Now}
+	authority, err := o.authority(e.vault)
+	if err != nil {
+		return nil, err
+	}
+	signing := &keys.Service{Now: time.Now, CA: authority, Vault: e.vault, Alg: o.SigningAlg}
 	bus := &live.Bus{Conn: e.bus, Log: a.log, Closing: a.closing.Done()}
 
 	policy, err := authz.Load()
@@ -131,7 +135,7 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 	images := &imaging.Service{DB: e.db, Objects: e.store, Now: time.Now, Log: a.log, Public: o.Public}
 	teleconsults := &consult.Teleconsults{Service: h.consult, Images: images}
 	knowledge := a.knowledge()
-	scripts := &prescribe.Service{DB: e.db, Now: time.Now, Visits: h.consult, Keys: signing, Live: bus, Knowledge: knowledge, VerifyURL: a.Addr() + "/verify#"}
+	scripts := &prescribe.Service{DB: e.db, Now: time.Now, Visits: h.consult, Keys: signing, Live: bus, Knowledge: knowledge, VerifyURL: a.Addr() + "/verify#", Log: h.audit}
 	h.consult.Scripts = scripts
 	for _, room := range []interface{ Routes(*httpapi.API) }{h.consult, teleconsults, images, scripts} {
 		room.Routes(h.api)
@@ -144,6 +148,9 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 		}
 		if seeded {
 			o.say("演示人物 demo cast: seeded")
+		}
+		if err := seeder.Seals(ctx); err != nil {
+			return nil, fmt.Errorf("demo seals: %w", err)
 		}
 		if err := seeder.Roster(ctx, h.consult); err != nil {
 			return nil, fmt.Errorf("demo roster: %w", err)

@@ -49,6 +49,28 @@ func (s *Seeder) Seed(ctx context.Context) (seeded bool, err error) {
 	return seeded, err
 }
 
+// Seals gives each Internet hospital that has none its electronic seal.
+func (s *Seeder) Seals(ctx context.Context) error {
+	return s.DB.InTx(ctx, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, `
+			SELECT id FROM institution i WHERE kind = 'internet_hospital'
+			   AND NOT EXISTS (SELECT FROM signing_key k WHERE k.institution_id = i.id AND k.revoked_at IS NULL AND k.valid_until > $1)`, s.Now())
+		if err != nil {
+			return err
+		}
+		list, err := pgx.CollectRows(rows, pgx.RowTo[ids.Institution])
+		if err != nil {
+			return err
+		}
+		for _, place := range list {
+			if err := s.Keys.IssueSeal(ctx, tx, place); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 func (s *Seeder) places(ctx context.Context, tx pgx.Tx) (map[string]ids.Institution, error) {
 	found := map[string]ids.Institution{}
 	for _, p := range Places {

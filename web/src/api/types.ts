@@ -701,6 +701,7 @@ export type Review = {
 
 export type VerifyKey = {
   key_id: string
+  use?: string
   alg: string
   public_key: string
   holder: string

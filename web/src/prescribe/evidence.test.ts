@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { VerifyKey } from '../api/types'
 import { checkCode, codeIn, fromBase64, openCode, readCbor } from './evidence'
+import { verifySm2 } from './sm2'
 
 // Made by the Go package prescribe/qr from the key seed 00 01 … 1f.
 const code =
@@ -13,6 +14,15 @@ const key: VerifyKey = {
   institution: '清河市第一医院',
   from: '2026-01-01T00:00:00+08:00',
   to: '2027-12-31T00:00:00+08:00',
+}
+// Made by the same package from the SM2 number 01 02 … 20.
+const sm2Code =
+  'im9RSDIwMjYxMTIyLTAwMDd15riF5rKz5biC56ys5LiA5Yy76ZmiaeW8oOW7uuWbvWPnjosZB6eCg2_lnLDlsJTnoavkk6zniYdsMzAgbWcgw5cgMy9kGByDb-e8rOaymeWdpuiDtuWbimw4MCBtZyDDlyAxL2QYHBoBNSkCGgE1KQRQAZChssPUfl-KmwwdLj9KXGNTTTJ2dGMTOnoL2NB9VfbPkmOydqy_yCZq5WAcz8gr7JygauTyV5hDGNQIPSbqFzVswyQ5ToqK0ZHKOV2nzY3xyUwX'
+const sm2Key: VerifyKey = {
+  ...key,
+  key_id: '0190a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5c',
+  alg: 'SM2',
+  public_key: 'BEbRCG9uXJOER/BSgNtwfCeae0WcOPGeTZowrS2t+fKK9F/B3Fs3dza1fpfn4FY8zKJMl/RA4dE35ZQdhNLrQ8k=',
 }
 const onTheDay = new Date('2026-11-22T20:00:00+08:00')
 
@@ -31,7 +41,30 @@ describe('evidence codes', () => {
       issued: '2026-11-22',
       until: '2026-11-24',
       keyId: key.key_id,
+      alg: 'Ed25519',
     })
+  })
+  it('with SM2 are genuine, name their algorithm, and keep rare characters', async () => {
+    const checked = await checkCode(sm2Code, [key, sm2Key], onTheDay)
+    expect(checked).toMatchObject({ result: 'genuine', evidence: { alg: 'SM2', lines: [{ name: '地尔硫䓬片' }, {}] } })
+    for (const at of [10, 60, 150, sm2Code.length - 60, sm2Code.length - 20]) {
+      const altered = sm2Code.slice(0, at) + (sm2Code[at] === 'A' ? 'B' : 'A') + sm2Code.slice(at + 1)
+      expect(['forged', 'unknown_key']).toContain((await checkCode(altered, [sm2Key], onTheDay)).result)
+    }
+    expect((await checkCode(sm2Code, [{ ...key, key_id: sm2Key.key_id }], onTheDay)).result).toBe('forged')
+    const noPoint = { ...sm2Key, public_key: `BA${'A'.repeat(85)}=` }
+    expect((await checkCode(sm2Code, [noPoint], onTheDay)).result).toBe('forged')
+  })
+  it('verify the example of GB/T 32918.5 annex A.2', () => {
+    const bytes = (hex: string) => Uint8Array.from(hex.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16))
+    const point = bytes(
+      '0409f9df311e5421a150dd7d161e4bc5c672179fad1833fc076bb08ff356f35020ccea490ce26775a52dc6ea718cc1aa600aed05fbf35e084a6632f6072da9ad13',
+    )
+    const signature = bytes(
+      'f5a03b0648d2c4630eeac513e1bb81a15944da3827d5b74143ac7eaceee720b3b1b6aa29df212fd8763182bc0d421ca1bb9038fd1f7f42d4840b69c485bbc1aa',
+    )
+    expect(verifySm2(point, new TextEncoder().encode('message digest'), signature)).toBe(true)
+    expect(verifySm2(point, new TextEncoder().encode('message digesT'), signature)).toBe(false)
   })
   it('are genuine without a line when the signature fits', async () => {
     expect((await checkCode(code, [key], onTheDay)).result).toBe('genuine')

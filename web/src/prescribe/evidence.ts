@@ -1,8 +1,10 @@
 // Evidence codes read and checked in the browser, without asking anybody: base64url over one CBOR array (RFC 8949)
-// and a 64-byte Ed25519 signature. The format is that of the Go package prescribe/qr.
+// and a 64-byte signature of SM2 or Ed25519. The format is that of the Go package prescribe/qr.
 import type { VerifyKey } from '../api/types'
 
-const context = 'yuanzhen evidence 1\n'
+const context = 'yuanzhen evidence 2\n'
+/** Codes from before SM2: nine fields, no algorithm. */
+const contextBefore = 'yuanzhen evidence 1\n'
 const signatureSize = 64
 const longest = 1023
 
@@ -17,6 +19,7 @@ export type Evidence = {
   issued: string
   until: string
   keyId: string
+  alg: 'SM2' | 'Ed25519'
 }
 
 export type Checked =
@@ -96,7 +99,10 @@ export function openCode(code: string): Opened | undefined {
   try {
     const raw = fromBase64(code)
     const payload = raw.slice(0, -signatureSize)
-    const fields = list(readCbor(payload), 9)
+    const fields = list(readCbor(payload))
+    const before = fields.length === 9
+    const alg = before ? 'Ed25519' : text(list(fields, 10)[9])
+    if (alg !== 'SM2' && alg !== 'Ed25519') return undefined
     const lines = list(fields[5]).map((one) => {
       const [name, use, days] = list(one, 3)
       return { name: text(name), use: text(use), days: number(days) }
@@ -111,8 +117,9 @@ export function openCode(code: string): Opened | undefined {
       issued: day(number(fields[6])),
       until: day(number(fields[7])),
       keyId: uuid(fields[8]),
+      alg,
     }
-    const head = new TextEncoder().encode(context)
+    const head = new TextEncoder().encode(before ? contextBefore : context)
     const document = new Uint8Array(head.length + payload.length)
     document.set(head)
     document.set(payload, head.length)
@@ -130,21 +137,26 @@ const chinaDay = (at: string | Date) =>
     day: '2-digit',
   }).format(new Date(at))
 
-/** Checks a code against the keys at hand. Old browsers without Ed25519 say so instead of guessing. */
+async function fits(key: VerifyKey, document: Uint8Array<ArrayBuffer>, signature: Uint8Array<ArrayBuffer>) {
+  const bytes = fromBase64(key.public_key)
+  if (key.alg === 'SM2') return (await import('./sm2')).verifySm2(bytes, document, signature)
+  const imported = await crypto.subtle.importKey('raw', bytes, 'Ed25519', false, ['verify'])
+  return crypto.subtle.verify('Ed25519', imported, signature, document)
+}
+
+/** Checks a code against the keys at hand. A browser that can't (no Ed25519, no line for SM2) says so and never guesses. */
 export async function checkCode(code: string, keys: readonly VerifyKey[], now: Date): Promise<Checked> {
   const opened = openCode(code)
   if (!opened) return { result: 'forged' }
   const { evidence, document, signature } = opened
   const key = keys.find((one) => one.key_id.toLowerCase() === evidence.keyId)
-  if (key?.alg !== 'Ed25519') return { result: 'unknown_key' }
-  let fits: boolean
+  if (key?.alg !== 'SM2' && key?.alg !== 'Ed25519') return { result: 'unknown_key' }
+  if (key.alg !== evidence.alg) return { result: 'forged' }
   try {
-    const imported = await crypto.subtle.importKey('raw', fromBase64(key.public_key), 'Ed25519', false, ['verify'])
-    fits = await crypto.subtle.verify('Ed25519', imported, signature, document)
+    if (!(await fits(key, document, signature))) return { result: 'forged' }
   } catch {
     return { result: 'cannot_check', evidence }
   }
-  if (!fits) return { result: 'forged' }
   const { issued } = evidence
   if (
     issued < chinaDay(key.from) ||
