@@ -17,6 +17,12 @@ func (s *Service) Routes(api *httpapi.API) {
 	s.dispenseRoutes(api)
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/formulary", Action: "formulary.search",
 		Summary: "Medicines by Chinese generic or trade name, INN, ATC code or pinyin (aldp, anlvdiping)"}, s.searchFormulary)
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/favourites", Action: "prescription.write",
+		Summary: "The doctor's own lines to begin from"}, s.listFavourites)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/favourites", Action: "prescription.write", Status: 204,
+		Summary: "Keep a line; the same line is kept once"}, s.keepFavourite)
+	httpapi.Register(api, httpapi.Op{Method: "DELETE", Path: "/api/v1/favourites/{id}", Action: "prescription.write", Status: 204,
+		Summary: "Remove one of the own lines"}, s.dropFavourite)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/visits/{visit_id}/prescriptions", Action: "prescription.write", Status: 201,
 		Summary: "Write a draft, checked at once"}, s.writePrescription)
 	httpapi.Register(api, httpapi.Op{Method: "PUT", Path: "/api/v1/prescriptions/{id}", Action: "prescription.write",
@@ -161,6 +167,23 @@ func (s *Service) verifyCode(ctx context.Context, in *verifyIn) (*verifyOut, err
 		return nil, err
 	}
 	return &verifyOut{v}, nil
+}
+
+type favouritesOut struct{ Body []Favourite }
+
+func (s *Service) listFavourites(ctx context.Context, _ *struct{}) (*favouritesOut, error) {
+	list, err := s.Favourites(ctx)
+	return &favouritesOut{list}, err
+}
+
+func (s *Service) keepFavourite(ctx context.Context, in *struct{ Body Item }) (*struct{}, error) {
+	return nil, s.KeepFavourite(ctx, in.Body)
+}
+
+func (s *Service) dropFavourite(ctx context.Context, in *struct {
+	ID ids.Favourite `path:"id"`
+}) (*struct{}, error) {
+	return nil, s.DropFavourite(ctx, in.ID)
 }
 
 type searchIn struct {
