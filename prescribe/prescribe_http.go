@@ -17,7 +17,13 @@ func (s *Service) Routes(api *httpapi.API) {
 	s.askRoutes(api)
 	s.dispenseRoutes(api)
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/formulary", Action: "formulary.search",
-		Summary: "Medicines by part of the Chinese name, INN or ATC code"}, s.searchFormulary)
+		Summary: "Medicines by Chinese generic or trade name, INN, ATC code or pinyin (aldp, anlvdiping)"}, s.searchFormulary)
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/favourites", Action: "prescription.write",
+		Summary: "The doctor's own lines to begin from"}, s.listFavourites)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/favourites", Action: "prescription.write", Status: 204,
+		Summary: "Keep a line; the same line is kept once"}, s.keepFavourite)
+	httpapi.Register(api, httpapi.Op{Method: "DELETE", Path: "/api/v1/favourites/{id}", Action: "prescription.write", Status: 204,
+		Summary: "Remove one of the own lines"}, s.dropFavourite)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/visits/{visit_id}/prescriptions", Action: "prescription.write", Status: 201,
 		Summary: "Write a draft, checked at once"}, s.writePrescription)
 	httpapi.Register(api, httpapi.Op{Method: "PUT", Path: "/api/v1/prescriptions/{id}", Action: "prescription.write",
@@ -174,6 +180,23 @@ func (s *Service) verifyCode(ctx context.Context, in *verifyIn) (*verifyOut, err
 	return &verifyOut{v}, nil
 }
 
+type favouritesOut struct{ Body []Favourite }
+
+func (s *Service) listFavourites(ctx context.Context, _ *struct{}) (*favouritesOut, error) {
+	list, err := s.Favourites(ctx)
+	return &favouritesOut{list}, err
+}
+
+func (s *Service) keepFavourite(ctx context.Context, in *struct{ Body Item }) (*struct{}, error) {
+	return nil, s.KeepFavourite(ctx, in.Body)
+}
+
+func (s *Service) dropFavourite(ctx context.Context, in *struct {
+	ID ids.Favourite `path:"id"`
+}) (*struct{}, error) {
+	return nil, s.DropFavourite(ctx, in.ID)
+}
+
 type searchIn struct {
 	Q string `query:"q" maxLength:"60"`
 }
@@ -191,6 +214,17 @@ type FormularyRow struct {
 	DailyHigh  string     `json:"daily_high,omitempty"`
 	MaxDaily   string     `json:"max_daily,omitempty" doc:"an alert ceiling for adults"`
 	Contains   []string   `json:"contains,omitempty" doc:"of a product: ingredient and strength"`
+	As         fault.Text `json:"as,omitzero" required:"false" doc:"the trade name by which it was found"`
+	Usual      []UsualUse `json:"usual,omitempty" doc:"usual uses of an adult, to choose from; nothing is filled in by itself"`
+}
+
+// UsualUse is dose and frequency as a line has them.
+type UsualUse struct {
+	Dose    string `json:"dose,omitempty"`
+	Unit    string `json:"unit,omitempty"`
+	Units   string `json:"units,omitempty"`
+	PerDay  int    `json:"per_day,omitempty"`
+	PerWeek int    `json:"per_week,omitempty"`
 }
 
 type searchOut struct{ Body []FormularyRow }
@@ -202,25 +236,31 @@ func (s *Service) searchFormulary(_ context.Context, in *searchIn) (*searchOut, 
 	}
 	out := &searchOut{Body: []FormularyRow{}}
 	for _, found := range kb.Search(in.Q, 20) {
-		out.Body = append(out.Body, formularyRow(found))
+		out.Body = append(out.Body, formularyRow(kb, found))
 	}
 	return out, nil
 }
 
-func formularyRow(f formulary.Found) FormularyRow {
+func formularyRow(kb *formulary.Knowledge, f formulary.Found) FormularyRow {
 	if p := f.Product; p != nil {
-		row := FormularyRow{Product: p.ID, Name: p.Name, Forms: []string{}, Route: p.Components[0].Ingredient.MainRoute, Unit: "1"}
+		row := FormularyRow{Product: p.ID, As: f.As, Name: p.Name, Forms: []string{}, Route: p.Components[0].Ingredient.MainRoute, Unit: "1"}
 		for _, c := range p.Components {
 			row.Contains = append(row.Contains, c.Ingredient.Name.ZH+" "+c.Strength.In(c.Ingredient.Unit))
+		}
+		for _, u := range kb.Usual(p.ID) {
+			row.Usual = append(row.Usual, UsualUse{Units: u.Dose, PerDay: u.PerDay, PerWeek: u.PerWeek})
 		}
 		return row
 	}
 	i := f.Ingredient
-	row := FormularyRow{Ingredient: i.ID, Name: i.Name, ATC: i.ATC, Forms: i.Forms, Route: i.MainRoute, Unit: i.Unit}
+	row := FormularyRow{Ingredient: i.ID, As: f.As, Name: i.Name, ATC: i.ATC, Forms: i.Forms, Route: i.MainRoute, Unit: i.Unit}
 	for into, amount := range map[*string]formulary.Amount{&row.DailyLow: i.UsualLow, &row.DailyHigh: i.UsualHigh, &row.MaxDaily: i.DailyMax} {
 		if !amount.IsZero() {
 			*into = amount.In(i.Unit)
 		}
+	}
+	for _, u := range kb.Usual(i.ID) {
+		row.Usual = append(row.Usual, UsualUse{Dose: u.Dose, Unit: u.Unit, PerDay: u.PerDay, PerWeek: u.PerWeek})
 	}
 	return row
 }

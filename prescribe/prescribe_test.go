@@ -381,6 +381,7 @@ func TestWhatCannotBeSigned(t *testing.T) {
 		{"the visit is no longer allowed online", func(c *clinic, _ *Order) {
 			c.judged = []rule.Reason{{Rule: "VIS-01", Outcome: rule.Emergency}}
 		}, "prescription_not_allowed", "VIS-01"},
+		{"a copied line that nobody confirmed", func(_ *clinic, o *Order) { o.Items[0].Provenance = "copied" }, "prescription_not_allowed", "RXE-02"},
 		{"a controlled drug", func(_ *clinic, o *Order) {
 			o.Items[1] = Item{Line: 2, Ingredient: "alprazolam", Dose: "0.4", Unit: "mg", PerDay: 1, Days: 7, Provenance: "typed"}
 		}, "prescription_blocked", "R_CTRL_ONLINE:alprazolam"},

@@ -106,7 +106,7 @@ type Item struct {
 	PerWeek    int        `json:"per_week,omitempty" minimum:"0" maximum:"7"`
 	Days       int        `json:"days" minimum:"1" maximum:"90"`
 	Quantity   string     `json:"quantity,omitempty" maxLength:"40"`
-	Provenance string     `json:"provenance" enum:"typed,catalogue_pick,copied_confirmed,ai_generated" doc:"ai_generated is refused (RXE-02)"`
+	Provenance string     `json:"provenance" enum:"typed,catalogue_pick,copied,copied_confirmed,ai_generated" doc:"copied: from an earlier prescription or a favourite, and not signed before it is confirmed; ai_generated is refused (RXE-02)"`
 }
 
 // Order is what the doctor wants the patient to have.

@@ -13,7 +13,7 @@ import (
 // law is what the rules on prescription content ask beyond the checks (which hold RXE-04, -06, -07, -09, -12, -14,
 // -18 and -20 as alerts). Each answer names its rule.
 func (s *Service) law(o Order, facts consult.Standing, ps parties) []rule.Reason {
-	reasons := []rule.Reason{}
+	reasons := append([]rule.Reason{}, unconfirmed(o)...)
 	add := func(r *rule.Reason) {
 		if r != nil {
 			reasons = append(reasons, *r)

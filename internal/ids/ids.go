@@ -46,6 +46,7 @@ type (
 	recording    struct{}
 	review       struct{}
 	part         struct{}
+	favourite    struct{}
 )
 
 type (
@@ -75,10 +76,11 @@ type (
 	Link         = ID[link]       // a way into a visit's room that opens once
 	Instrument   = ID[instrument] // sends into a room by WHIP
 	Recording    = ID[recording]
-	Message      = ID[message] // said or shown in a visit's room
-	Policy       = ID[policy]  // one version of a first-visit policy
-	Review       = ID[review]  // a human review of a decision
-	Part         = ID[part]    // what may be collected once of a prescription
+	Message      = ID[message]   // said or shown in a visit's room
+	Policy       = ID[policy]    // one version of a first-visit policy
+	Review       = ID[review]    // a human review of a decision
+	Part         = ID[part]      // what may be collected once of a prescription
+	Favourite    = ID[favourite] // a line that a doctor keeps to begin from
 )
 
 // New makes a fresh identifier: ids.New[ids.Visit]().

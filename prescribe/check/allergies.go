@@ -42,7 +42,7 @@ func (r *run) groupsOf(a Allergy) []string {
 
 var chooseOther = fault.Text{ZH: "换用结构无关的药物，或更正过敏记录。", EN: "Choose an unrelated drug, or correct the allergy record."}
 
-func (r *run) sharedAllergy(p part, a Allergy) Alert {
+func (r *run) sharedAllergy(p *part, a Allergy) Alert {
 	if a.Ingredient == p.ID {
 		return alert("allergy", formulary.Contraindicated,
 			fault.Text{ZH: "患者对" + p.Name.ZH + "过敏。", EN: "The patient is allergic to " + p.Name.EN + "."}, chooseOther, []string{p.ID}, "ingredients:"+p.ID)
@@ -63,7 +63,7 @@ func (r *run) sharedAllergy(p part, a Allergy) Alert {
 	return Alert{}
 }
 
-func (r *run) crossedAllergy(p part, a Allergy) Alert {
+func (r *run) crossedAllergy(p *part, a Allergy) Alert {
 	var worst Alert
 	for _, from := range r.groupsOf(a) {
 		for _, to := range p.Groups {

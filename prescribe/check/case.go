@@ -196,7 +196,7 @@ var (
 	titles      = []string{"", "resident", "attending", "associate_chief", "chief"}
 	pharmacies  = []string{"", "approved", "expired", "suspended", "unapproved"}
 	authors     = []string{"", "human", "ai"}
-	provenances = []string{"", "typed", "catalogue_pick", "copied_confirmed", "ai_generated"}
+	provenances = []string{"", "typed", "catalogue_pick", "copied", "copied_confirmed", "ai_generated"}
 	reactions   = []string{"", "mild", "moderate", "severe"}
 	answers     = []string{"", "yes", "no", "unknown"}
 	icd10       = regexp.MustCompile(`^[A-Z][0-9][0-9A-Z](\.?[0-9A-Za-z+*]{1,10})?$`)

@@ -62,12 +62,13 @@ type run struct {
 	c          *Case
 	months     int // lower bound of the age in whole months; -1 unknown
 	conditions []string
-	new        []part
-	active     []part // without the entries that a renewal replaces
-	replaced   []part
+	new        []*part
+	active     []*part // without the entries that a renewal replaces
+	replaced   []*part
 	daily      map[string]intake // by ingredient: new and active systemic parts
-	alerts     map[string]Alert
-	open       map[string]bool // NotCurated
+	alerts     []Alert
+	at         map[string]int // of a key in alerts
+	open       []string       // NotCurated
 }
 
 // intake is what a patient takes of an ingredient in a day. What is known counts, even where more is unknown.
@@ -93,19 +94,19 @@ type part struct {
 
 // systemic reports that the drug reaches the body in a dose that matters: every route but the local ones,
 // and the local ones for drugs that are curated for them (timolol eye drops slow the heart).
-func (p part) systemic() bool {
+func (p *part) systemic() bool {
 	return !slices.Contains(formulary.LocalRoutes, p.route) || p.route == p.MainRoute
 }
 
 // site is where a local route works; all other routes share one site, the body.
-func (p part) site() string {
+func (p *part) site() string {
 	if slices.Contains(formulary.LocalRoutes, p.route) {
 		return p.route
 	}
 	return ""
 }
 
-func (p part) injected() bool {
+func (p *part) injected() bool {
 	return p.form == "inj" || slices.Contains([]string{"iv", "im", "sc", "id"}, p.route)
 }
 
@@ -126,9 +127,13 @@ func alert(kind string, severity Severity, text, remedy fault.Text, about []stri
 // add keeps the most severe alert of a key; equal ones are told by their words, so that the order of items
 // never shows. Reasons of not_checked add up.
 func (r *run) add(a Alert) {
-	old, there := r.alerts[a.Key]
-	switch {
-	case !there:
+	at, there := r.at[a.Key]
+	if !there {
+		r.at[a.Key] = len(r.alerts)
+		r.alerts = append(r.alerts, a)
+		return
+	}
+	switch old := r.alerts[at]; {
 	case a.Type == NotChecked:
 		a.Evidence = append(a.Evidence, old.Evidence...)
 		slices.Sort(a.Evidence)
@@ -139,7 +144,7 @@ func (r *run) add(a Alert) {
 	case a.Severity < old.Severity || a.Severity == old.Severity && a.Text.EN+strings.Join(a.Evidence, "") >= old.Text.EN+strings.Join(old.Evidence, ""):
 		return
 	}
-	r.alerts[a.Key] = a
+	r.alerts[at] = a
 }
 
 // NotChecked is the type of alert for what the data can't judge.
@@ -151,21 +156,15 @@ func (r *run) notChecked(p *formulary.Ingredient, why, remedy fault.Text, eviden
 }
 
 func (r *run) result() Result {
-	out := Result{ID: r.c.ID, Knowledge: r.kb.Version, Alerts: make([]Alert, 0, len(r.alerts))}
 	worst := Severity(0)
-	for _, a := range r.alerts {
-		out.Alerts = append(out.Alerts, a)
-		worst = max(worst, a.Severity)
+	for i := range r.alerts {
+		worst = max(worst, r.alerts[i].Severity)
 	}
-	slices.SortFunc(out.Alerts, func(a, b Alert) int {
+	slices.SortFunc(r.alerts, func(a, b Alert) int {
 		return cmp.Or(cmp.Compare(b.Severity, a.Severity), cmp.Compare(a.Key, b.Key))
 	})
-	out.Decision = decisions[worst]
-	for gap := range r.open {
-		out.NotCurated = append(out.NotCurated, gap)
-	}
-	slices.Sort(out.NotCurated)
-	return out
+	slices.Sort(r.open)
+	return Result{ID: r.c.ID, Decision: decisions[worst], Alerts: r.alerts, Knowledge: r.kb.Version, NotCurated: slices.Compact(r.open)}
 }
 
 // under reports that the patient has a condition below one of the prefixes, and which.

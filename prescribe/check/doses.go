@@ -55,11 +55,11 @@ func (r *run) doses() {
 }
 
 // limitedAtOnce reports that some limit asks for the size of one dose.
-func (p part) limitedAtOnce() bool {
+func (p *part) limitedAtOnce() bool {
 	return !p.SingleMax.IsZero() || slices.ContainsFunc(p.Limits, func(l formulary.Limit) bool { return !l.Amount.IsZero() })
 }
 
-func (r *run) dailyDose(p part) (told bool) {
+func (r *run) dailyDose(p *part) (told bool) {
 	ceilings := r.dailyCeilings(p)
 	total := r.daily[p.ID]
 	var worst Alert
@@ -86,7 +86,7 @@ func (r *run) dailyDose(p part) (told bool) {
 }
 
 // dailyCeilings: children get the lowest of all of them, as do adults; each keeps its own severity.
-func (r *run) dailyCeilings(p part) []ceiling {
+func (r *run) dailyCeilings(p *part) []ceiling {
 	var all []ceiling
 	if !p.DailyMax.IsZero() {
 		all = append(all, ceiling{p.DailyMax, formulary.Major, "ingredients:" + p.ID + ":adult_daily_max"})
@@ -112,7 +112,7 @@ func (r *run) dailyCeilings(p part) []ceiling {
 	return all
 }
 
-func (r *run) singleDose(p part) {
+func (r *run) singleDose(p *part) {
 	var ceilings []ceiling
 	if !p.SingleMax.IsZero() {
 		ceilings = append(ceilings, ceiling{p.SingleMax, formulary.Moderate, "ingredients:" + p.ID + ":adult_single_max"})
@@ -133,7 +133,7 @@ func (r *run) singleDose(p part) {
 }
 
 // weekly: drugs that are taken once a week, where "daily" is a deadly slip of the pen.
-func (r *run) weekly(p part) {
+func (r *run) weekly(p *part) {
 	once := p.weekly.Sign() > 0 && p.weekly.Ratio().Cmp(formulary.NewRatio(1, 1)) <= 0
 	for _, l := range p.Limits {
 		switch l.Kind {
@@ -185,7 +185,7 @@ func (r *run) durations() {
 }
 
 // applies reports that a limit holds for this route, age (from AgeMin, below AgeMax) and these conditions.
-func (r *run) applies(p part, l formulary.Limit) bool {
+func (r *run) applies(p *part, l formulary.Limit) bool {
 	if l.Route != p.route {
 		return false
 	}

@@ -10,7 +10,7 @@ import (
 // duplicates: one ingredient in two items, or two ingredients of a class that does the same work. Eye drops
 // beside tablets are no duplicate. A pair that interacts has been told already.
 func (r *run) duplicates() {
-	r.encounters(func(a, b part) {
+	r.encounters(func(a, b *part) {
 		switch {
 		case a.site() != b.site():
 		case a.ID == b.ID:
@@ -25,7 +25,7 @@ func (r *run) duplicates() {
 	})
 }
 
-func (r *run) duplicateClass(a, b part, class formulary.Duplicate) {
+func (r *run) duplicateClass(a, b *part, class formulary.Duplicate) {
 	if a.systemic() && b.systemic() && len(r.kb.Interactions(a.ID, b.ID)) > 0 {
 		return
 	}

@@ -12,14 +12,14 @@ func (r *run) gaps() {
 		if p.site() != "" {
 			continue
 		}
-		for column, missing := range map[string]bool{
-			"adult_daily_max":                  p.DailyMax.IsZero(),
-			"paed_max_per_kg_day":              r.child() && p.PerKgDay.IsZero() && p.ChildDailyCap.IsZero(),
-			"dose limits for route " + p.route: p.route != p.MainRoute,
-		} {
-			if missing {
-				r.open[p.ID+": "+column] = true
-			}
+		if p.DailyMax.IsZero() {
+			r.open = append(r.open, p.ID+": adult_daily_max")
+		}
+		if r.child() && p.PerKgDay.IsZero() && p.ChildDailyCap.IsZero() {
+			r.open = append(r.open, p.ID+": paed_max_per_kg_day")
+		}
+		if p.route != p.MainRoute {
+			r.open = append(r.open, p.ID+": dose limits for route "+p.route)
 		}
 	}
 	for _, name := range r.c.Unlisted {

@@ -2,7 +2,6 @@ package check
 
 import (
 	"cmp"
-	"slices"
 
 	"yuanzhen/internal/fault"
 	"yuanzhen/prescribe/formulary"
@@ -10,7 +9,7 @@ import (
 
 // encounters calls meet for every pair of parts that this prescription brings together: new with new and new
 // with active; never two active medicines, never two parts of one product.
-func (r *run) encounters(meet func(a, b part)) {
+func (r *run) encounters(meet func(a, b *part)) {
 	for i, a := range r.new {
 		for _, b := range r.new[i+1:] {
 			if a.item != b.item {
@@ -25,7 +24,7 @@ func (r *run) encounters(meet func(a, b part)) {
 
 // interactions: one alert for each pair of ingredients, of the most severe row, an ingredient's row before a class's.
 func (r *run) interactions() {
-	r.encounters(func(a, b part) {
+	r.encounters(func(a, b *part) {
 		if a.ID == b.ID || !a.systemic() || !b.systemic() {
 			return
 		}
@@ -42,17 +41,14 @@ type weighed struct {
 }
 
 func (r *run) worst(a, b string) *weighed {
-	var found []weighed
+	var worst *weighed
 	for _, row := range r.kb.Interactions(a, b) {
-		found = append(found, r.weigh(row))
+		w := r.weigh(row)
+		if worst == nil || cmp.Or(cmp.Compare(w.severity, worst.severity), cmp.Compare(w.Specific, worst.Specific), cmp.Compare(worst.Row, w.Row)) > 0 {
+			worst = &w
+		}
 	}
-	if len(found) == 0 {
-		return nil
-	}
-	worst := slices.MaxFunc(found, func(x, y weighed) int {
-		return cmp.Or(cmp.Compare(x.severity, y.severity), cmp.Compare(x.Specific, y.Specific), cmp.Compare(y.Row, x.Row))
-	})
-	return &worst
+	return worst
 }
 
 // weigh applies a dose cap: up to it the pair is tolerable (moderate), above it at least major.
@@ -74,7 +70,7 @@ func (r *run) weigh(row *formulary.Interaction) weighed {
 	return w
 }
 
-func (r *run) interaction(a, b part, row *weighed) Alert {
+func (r *run) interaction(a, b *part, row *weighed) Alert {
 	if b.ID < a.ID {
 		a, b = b, a
 	}

@@ -9,7 +9,9 @@ import (
 // prepare expands items and active medicines to ingredients, drops the active entries that a renewal replaces
 // and adds up the daily doses.
 func prepare(kb *formulary.Knowledge, c *Case) *run {
-	r := &run{kb: kb, c: c, months: -1, alerts: map[string]Alert{}, open: map[string]bool{}, daily: map[string]intake{}}
+	medicines := len(c.Items) + len(c.ActiveMeds) // a product with several ingredients makes the lists grow
+	r := &run{kb: kb, c: c, months: -1, alerts: make([]Alert, 0, 2*medicines), at: make(map[string]int, 2*medicines), daily: make(map[string]intake, medicines),
+		new: make([]*part, 0, len(c.Items)), active: make([]*part, 0, len(c.ActiveMeds))}
 	if c.Patient.AgeYears != nil {
 		r.months = int(*c.Patient.AgeYears) * 12
 	}
@@ -41,51 +43,58 @@ func prepare(kb *formulary.Knowledge, c *Case) *run {
 					p.daily = formulary.Amount{}
 				}
 			}
-			if c.Context.Renewal && slices.ContainsFunc(r.new, func(n part) bool { return n.ID == p.ID && n.site() == p.site() }) {
+			if c.Context.Renewal && slices.ContainsFunc(r.new, func(n *part) bool { return n.ID == p.ID && n.site() == p.site() }) {
 				r.replaced = append(r.replaced, p)
 			} else {
 				r.active = append(r.active, p)
 			}
 		}
 	}
-	for _, p := range slices.Concat(r.new, r.active) {
-		if !p.systemic() {
-			continue
+	for _, list := range [][]*part{r.new, r.active} {
+		for _, p := range list {
+			r.takes(p)
 		}
-		total, there := r.daily[p.ID]
-		if !there {
-			total = intake{p.none(), true}
-		}
-		if sum := total.known.Plus(p.daily); !sum.IsZero() {
-			total.known = sum
-		} else {
-			total.whole = false
-		}
-		r.daily[p.ID] = total
 	}
 	return r
 }
 
+// takes adds a part to what the patient takes of its ingredient in a day.
+func (r *run) takes(p *part) {
+	if !p.systemic() {
+		return
+	}
+	total, there := r.daily[p.ID]
+	if !there {
+		total = intake{p.none(), true}
+	}
+	if sum := total.known.Plus(p.daily); !sum.IsZero() {
+		total.known = sum
+	} else {
+		total.whole = false
+	}
+	r.daily[p.ID] = total
+}
+
 // none of the drug, in its unit.
-func (p part) none() formulary.Amount {
+func (p *part) none() formulary.Amount {
 	none, _ := formulary.NewAmount(formulary.Decimal{}, p.Unit)
 	return none
 }
 
 // parts of one medicine; single is what one administration holds, unstated if it was not said.
-func (r *run) parts(ingredient, product string, dose formulary.Decimal, unit string, units formulary.Decimal, route, form string) []part {
+func (r *run) parts(ingredient, product string, dose formulary.Decimal, unit string, units formulary.Decimal, route, form string) []*part {
 	if product == "" {
 		i := r.kb.Ingredients[ingredient]
-		p := part{Ingredient: i, route: routeOf(i, route, form), form: formOf(i, route, form)}
+		p := &part{Ingredient: i, route: routeOf(i, route, form), form: formOf(i, route, form)}
 		if !dose.IsZero() {
 			p.single, _ = formulary.NewAmount(dose, unit) // the unit was validated
 		}
-		return []part{p}
+		return []*part{p}
 	}
 	components := r.kb.Products[product].Components
-	var parts []part
+	var parts []*part
 	for _, c := range components {
-		p := part{Ingredient: c.Ingredient, route: routeOf(c.Ingredient, route, form), form: formOf(c.Ingredient, route, form), strength: c.Strength}
+		p := &part{Ingredient: c.Ingredient, route: routeOf(c.Ingredient, route, form), form: formOf(c.Ingredient, route, form), strength: c.Strength}
 		p.compound = len(components) > 1 || r.kb.Products[product].Others != ""
 		if !units.IsZero() {
 			p.single = c.Strength.Times(units.Ratio())

@@ -46,7 +46,7 @@ func (r *run) renal() {
 
 var renalSeverity = map[string]Severity{"monitor": formulary.Moderate, "reduce": formulary.Moderate, "avoid": formulary.Major, "contra": formulary.Contraindicated}
 
-func (r *run) renalRow(d part, rate float64) {
+func (r *run) renalRow(d *part, rate float64) {
 	var row *formulary.Renal
 	for i := range d.Renal {
 		next := &d.Renal[i]

@@ -25,42 +25,42 @@ var judges = map[string]func(*run, *formulary.Rule){
 		r.when(r.c.Context.Channel == "online" && r.c.Context.PriorRecord != nil && !*r.c.Context.PriorRecord, rule)
 	},
 	"R_CTRL_ONLINE": func(r *run, rule *formulary.Rule) {
-		r.each(rule, func(p part) bool { return r.c.Context.Channel == "online" && among(rule, control(p)) })
+		r.each(rule, func(p *part) bool { return r.c.Context.Channel == "online" && among(rule, control(p)) })
 	},
 	"R_NETSALE_LAW61": func(r *run, rule *formulary.Rule) {
-		r.each(rule, func(p part) bool { return r.c.Context.Fulfil == "online_retail" && among(rule, control(p)) })
+		r.each(rule, func(p *part) bool { return r.c.Context.Fulfil == "online_retail" && among(rule, control(p)) })
 	},
 	"R_NETSALE_LIST": func(r *run, rule *formulary.Rule) {
-		r.each(rule, func(p part) bool { return r.c.Context.Fulfil == "online_retail" && listed(p) })
+		r.each(rule, func(p *part) bool { return r.c.Context.Fulfil == "online_retail" && listed(p) })
 	},
 	// ATC A10: insulins and other antidiabetic injections are the exception.
 	"R_NETSALE_INJECTION": func(r *run, rule *formulary.Rule) {
-		r.each(rule, func(p part) bool {
+		r.each(rule, func(p *part) bool {
 			return r.c.Context.Fulfil == "online_retail" && p.injected() && !strings.HasPrefix(p.ATC, "A10")
 		})
 	},
 	"R_FORM_CHANNEL": func(r *run, rule *formulary.Rule) {
-		r.each(rule, func(p part) bool { return r.c.Context.Fulfil == "hospital_delivery" && control(p) != "" })
+		r.each(rule, func(p *part) bool { return r.c.Context.Fulfil == "hospital_delivery" && control(p) != "" })
 	},
 	"R_ABX_SPECIAL": func(r *run, rule *formulary.Rule) {
-		r.each(rule, func(p part) bool { return p.systemic() && p.Antibacterial == "special" })
+		r.each(rule, func(p *part) bool { return p.systemic() && p.Antibacterial == "special" })
 	},
 	"R_ABX_RESTRICTED": func(r *run, rule *formulary.Rule) {
-		r.each(rule, func(p part) bool {
+		r.each(rule, func(p *part) bool {
 			return p.systemic() && p.Antibacterial == "restricted" && r.c.Context.PrescriberTitle == "resident"
 		})
 	},
 	"R_TOXIC_2D": func(r *run, rule *formulary.Rule) {
-		r.each(rule, func(p part) bool { return control(p) == "toxic" && p.days > rule.Limit })
+		r.each(rule, func(p *part) bool { return control(p) == "toxic" && p.days > rule.Limit })
 	},
 	"R_PSY2_7D": func(r *run, rule *formulary.Rule) {
-		r.each(rule, func(p part) bool {
+		r.each(rule, func(p *part) bool {
 			return r.c.Context.Channel == "offline" && control(p) == "psych2" && p.days > rule.Limit
 		})
 	},
 	"R_EARLY_REFILL": (*run).earlyRefill,
 	"R_NO_AI_RX": func(r *run, rule *formulary.Rule) {
-		r.when(r.c.Context.Author == "ai" || slices.ContainsFunc(r.new, func(p part) bool { return p.aiGenerated }), rule)
+		r.when(r.c.Context.Author == "ai" || slices.ContainsFunc(r.new, func(p *part) bool { return p.aiGenerated }), rule)
 	},
 	"R_NO_PROMOTION": func(r *run, rule *formulary.Rule) { r.when(r.c.Context.Promotion, rule) },
 	"R_SINGLE_USE":   func(r *run, rule *formulary.Rule) { r.when(r.c.Context.TokenUsed, rule) },
@@ -88,7 +88,7 @@ func (r *run) when(broken bool, rule *formulary.Rule) {
 	}
 }
 
-func (r *run) each(rule *formulary.Rule, breaks func(part) bool) {
+func (r *run) each(rule *formulary.Rule, breaks func(*part) bool) {
 	for _, p := range r.new {
 		if breaks(p) {
 			r.rule(rule, p.ID)
@@ -143,9 +143,8 @@ func (r *run) longDefault(rule *formulary.Rule) {
 		}
 	}
 	if most.MaxDays > 0 && days > most.MaxDays {
-		a := r.alerts[rule.ID]
+		a := &r.alerts[r.at[rule.ID]]
 		a.Evidence = append(a.Evidence, "chronic_conditions:"+most.ICD10+":"+strconv.Itoa(most.MaxDays)+" d")
-		r.alerts[rule.ID] = a
 	}
 }
 
@@ -154,10 +153,10 @@ func (r *run) longExcluded(rule *formulary.Rule) {
 	if r.kind() != "long" {
 		return
 	}
-	r.each(rule, func(p part) bool { return control(p) != "" || p.systemic() && antimicrobial(p) && !p.Chronic })
+	r.each(rule, func(p *part) bool { return control(p) != "" || p.systemic() && antimicrobial(p) && !p.Chronic })
 }
 
-func antimicrobial(p part) bool {
+func antimicrobial(p *part) bool {
 	return p.Antibacterial != "" || slices.ContainsFunc([]string{"J01", "J02", "J04", "J05"}, func(group string) bool { return strings.HasPrefix(p.ATC, group) })
 }
 
@@ -183,7 +182,7 @@ func among(rule *formulary.Rule, class string) bool {
 
 // control is the class under which this presentation is specially managed, "" if it is not. A row for a form or
 // for compounds is stricter knowledge than a row for any presentation.
-func control(p part) string {
+func control(p *part) string {
 	class, best := "", 0
 	formRow := slices.ContainsFunc(p.Control, func(c formulary.Control) bool { return c.Scope == "form_"+p.form })
 	for _, c := range p.Control {
@@ -219,7 +218,7 @@ var fiveMilligrams = func() formulary.Amount {
 
 // listed reports that online retail of this presentation is banned by the list of 2022. What Article 61 bans is
 // R_NETSALE_LAW61's affair.
-func listed(p part) bool {
+func listed(p *part) bool {
 	return slices.ContainsFunc(p.RetailBans, func(b formulary.RetailBan) bool {
 		switch b.Reason {
 		case "list2022", "anabolic_catalogue":

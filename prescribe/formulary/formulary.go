@@ -52,7 +52,10 @@ type Knowledge struct {
 	twins     map[[2]string][]Duplicate
 	crossings map[[2]string]Crossing
 	searched  []entry
-	coded     map[string]*Ingredient // by system and code of ATC and RxNorm; nil where a code names several
+	readings  map[rune][]string       // pinyin without tones
+	trade     map[string][]fault.Text // by ingredient or product
+	usual     map[string][]Use        // by ingredient or product
+	coded     map[string]*Ingredient  // by system and code of ATC and RxNorm; nil where a code names several
 }
 
 // Ingredient is an active ingredient with everything that hangs on it.
@@ -101,6 +104,13 @@ type Product struct {
 type Component struct {
 	Ingredient *Ingredient
 	Strength   Amount
+}
+
+// Use is a usual way to take a medicine, offered to the doctor as a choice: Unit is empty for a product, whose Dose
+// counts tablets, sachets or puffs.
+type Use struct {
+	Dose, Unit      string
+	PerDay, PerWeek int // one of the two
 }
 
 // Limit is an extra limit by age, condition or duration.
@@ -196,6 +206,9 @@ type Chronic struct {
 
 // Text is the wording of a code of codes.csv.
 func (k *Knowledge) Text(kind, code string) fault.Text { return k.texts[kind+":"+code] }
+
+// Usual are the usual uses of an ingredient or product, in the order of the table.
+func (k *Knowledge) Usual(id string) []Use { return k.usual[id] }
 
 // Coded is the one ingredient that a code of ATC (http://www.whocc.no/atc) or RxNorm names, or nil.
 func (k *Knowledge) Coded(system, code string) *Ingredient { return k.coded[system+" "+code] }

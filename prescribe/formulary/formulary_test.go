@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"yuanzhen/internal/fault"
 )
 
 func TestDefaultKnowledge(t *testing.T) {
@@ -68,6 +70,9 @@ func TestBrokenDataIsRefused(t *testing.T) {
 		{"a column renamed", "renal", "egfr_below", "egfr", "renal: the header is not"},
 		{"a severity misspelt", "duplicate_classes", "ppi,major", "ppi,mayor", `unknown severity "mayor"`},
 		{"an ingredient twice", "ingredients", "ampicillin,ampicillin", "amoxicillin,ampicillin", "is there twice"},
+		{"a trade name of nothing", "trade_names", "Norvasc,amlodipine", "Norvasc,amlodipin", `unknown medicine "amlodipin"`},
+		{"a usual use above the limit", "usual_use", "amlodipine,5,", "amlodipine,500,", "above its own limit"},
+		{"a reading with a tone", "pinyin", "\na,", "\nā,", "is not pinyin without tones"},
 		{"an unknown control scope", "controlled", "morphine,any", "morphine,some", `scope: unknown value "some"`},
 	} {
 		t.Run(c.story, func(t *testing.T) {
@@ -130,14 +135,70 @@ func TestSearch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for q, want := range map[string]string{"缬沙坦": "缬沙坦", "Amlod": "氨氯地平", "C10AA05": "阿托伐他汀", "消渴": "消渴丸(10丸)"} {
+	for q, want := range map[string]string{"缬沙坦": "缬沙坦", "Amlod": "氨氯地平", "C10AA05": "阿托伐他汀", "消渴": "消渴丸(10丸)",
+		"aldp": "氨氯地平", "anlvdiping": "氨氯地平", "anlvdp": "氨氯地平", "alvdip": "氨氯地平", "氨ldp": "氨氯地平", "ejsg": "二甲双胍", "efsg": "",
+		"络活喜": "氨氯地平", "lhx": "氨氯地平", "Norvasc": "氨氯地平", "xst": "缬沙坦", "ATFTT": "阿托伐他汀", "zhusheyong": "注射用亚胺培南西司他丁钠",
+		"dierliuzhuo": "地尔硫䓬", "qdw": "", "xieshatanqinglvsaiqin": "缬沙坦氢氯噻嗪片", "倍博特": "缬沙坦氨氯地平片", strings.Repeat("a", 61): ""} {
 		found := k.Search(q, 5)
+		if want == "" && len(found) == 0 {
+			continue
+		}
 		if len(found) == 0 || found[0].Name().ZH != want {
 			t.Errorf("%s finds %v first, want %s", q, found, want)
 		}
 	}
 	if len(k.Search("a", 7)) != 7 || k.Search("  ", 7) != nil {
 		t.Error("a search is bounded, and empty for nothing")
+	}
+}
+
+func TestATradeNameIsOnlyAWayToTheGenericName(t *testing.T) {
+	k, err := Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := k.Search("立普妥", 5)
+	if len(found) != 1 || found[0].As.ZH != "立普妥" || found[0].Name().ZH != "阿托伐他汀" {
+		t.Errorf("%+v", found)
+	}
+	if found = k.Search("shatan", 20); len(found) < 6 || found[0].As != (fault.Text{}) {
+		t.Errorf("a part of many names, each medicine once: %+v", found)
+	}
+	seen := map[string]bool{}
+	for _, f := range k.Search("a", 1000) {
+		if seen[f.Name().ZH] {
+			t.Errorf("%s is there twice", f.Name().ZH)
+		}
+		seen[f.Name().ZH] = true
+	}
+}
+
+// Every name of the data can be typed: each character that is none of ASCII has a reading.
+func TestEveryNameCanBeSpelt(t *testing.T) {
+	k, err := Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range k.searched {
+		for _, c := range e.zh {
+			if c > 127 && c != '（' && c != '）' && len(k.readings[c]) == 0 {
+				t.Errorf("%s: %c has no reading", string(e.zh), c)
+			}
+		}
+	}
+}
+
+func BenchmarkSearch(b *testing.B) {
+	k, err := Default()
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, q := range []string{"aldp", "anlvdiping", "氨氯", "a"} {
+		b.Run(q, func(b *testing.B) {
+			for b.Loop() {
+				k.Search(q, 20)
+			}
+		})
 	}
 }
 

@@ -18,6 +18,7 @@ var keys = map[string][]string{
 	"renal":       {"target_type", "target", "egfr_below", "action"}, "contraindications": {"id"}, "interactions": {"id"},
 	"duplicate_classes": {"class"}, "allergy_groups": {"group"}, "allergy_cross": {"from_group", "to_group"},
 	"controlled": {"ingredient", "scope"}, "online_retail_ban": {"ingredient"}, "rx_rules": {"id"}, "chronic_conditions": {"icd10_prefix"},
+	"trade_names": {"name_zh", "target"}, "usual_use": {"target", "dose", "per_day", "per_week"}, "pinyin": {"reading"},
 }
 
 // manifest names the files of a knowledge folder with their SHA-256, as sha256sum writes them.

@@ -37,7 +37,8 @@ func read(text func(table string) ([]byte, error)) (*Knowledge, error) {
 	r := &reader{classes: map[string]class{}, k: &Knowledge{
 		Ingredients: map[string]*Ingredient{}, Products: map[string]*Product{}, Groups: map[string]*Group{},
 		Rules: map[string]*Rule{}, texts: map[string]fault.Text{}, pairs: map[[2]string][]*Interaction{},
-		twins: map[[2]string][]Duplicate{}, crossings: map[[2]string]Crossing{},
+		twins: map[[2]string][]Duplicate{}, crossings: map[[2]string]Crossing{}, readings: map[rune][]string{},
+		trade: map[string][]fault.Text{}, usual: map[string][]Use{},
 	}}
 	hash := sha256.New()
 	for _, t := range tables {
@@ -76,6 +77,9 @@ var tables = []table{
 	{"online_retail_ban", "ingredient,reason,src", (*reader).retailBan},
 	{"rx_rules", "id,name_zh,name_en,param,value,severity,overridable_by,src,check", (*reader).rule},
 	{"chronic_conditions", "icd10_prefix,name_zh,name_en,default_days,max_days,condition", (*reader).chronic},
+	{"trade_names", "name_zh,name_en,target,src", (*reader).tradeName},
+	{"usual_use", "target,dose,unit,per_day,per_week,src", (*reader).usualUse},
+	{"pinyin", "reading,characters,src", (*reader).pinyin},
 }
 
 type table struct {
@@ -314,6 +318,48 @@ func (r *reader) rule(v row) {
 
 func (r *reader) chronic(v row) {
 	r.k.Chronic = append(r.k.Chronic, Chronic{v["icd10_prefix"], name(v), r.number(v, "default_days"), r.number(v, "max_days"), v["condition"]})
+}
+
+// tradeName is another name to search by; what is prescribed keeps its generic name.
+func (r *reader) tradeName(v row) {
+	r.medicine(v["target"])
+	r.k.trade[v["target"]] = append(r.k.trade[v["target"]], name(v))
+}
+
+// usualUse is refused above the limits that the checks hold: nobody shall be offered what is then warned of.
+func (r *reader) usualUse(v row) {
+	u := Use{Dose: v["dose"], Unit: v["unit"], PerDay: r.number(v, "per_day"), PerWeek: r.number(v, "per_week")}
+	if (u.PerDay > 0) == (u.PerWeek > 0) {
+		r.fail("one of per_day and per_week")
+	}
+	if i := r.k.Ingredients[v["target"]]; i != nil {
+		once := r.amountOf(u.Dose, u.Unit)
+		r.sameKind(i, once)
+		if once.Over(i.SingleMax) || once.Times(NewRatio(uint64(u.PerDay), 1)).Over(i.DailyMax) {
+			r.fail("%s: the usual use is above its own limit", i.ID)
+		}
+	} else if _, err := ParseDecimal(u.Dose); err != nil || u.Unit != "" {
+		r.fail("a product is taken by number, without a unit")
+	}
+	r.medicine(v["target"])
+	r.k.usual[v["target"]] = append(r.k.usual[v["target"]], u)
+}
+
+func (r *reader) pinyin(v row) {
+	if strings.Trim(v["reading"], "abcdefghijklmnopqrstuvwxyz") != "" || v["reading"] == "" {
+		r.fail("reading: %q is not pinyin without tones", v["reading"])
+		return
+	}
+	for _, c := range v["characters"] {
+		r.k.readings[c] = append(r.k.readings[c], v["reading"])
+	}
+}
+
+// medicine refuses what is neither an ingredient nor a product.
+func (r *reader) medicine(id string) {
+	if r.k.Ingredients[id] == nil && r.k.Products[id] == nil {
+		r.fail("unknown medicine %q", id)
+	}
 }
 
 func name(v row) fault.Text { return fault.Text{ZH: v["name_zh"], EN: v["name_en"]} }

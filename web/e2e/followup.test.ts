@@ -248,6 +248,7 @@ describe('a follow-up visit', { concurrency: 1 }, () => {
         await page.locator('[role=option]', { hasText: name }).first().click()
         const line = page.locator(t('rx-line')).last()
         await line.locator('input[name=dose]').fill(dose)
+        await line.locator('input[name=per_day]').fill('1')
         await line.locator('input[name=quantity]').fill(quantity)
       }
       await add('氨氯地平', '5', '28 片')

@@ -67,6 +67,7 @@ export type Read = [
   Known<ours.Numbers, S['ConsultNumbers']>,
   Known<ours.Candidate, S['ConsultCandidate']>,
   Known<ours.MeetingFinding, S['ConsultMeetingFinding']>,
+  Known<ours.Favourite, S['PrescribeFavourite']>,
   Known<Omit<ours.Prescription, 'waiting_s' | 'risk'>, S['PrescribePrescription']>,
 ]
 

@@ -586,6 +586,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/favourites": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The doctor's own lines to begin from */
+        get: operations["get-favourites"];
+        put?: never;
+        /** Keep a line; the same line is kept once */
+        post: operations["post-favourites"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/favourites/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Remove one of the own lines */
+        delete: operations["delete-favourites-id"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/filings": {
         parameters: {
             query?: never;
@@ -662,7 +697,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Medicines by part of the Chinese name, INN or ATC code */
+        /** Medicines by Chinese generic or trade name, INN, ATC code or pinyin (aldp, anlvdiping) */
         get: operations["get-formulary"];
         put?: never;
         post?: never;
@@ -1716,6 +1751,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/seat/instruments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Instruments that send into the room */
+        get: operations["get-seat-instruments"];
+        put?: never;
+        /** A seat for an instrument, with the address and the token that it sends to by WHIP */
+        post: operations["post-seat-instruments"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/seat/instruments/{instrument}/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send an instrument away */
+        post: operations["post-seat-instruments-instrument-remove"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/seat/instruments/{instrument}/ticket": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Another token for an instrument, for when the first was not used in time */
+        post: operations["post-seat-instruments-instrument-ticket"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/seat/messages": {
         parameters: {
             query?: never;
@@ -1968,6 +2055,58 @@ export interface paths {
         get: operations["get-teleconsults-id-experts"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/instruments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Instruments that send into the room */
+        get: operations["get-teleconsults-id-instruments"];
+        put?: never;
+        /** A seat for an instrument, with the address and the token that it sends to by WHIP */
+        post: operations["post-teleconsults-id-instruments"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/instruments/{instrument}/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send an instrument away */
+        post: operations["post-teleconsults-id-instruments-instrument-remove"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/instruments/{instrument}/ticket": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Another token for an instrument, for when the first was not used in time */
+        post: operations["post-teleconsults-id-instruments-instrument-ticket"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2377,6 +2516,58 @@ export interface paths {
         get: operations["get-visits-id-files-message"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/visits/{id}/instruments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Instruments that send into the room */
+        get: operations["get-visits-id-instruments"];
+        put?: never;
+        /** A seat for an instrument, with the address and the token that it sends to by WHIP */
+        post: operations["post-visits-id-instruments"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/visits/{id}/instruments/{instrument}/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send an instrument away */
+        post: operations["post-visits-id-instruments-instrument-remove"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/visits/{id}/instruments/{instrument}/ticket": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Another token for an instrument, for when the first was not used in time */
+        post: operations["post-visits-id-instruments-instrument-ticket"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3616,6 +3807,35 @@ export interface components {
             name: string;
             phone: string;
             region: string;
+        };
+        ConsultInstrument: {
+            /** Format: date-time */
+            added_at: string;
+            id: string;
+            /** @enum {string} */
+            kind: "ultrasound" | "otoscope" | "endoscope" | "room_camera";
+            name: string;
+            seat: string;
+        };
+        ConsultInstrumentPass: {
+            /** Format: date-time */
+            added_at: string;
+            /**
+             * Format: date-time
+             * @description The device must have begun by then; what it sends goes on
+             */
+            expires: string;
+            id: string;
+            /** @enum {string} */
+            kind: "ultrasound" | "otoscope" | "endoscope" | "room_camera";
+            name: string;
+            /** @description Address and token, a line each, as a QR code, PNG */
+            qr: string;
+            seat: string;
+            /** @description The bearer token */
+            token: string;
+            /** @description Where the device sends its offer, by WHIP */
+            url: string;
         };
         ConsultInvitee: {
             institution_id: string;
@@ -4959,10 +5179,10 @@ export interface components {
             per_week?: number;
             product?: string;
             /**
-             * @description ai_generated is refused (RXE-02)
+             * @description copied: from an earlier prescription or a favourite, and not signed before it is confirmed; ai_generated is refused (RXE-02)
              * @enum {string}
              */
-            provenance: "typed" | "catalogue_pick" | "copied_confirmed" | "ai_generated";
+            provenance: "typed" | "catalogue_pick" | "copied" | "copied_confirmed" | "ai_generated";
             quantity?: string;
             /**
              * Format: int64
@@ -5006,7 +5226,13 @@ export interface components {
             /** Format: date */
             until: string;
         };
+        PrescribeFavourite: {
+            id: string;
+            line: components["schemas"]["PrescribeItem"];
+        };
         PrescribeFormularyRow: {
+            /** @description the trade name by which it was found */
+            as?: components["schemas"]["FaultText"];
             atc: string;
             /** @description of a product: ingredient and strength */
             contains?: string[];
@@ -5021,6 +5247,8 @@ export interface components {
             route: string;
             /** @description UCUM; of a product 1: tablets, sachets, puffs */
             unit: string;
+            /** @description usual uses of an adult, to choose from; nothing is filled in by itself */
+            usual?: components["schemas"]["PrescribeUsualUse"][];
         };
         PrescribeHandOut: {
             /** Format: int64 */
@@ -5047,10 +5275,10 @@ export interface components {
             per_week?: number;
             product?: string;
             /**
-             * @description ai_generated is refused (RXE-02)
+             * @description copied: from an earlier prescription or a favourite, and not signed before it is confirmed; ai_generated is refused (RXE-02)
              * @enum {string}
              */
-            provenance: "typed" | "catalogue_pick" | "copied_confirmed" | "ai_generated";
+            provenance: "typed" | "catalogue_pick" | "copied" | "copied_confirmed" | "ai_generated";
             quantity?: string;
             route?: string;
             /** @description UCUM */
@@ -5285,6 +5513,15 @@ export interface components {
             /** @description no checked record of an earlier diagnosis */
             unproven: boolean;
         };
+        PrescribeUsualUse: {
+            dose?: string;
+            /** Format: int64 */
+            per_day?: number;
+            /** Format: int64 */
+            per_week?: number;
+            unit?: string;
+            units?: string;
+        };
         PrescribeVerification: {
             institution?: string;
             issued_on?: string;
@@ -5390,6 +5627,12 @@ export interface components {
             /** @description Of the text that was read */
             text_version: string;
         };
+        SeatNewInstrumentBody: {
+            /** @enum {string} */
+            kind: "ultrasound" | "otoscope" | "endoscope" | "room_camera";
+            /** @description Everybody in the room sees it */
+            name: string;
+        };
         SeatSayInBody: {
             text: string;
         };
@@ -5427,6 +5670,12 @@ export interface components {
         SqueezeInInBody: {
             reason: string;
             slot_id: string;
+        };
+        TeleconsultNewInstrumentBody: {
+            /** @enum {string} */
+            kind: "ultrasound" | "otoscope" | "endoscope" | "room_camera";
+            /** @description Everybody in the room sees it */
+            name: string;
         };
         TryRulesInBody: {
             /**
@@ -5484,6 +5733,12 @@ export interface components {
         };
         VerifyInBody: {
             code: string;
+        };
+        VisitNewInstrumentBody: {
+            /** @enum {string} */
+            kind: "ultrasound" | "otoscope" | "endoscope" | "room_camera";
+            /** @description Everybody in the room sees it */
+            name: string;
         };
         WriteRecordInBody: {
             assessment: string;
@@ -6640,6 +6895,95 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ConsultCandidate"][];
                 };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-favourites": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrescribeFavourite"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-favourites": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PrescribeItem"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "delete-favourites-id": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Error */
             default: {
@@ -8948,6 +9292,142 @@ export interface operations {
             };
         };
     };
+    "get-seat-instruments": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The token of a seat */
+                "Yuanzhen-Seat"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrument"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-seat-instruments": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The token of a seat */
+                "Yuanzhen-Seat"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SeatNewInstrumentBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrumentPass"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-seat-instruments-instrument-remove": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The token of a seat */
+                "Yuanzhen-Seat"?: string;
+            };
+            path: {
+                instrument: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrument"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-seat-instruments-instrument-ticket": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The token of a seat */
+                "Yuanzhen-Seat"?: string;
+            };
+            path: {
+                instrument: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrumentPass"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "get-seat-messages": {
         parameters: {
             query?: never;
@@ -9536,6 +10016,136 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConsultExpert"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-teleconsults-id-instruments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrument"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-teleconsults-id-instruments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TeleconsultNewInstrumentBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrumentPass"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-teleconsults-id-instruments-instrument-remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                instrument: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrument"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-teleconsults-id-instruments-instrument-ticket": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                instrument: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrumentPass"];
                 };
             };
             /** @description Error */
@@ -10343,6 +10953,136 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    "get-visits-id-instruments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrument"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-visits-id-instruments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VisitNewInstrumentBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrumentPass"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-visits-id-instruments-instrument-remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                instrument: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrument"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-visits-id-instruments-instrument-ticket": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                instrument: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrumentPass"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
             };
         };
     };

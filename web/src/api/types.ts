@@ -523,7 +523,13 @@ export type FormularyRow = {
   daily_high?: string
   max_daily?: string
   contains?: string[]
+  /** The trade name that was asked for. */
+  as?: Text
+  usual?: UsualUse[]
 }
+/** A usual way to take it, offered as a choice. */
+export type UsualUse = Pick<RxItem, 'dose' | 'unit' | 'units' | 'per_day' | 'per_week'>
+export type Favourite = { id: string; line: RxItem }
 
 export type RxItem = {
   line: number
@@ -539,7 +545,7 @@ export type RxItem = {
   per_week?: number
   days: number
   quantity?: string
-  provenance: 'typed' | 'catalogue_pick' | 'copied_confirmed'
+  provenance: 'typed' | 'catalogue_pick' | 'copied' | 'copied_confirmed'
 }
 
 export type RxState = 'draft' | 'signed' | 'approved' | 'returned' | 'refused' | 'void' | 'expired' | 'dispensed'

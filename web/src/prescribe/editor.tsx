@@ -12,18 +12,9 @@ import { rxTone } from '../visit/states'
 import { Alerts, blocked, clinicalStop, needsReason } from './alerts'
 import { w } from './desk_words'
 import { useCodeNames } from './diagnosis'
-import {
-  add,
-  change,
-  complete,
-  copyLine,
-  emptyOrder,
-  fromPrescription,
-  mostLines,
-  type Order,
-  remove,
-  toSend,
-} from './order'
+import { Favourites, useFavourites } from './favourites'
+import { LineEditor } from './line_editor'
+import { add, complete, copy, emptyOrder, fromPrescription, mostLines, type Order, toSend } from './order'
 import { rxPaper } from './paper'
 import { drugName, rxSentence, rxUse } from './patient_rx'
 import { w as rx } from './words'
@@ -47,6 +38,8 @@ export function PrescriptionEditor({ visit, diagnosis, last, existing, signing, 
   const [held, setHeld] = useState<Prescription>()
   const [dirty, setDirty] = useState(false)
   const [rewriting, setRewriting] = useState(false)
+  const [added, setAdded] = useState(0)
+  const favourites = useFavourites()
   const deed = useDeed()
   const once = useOnce()
   const found = useResource(
@@ -63,6 +56,13 @@ export function PrescriptionEditor({ visit, diagnosis, last, existing, signing, 
     setHeld(found.value)
     setOrder(fromPrescription(found.value))
   }, [found.value, dirty])
+
+  // What was just picked is asked next: its usual uses, else its dose. Nothing is filled in by itself.
+  const section = useRef<HTMLElement>(null)
+  useEffect(() => {
+    const line = section.current?.querySelector(`[data-line="${added}"]`)
+    line?.querySelector<HTMLElement>('[data-test=usual], input')?.focus()
+  }, [added])
 
   const edit = (next: Order) => {
     setOrder(next)
@@ -121,7 +121,12 @@ export function PrescriptionEditor({ visit, diagnosis, last, existing, signing, 
     )
 
   return (
-    <section class="stack" data-test="prescription" data-state={held ? (dirty ? 'dirty' : 'draft') : 'new'}>
+    <section
+      ref={section}
+      class="stack"
+      data-test="prescription"
+      data-state={held ? (dirty ? 'dirty' : 'draft') : 'new'}
+    >
       <div class="top">
         <h2>{w('rx.title')}</h2>
         <div class="row">
@@ -136,90 +141,51 @@ export function PrescriptionEditor({ visit, diagnosis, last, existing, signing, 
       {diagnosis.length === 0 && <p class="meta">{w('rx.nodiagnosis')}</p>}
       <ProblemNote problem={deed.problem} />
       {before.value && order.lines.length === 0 && (
-        <div class="card">
+        <div class="card" data-test="repeat">
           <b>{w('rx.copy', { no: before.value.no })}</b>
           {before.value.items.map((item) => (
-            <div key={item.line} class="row">
-              <span class="grow">
-                {drugName(item)} <span class="meta">{rxUse(item)}</span>
-              </span>
-              <Button icon="check" onPress={() => edit(copyLine(order, item))}>
-                {w('rx.confirm')}
-              </Button>
-            </div>
+            <span key={item.line}>
+              {drugName(item)} <span class="meta">{rxUse(item)}</span>
+            </span>
           ))}
+          <div class="row">
+            <Button
+              icon="swap"
+              onPress={() =>
+                edit(copy({ ...order, type: before.value?.type ?? order.type }, before.value?.items ?? []))
+              }
+              test="repeat-all"
+            >
+              {w('rx.repeat')}
+            </Button>
+          </div>
         </div>
       )}
       {order.lines.map((line) => (
-        <div class="rx-line" key={line.line} data-test="rx-line">
-          <div class="top">
-            <b>
-              {line.line}. {drugName(line)}
-            </b>
-            {line.range && <span class="meta">{w('rx.range', { low: line.range.low, high: line.range.high })}</span>}
-          </div>
-          <div class="numbers">
-            {line.product ? (
-              <Field
-                label={w('rx.units')}
-                name="units"
-                inputMode="decimal"
-                value={line.units ?? ''}
-                onInput={(units) => edit(change(order, line.line, { units }))}
-              />
-            ) : (
-              <Field
-                label={w('rx.dose')}
-                name="dose"
-                inputMode="decimal"
-                value={line.dose ?? ''}
-                unit={line.unit ?? ''}
-                onInput={(dose) => edit(change(order, line.line, { dose }))}
-              />
-            )}
-            <Field
-              label={w('rx.perday')}
-              name="per_day"
-              inputMode="numeric"
-              value={String(line.per_day ?? '')}
-              onInput={(v) => edit(change(order, line.line, { per_day: Number(v.replace(/\D/g, '')) }))}
-            />
-            <Field
-              label={w('rx.days')}
-              name="days"
-              inputMode="numeric"
-              value={String(line.days || '')}
-              onInput={(v) => edit(change(order, line.line, { days: Number(v.replace(/\D/g, '')) }))}
-            />
-            <Field
-              label={w('rx.quantity')}
-              name="quantity"
-              value={line.quantity ?? ''}
-              onInput={(quantity) => edit(change(order, line.line, { quantity }))}
-            />
-            <button
-              type="button"
-              class="button quiet"
-              aria-label={w('rx.remove', { name: drugName(line) })}
-              onClick={() => edit(remove(order, line.line))}
-            >
-              <Icon name="cross" />
-            </button>
-          </div>
-        </div>
+        <LineEditor key={line.line} line={line} order={order} onEdit={edit} onKeep={favourites.keep} />
       ))}
       {order.lines.length < mostLines ? (
-        <Find<FormularyRow>
-          label={w('rx.find')}
-          test="formulary"
-          ask={(words, signal) => get<FormularyRow[]>(`/formulary${query({ q: words })}`, signal)}
-          show={(row) => ({ name: pick(row.name), note: row.atc })}
-          keyOf={(row) => row.product ?? row.ingredient ?? ''}
-          onPick={(row) => edit(add(order, row))}
-        />
+        <>
+          <Find<FormularyRow>
+            label={w('rx.find')}
+            test="formulary"
+            ask={(words, signal) => get<FormularyRow[]>(`/formulary${query({ q: words })}`, signal)}
+            show={(row) => ({
+              name: pick(row.name),
+              note: [row.as && pick(row.as), row.contains?.join('，') ?? row.atc].filter(Boolean).join(' · '),
+            })}
+            keyOf={(row) => row.product ?? row.ingredient ?? ''}
+            onPick={(row) => {
+              edit(add(order, row))
+              setAdded(order.lines.length + 1)
+            }}
+          />
+          <Favourites list={favourites.list} onTake={(line) => edit(copy(order, [line]))} onDrop={favourites.drop} />
+        </>
       ) : (
         <p class="meta">{w('rx.full')}</p>
       )}
+      <ProblemNote problem={favourites.problem} />
       {held && order.lines.length > 0 && <Alerts check={held.check} busy={dirty || deed.busy} />}
       {held && !dirty && <AskSecond prescription={held} onAsked={setHeld} />}
       {held && (held.check.reasons.length > 0 || order.daysReason) && (

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Alert, FormularyRow, RxCheck, RxItem } from '../api/types'
 import { blocked, byTier, needsReason } from './alerts'
-import { add, change, complete, copyLine, emptyOrder, remove, toSend } from './order'
+import { add, change, choose, complete, confirm, copy, edit, emptyOrder, remove, toSend } from './order'
 
 const amlodipine: FormularyRow = {
   ingredient: 'amlodipine',
@@ -12,7 +12,9 @@ const amlodipine: FormularyRow = {
   unit: 'mg',
   daily_low: '5',
   daily_high: '10',
+  usual: [{ dose: '5', unit: 'mg', per_day: 1 }],
 }
+const dosed = (order: typeof emptyOrder) => change(order, 1, { dose: '5', per_day: 1 })
 const combined: FormularyRow = {
   product: 'valsartan_amlodipine',
   name: { zh: '缬沙坦氨氯地平片', en: 'Valsartan/amlodipine' },
@@ -32,14 +34,20 @@ describe('writing a prescription', () => {
       unit: 'mg',
       provenance: 'catalogue_pick',
     })
-    expect(complete(order)).toBe(false)
-    expect(complete(change(order, 1, { dose: '5' }))).toBe(true)
+    expect(order.lines[0]?.per_day).toBeUndefined()
+    expect(complete(change(order, 1, { dose: '5' }))).toBe(false)
+    expect(complete(dosed(order))).toBe(true)
+  })
+  it('takes a usual use only by choice', () => {
+    const order = change(add(emptyOrder, amlodipine), 1, { per_week: 3 })
+    const { per_week, dose, per_day } = choose(order, 1, { dose: '5', unit: 'mg', per_day: 1 }).lines[0] ?? {}
+    expect([dose, per_day, per_week]).toEqual(['5', 1, undefined])
   })
   it.each(['', '5mg', 'five', '-5', '.5', '5.'])('does not take %j for a dose', (dose) => {
-    expect(complete(change(add(emptyOrder, amlodipine), 1, { dose }))).toBe(false)
+    expect(complete(change(dosed(add(emptyOrder, amlodipine)), 1, { dose }))).toBe(false)
   })
   it('counts a combined product in units', () => {
-    expect(add(emptyOrder, combined).lines[0]).toMatchObject({ product: 'valsartan_amlodipine', units: '1' })
+    expect(add(emptyOrder, combined).lines[0]).toMatchObject({ product: 'valsartan_amlodipine', units: '' })
   })
   it('numbers lines anew when one goes', () => {
     const order = remove(add(add(emptyOrder, amlodipine), combined), 1)
@@ -49,7 +57,7 @@ describe('writing a prescription', () => {
     const order = Array.from({ length: 7 }).reduce<typeof emptyOrder>((so) => add(so, amlodipine), emptyOrder)
     expect(order.lines).toHaveLength(5)
   })
-  it('marks copied lines as confirmed one by one', () => {
+  it('copies all lines at once and has each confirmed by itself', () => {
     const old: RxItem = {
       line: 3,
       ingredient: 'amlodipine',
@@ -60,10 +68,16 @@ describe('writing a prescription', () => {
       days: 28,
       provenance: 'catalogue_pick',
     }
-    expect(copyLine(emptyOrder, old).lines).toEqual([{ ...old, line: 1, provenance: 'copied_confirmed' }])
+    const order = copy(emptyOrder, [old, { ...old, line: 4 }])
+    expect(order.lines.map(({ line, provenance }) => [line, provenance])).toEqual([
+      [1, 'copied'],
+      [2, 'copied'],
+    ])
+    expect(confirm(order, 2).lines.map(({ provenance }) => provenance)).toEqual(['copied', 'copied_confirmed'])
+    expect(edit(confirm(order, 1), 1, { dose: '10' }).lines[0]).toMatchObject({ dose: '10', provenance: 'copied' })
   })
   it('sends what the server knows and nothing of the screen', () => {
-    const sent = toSend(change(add(emptyOrder, amlodipine), 1, { dose: '5' }), ['I10'])
+    const sent = toSend(dosed(add(emptyOrder, amlodipine)), ['I10'])
     expect(sent).toEqual({
       type: 'long',
       diagnosis: ['I10'],

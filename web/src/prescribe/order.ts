@@ -1,27 +1,27 @@
 // A prescription as it is written: lines from the formulary or copied from an earlier one, each confirmed by the doctor.
-import type { FormularyRow, NewPrescription, Prescription, RxItem, RxType } from '../api/types'
+import type { FormularyRow, NewPrescription, Prescription, RxItem, RxType, UsualUse } from '../api/types'
 
 export const mostLines = 5
 
-export type Line = RxItem & { range?: { low: string; high: string } }
+export type Line = RxItem & { range?: { low: string; high: string }; usual?: UsualUse[] }
 export type Order = { type: RxType; lines: Line[]; daysReason: string }
 
 const numbered = (lines: Line[]): Line[] => lines.map((line, index) => ({ ...line, line: index + 1 }))
 
-/** A new line with nothing guessed but route, unit and days: the doctor writes the dose. */
+/** A new line with nothing guessed but route, unit and days: the doctor writes dose and frequency, or chooses a usual one. */
 export function add(order: Order, row: FormularyRow): Order {
   const what = row.product
-    ? { product: row.product, units: '1' }
+    ? { product: row.product, units: '' }
     : { ingredient: row.ingredient ?? '', dose: '', unit: row.unit }
   const range = row.daily_low && row.daily_high ? { range: { low: row.daily_low, high: row.daily_high } } : {}
   const line: Line = {
     line: 0,
     ...what,
     ...range,
+    ...(row.usual ? { usual: row.usual } : {}),
     name: row.name,
     ...(row.forms[0] ? { form: row.forms[0] } : {}),
     route: row.route,
-    per_day: 1,
     days: order.type === 'long' ? 28 : order.type === 'emergency' ? 3 : 7,
     provenance: 'catalogue_pick',
   }
@@ -36,31 +36,42 @@ export function remove(order: Order, at: number): Order {
   return { ...order, lines: numbered(order.lines.filter((line) => line.line !== at)) }
 }
 
-/** Copied lines count only one by one: the law wants a confirmation of each. */
-export function copyLine(order: Order, from: RxItem): Order {
-  const { line: _, ...item } = from
+/** Dose and frequency of a usual use, by the doctor's choice. */
+export function choose(order: Order, at: number, use: UsualUse): Order {
   return {
     ...order,
-    lines: numbered(
-      [...order.lines, { ...item, line: 0, provenance: 'copied_confirmed' as const }].slice(0, mostLines),
-    ),
+    lines: order.lines.map((line) => {
+      if (line.line !== at) return line
+      const { per_day: _, per_week: __, ...rest } = line
+      return { ...rest, ...use }
+    }),
   }
+}
+
+/** Lines of an earlier prescription or a favourite: copies, each of which the law wants confirmed by itself. */
+export function copy(order: Order, from: RxItem[]): Order {
+  const copies = from.map((item) => ({ ...item, provenance: 'copied' as const }))
+  return { ...order, lines: numbered([...order.lines, ...copies].slice(0, mostLines)) }
+}
+
+export const confirm = (order: Order, at: number): Order => change(order, at, { provenance: 'copied_confirmed' })
+
+/** A copied line that is changed has to be confirmed again. */
+export function edit(order: Order, at: number, to: Partial<Line>): Order {
+  const copied = order.lines.some(({ line, provenance }) => line === at && provenance === 'copied_confirmed')
+  return change(order, at, copied ? { ...to, provenance: 'copied' } : to)
 }
 
 const decimal = /^\d+(\.\d+)?$/
 
-export function complete(order: Order): boolean {
-  return (
-    order.lines.length > 0 &&
-    order.lines.every(
-      ({ dose, units, per_day, per_week, days }) =>
-        decimal.test(units ?? dose ?? '') && (per_day ?? per_week ?? 0) > 0 && days > 0,
-    )
-  )
+export function completeLine({ dose, units, per_day, per_week, days }: Line): boolean {
+  return decimal.test(units ?? dose ?? '') && (per_day || per_week || 0) > 0 && days > 0
 }
 
+export const complete = (order: Order): boolean => order.lines.length > 0 && order.lines.every(completeLine)
+
 export function toSend(order: Order, diagnosis: string[]): NewPrescription {
-  const items = order.lines.map(({ range: _, name: __, ...item }) => item)
+  const items = order.lines.map(({ range: _, name: __, usual: ___, ...item }) => item)
   return { type: order.type, diagnosis, items, ...(order.daysReason ? { days_reason: order.daysReason } : {}) }
 }
 

@@ -20,9 +20,11 @@ export function rxSentence(prescription: Pick<Prescription, 'state' | 'valid_unt
 /** How to take it; a dose never breaks from its unit. */
 export function rxUse(item: RxItem): string {
   const amount = item.units ? `${item.units}\u00a0${w('line.units')}` : `${item.dose ?? ''}\u00a0${item.unit ?? ''}`
-  const often = item.per_week ? w('line.week', { n: item.per_week }) : w('line.day', { n: item.per_day ?? 1 })
-  return w('line.use', { amount, often, days: item.days })
+  return w('line.use', { amount, often: rxOften(item), days: item.days })
 }
+
+export const rxOften = ({ per_week, per_day }: Pick<RxItem, 'per_day' | 'per_week'>): string =>
+  per_week ? w('line.week', { n: per_week }) : w('line.day', { n: per_day ?? 1 })
 
 export const drugName = (item: RxItem) => (item.name ? pick(item.name) : (item.product ?? item.ingredient ?? ''))
 
