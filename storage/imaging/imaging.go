@@ -11,12 +11,16 @@ package imaging
 
 import (
 	"context"
+	"crypto/ed25519"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
 
 	"yuanzhen/internal/fault"
 	"yuanzhen/internal/ids"
@@ -31,7 +35,11 @@ type Service struct {
 	Objects storage.Objects
 	Now     func() time.Time
 	Log     *slog.Logger
-	Public  string // the house's address for links, "https://…"; empty: as each client has reached it
+	Public  string             // the house's address for links, "https://…"; empty: as each client has reached it
+	Signer  ed25519.PrivateKey // of receipts
+	Jobs    interface {        // where a whole upload's taking is put
+		Insert(ctx context.Context, tx pgx.Tx, args river.JobArgs) error
+	}
 }
 
 // Study as lists show it.
@@ -162,12 +170,20 @@ func receiptOf(f *dicom.File) Receipt {
 		}
 		return ""
 	}
-	return Receipt{Study: uid(dicom.StudyInstanceUID), Series: uid(dicom.SeriesInstanceUID),
+	r := Receipt{Study: uid(dicom.StudyInstanceUID), Series: uid(dicom.SeriesInstanceUID),
 		SOP: uid(dicom.SOPInstanceUID), Class: uid(dicom.SOPClassUID)}
+	if r.Class == "" && f.Meta.Text(dicom.MediaStorageSOPClassUID) == mediaDirectory {
+		r.Class = mediaDirectory
+	}
+	return r
 }
 
 // refuse tells whether a readable file can't be kept, and why.
 func refuse(f *dicom.File, r *Receipt) bool {
+	if r.Class == mediaDirectory {
+		r.Reason, r.Say = noMatch, fault.Text{ZH: "这是光盘目录（DICOMDIR），不是影像。", EN: "This is a CD's table of contents (DICOMDIR), not an image."}
+		return true
+	}
 	for _, u := range []struct{ uid, zh, en string }{
 		{r.Study, "检查号", "Study Instance UID"},
 		{r.Series, "序列号", "Series Instance UID"},

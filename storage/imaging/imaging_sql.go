@@ -140,16 +140,27 @@ func number(d dicom.Dataset, t dicom.Tag) *int {
 	return nil
 }
 
-// Missing tells which of the objects the institution does not hold with these bytes.
-func (s *Service) Missing(ctx context.Context, place ids.Institution, sops []string, sums [][]byte) ([]string, error) {
+// Missing tells which of the objects the institution does not hold, and which it holds with other bytes.
+func (s *Service) Missing(ctx context.Context, place ids.Institution, sops []string, sums [][]byte) (missing, conflicts []string, err error) {
 	rows, err := s.DB.Query(ctx, `
-		SELECT w.sop_uid FROM unnest($2::text[], $3::bytea[]) WITH ORDINALITY AS w (sop_uid, sha256, n)
-		WHERE NOT EXISTS (SELECT FROM instance i WHERE i.institution_id = $1 AND i.sop_uid = w.sop_uid AND i.sha256 = w.sha256)
-		ORDER BY w.n`, place, sops, sums)
+		SELECT w.sop_uid, i.sop_uid IS NOT NULL FROM unnest($2::text[], $3::bytea[]) WITH ORDINALITY AS w (sop_uid, sha256, n)
+		LEFT JOIN instance i ON i.institution_id = $1 AND i.sop_uid = w.sop_uid
+		WHERE i.sha256 IS DISTINCT FROM w.sha256 ORDER BY w.n`, place, sops, sums)
 	if err != nil {
-		return nil, fmt.Errorf("compare objects: %w", err)
+		return nil, nil, fmt.Errorf("compare objects: %w", err)
 	}
-	return pgx.CollectRows(rows, pgx.RowTo[string])
+	missing, conflicts = []string{}, []string{}
+	var sop string
+	var held bool
+	_, err = pgx.ForEachRow(rows, []any{&sop, &held}, func() error {
+		if held {
+			conflicts = append(conflicts, sop)
+		} else {
+			missing = append(missing, sop)
+		}
+		return nil
+	})
+	return missing, conflicts, err
 }
 
 // Studies lists what the scope may see, newest first, at most 200; with UIDs, only those. It records no audit entry:
@@ -312,4 +323,24 @@ func (p path) object() string {
 		return "series/" + p.series
 	}
 	return "study/" + p.study
+}
+
+// held lists what the institution holds of the study; nothing of it is fault.NotFound.
+func (s *Service) held(ctx context.Context, place ids.Institution, study string) (all []heldInstance, err error) {
+	return all, s.DB.InTx(ctx, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, `
+			SELECT i.sop_uid, encode(i.sha256, 'hex'), i.size, i.stored_at
+			FROM study s JOIN series e ON e.study_id = s.id JOIN instance i ON i.series_id = e.id
+			WHERE s.institution_id = $1 AND s.uid = $2 ORDER BY i.sop_uid`, place, study)
+		if err != nil {
+			return fmt.Errorf("list held objects: %w", err)
+		}
+		if all, err = pgx.CollectRows(rows, pgx.RowToStructByPos[heldInstance]); err != nil {
+			return fmt.Errorf("list held objects: %w", err)
+		}
+		if len(all) == 0 {
+			return fault.Missing()
+		}
+		return audit.Write(ctx, tx, audit.Entry{Action: "imaging.store", Object: "study/" + study, Place: place, Reason: "receipt"})
+	})
 }

@@ -3,6 +3,7 @@ package imaging
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -26,11 +27,13 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/riverqueue/river"
 
 	"yuanzhen/internal/authz"
 	"yuanzhen/internal/fault"
 	"yuanzhen/internal/httpapi"
 	"yuanzhen/internal/ids"
+	"yuanzhen/internal/jobs"
 	"yuanzhen/internal/pg"
 	"yuanzhen/internal/pg/pgtest"
 	"yuanzhen/storage"
@@ -87,6 +90,7 @@ type house struct {
 type counting struct {
 	storage.Objects
 	put, deleted atomic.Int32
+	there        sync.Map // keys
 	fail         error
 }
 
@@ -95,11 +99,14 @@ func (c *counting) Put(ctx context.Context, key storage.Key, body io.Reader, siz
 		return storage.Info{}, c.fail
 	}
 	c.put.Add(1)
+	c.there.Store(key, true)
 	return c.Objects.Put(ctx, key, body, size)
 }
 
 func (c *counting) Delete(ctx context.Context, key storage.Key) error {
-	c.deleted.Add(1)
+	if _, was := c.there.LoadAndDelete(key); was {
+		c.deleted.Add(1)
+	}
 	return c.Objects.Delete(ctx, key)
 }
 
@@ -132,7 +139,23 @@ func open(t *testing.T, objects storage.Objects) *house {
 	h.people["patient"] = patient
 
 	log := slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	h.service = &Service{DB: db, Objects: h.objects, Now: func() time.Time { return h.now }, Log: log}
+	workers, taker := river.NewWorkers(), &Taker{}
+	river.AddWorker(workers, taker)
+	queue, err := jobs.New(db, slog.New(slog.DiscardHandler), workers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.service = &Service{DB: db, Objects: h.objects, Now: func() time.Time { return h.now }, Log: log, Jobs: queue,
+		Signer: ed25519.NewKeyFromSeed(make([]byte, 32))}
+	taker.Images = h.service
+	if err := queue.Start(context.WithoutCancel(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := queue.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
 	policy, err := authz.Load()
 	if err != nil {
 		t.Fatal(err)
@@ -599,12 +622,13 @@ func TestWhatIsStored(t *testing.T) {
 			t.Errorf("%d, then %d", a.status, b.status)
 		}
 	})
-	t.Run("have tells what is missing", func(t *testing.T) {
+	t.Run("have tells what is missing, and what is known with other bytes", func(t *testing.T) {
 		sum := sha256.Sum256(good)
-		body := fmt.Sprintf(`{"instances":[{"sop_uid":%q,"sha256":%q},{"sop_uid":"1.2.3","sha256":%q}]}`, goodSOP, hex.EncodeToString(sum[:]), strings.Repeat("0", 64))
-		a := h.call("county", "POST", "/api/v1/imaging/have", map[string]string{"Content-Type": "application/json"}, strings.NewReader(body))
-		if string(bytes.TrimSpace(a.body)) != `{"missing":["1.2.3"]}` {
-			t.Errorf("%d %s", a.status, a.body)
+		body := fmt.Sprintf(`{"instances":[{"sop_uid":%q,"sha256":%q},{"sop_uid":"1.2.3","sha256":%q},{"sop_uid":%q,"sha256":%q}]}`,
+			goodSOP, hex.EncodeToString(sum[:]), strings.Repeat("0", 64), goodSOP, strings.Repeat("0", 64))
+		a := h.call("county", "POST", "/api/v1/imaging/uploads/have", map[string]string{"Content-Type": "application/json"}, strings.NewReader(body))
+		if want := fmt.Sprintf(`{"missing":["1.2.3"],"conflicts":[%q]}`, goodSOP); string(bytes.TrimSpace(a.body)) != want {
+			t.Errorf("%d %s, want %s", a.status, a.body, want)
 		}
 	})
 }

@@ -71,6 +71,7 @@ const (
 	Rows                       Tag = 0x00280010
 	Columns                    Tag = 0x00280011
 	PixelData                  Tag = 0x7FE00010
+	MediaStorageSOPClassUID    Tag = 0x00020002
 	MediaStorageSOPInstanceUID Tag = 0x00020003
 	samplesPerPixel            Tag = 0x00280002
 	photometric                Tag = 0x00280004

@@ -723,17 +723,17 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/imaging/have": {
+    "/api/v1/imaging/receipt-key": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** The public key of receipts */
+        get: operations["get-imaging-receipt-key"];
         put?: never;
-        /** Which of these objects are still missing */
-        post: operations["post-imaging-have"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -755,6 +755,77 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imaging/studies/{study}/receipt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the hospital holds of a study, signed */
+        get: operations["get-imaging-studies-study-receipt"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imaging/uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begin a resumable upload (tus 1.0) */
+        post: operations["post-imaging-uploads"];
+        delete?: never;
+        /** What resumable uploads can do (tus 1.0) */
+        options: operations["options-imaging-uploads"];
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imaging/uploads/have": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Which of these objects are still missing */
+        post: operations["post-imaging-uploads-have"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imaging/uploads/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How far an upload is; HEAD by tus 1.0 */
+        get: operations["get-imaging-uploads-id"];
+        put?: never;
+        post?: never;
+        /** End an upload (tus 1.0) */
+        delete: operations["delete-imaging-uploads-id"];
+        options?: never;
+        head?: never;
+        /** Send on from an offset (tus 1.0) */
+        patch: operations["patch-imaging-uploads-id"];
         trace?: never;
     };
     "/api/v1/institutions": {
@@ -1716,6 +1787,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/seat/instruments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Instruments that send into the room */
+        get: operations["get-seat-instruments"];
+        put?: never;
+        /** A seat for an instrument, with the address and the token that it sends to by WHIP */
+        post: operations["post-seat-instruments"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/seat/instruments/{instrument}/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send an instrument away */
+        post: operations["post-seat-instruments-instrument-remove"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/seat/instruments/{instrument}/ticket": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Another token for an instrument, for when the first was not used in time */
+        post: operations["post-seat-instruments-instrument-ticket"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/seat/messages": {
         parameters: {
             query?: never;
@@ -1968,6 +2091,58 @@ export interface paths {
         get: operations["get-teleconsults-id-experts"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/instruments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Instruments that send into the room */
+        get: operations["get-teleconsults-id-instruments"];
+        put?: never;
+        /** A seat for an instrument, with the address and the token that it sends to by WHIP */
+        post: operations["post-teleconsults-id-instruments"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/instruments/{instrument}/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send an instrument away */
+        post: operations["post-teleconsults-id-instruments-instrument-remove"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/instruments/{instrument}/ticket": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Another token for an instrument, for when the first was not used in time */
+        post: operations["post-teleconsults-id-instruments-instrument-ticket"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2377,6 +2552,58 @@ export interface paths {
         get: operations["get-visits-id-files-message"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/visits/{id}/instruments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Instruments that send into the room */
+        get: operations["get-visits-id-instruments"];
+        put?: never;
+        /** A seat for an instrument, with the address and the token that it sends to by WHIP */
+        post: operations["post-visits-id-instruments"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/visits/{id}/instruments/{instrument}/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send an instrument away */
+        post: operations["post-visits-id-instruments-instrument-remove"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/visits/{id}/instruments/{instrument}/ticket": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Another token for an instrument, for when the first was not used in time */
+        post: operations["post-visits-id-instruments-instrument-ticket"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3617,6 +3844,35 @@ export interface components {
             phone: string;
             region: string;
         };
+        ConsultInstrument: {
+            /** Format: date-time */
+            added_at: string;
+            id: string;
+            /** @enum {string} */
+            kind: "ultrasound" | "otoscope" | "endoscope" | "room_camera";
+            name: string;
+            seat: string;
+        };
+        ConsultInstrumentPass: {
+            /** Format: date-time */
+            added_at: string;
+            /**
+             * Format: date-time
+             * @description The device must have begun by then; what it sends goes on
+             */
+            expires: string;
+            id: string;
+            /** @enum {string} */
+            kind: "ultrasound" | "otoscope" | "endoscope" | "room_camera";
+            name: string;
+            /** @description Address and token, a line each, as a QR code, PNG */
+            qr: string;
+            seat: string;
+            /** @description The bearer token */
+            token: string;
+            /** @description Where the device sends its offer, by WHIP */
+            url: string;
+        };
         ConsultInvitee: {
             institution_id: string;
             practitioner_id: string;
@@ -4719,6 +4975,9 @@ export interface components {
             instances: components["schemas"]["Item"][];
         };
         HaveOutBody: {
+            /** @description known with other bytes: they would be refused */
+            conflicts: string[];
+            /** @description to be sent */
             missing: string[];
         };
         HoldInBody: {
@@ -4775,6 +5034,12 @@ export interface components {
         IdentityRole: {
             place: components["schemas"]["IdentityPlace"];
             role: string;
+        };
+        ImagingReceiptSignature: {
+            /** @description Ed25519 (RFC 8032) */
+            alg: string;
+            key_id: string;
+            sig: string;
         };
         ImagingSeries: {
             description: string;
@@ -5365,6 +5630,17 @@ export interface components {
              */
             packs: number;
         };
+        ReceiptKeyOutBody: {
+            /** @description Ed25519 (RFC 8032) */
+            alg: string;
+            key_id: string;
+            public_key: string;
+        };
+        ReceiptOutBody: {
+            /** @description the signed bytes: a JSON document */
+            receipt: string;
+            signature: components["schemas"]["ImagingReceiptSignature"];
+        };
         RoomInBody: {
             /** Format: int64 */
             seats: number;
@@ -5389,6 +5665,12 @@ export interface components {
             agree: boolean;
             /** @description Of the text that was read */
             text_version: string;
+        };
+        SeatNewInstrumentBody: {
+            /** @enum {string} */
+            kind: "ultrasound" | "otoscope" | "endoscope" | "room_camera";
+            /** @description Everybody in the room sees it */
+            name: string;
         };
         SeatSayInBody: {
             text: string;
@@ -5427,6 +5709,12 @@ export interface components {
         SqueezeInInBody: {
             reason: string;
             slot_id: string;
+        };
+        TeleconsultNewInstrumentBody: {
+            /** @enum {string} */
+            kind: "ultrasound" | "otoscope" | "endoscope" | "room_camera";
+            /** @description Everybody in the room sees it */
+            name: string;
         };
         TryRulesInBody: {
             /**
@@ -5484,6 +5772,12 @@ export interface components {
         };
         VerifyInBody: {
             code: string;
+        };
+        VisitNewInstrumentBody: {
+            /** @enum {string} */
+            kind: "ultrasound" | "otoscope" | "endoscope" | "room_camera";
+            /** @description Everybody in the room sees it */
+            name: string;
         };
         WriteRecordInBody: {
             assessment: string;
@@ -6939,21 +7233,14 @@ export interface operations {
             };
         };
     };
-    "post-imaging-have": {
+    "get-imaging-receipt-key": {
         parameters: {
-            query?: {
-                /** @description for which institution, where the asker practises at several */
-                institution?: string;
-            };
+            query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["HaveInBody"];
-            };
-        };
+        requestBody?: never;
         responses: {
             /** @description OK */
             200: {
@@ -6961,7 +7248,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HaveOutBody"];
+                    "application/json": components["schemas"]["ReceiptKeyOutBody"];
                 };
             };
             /** @description Error */
@@ -7001,6 +7288,166 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["V2ErrorModel"];
                 };
+            };
+        };
+    };
+    "get-imaging-studies-study-receipt": {
+        parameters: {
+            query?: {
+                /** @description for which institution, where the asker practises at several */
+                institution?: string;
+            };
+            header?: never;
+            path: {
+                study: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReceiptOutBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-imaging-uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "options-imaging-uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "post-imaging-uploads-have": {
+        parameters: {
+            query?: {
+                /** @description for which institution, where the asker practises at several */
+                institution?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HaveInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HaveOutBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-imaging-uploads-id": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "delete-imaging-uploads-id": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "patch-imaging-uploads-id": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -8948,6 +9395,142 @@ export interface operations {
             };
         };
     };
+    "get-seat-instruments": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The token of a seat */
+                "Yuanzhen-Seat"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrument"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-seat-instruments": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The token of a seat */
+                "Yuanzhen-Seat"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SeatNewInstrumentBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrumentPass"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-seat-instruments-instrument-remove": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The token of a seat */
+                "Yuanzhen-Seat"?: string;
+            };
+            path: {
+                instrument: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrument"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-seat-instruments-instrument-ticket": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The token of a seat */
+                "Yuanzhen-Seat"?: string;
+            };
+            path: {
+                instrument: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrumentPass"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "get-seat-messages": {
         parameters: {
             query?: never;
@@ -9536,6 +10119,136 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConsultExpert"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-teleconsults-id-instruments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrument"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-teleconsults-id-instruments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TeleconsultNewInstrumentBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrumentPass"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-teleconsults-id-instruments-instrument-remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                instrument: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrument"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-teleconsults-id-instruments-instrument-ticket": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                instrument: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrumentPass"];
                 };
             };
             /** @description Error */
@@ -10343,6 +11056,136 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    "get-visits-id-instruments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrument"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-visits-id-instruments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VisitNewInstrumentBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrumentPass"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-visits-id-instruments-instrument-remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                instrument: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrument"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-visits-id-instruments-instrument-ticket": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                instrument: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrumentPass"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
             };
         };
     };
