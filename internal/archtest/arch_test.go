@@ -69,6 +69,7 @@ var pure = map[string][]string{
 	"prescribe/check":        {"internal/rule", "internal/fault", "internal/ids", "prescribe/formulary"},
 	"prescribe/cds":          {"internal/fault", "prescribe/formulary", "prescribe/check"},
 	"prescribe/qr":           {"internal/rule", "internal/fault", "internal/ids"},
+	"storage/imaging/codec":  {},
 	"storage/imaging/dicom":  {"internal/rule", "internal/fault", "internal/ids"},
 	"signaling/sfu/rtpmap":   {},
 	"signaling/sfu/rate":     {},
@@ -134,7 +135,7 @@ var libraries = map[string][]string{
 	"github.com/gorilla/websocket":  {"signaling"},
 	"github.com/minio/minio-go":     {"storage"},
 	"github.com/casbin/casbin":      {"internal/authz"},
-	"github.com/riverqueue/river":   {"consult", "internal/jobs", "internal/notify", "migrations", "cmd/yuanzhen/app"},
+	"github.com/riverqueue/river":   {"consult", "storage/imaging", "internal/jobs", "internal/notify", "migrations", "cmd/yuanzhen/app"},
 	"github.com/versity/":           {"storage/s3gateway"},
 	"github.com/danielgtaylor/huma": {"cmd/yuanzhen/app", "internal/httpapi", "internal/authz", "storage/imaging", "consult", "prescribe"},
 }

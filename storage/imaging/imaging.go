@@ -26,10 +26,11 @@ import (
 	"yuanzhen/internal/ids"
 	"yuanzhen/internal/pg"
 	"yuanzhen/storage"
+	"yuanzhen/storage/imaging/codec/worker"
 	"yuanzhen/storage/imaging/dicom"
 )
 
-// Service holds what the deeds need; all fields are set at construction.
+// Service holds what the deeds need; all exported fields are set at construction.
 type Service struct {
 	DB      *pg.Pool
 	Objects storage.Objects
@@ -37,9 +38,11 @@ type Service struct {
 	Log     *slog.Logger
 	Public  string             // the house's address for links, "https://…"; empty: as each client has reached it
 	Signer  ed25519.PrivateKey // of receipts
+	Decoder *worker.Pool       // of compressed frames
 	Jobs    interface {        // where a whole upload's taking is put
 		Insert(ctx context.Context, tx pgx.Tx, args river.JobArgs) error
 	}
+	drawn drawings
 }
 
 // Study as lists show it.
@@ -84,6 +87,7 @@ type Grant struct {
 type Receipt struct {
 	Study, Series, SOP, Class string // UIDs as far as they could be read
 	Stored                    bool   // it is in the archive, now or already before
+	Doubt                     bool   // the file's header names another object; it is kept under what the data set says
 	Reason                    uint16 // why not: PS3.4 table B.2-1, PS3.7 annex C
 	Say                       fault.Text
 }
@@ -196,8 +200,7 @@ func refuse(f *dicom.File, r *Receipt) bool {
 		}
 	}
 	if meta := f.Meta.Text(dicom.MediaStorageSOPInstanceUID); meta != "" && meta != r.SOP {
-		r.Reason, r.Say = noMatch, fault.Text{ZH: "文件头与内容的影像号不一致。", EN: "File meta information and data set name different SOP Instance UIDs."}
-		return true
+		r.Doubt = true
 	}
 	return false
 }

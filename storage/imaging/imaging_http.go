@@ -29,10 +29,12 @@ func (s *Service) Routes(api *httpapi.API) {
 	for _, path := range []string{study, study + series, study + series + instance} {
 		raw(path, "Whole objects (WADO-RS)", s.serveObjects)
 		raw(path+"/metadata", "Metadata as DICOM JSON (WADO-RS)", s.serveMetadata)
+		raw(path+"/thumbnail", "A small picture of it (WADO-RS)", s.serveThumbnail)
 	}
 	raw(study+series+instance+"/frames/{frames}", "Frames (WADO-RS)", s.serveFrames)
 	raw(study+series+instance+"/rendered", "The first frame as JPEG or PNG (WADO-RS)", s.serveRendered)
 	raw(study+series+instance+"/frames/{frames}/rendered", "A frame as JPEG or PNG (WADO-RS)", s.serveRendered)
+	raw(study+series+instance+"/frames/{frames}/thumbnail", "A small picture of a frame (WADO-RS)", s.serveThumbnail)
 	raw(study+series+instance+"/bulkdata/{tags}", "A large value (WADO-RS)", s.serveBulk)
 
 	const uploads = "/api/v1/imaging/uploads"

@@ -272,6 +272,8 @@ type instance struct {
 	Head           int64
 	FrameIndex     []dicom.Frame
 	BulkIndex      map[string]dicom.Span
+
+	inflate bool // to be sent inflated
 }
 
 // read finds what the path names, within the scope, and records the reading. glance is for single pictures: of those

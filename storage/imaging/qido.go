@@ -3,6 +3,7 @@ package imaging
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -170,7 +171,7 @@ func (s *Service) search(at level) func(http.ResponseWriter, *http.Request) erro
 		if more {
 			w.Header().Set("Warning", fmt.Sprintf(`299 yuanzhen "There are more than these %d; use offset."`, len(out)))
 		}
-		return writeJSON(w, r, func(enc *json.Encoder) error { return enc.Encode(out) })
+		return writeJSON(w, r, func(w io.Writer) error { return json.NewEncoder(w).Encode(out) })
 	}
 }
 

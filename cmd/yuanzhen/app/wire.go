@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -33,6 +34,7 @@ import (
 	"yuanzhen/signaling/control"
 	"yuanzhen/signaling/recorder"
 	"yuanzhen/storage/imaging"
+	"yuanzhen/storage/imaging/codec/worker"
 	"yuanzhen/web"
 )
 
@@ -133,6 +135,8 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 	h.consult.Tapes = &consult.Tapes{Recorder: &recorder.Recorder{Log: a.log}, URL: a.socketURL, Inspect: inspectRecording}
 	h.onStop(h.consult.Tapes.Close)
 	images := &imaging.Service{DB: e.db, Objects: e.store, Now: time.Now, Log: a.log, Public: o.Public, Signer: e.vault.Signer("image receipt"), Jobs: h.queue}
+	images.Decoder = worker.New(runtime.GOMAXPROCS(0))
+	h.onStop(func(context.Context) error { images.Decoder.Close(); return nil })
 	taker.Images = images
 	teleconsults := &consult.Teleconsults{Service: h.consult, Images: images}
 	knowledge := a.knowledge()
