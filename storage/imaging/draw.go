@@ -38,7 +38,7 @@ const maxView = 4096
 
 // serveRendered draws a frame for plain <img>: the first without a number (PS3.18 §10.4.1.1.3).
 func (s *Service) serveRendered(w http.ResponseWriter, r *http.Request) error {
-	i, err := s.one(r)
+	i, err := s.one(r, true)
 	if err != nil {
 		return err
 	}

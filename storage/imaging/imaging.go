@@ -42,7 +42,8 @@ type Service struct {
 	Jobs    interface {        // where a whole upload's taking is put
 		Insert(ctx context.Context, tx pgx.Tx, args river.JobArgs) error
 	}
-	drawn drawings
+	drawn   drawings
+	glances glances
 }
 
 // Study as lists show it.
@@ -130,12 +131,12 @@ func (s *Service) store(ctx context.Context, place ids.Institution, study string
 		r.Reason, r.Say = noMatch, fault.Text{ZH: "不属于请求的检查。", EN: "It belongs to another study than the request."}
 		return r, nil
 	}
-	known, err := s.digest(ctx, place, r.SOP)
+	k, err := s.known(ctx, place, r)
 	if err != nil {
 		return r, err
 	}
-	if known != nil {
-		return r.knownAs(known, f.SHA256), nil
+	if k.SHA256 != nil {
+		return r.knownAs(k.SHA256, f.SHA256), nil
 	}
 	key := storage.NewKey(place)
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
@@ -144,7 +145,7 @@ func (s *Service) store(ctx context.Context, place ids.Institution, study string
 	if _, err := s.Objects.Put(ctx, key, file, f.Size); err != nil {
 		return r, err
 	}
-	err = s.keep(ctx, place, f, key)
+	err = s.keep(ctx, place, f, k, key)
 	if err == nil {
 		r.Stored = true
 		return r, nil
@@ -155,10 +156,10 @@ func (s *Service) store(ctx context.Context, place ids.Institution, study string
 	}
 	switch {
 	case errors.Is(err, errFaster):
-		if known, err = s.digest(ctx, place, r.SOP); err != nil {
+		if k, err = s.known(ctx, place, r); err != nil {
 			return r, err
 		}
-		return r.knownAs(known, f.SHA256), nil
+		return r.knownAs(k.SHA256, f.SHA256), nil
 	case errors.Is(err, errOtherPatient):
 		r.Reason, r.Say = noMatch, fault.Text{ZH: "这个检查号下已有另一位患者的影像。", EN: "Images of another patient lie under this Study Instance UID."}
 		return r, nil

@@ -847,7 +847,7 @@ func TestAcceptForms(t *testing.T) {
 
 func TestSearch(t *testing.T) {
 	h := open(t, storagetest.New(t))
-	for n, name := range []string{"Wang^Xiaodong=王^小东", "Wang^Fang=王^芳", "Zhang^Feng=张^峰", "100%_real"} {
+	for n, name := range []string{"Wang^Xiaodong=王^小东", "王^芳", "Zhang^Feng=张^峰", "100%_real", "=曾^单"} {
 		raw, err := dicom.Rewrite(files["transfer-syntaxes/CT_small.dcm"], map[dicom.Tag]string{dicom.PatientName: name, dicom.PatientID: fmt.Sprint("P", n),
 			dicom.StudyInstanceUID: fmt.Sprint("1.2.", n), dicom.SeriesInstanceUID: fmt.Sprint("1.3.", n), dicom.SOPInstanceUID: fmt.Sprint("1.4.", n),
 			dicom.StudyDate: fmt.Sprint("2026110", n+1)})
@@ -871,25 +871,36 @@ func TestSearch(t *testing.T) {
 		return uids, a
 	}
 	for query, want := range map[string]string{
-		"studies?PatientName=WANG*":                                     "1.2.1 1.2.0",
-		"studies?PatientName=%E7%8E%8B*":                                "1.2.1 1.2.0", // 王*
-		"studies?00100010=%E5%BC%A0%5E%E5%B3%B0":                        "1.2.2",       // 张^峰
-		"studies?PatientName=*%25*":                                     "1.2.3",
-		"studies?PatientName=100%25_rea?":                               "1.2.3",
-		"studies?PatientID=P2":                                          "1.2.2",
-		"studies?StudyDate=20261102-20261103":                           "1.2.2 1.2.1",
-		"studies?StudyDate=20261103-":                                   "1.2.3 1.2.2",
-		"studies?StudyDate=-20261101":                                   "1.2.0",
-		"studies?StudyDate=20261104":                                    "1.2.3",
-		"studies?StudyInstanceUID=1.2.0%5C1.2.3":                        "1.2.3 1.2.0",
-		"studies?StudyInstanceUID=1.2.0,1.2.3":                          "1.2.3 1.2.0",
-		"studies?ModalitiesInStudy=MR":                                  "",
-		"studies?ModalitiesInStudy=MR,CT&limit=2&offset=1":              "1.2.2 1.2.1",
-		"studies?fuzzymatching=true&PatientID=P0&includefield=00081030": "1.2.0",
-		"series?PatientID=P1&Modality=CT":                               "1.2.1",
-		"instances?SOPInstanceUID=1.4.2":                                "1.2.2",
-		"studies/1.2.3/series":                                          "1.2.3",
-		"studies/1.2.3/series/1.3.3/instances?InstanceNumber=1":         "1.2.3",
+		"studies?PatientName=WANG*":                                          "1.2.1 1.2.0",
+		"studies?PatientName=wangfang":                                       "1.2.1",
+		"studies?PatientName=Wang%5EFa?g":                                    "1.2.1",
+		"studies?PatientName=zengdan":                                        "1.2.4",
+		"studies?PatientName=ceng*":                                          "",
+		"studies?PatientName=fang":                                           "",
+		"studies?PatientName=fang&fuzzymatching=true":                        "1.2.1",
+		"studies?PatientName=feng+zhang&fuzzymatching=true":                  "1.2.2",
+		"studies?PatientName=%E7%8E%8B%E5%B0%8F%E4%B8%9C&fuzzymatching=true": "1.2.0", // 王小东
+		"studies?PatientName=%25&fuzzymatching=true":                         "1.2.3",
+		"studies?PatientName=*&fuzzymatching=true&limit=1":                   "1.2.4",
+		"studies?PatientName=%E7%8E%8B*":                                     "1.2.1 1.2.0", // 王*
+		"studies?00100010=%E5%BC%A0%5E%E5%B3%B0":                             "1.2.2",       // 张^峰
+		"studies?PatientName=*%25*":                                          "1.2.3",
+		"studies?PatientName=100%25_rea?":                                    "1.2.3",
+		"studies?PatientID=P2":                                               "1.2.2",
+		"studies?StudyDate=20261102-20261103":                                "1.2.2 1.2.1",
+		"studies?StudyDate=20261103-20261104":                                "1.2.3 1.2.2",
+		"studies?StudyDate=20261104-":                                        "1.2.4 1.2.3",
+		"studies?StudyDate=-20261101":                                        "1.2.0",
+		"studies?StudyDate=20261104":                                         "1.2.3",
+		"studies?StudyInstanceUID=1.2.0%5C1.2.3":                             "1.2.3 1.2.0",
+		"studies?StudyInstanceUID=1.2.0,1.2.3":                               "1.2.3 1.2.0",
+		"studies?ModalitiesInStudy=MR":                                       "",
+		"studies?ModalitiesInStudy=MR,CT&limit=2&offset=2":                   "1.2.2 1.2.1",
+		"studies?fuzzymatching=true&PatientID=P0&includefield=00081030":      "1.2.0",
+		"series?PatientID=P1&Modality=CT":                                    "1.2.1",
+		"instances?SOPInstanceUID=1.4.2":                                     "1.2.2",
+		"studies/1.2.3/series":                                               "1.2.3",
+		"studies/1.2.3/series/1.3.3/instances?InstanceNumber=1":              "1.2.3",
 	} {
 		uids, a := find(query)
 		if got := strings.Join(uids, " "); got != want {

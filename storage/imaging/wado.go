@@ -428,7 +428,7 @@ const maxFrames = 1000
 
 // serveFrames is WADO-RS of frames, as stored or (native and RLE) as little endian samples.
 func (s *Service) serveFrames(w http.ResponseWriter, r *http.Request) error {
-	i, err := s.one(r)
+	i, err := s.one(r, true)
 	if err != nil {
 		return err
 	}
@@ -479,13 +479,13 @@ func (s *Service) serveFrames(w http.ResponseWriter, r *http.Request) error {
 	return notAcceptable(w, r, `multipart/related; type="application/octet-stream"; transfer-syntax=*`, dicom.FrameType(i.TransferSyntax))
 }
 
-// one finds the single object of the URL, for a picture of it.
-func (s *Service) one(r *http.Request) (instance, error) {
+// one finds the single object of the URL; glance is for a picture of it.
+func (s *Service) one(r *http.Request, glance bool) (instance, error) {
 	p, err := pathOf(r)
 	if err != nil {
 		return instance{}, err
 	}
-	all, err := s.read(r.Context(), p, true)
+	all, err := s.read(r.Context(), p, glance)
 	if err != nil {
 		return instance{}, err
 	}
@@ -674,7 +674,7 @@ func (f *frames) head() (*dicom.File, error) {
 
 // serveBulk is the large values that metadata names by BulkDataURI.
 func (s *Service) serveBulk(w http.ResponseWriter, r *http.Request) error {
-	i, err := s.one(r)
+	i, err := s.one(r, false)
 	if err != nil {
 		return err
 	}

@@ -32,6 +32,24 @@ func Rewrite(raw []byte, set map[Tag]string) ([]byte, error) {
 	return append(head, e.out...), err
 }
 
+// Compose makes a file in explicit little endian from values as they lie in such a file: texts in UTF-8, numbers in
+// their bytes. pixels is of 16 bits a sample; nil makes an object without a picture.
+func Compose(values map[Tag]string, pixels []byte) ([]byte, error) {
+	head, err := fileHead(Dataset{Order: binary.LittleEndian}, map[Tag]string{TransferSyntaxUID: ExplicitLE,
+		MediaStorageSOPClassUID: values[SOPClassUID], MediaStorageSOPInstanceUID: values[SOPInstanceUID]})
+	if err != nil {
+		return nil, err
+	}
+	e := encoder{out: head, explicit: true}
+	if err := e.dataset(Dataset{Order: binary.LittleEndian}, charset{}, values); err != nil {
+		return nil, err
+	}
+	if pixels != nil {
+		err = e.element(Element{Tag: PixelData, VR: "OW", Value: pixels}, charset{}, nil)
+	}
+	return e.out, err
+}
+
 // fileHead is preamble, mark and file meta information (PS3.10 §7.1) with the texts in set in place of what stood there.
 func fileHead(d Dataset, set map[Tag]string) ([]byte, error) {
 	meta := encoder{explicit: true}
