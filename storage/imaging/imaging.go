@@ -11,6 +11,7 @@ package imaging
 
 import (
 	"context"
+	"crypto/ed25519"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -18,20 +19,31 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+
 	"yuanzhen/internal/fault"
 	"yuanzhen/internal/ids"
 	"yuanzhen/internal/pg"
 	"yuanzhen/storage"
+	"yuanzhen/storage/imaging/codec/worker"
 	"yuanzhen/storage/imaging/dicom"
 )
 
-// Service holds what the deeds need; all fields are set at construction.
+// Service holds what the deeds need; all exported fields are set at construction.
 type Service struct {
 	DB      *pg.Pool
 	Objects storage.Objects
 	Now     func() time.Time
 	Log     *slog.Logger
-	Public  string // the house's address for links, "https://…"; empty: as each client has reached it
+	Public  string             // the house's address for links, "https://…"; empty: as each client has reached it
+	Signer  ed25519.PrivateKey // of receipts
+	Decoder *worker.Pool       // of compressed frames
+	Jobs    interface {        // where a whole upload's taking is put
+		Insert(ctx context.Context, tx pgx.Tx, args river.JobArgs) error
+	}
+	drawn   drawings
+	glances glances
 }
 
 // Study as lists show it.
@@ -76,6 +88,7 @@ type Grant struct {
 type Receipt struct {
 	Study, Series, SOP, Class string // UIDs as far as they could be read
 	Stored                    bool   // it is in the archive, now or already before
+	Doubt                     bool   // the file's header names another object; it is kept under what the data set says
 	Reason                    uint16 // why not: PS3.4 table B.2-1, PS3.7 annex C
 	Say                       fault.Text
 }
@@ -118,12 +131,12 @@ func (s *Service) store(ctx context.Context, place ids.Institution, study string
 		r.Reason, r.Say = noMatch, fault.Text{ZH: "不属于请求的检查。", EN: "It belongs to another study than the request."}
 		return r, nil
 	}
-	known, err := s.digest(ctx, place, r.SOP)
+	k, err := s.known(ctx, place, r)
 	if err != nil {
 		return r, err
 	}
-	if known != nil {
-		return r.knownAs(known, f.SHA256), nil
+	if k.SHA256 != nil {
+		return r.knownAs(k.SHA256, f.SHA256), nil
 	}
 	key := storage.NewKey(place)
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
@@ -132,7 +145,7 @@ func (s *Service) store(ctx context.Context, place ids.Institution, study string
 	if _, err := s.Objects.Put(ctx, key, file, f.Size); err != nil {
 		return r, err
 	}
-	err = s.keep(ctx, place, f, key)
+	err = s.keep(ctx, place, f, k, key)
 	if err == nil {
 		r.Stored = true
 		return r, nil
@@ -143,10 +156,10 @@ func (s *Service) store(ctx context.Context, place ids.Institution, study string
 	}
 	switch {
 	case errors.Is(err, errFaster):
-		if known, err = s.digest(ctx, place, r.SOP); err != nil {
+		if k, err = s.known(ctx, place, r); err != nil {
 			return r, err
 		}
-		return r.knownAs(known, f.SHA256), nil
+		return r.knownAs(k.SHA256, f.SHA256), nil
 	case errors.Is(err, errOtherPatient):
 		r.Reason, r.Say = noMatch, fault.Text{ZH: "这个检查号下已有另一位患者的影像。", EN: "Images of another patient lie under this Study Instance UID."}
 		return r, nil
@@ -162,12 +175,20 @@ func receiptOf(f *dicom.File) Receipt {
 		}
 		return ""
 	}
-	return Receipt{Study: uid(dicom.StudyInstanceUID), Series: uid(dicom.SeriesInstanceUID),
+	r := Receipt{Study: uid(dicom.StudyInstanceUID), Series: uid(dicom.SeriesInstanceUID),
 		SOP: uid(dicom.SOPInstanceUID), Class: uid(dicom.SOPClassUID)}
+	if r.Class == "" && f.Meta.Text(dicom.MediaStorageSOPClassUID) == mediaDirectory {
+		r.Class = mediaDirectory
+	}
+	return r
 }
 
 // refuse tells whether a readable file can't be kept, and why.
 func refuse(f *dicom.File, r *Receipt) bool {
+	if r.Class == mediaDirectory {
+		r.Reason, r.Say = noMatch, fault.Text{ZH: "这是光盘目录（DICOMDIR），不是影像。", EN: "This is a CD's table of contents (DICOMDIR), not an image."}
+		return true
+	}
 	for _, u := range []struct{ uid, zh, en string }{
 		{r.Study, "检查号", "Study Instance UID"},
 		{r.Series, "序列号", "Series Instance UID"},
@@ -180,8 +201,7 @@ func refuse(f *dicom.File, r *Receipt) bool {
 		}
 	}
 	if meta := f.Meta.Text(dicom.MediaStorageSOPInstanceUID); meta != "" && meta != r.SOP {
-		r.Reason, r.Say = noMatch, fault.Text{ZH: "文件头与内容的影像号不一致。", EN: "File meta information and data set name different SOP Instance UIDs."}
-		return true
+		r.Doubt = true
 	}
 	return false
 }

@@ -10,7 +10,7 @@ import (
 	"yuanzhen/storage/imaging/dicom"
 )
 
-// Routes adds DICOMweb and the two calls of our own.
+// Routes adds DICOMweb and the calls of our own (docs/imaging-api.md).
 func (s *Service) Routes(api *httpapi.API) {
 	const study, series, instance = "/dicomweb/studies/{study}", "/series/{series}", "/instances/{instance}"
 	raw := func(path, summary string, serve func(http.ResponseWriter, *http.Request) error) {
@@ -29,14 +29,29 @@ func (s *Service) Routes(api *httpapi.API) {
 	for _, path := range []string{study, study + series, study + series + instance} {
 		raw(path, "Whole objects (WADO-RS)", s.serveObjects)
 		raw(path+"/metadata", "Metadata as DICOM JSON (WADO-RS)", s.serveMetadata)
+		raw(path+"/thumbnail", "A small picture of it (WADO-RS)", s.serveThumbnail)
 	}
 	raw(study+series+instance+"/frames/{frames}", "Frames (WADO-RS)", s.serveFrames)
 	raw(study+series+instance+"/rendered", "The first frame as JPEG or PNG (WADO-RS)", s.serveRendered)
 	raw(study+series+instance+"/frames/{frames}/rendered", "A frame as JPEG or PNG (WADO-RS)", s.serveRendered)
+	raw(study+series+instance+"/frames/{frames}/thumbnail", "A small picture of a frame (WADO-RS)", s.serveThumbnail)
 	raw(study+series+instance+"/bulkdata/{tags}", "A large value (WADO-RS)", s.serveBulk)
 
-	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/imaging/have", Action: "imaging.store",
+	const uploads = "/api/v1/imaging/uploads"
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: uploads + "/have", Action: "imaging.store",
 		Summary: "Which of these objects are still missing"}, s.have)
+	tus := func(method, path, summary string, status int, serve func(http.ResponseWriter, *http.Request) error) {
+		httpapi.Raw(api, httpapi.Op{Method: method, Path: path, Action: "imaging.store", Summary: summary, Status: status, MaxBytes: maxUpload + 1}, serve)
+	}
+	tus("OPTIONS", uploads, "What resumable uploads can do (tus 1.0)", http.StatusNoContent, s.tusAbilities)
+	tus("POST", uploads, "Begin a resumable upload (tus 1.0)", http.StatusCreated, s.tusBegin)
+	tus("GET", uploads+"/{id}", "How far an upload is; HEAD by tus 1.0", http.StatusOK, s.tusState)
+	tus("PATCH", uploads+"/{id}", "Send on from an offset (tus 1.0)", http.StatusNoContent, s.tusAppend)
+	tus("DELETE", uploads+"/{id}", "End an upload (tus 1.0)", http.StatusNoContent, s.tusAbandon)
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/imaging/studies/{study}/receipt", Action: "imaging.store",
+		Summary: "What the hospital holds of a study, signed"}, s.receipt)
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/imaging/receipt-key", Action: "imaging.verify",
+		Summary: "The public key of receipts"}, s.receiptKey)
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/imaging/studies", Action: "imaging.read",
 		Summary: "Studies that the asker may see, newest first"}, s.listStudies)
 }
@@ -53,7 +68,8 @@ type haveIn struct {
 
 type haveOut struct {
 	Body struct {
-		Missing []string `json:"missing"`
+		Missing   []string `json:"missing" doc:"to be sent"`
+		Conflicts []string `json:"conflicts" doc:"known with other bytes: they would be refused"`
 	}
 }
 
@@ -72,7 +88,7 @@ func (s *Service) have(ctx context.Context, in *haveIn) (*haveOut, error) {
 		sops, sums = append(sops, i.SOPUID), append(sums, sum)
 	}
 	out := &haveOut{}
-	out.Body.Missing, err = s.Missing(ctx, place, sops, sums)
+	out.Body.Missing, out.Body.Conflicts, err = s.Missing(ctx, place, sops, sums)
 	return out, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -25,13 +26,23 @@ const maySee = `(@scope_all OR s.institution_id = ANY(@scope_places) OR EXISTS (
 	SELECT FROM image_grant g WHERE g.study_id = s.id AND g.ended_at IS NULL AND g.during @> @now::timestamptz AND (
 		g.practitioner_id = @scope_practitioner OR g.person_id IN (SELECT x.person_id FROM proxy x WHERE x.account_id = @scope_account))))`
 
-// digest is the sha256 under which the institution holds the object, nil when it doesn't.
-func (s *Service) digest(ctx context.Context, place ids.Institution, sop string) (sum []byte, err error) {
-	err = s.DB.QueryRow(ctx, `SELECT sha256 FROM instance WHERE institution_id = $1 AND sop_uid = $2`, place, sop).Scan(&sum)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, nil
+// known is what the institution has of an object that comes in: zero where it is new.
+type known struct {
+	SHA256  []byte // of the object under its UID
+	Study   ids.Study
+	Patient string // of the study, PatientID
+	Series  seriesID
+}
+
+func (s *Service) known(ctx context.Context, place ids.Institution, r Receipt) (k known, err error) {
+	err = s.DB.QueryRow(ctx, `
+		SELECT (SELECT sha256 FROM instance WHERE institution_id = $1 AND sop_uid = $2), s.id, coalesce(s.patient_id, ''), e.id
+		FROM (SELECT) one LEFT JOIN study s ON s.institution_id = $1 AND s.uid = $3 LEFT JOIN series e ON e.study_id = s.id AND e.uid = $4`,
+		place, r.SOP, r.Study, r.Series).Scan(&k.SHA256, &k.Study, &k.Patient, &k.Series)
+	if err != nil {
+		return k, fmt.Errorf("look an object up: %w", err)
 	}
-	return sum, err
+	return k, nil
 }
 
 // Why a stored object is not kept after all; both undo the whole transaction.
@@ -45,8 +56,9 @@ type (
 	instanceID = ids.ID[instance]
 )
 
-// keep records a stored object, with its study and series where they are new.
-func (s *Service) keep(ctx context.Context, place ids.Institution, f *dicom.File, key storage.Key) error {
+// keep records a stored object, with its study and series where k doesn't know them. Only what is new is written: a row
+// of the study that each slice touched would make them wait for one another.
+func (s *Service) keep(ctx context.Context, place ids.Institution, f *dicom.File, k known, key storage.Key) error {
 	var account ids.Account
 	if sub := authz.SubjectFrom(ctx); sub != nil {
 		account = sub.Account
@@ -59,44 +71,25 @@ func (s *Service) keep(ctx context.Context, place ids.Institution, f *dicom.File
 	doc, bulk := metadata(f)
 	d := f.Data
 	return s.DB.InTx(ctx, func(tx pgx.Tx) error {
-		var study ids.Study
-		var patient string
-		// An update that changes nothing locks the row and returns it.
-		err := tx.QueryRow(ctx, `
-			INSERT INTO study (id, institution_id, uid, patient_name, patient_id, patient_sex, patient_birth_date,
-				study_date, study_time, accession, description, referring, stored_by, stored_at)
-			VALUES (@id, @place, @uid, @patient_name, @patient_id, @sex, @birth, @date, @time, @accession, @description, @referring, @account, @now)
-			ON CONFLICT (institution_id, uid) DO UPDATE SET uid = excluded.uid
-			RETURNING id, patient_id`,
-			pgx.NamedArgs{"id": ids.New[ids.Study](), "place": place, "uid": d.Text(dicom.StudyInstanceUID),
-				"patient_name": clean(d.Text(dicom.PatientName)), "patient_id": clean(d.Text(dicom.PatientID)), "sex": clean(d.Text(dicom.PatientSex)),
-				"birth": date(d.Text(dicom.PatientBirthDate)), "date": date(d.Text(dicom.StudyDate)), "time": clean(d.Text(dicom.StudyTime)),
-				"accession": clean(d.Text(dicom.AccessionNumber)), "description": clean(d.Text(dicom.StudyDescription)),
-				"referring": clean(d.Text(dicom.ReferringPhysician)), "account": account, "now": s.Now()}).Scan(&study, &patient)
-		if err != nil {
-			return fmt.Errorf("keep study: %w", err)
+		if k.Study.IsZero() {
+			if err := s.keepStudy(ctx, tx, place, d, account, &k); err != nil {
+				return err
+			}
 		}
-		if patient != clean(d.Text(dicom.PatientID)) {
+		if k.Patient != clean(d.Text(dicom.PatientID)) {
 			return errOtherPatient
 		}
-		var series seriesID
-		err = tx.QueryRow(ctx, `
-			INSERT INTO series (id, institution_id, study_id, uid, modality, number, description, series_date)
-			VALUES (@id, @place, @study, @uid, @modality, @number, @description, @date)
-			ON CONFLICT (study_id, uid) DO UPDATE SET uid = excluded.uid
-			RETURNING id`,
-			pgx.NamedArgs{"id": ids.New[seriesID](), "place": place, "study": study, "uid": d.Text(dicom.SeriesInstanceUID),
-				"modality": clean(d.Text(dicom.Modality)), "number": number(d, dicom.SeriesNumber),
-				"description": clean(d.Text(dicom.SeriesDescription)), "date": date(d.Text(dicom.SeriesDate))}).Scan(&series)
-		if err != nil {
-			return fmt.Errorf("keep series: %w", err)
+		if k.Series.IsZero() {
+			if err := keepSeries(ctx, tx, place, d, &k); err != nil {
+				return err
+			}
 		}
 		done, err := tx.Exec(ctx, `
 			INSERT INTO instance (id, institution_id, series_id, sop_uid, sop_class, number, sha256, size, transfer_syntax, object_key,
 				dicom_json, head, frame_index, bulk_index, stored_by, stored_at)
 			VALUES (@id, @place, @series, @uid, @class, @number, @sha256, @size, @syntax, @key, @json, @head, @frames, @bulk, @account, @now)
 			ON CONFLICT (institution_id, sop_uid) DO NOTHING`,
-			pgx.NamedArgs{"id": ids.New[instanceID](), "place": place, "series": series, "uid": d.Text(dicom.SOPInstanceUID),
+			pgx.NamedArgs{"id": ids.New[instanceID](), "place": place, "series": k.Series, "uid": d.Text(dicom.SOPInstanceUID),
 				"class": d.Text(dicom.SOPClassUID), "number": number(d, dicom.InstanceNumber), "sha256": f.SHA256[:], "size": f.Size,
 				"syntax": f.TransferSyntax, "key": string(key), "json": doc, "head": head, "frames": frames, "bulk": bulk,
 				"account": account, "now": s.Now()})
@@ -108,6 +101,46 @@ func (s *Service) keep(ctx context.Context, place ids.Institution, f *dicom.File
 		}
 		return audit.Write(ctx, tx, audit.Entry{Action: "imaging.store", Object: "instance/" + d.Text(dicom.SOPInstanceUID), Place: place})
 	})
+}
+
+// keepStudy records a new study, or finds the one that somebody else has recorded a moment ago.
+func (s *Service) keepStudy(ctx context.Context, tx pgx.Tx, place ids.Institution, d dicom.Dataset, account ids.Account, k *known) error {
+	uid, name := d.Text(dicom.StudyInstanceUID), clean(d.Text(dicom.PatientName))
+	_, err := tx.Exec(ctx, `
+		INSERT INTO study (id, institution_id, uid, patient_name, patient_pinyin, patient_id, patient_sex, patient_birth_date,
+			study_date, study_time, accession, description, referring, stored_by, stored_at)
+		VALUES (@id, @place, @uid, @patient_name, @pinyin, @patient_id, @sex, @birth, @date, @time, @accession, @description, @referring, @account, @now)
+		ON CONFLICT (institution_id, uid) DO NOTHING`,
+		pgx.NamedArgs{"id": ids.New[ids.Study](), "place": place, "uid": uid, "patient_name": name, "pinyin": pinyinOf(name),
+			"patient_id": clean(d.Text(dicom.PatientID)), "sex": clean(d.Text(dicom.PatientSex)),
+			"birth": date(d.Text(dicom.PatientBirthDate)), "date": date(d.Text(dicom.StudyDate)), "time": clean(d.Text(dicom.StudyTime)),
+			"accession": clean(d.Text(dicom.AccessionNumber)), "description": clean(d.Text(dicom.StudyDescription)),
+			"referring": clean(d.Text(dicom.ReferringPhysician)), "account": account, "now": s.Now()})
+	if err == nil {
+		err = tx.QueryRow(ctx, `SELECT id, patient_id FROM study WHERE institution_id = $1 AND uid = $2`, place, uid).Scan(&k.Study, &k.Patient)
+	}
+	if err != nil {
+		return fmt.Errorf("keep study: %w", err)
+	}
+	return nil
+}
+
+func keepSeries(ctx context.Context, tx pgx.Tx, place ids.Institution, d dicom.Dataset, k *known) error {
+	uid := d.Text(dicom.SeriesInstanceUID)
+	_, err := tx.Exec(ctx, `
+		INSERT INTO series (id, institution_id, study_id, uid, modality, number, description, series_date)
+		VALUES (@id, @place, @study, @uid, @modality, @number, @description, @date)
+		ON CONFLICT (study_id, uid) DO NOTHING`,
+		pgx.NamedArgs{"id": ids.New[seriesID](), "place": place, "study": k.Study, "uid": uid,
+			"modality": clean(d.Text(dicom.Modality)), "number": number(d, dicom.SeriesNumber),
+			"description": clean(d.Text(dicom.SeriesDescription)), "date": date(d.Text(dicom.SeriesDate))})
+	if err == nil {
+		err = tx.QueryRow(ctx, `SELECT id FROM series WHERE study_id = $1 AND uid = $2`, k.Study, uid).Scan(&k.Series)
+	}
+	if err != nil {
+		return fmt.Errorf("keep series: %w", err)
+	}
+	return nil
 }
 
 // metadata is the file's DICOM JSON, compressed, with the transfer syntax that frames are served in (0008,3002).
@@ -140,16 +173,27 @@ func number(d dicom.Dataset, t dicom.Tag) *int {
 	return nil
 }
 
-// Missing tells which of the objects the institution does not hold with these bytes.
-func (s *Service) Missing(ctx context.Context, place ids.Institution, sops []string, sums [][]byte) ([]string, error) {
+// Missing tells which of the objects the institution does not hold, and which it holds with other bytes.
+func (s *Service) Missing(ctx context.Context, place ids.Institution, sops []string, sums [][]byte) (missing, conflicts []string, err error) {
 	rows, err := s.DB.Query(ctx, `
-		SELECT w.sop_uid FROM unnest($2::text[], $3::bytea[]) WITH ORDINALITY AS w (sop_uid, sha256, n)
-		WHERE NOT EXISTS (SELECT FROM instance i WHERE i.institution_id = $1 AND i.sop_uid = w.sop_uid AND i.sha256 = w.sha256)
-		ORDER BY w.n`, place, sops, sums)
+		SELECT w.sop_uid, i.sop_uid IS NOT NULL FROM unnest($2::text[], $3::bytea[]) WITH ORDINALITY AS w (sop_uid, sha256, n)
+		LEFT JOIN instance i ON i.institution_id = $1 AND i.sop_uid = w.sop_uid
+		WHERE i.sha256 IS DISTINCT FROM w.sha256 ORDER BY w.n`, place, sops, sums)
 	if err != nil {
-		return nil, fmt.Errorf("compare objects: %w", err)
+		return nil, nil, fmt.Errorf("compare objects: %w", err)
 	}
-	return pgx.CollectRows(rows, pgx.RowTo[string])
+	missing, conflicts = []string{}, []string{}
+	var sop string
+	var held bool
+	_, err = pgx.ForEachRow(rows, []any{&sop, &held}, func() error {
+		if held {
+			conflicts = append(conflicts, sop)
+		} else {
+			missing = append(missing, sop)
+		}
+		return nil
+	})
+	return missing, conflicts, err
 }
 
 // Studies lists what the scope may see, newest first, at most 200; with UIDs, only those. It records no audit entry:
@@ -261,32 +305,26 @@ type instance struct {
 	Head           int64
 	FrameIndex     []dicom.Frame
 	BulkIndex      map[string]dicom.Span
+
+	inflate bool // to be sent inflated
 }
 
 // read finds what the path names, within the scope, and records the reading. glance is for single pictures: of those
-// only the first of an account, a series and a minute is recorded (see image_view).
-func (s *Service) read(ctx context.Context, p path, glance bool) (all []instance, err error) {
+// only the first of an account, a series and a minute is recorded (see image_view), and their words are not read.
+func (s *Service) read(ctx context.Context, p path, glance bool) ([]instance, error) {
 	scope := authz.ScopeFrom(ctx)
-	return all, s.DB.InTx(ctx, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, `
-			WITH chosen AS ( -- two hospitals may hold the study: the asker's own copy comes first
-				SELECT s.id, s.institution_id, s.person_id, s.uid FROM study s WHERE s.uid = @study AND `+maySee+`
-				ORDER BY s.institution_id = ANY(@scope_places) DESC, s.stored_at LIMIT 1)
-			SELECT s.institution_id, s.person_id, e.id, s.uid, e.uid, i.sop_uid, i.sha256, i.size, i.transfer_syntax, i.object_key,
-				i.dicom_json, i.head, i.frame_index, i.bulk_index
-			FROM chosen s JOIN series e ON e.study_id = s.id JOIN instance i ON i.series_id = e.id
-			WHERE (@series = '' OR e.uid = @series) AND (@sop = '' OR i.sop_uid = @sop)
-			ORDER BY e.number, e.uid, i.number, i.sop_uid`,
-			scope.With(pgx.NamedArgs{"now": s.Now(), "study": p.study, "series": p.series, "sop": p.sop}))
-		if err != nil {
-			return fmt.Errorf("find objects: %w", err)
+	if glance {
+		all, err := s.named(ctx, s.DB, scope, p, glance)
+		if err != nil || s.glances.has(scope.Subject.Account, all[0].SeriesID, s.Now()) {
+			return all, err
 		}
-		if all, err = pgx.CollectRows(rows, pgx.RowToStructByPos[instance]); err != nil {
-			return fmt.Errorf("find objects: %w", err)
+	}
+	var all []instance
+	err := s.DB.InTx(ctx, func(tx pgx.Tx) (err error) {
+		if all, err = s.named(ctx, tx, scope, p, glance); err != nil {
+			return err
 		}
-		if len(all) == 0 {
-			return fault.Missing()
-		}
+		entry := audit.Entry{Action: "imaging.read", Object: p.object(), Person: all[0].PersonID, Place: all[0].InstitutionID}
 		if glance {
 			seen, err := tx.Exec(ctx, `
 				INSERT INTO image_view (account_id, series_id, minute) VALUES ($1, $2, date_trunc('minute', $3::timestamptz))
@@ -297,10 +335,71 @@ func (s *Service) read(ctx context.Context, p path, glance bool) (all []instance
 			if seen.RowsAffected() == 0 {
 				return nil
 			}
-			p.sop = ""
+			entry.Object = "series/" + all[0].Series
 		}
-		return audit.Write(ctx, tx, audit.Entry{Action: "imaging.read", Object: p.object(), Person: all[0].PersonID, Place: all[0].InstitutionID})
+		return audit.Write(ctx, tx, entry)
 	})
+	if err == nil && glance {
+		s.glances.note(scope.Subject.Account, all[0].SeriesID, s.Now())
+	}
+	return all, err
+}
+
+// named finds what the path names, within the scope; nothing is fault.NotFound.
+func (s *Service) named(ctx context.Context, db pg.DB, scope authz.Scope, p path, glance bool) ([]instance, error) {
+	words := `i.dicom_json`
+	if glance {
+		words = `NULL::bytea`
+	}
+	rows, err := db.Query(ctx, `
+		WITH chosen AS ( -- two hospitals may hold the study: the asker's own copy comes first
+			SELECT s.id, s.institution_id, s.person_id, s.uid FROM study s WHERE s.uid = @study AND `+maySee+`
+			ORDER BY s.institution_id = ANY(@scope_places) DESC, s.stored_at LIMIT 1)
+		SELECT s.institution_id, s.person_id, e.id, s.uid, e.uid, i.sop_uid, i.sha256, i.size, i.transfer_syntax, i.object_key,
+			`+words+`, i.head, i.frame_index, i.bulk_index
+		FROM chosen s JOIN series e ON e.study_id = s.id JOIN instance i ON i.series_id = e.id
+		WHERE (@series = '' OR e.uid = @series) AND (@sop = '' OR i.sop_uid = @sop)
+		ORDER BY e.number, e.uid, i.number, i.sop_uid`,
+		scope.With(pgx.NamedArgs{"now": s.Now(), "study": p.study, "series": p.series, "sop": p.sop}))
+	if err != nil {
+		return nil, fmt.Errorf("find objects: %w", err)
+	}
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[instance])
+	if err != nil {
+		return nil, fmt.Errorf("find objects: %w", err)
+	}
+	if len(all) == 0 {
+		return nil, fault.Missing()
+	}
+	return all, nil
+}
+
+// glances remembers which views of this minute stand in the audit log already, so that a scroll asks the database for
+// its pictures alone. Another node that doesn't remember finds the row.
+type glances struct {
+	mu     sync.Mutex
+	minute time.Time        // guarded by mu
+	seen   map[glanced]bool // guarded by mu
+}
+
+type glanced struct {
+	account ids.Account
+	series  seriesID
+}
+
+func (g *glances) has(a ids.Account, e seriesID, now time.Time) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.minute.Equal(now.Truncate(time.Minute)) && g.seen[glanced{a, e}]
+}
+
+func (g *glances) note(a ids.Account, e seriesID, now time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if minute := now.Truncate(time.Minute); !g.minute.Equal(minute) {
+		g.minute, g.seen = minute, map[glanced]bool{}
+	}
+	g.seen[glanced{a, e}] = true
 }
 
 // object names the path in the audit log, by the narrowest UID.
@@ -312,4 +411,24 @@ func (p path) object() string {
 		return "series/" + p.series
 	}
 	return "study/" + p.study
+}
+
+// held lists what the institution holds of the study; nothing of it is fault.NotFound.
+func (s *Service) held(ctx context.Context, place ids.Institution, study string) (all []heldInstance, err error) {
+	return all, s.DB.InTx(ctx, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, `
+			SELECT i.sop_uid, encode(i.sha256, 'hex'), i.size, i.stored_at
+			FROM study s JOIN series e ON e.study_id = s.id JOIN instance i ON i.series_id = e.id
+			WHERE s.institution_id = $1 AND s.uid = $2 ORDER BY i.sop_uid`, place, study)
+		if err != nil {
+			return fmt.Errorf("list held objects: %w", err)
+		}
+		if all, err = pgx.CollectRows(rows, pgx.RowToStructByPos[heldInstance]); err != nil {
+			return fmt.Errorf("list held objects: %w", err)
+		}
+		if len(all) == 0 {
+			return fault.Missing()
+		}
+		return audit.Write(ctx, tx, audit.Entry{Action: "imaging.store", Object: "study/" + study, Place: place, Reason: "receipt"})
+	})
 }

@@ -1,12 +1,15 @@
 package imaging
 
 import (
+	"archive/zip"
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"image"
 	"image/jpeg"
 	"io"
 	"io/fs"
@@ -26,14 +29,17 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/riverqueue/river"
 
 	"yuanzhen/internal/authz"
 	"yuanzhen/internal/fault"
 	"yuanzhen/internal/httpapi"
 	"yuanzhen/internal/ids"
+	"yuanzhen/internal/jobs"
 	"yuanzhen/internal/pg"
 	"yuanzhen/internal/pg/pgtest"
 	"yuanzhen/storage"
+	"yuanzhen/storage/imaging/codec/worker"
 	"yuanzhen/storage/imaging/dicom"
 	"yuanzhen/storage/storagetest"
 )
@@ -87,6 +93,7 @@ type house struct {
 type counting struct {
 	storage.Objects
 	put, deleted atomic.Int32
+	there        sync.Map // keys
 	fail         error
 }
 
@@ -95,11 +102,14 @@ func (c *counting) Put(ctx context.Context, key storage.Key, body io.Reader, siz
 		return storage.Info{}, c.fail
 	}
 	c.put.Add(1)
+	c.there.Store(key, true)
 	return c.Objects.Put(ctx, key, body, size)
 }
 
 func (c *counting) Delete(ctx context.Context, key storage.Key) error {
-	c.deleted.Add(1)
+	if _, was := c.there.LoadAndDelete(key); was {
+		c.deleted.Add(1)
+	}
 	return c.Objects.Delete(ctx, key)
 }
 
@@ -132,7 +142,24 @@ func open(t *testing.T, objects storage.Objects) *house {
 	h.people["patient"] = patient
 
 	log := slog.New(slog.NewJSONHandler(h.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	h.service = &Service{DB: db, Objects: h.objects, Now: func() time.Time { return h.now }, Log: log}
+	workers, taker := river.NewWorkers(), &Taker{}
+	river.AddWorker(workers, taker)
+	queue, err := jobs.New(db, slog.New(slog.DiscardHandler), workers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.service = &Service{DB: db, Objects: h.objects, Now: func() time.Time { return h.now }, Log: log, Jobs: queue,
+		Signer: ed25519.NewKeyFromSeed(make([]byte, 32)), Decoder: worker.New(2)}
+	t.Cleanup(h.service.Decoder.Close)
+	taker.Images = h.service
+	if err := queue.Start(context.WithoutCancel(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := queue.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
 	policy, err := authz.Load()
 	if err != nil {
 		t.Fatal(err)
@@ -370,7 +397,9 @@ func TestWhoMaySee(t *testing.T) {
 		at + "/series/" + seriesUID + "/instances/" + sop, at + "/series/" + seriesUID + "/instances/" + sop + "/metadata",
 		at + "/series/" + seriesUID + "/instances/" + sop + "/frames/1", at + "/series/" + seriesUID + "/instances/" + sop + "/rendered",
 		at + "/series/" + seriesUID + "/instances/" + sop + "/frames/1/rendered", at + "/series/" + seriesUID + "/instances/" + sop + "/bulkdata/7FE00010",
-		at + "/series", at + "/instances", at + "/series/" + seriesUID + "/instances"}
+		at + "/series", at + "/instances", at + "/series/" + seriesUID + "/instances",
+		at + "/thumbnail", at + "/series/" + seriesUID + "/thumbnail", at + "/series/" + seriesUID + "/instances/" + sop + "/thumbnail",
+		at + "/series/" + seriesUID + "/instances/" + sop + "/frames/1/thumbnail", at + "?accept=application/zip"}
 	lists := []string{"/dicomweb/studies", "/dicomweb/series", "/dicomweb/instances", "/api/v1/imaging/studies"}
 	sees := func(t *testing.T, who string, may bool) {
 		t.Helper()
@@ -599,12 +628,13 @@ func TestWhatIsStored(t *testing.T) {
 			t.Errorf("%d, then %d", a.status, b.status)
 		}
 	})
-	t.Run("have tells what is missing", func(t *testing.T) {
+	t.Run("have tells what is missing, and what is known with other bytes", func(t *testing.T) {
 		sum := sha256.Sum256(good)
-		body := fmt.Sprintf(`{"instances":[{"sop_uid":%q,"sha256":%q},{"sop_uid":"1.2.3","sha256":%q}]}`, goodSOP, hex.EncodeToString(sum[:]), strings.Repeat("0", 64))
-		a := h.call("county", "POST", "/api/v1/imaging/have", map[string]string{"Content-Type": "application/json"}, strings.NewReader(body))
-		if string(bytes.TrimSpace(a.body)) != `{"missing":["1.2.3"]}` {
-			t.Errorf("%d %s", a.status, a.body)
+		body := fmt.Sprintf(`{"instances":[{"sop_uid":%q,"sha256":%q},{"sop_uid":"1.2.3","sha256":%q},{"sop_uid":%q,"sha256":%q}]}`,
+			goodSOP, hex.EncodeToString(sum[:]), strings.Repeat("0", 64), goodSOP, strings.Repeat("0", 64))
+		a := h.call("county", "POST", "/api/v1/imaging/uploads/have", map[string]string{"Content-Type": "application/json"}, strings.NewReader(body))
+		if want := fmt.Sprintf(`{"missing":["1.2.3"],"conflicts":[%q]}`, goodSOP); string(bytes.TrimSpace(a.body)) != want {
+			t.Errorf("%d %s, want %s", a.status, a.body, want)
 		}
 	})
 }
@@ -659,12 +689,19 @@ func TestEverySoundFileIsServed(t *testing.T) {
 func TestAcceptForms(t *testing.T) {
 	h := open(t, storagetest.New(t))
 	ct, jls, rle := files["transfer-syntaxes/CT_small.dcm"], files["transfer-syntaxes/CT1_UNC.fragmented_bot_jpeg_ls.80.dcm"], files["multiframe/CT0012.not_fragmented_bot_rle.dcm"]
-	h.stow("county", ct)
-	h.stow("county", jls)
-	h.stow("county", rle)
+	pdf, deflated := files["other/encapsulated_pdf.dcm"], files["transfer-syntaxes/image_dfl.dcm"]
+	for _, f := range [][]byte{ct, jls, rle, pdf, deflated} {
+		if a, _ := h.stow("county", f); a.status != 200 {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+	}
+	study := func(raw []byte) string {
+		uid, _, _ := uidsOf(t, raw)
+		return "/dicomweb/studies/" + uid
+	}
 	at := func(raw []byte) string {
-		study, ser, sop := uidsOf(t, raw)
-		return "/dicomweb/studies/" + study + "/series/" + ser + "/instances/" + sop
+		_, ser, sop := uidsOf(t, raw)
+		return study(raw) + "/series/" + ser + "/instances/" + sop
 	}
 	const parts = "multipart/related"
 	for _, c := range []struct {
@@ -687,9 +724,32 @@ func TestAcceptForms(t *testing.T) {
 		{at(ct) + "/frames/x", "", 400, "application/problem+json"},
 		{at(jls) + "/frames/1", "multipart/related; type=image/jls", 200, parts},
 		{at(jls) + "/frames/1", "multipart/related; type=\"image/x-jls\", */*", 200, parts},
-		{at(jls) + "/frames/1", octets, 406, "application/problem+json"},
+		{at(jls) + "/frames/1", octets, 200, octets},
+		{at(jls) + "/frames/1", `multipart/related; type="application/octet-stream"; transfer-syntax=1.2.840.10008.1.2.1`, 200, parts},
+		{at(jls) + "/frames/1", "image/jpeg", 406, "application/problem+json"},
 		{at(jls) + "/frames/1", octets + "; transfer-syntax=1.2.840.10008.1.2.4.80", 200, octets},
-		{at(jls) + "/rendered", "image/jpeg", 406, "application/problem+json"},
+		{at(jls) + "/rendered", "image/jpeg", 200, "image/jpeg"},
+		{at(jls) + "/rendered", "", 200, "image/jpeg"},
+		{at(jls) + "/rendered", "image/webp, image/png;q=0.5", 200, "image/png"},
+		{at(jls) + "/thumbnail", "", 200, "image/jpeg"},
+		{at(rle) + "/frames/2/thumbnail", "image/*", 200, "image/jpeg"},
+		{at(rle) + "/frames/3/thumbnail", "image/*", 404, "application/problem+json"},
+		{study(jls) + "/thumbnail", "", 200, "image/jpeg"},
+		{at(ct), "multipart/related; type=application/dicom", 200, parts},
+		{at(ct), "text/html, application/dicom;q=0.1", 200, dicomType},
+		{at(ct), zipType, 200, zipType},
+		{study(ct), zipType, 200, zipType},
+		{study(ct), dicomType, 200, dicomType},
+		{at(ct) + "/metadata", "application/json", 200, jsonType},
+		{at(ct) + "/bulkdata/7FE00010", octets, 200, octets},
+		{at(ct) + "/bulkdata/7FE00010", "", 200, parts},
+		{at(ct) + "/bulkdata/00100010", "", 404, "application/problem+json"},
+		{at(pdf) + "/bulkdata/00420011", "", 200, "application/pdf"},
+		{at(pdf) + "/bulkdata/00420011", "application/pdf", 200, "application/pdf"},
+		{at(pdf) + "/bulkdata/00420011", octets, 200, octets},
+		{at(pdf) + "/rendered", "", 404, "application/problem+json"},
+		{at(deflated), dicomType, 200, dicomType + "; transfer-syntax=1.2.840.10008.1.2.1"},
+		{at(deflated), dicomType + "; transfer-syntax=*", 200, dicomType + "; transfer-syntax=1.2.840.10008.1.2.1.99"},
 		{at(rle) + "/frames/1,2", `multipart/related; type="application/octet-stream"`, 200, parts},
 		{at(rle) + "/frames/2/rendered", "image/png", 200, "image/png"},
 		{at(ct) + "/rendered?window=a,b", "image/jpeg", 400, "application/problem+json"},
@@ -705,7 +765,71 @@ func TestAcceptForms(t *testing.T) {
 			t.Errorf("%d parts", len(bodies))
 		}
 	})
+	t.Run("decoded for who can't: the samples of the uncompressed file", func(t *testing.T) {
+		want := frameOf(t, files["transfer-syntaxes/MR_small.dcm"])
+		for n, name := range []string{"MR_small_bigendian", "MR_small_implicit", "MR_small_RLE", "MR_small_jpeg_ls_lossless"} {
+			raw := files["transfer-syntaxes/"+name+".dcm"]
+			if n > 0 { // they share their UIDs
+				var err error
+				if raw, err = dicom.Rewrite(raw, map[dicom.Tag]string{dicom.SOPInstanceUID: fmt.Sprint("1.2.77.", n)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if a, _ := h.stow("county", raw); a.status != 200 {
+				t.Fatalf("%s: %d %s", name, a.status, a.body)
+			}
+			if b := h.get("county", at(raw)+"/frames/1", octets); !bytes.Equal(b.body, want) {
+				t.Errorf("%s: %d, %d bytes", name, b.status, len(b.body))
+			}
+		}
+	})
+	t.Run("a zip archive of the objects, without names", func(t *testing.T) {
+		a := h.get("county", study(ct), zipType)
+		z, err := zip.NewReader(bytes.NewReader(a.body), int64(len(a.body)))
+		if err != nil || len(z.File) != 1 || z.File[0].Name != "000001.dcm" {
+			t.Fatal(err)
+		}
+		in, err := z.File[0].Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := io.ReadAll(in); err != nil || !bytes.Equal(b[128:], ct[128:]) {
+			t.Errorf("%d bytes: %v", len(b), err)
+		}
+	})
+	t.Run("a deflated object is inflated for who names no syntax, and is the same data set", func(t *testing.T) {
+		f, err := dicom.Read(bytes.NewReader(h.get("county", at(deflated), dicomType).body))
+		if err != nil || f.TransferSyntax != dicom.ExplicitLE || f.Pixels == nil {
+			t.Fatal(err)
+		}
+		was, err := dicom.Read(bytes.NewReader(deflated))
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, _ := f.JSON()
+		b, _ := was.JSON()
+		if !bytes.Equal(a, b) {
+			t.Error("its attributes changed")
+		}
+	})
+	t.Run("drawn into the box that was asked for, in its shape", func(t *testing.T) {
+		for query, want := range map[string]image.Point{"": {512, 512}, "?viewport=100,200": {100, 100}, "?viewport=9,4096": {9, 9}, "?viewport=4096,4096": {512, 512}} {
+			img, err := jpeg.Decode(bytes.NewReader(h.get("county", at(jls)+"/rendered"+query, "image/jpeg").body))
+			if err != nil || img.Bounds().Size() != want {
+				t.Errorf("%s: %v, want %v (%v)", query, img.Bounds().Size(), want, err)
+			}
+		}
+		for _, query := range []string{"viewport=1", "viewport=0,5", "viewport=5000,5", "quality=0", "quality=x", "window=1,0"} {
+			if a := h.get("county", at(jls)+"/rendered?"+query, "image/jpeg"); a.status != 400 {
+				t.Errorf("%s: %d", query, a.status)
+			}
+		}
+	})
 	t.Run("range, HEAD and ETag", func(t *testing.T) {
+		object := h.call("county", "GET", at(ct), map[string]string{"Accept": dicomType, "Range": "bytes=100-199"}, nil)
+		if want := append(make([]byte, 28), ct[128:200]...); object.status != 206 || !bytes.Equal(object.body, want) {
+			t.Errorf("range of an object: %d, % x", object.status, object.body)
+		}
 		path := at(ct) + "/frames/1"
 		whole := h.get("county", path, octets)
 		part := h.call("county", "GET", path, map[string]string{"Accept": octets, "Range": "bytes=100-199"}, nil)
@@ -723,7 +847,7 @@ func TestAcceptForms(t *testing.T) {
 
 func TestSearch(t *testing.T) {
 	h := open(t, storagetest.New(t))
-	for n, name := range []string{"Wang^Xiaodong=王^小东", "Wang^Fang=王^芳", "Zhang^Feng=张^峰", "100%_real"} {
+	for n, name := range []string{"Wang^Xiaodong=王^小东", "王^芳", "Zhang^Feng=张^峰", "100%_real", "=曾^单"} {
 		raw, err := dicom.Rewrite(files["transfer-syntaxes/CT_small.dcm"], map[dicom.Tag]string{dicom.PatientName: name, dicom.PatientID: fmt.Sprint("P", n),
 			dicom.StudyInstanceUID: fmt.Sprint("1.2.", n), dicom.SeriesInstanceUID: fmt.Sprint("1.3.", n), dicom.SOPInstanceUID: fmt.Sprint("1.4.", n),
 			dicom.StudyDate: fmt.Sprint("2026110", n+1)})
@@ -747,25 +871,36 @@ func TestSearch(t *testing.T) {
 		return uids, a
 	}
 	for query, want := range map[string]string{
-		"studies?PatientName=WANG*":                                     "1.2.1 1.2.0",
-		"studies?PatientName=%E7%8E%8B*":                                "1.2.1 1.2.0", // 王*
-		"studies?00100010=%E5%BC%A0%5E%E5%B3%B0":                        "1.2.2",       // 张^峰
-		"studies?PatientName=*%25*":                                     "1.2.3",
-		"studies?PatientName=100%25_rea?":                               "1.2.3",
-		"studies?PatientID=P2":                                          "1.2.2",
-		"studies?StudyDate=20261102-20261103":                           "1.2.2 1.2.1",
-		"studies?StudyDate=20261103-":                                   "1.2.3 1.2.2",
-		"studies?StudyDate=-20261101":                                   "1.2.0",
-		"studies?StudyDate=20261104":                                    "1.2.3",
-		"studies?StudyInstanceUID=1.2.0%5C1.2.3":                        "1.2.3 1.2.0",
-		"studies?StudyInstanceUID=1.2.0,1.2.3":                          "1.2.3 1.2.0",
-		"studies?ModalitiesInStudy=MR":                                  "",
-		"studies?ModalitiesInStudy=MR,CT&limit=2&offset=1":              "1.2.2 1.2.1",
-		"studies?fuzzymatching=true&PatientID=P0&includefield=00081030": "1.2.0",
-		"series?PatientID=P1&Modality=CT":                               "1.2.1",
-		"instances?SOPInstanceUID=1.4.2":                                "1.2.2",
-		"studies/1.2.3/series":                                          "1.2.3",
-		"studies/1.2.3/series/1.3.3/instances?InstanceNumber=1":         "1.2.3",
+		"studies?PatientName=WANG*":                                          "1.2.1 1.2.0",
+		"studies?PatientName=wangfang":                                       "1.2.1",
+		"studies?PatientName=Wang%5EFa?g":                                    "1.2.1",
+		"studies?PatientName=zengdan":                                        "1.2.4",
+		"studies?PatientName=ceng*":                                          "",
+		"studies?PatientName=fang":                                           "",
+		"studies?PatientName=fang&fuzzymatching=true":                        "1.2.1",
+		"studies?PatientName=feng+zhang&fuzzymatching=true":                  "1.2.2",
+		"studies?PatientName=%E7%8E%8B%E5%B0%8F%E4%B8%9C&fuzzymatching=true": "1.2.0", // 王小东
+		"studies?PatientName=%25&fuzzymatching=true":                         "1.2.3",
+		"studies?PatientName=*&fuzzymatching=true&limit=1":                   "1.2.4",
+		"studies?PatientName=%E7%8E%8B*":                                     "1.2.1 1.2.0", // 王*
+		"studies?00100010=%E5%BC%A0%5E%E5%B3%B0":                             "1.2.2",       // 张^峰
+		"studies?PatientName=*%25*":                                          "1.2.3",
+		"studies?PatientName=100%25_rea?":                                    "1.2.3",
+		"studies?PatientID=P2":                                               "1.2.2",
+		"studies?StudyDate=20261102-20261103":                                "1.2.2 1.2.1",
+		"studies?StudyDate=20261103-20261104":                                "1.2.3 1.2.2",
+		"studies?StudyDate=20261104-":                                        "1.2.4 1.2.3",
+		"studies?StudyDate=-20261101":                                        "1.2.0",
+		"studies?StudyDate=20261104":                                         "1.2.3",
+		"studies?StudyInstanceUID=1.2.0%5C1.2.3":                             "1.2.3 1.2.0",
+		"studies?StudyInstanceUID=1.2.0,1.2.3":                               "1.2.3 1.2.0",
+		"studies?ModalitiesInStudy=MR":                                       "",
+		"studies?ModalitiesInStudy=MR,CT&limit=2&offset=2":                   "1.2.2 1.2.1",
+		"studies?fuzzymatching=true&PatientID=P0&includefield=00081030":      "1.2.0",
+		"series?PatientID=P1&Modality=CT":                                    "1.2.1",
+		"instances?SOPInstanceUID=1.4.2":                                     "1.2.2",
+		"studies/1.2.3/series":                                               "1.2.3",
+		"studies/1.2.3/series/1.3.3/instances?InstanceNumber=1":              "1.2.3",
 	} {
 		uids, a := find(query)
 		if got := strings.Join(uids, " "); got != want {

@@ -3,6 +3,7 @@ package imaging
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -40,6 +41,7 @@ type query struct {
 type match struct {
 	key    key
 	values []string
+	fuzzy  bool // of a name: each word anywhere in it
 }
 
 // key is an attribute that can be searched by.
@@ -55,7 +57,7 @@ type kind int
 const (
 	exact    kind = iota // UIDs and codes: equal to one of a list
 	text                 // with * and ?
-	name                 // text, any case, each group of a person's name
+	name                 // text, any case, each group of a person's name and its sound
 	span                 // dates and times: a, a-b, a-, -b
 	modality             // of any series of the study
 )
@@ -115,7 +117,7 @@ func parseQuery(at level, p path, params url.Values) (query, error) {
 			if !known || i < 0 || keys[i].level > at {
 				return q, cannotSearch(name)
 			}
-			m := match{key: keys[i], values: values}
+			m := match{key: keys[i], values: values, fuzzy: params.Get("fuzzymatching") == "true"}
 			if k := keys[i].kind; k == exact || k == modality {
 				m.values = splitLists(values, `,\`)
 			}
@@ -124,7 +126,7 @@ func parseQuery(at level, p path, params url.Values) (query, error) {
 			}
 		}
 	}
-	for _, fixed := range []match{{keys[0], []string{p.study}}, {keys[11], []string{p.series}}} {
+	for _, fixed := range []match{{key: keys[0], values: []string{p.study}}, {key: keys[11], values: []string{p.series}}} {
 		if fixed.values[0] != "" {
 			q.match = append(q.match, fixed)
 		}
@@ -153,7 +155,7 @@ func (s *Service) search(at level) func(http.ResponseWriter, *http.Request) erro
 			return err
 		}
 		if p.study != "" {
-			if err := s.named(r.Context(), p); err != nil {
+			if err := s.there(r.Context(), p); err != nil {
 				return err
 			}
 		}
@@ -170,7 +172,7 @@ func (s *Service) search(at level) func(http.ResponseWriter, *http.Request) erro
 		if more {
 			w.Header().Set("Warning", fmt.Sprintf(`299 yuanzhen "There are more than these %d; use offset."`, len(out)))
 		}
-		return writeJSON(w, r, func(enc *json.Encoder) error { return enc.Encode(out) })
+		return writeJSON(w, r, func(w io.Writer) error { return json.NewEncoder(w).Encode(out) })
 	}
 }
 

@@ -10,42 +10,41 @@ import (
 	"yuanzhen/internal/audit"
 	"yuanzhen/internal/authz"
 	"yuanzhen/internal/fault"
+	"yuanzhen/storage/imaging/dicom"
 )
 
-// lists says, for each level, what a line is, what its one object is taken from, and how lines are ordered.
-var lists = [...]struct{ from, count, order string }{
-	studies: {
-		`study s LEFT JOIN LATERAL (SELECT '' AS uid, '' AS modality, '' AS description, '' AS series_date, NULL::int AS number) e ON true
-			JOIN LATERAL (SELECT o.* FROM series x JOIN instance o ON o.series_id = x.id WHERE x.study_id = s.id LIMIT 1) i ON true`,
-		`(SELECT count(*) FROM instance o JOIN series x ON o.series_id = x.id WHERE x.study_id = s.id)`,
-		`s.study_date DESC, s.id DESC`},
-	seriesLevel: {
-		`study s JOIN series e ON e.study_id = s.id JOIN LATERAL (SELECT * FROM instance o WHERE o.series_id = e.id LIMIT 1) i ON true`,
-		`(SELECT count(*) FROM instance o WHERE o.series_id = e.id)`,
-		`s.study_date DESC, s.id DESC, e.number, e.uid`},
-	instances: {
-		`study s JOIN series e ON e.study_id = s.id JOIN instance i ON i.series_id = e.id`,
-		`1`,
+// lists says, for each level, what a line is and how lines are ordered.
+var lists = [...]struct{ from, columns, order string }{
+	studies:     {`study s`, `s.id, NULL::uuid, NULL::uuid`, `s.study_date DESC, s.id DESC`},
+	seriesLevel: {`study s JOIN series e ON e.study_id = s.id`, `s.id, e.id, NULL::uuid`, `s.study_date DESC, s.id DESC, e.number, e.uid`},
+	instances: {`study s JOIN series e ON e.study_id = s.id JOIN instance i ON i.series_id = e.id`, `s.id, e.id, i.id`,
 		`s.study_date DESC, s.id DESC, e.number, e.uid, i.number, i.sop_uid`},
 }
 
-// find runs the query within the scope; more reports that the limit cut the answer.
+// find runs the query within the scope; more reports that the limit cut the answer. Which lines they are is settled
+// first, so that nothing is counted for lines that offset skips.
 func (s *Service) find(ctx context.Context, q query) (found []result, more bool, err error) {
-	args := pgx.NamedArgs{"now": s.Now(), "limit": q.limit + 1, "offset": q.offset}
+	args := pgx.NamedArgs{"now": s.Now(), "limit": q.limit + 1, "offset": q.offset, "words": q.all || len(q.include) > 0 || q.level == instances}
 	where := []string{maySee}
 	for n, m := range q.match {
 		where = append(where, m.where(fmt.Sprintf("m%d", n), args))
 	}
 	list := lists[q.level]
 	statement := `
+		WITH line (study, series, instance) AS MATERIALIZED (
+			SELECT ` + list.columns + ` FROM ` + list.from + ` WHERE ` + strings.Join(where, " AND ") + `
+			ORDER BY ` + list.order + ` LIMIT @limit OFFSET @offset)
 		SELECT s.uid, s.patient_name, s.patient_id, s.patient_sex, s.patient_birth_date, s.study_date, s.description,
 			s.study_time, s.accession, s.referring,
 			ARRAY(SELECT DISTINCT x.modality FROM series x WHERE x.study_id = s.id ORDER BY 1),
-			(SELECT count(*) FROM series x WHERE x.study_id = s.id), ` + list.count + `,
-			e.uid, e.modality, e.description, e.series_date, e.number, i.number, i.sop_uid, i.sop_class, i.dicom_json
-		FROM ` + list.from + `
-		WHERE ` + strings.Join(where, " AND ") + `
-		ORDER BY ` + list.order + ` LIMIT @limit OFFSET @offset`
+			(SELECT count(*) FROM series x WHERE x.study_id = s.id),
+			(SELECT count(*) FROM instance o WHERE o.series_id = e.id OR e.id IS NULL AND o.series_id IN (SELECT x.id FROM series x WHERE x.study_id = s.id)),
+			coalesce(e.uid, ''), coalesce(e.modality, ''), coalesce(e.description, ''), coalesce(e.series_date, ''), e.number,
+			i.number, coalesce(i.sop_uid, ''), coalesce(i.sop_class, ''),
+			CASE WHEN @words THEN coalesce(i.dicom_json, (SELECT o.dicom_json FROM series x JOIN instance o ON o.series_id = x.id
+				WHERE x.study_id = s.id AND (e.id IS NULL OR x.id = e.id) LIMIT 1)) END
+		FROM line JOIN study s ON s.id = line.study LEFT JOIN series e ON e.id = line.series LEFT JOIN instance i ON i.id = line.instance
+		ORDER BY ` + list.order
 	err = s.DB.InTx(ctx, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, statement, authz.ScopeFrom(ctx).With(args))
 		if err != nil {
@@ -69,14 +68,14 @@ func (s *Service) find(ctx context.Context, q query) (found []result, more bool,
 	return found, more, err
 }
 
-// named is fault.NotFound unless the asker may see the study that the path names, and the series in it.
-func (s *Service) named(ctx context.Context, p path) error {
-	var there bool
+// there is fault.NotFound unless the asker may see the study that the path names, and the series in it.
+func (s *Service) there(ctx context.Context, p path) error {
+	var found bool
 	err := s.DB.QueryRow(ctx, `
 		SELECT EXISTS (SELECT FROM study s JOIN series e ON e.study_id = s.id
 			WHERE s.uid = @study AND (@series = '' OR e.uid = @series) AND `+maySee+`)`,
-		authz.ScopeFrom(ctx).With(pgx.NamedArgs{"now": s.Now(), "study": p.study, "series": p.series})).Scan(&there)
-	if err == nil && !there {
+		authz.ScopeFrom(ctx).With(pgx.NamedArgs{"now": s.Now(), "study": p.study, "series": p.series})).Scan(&found)
+	if err == nil && !found {
 		err = fault.Missing()
 	}
 	return err
@@ -96,10 +95,29 @@ func (m match) where(arg string, args pgx.NamedArgs) string {
 	for n, v := range m.values {
 		one := fmt.Sprintf("%s_%d", arg, n)
 		switch from, to, ranged := strings.Cut(v, "-"); {
+		case m.key.kind == name && m.fuzzy:
+			var all []string
+			for i, word := range strings.FieldsFunc(v, func(r rune) bool { return strings.ContainsRune("^=*?, ", r) }) {
+				w := fmt.Sprintf("%s_%d", one, i)
+				args[w] = "%" + strings.ToLower(pattern(word)) + "%"
+				found := fmt.Sprintf("replace(lower(%s), '^', '') LIKE @%s", m.key.sql, w)
+				if m.key.tag == dicom.PatientName {
+					found = fmt.Sprintf("(%s OR s.patient_pinyin LIKE @%s)", found, w)
+				}
+				all = append(all, found)
+			}
+			if len(all) == 0 {
+				all = []string{"true"}
+			}
+			any = append(any, "("+strings.Join(all, " AND ")+")")
 		case m.key.kind == name:
 			args[one] = strings.ToLower(pattern(v))
 			for group := range 3 {
 				any = append(any, fmt.Sprintf("lower(split_part(%s, '=', %d)) LIKE @%s", m.key.sql, group+1, one))
+			}
+			if sound := sounds(v); sound != "" && m.key.tag == dicom.PatientName {
+				args[one+"s"] = pattern(sound)
+				any = append(any, fmt.Sprintf("s.patient_pinyin <> '' AND s.patient_pinyin LIKE @%ss", one))
 			}
 		case m.key.kind == text && strings.ContainsAny(v, "*?"):
 			args[one] = pattern(v)

@@ -205,6 +205,10 @@ func storeAnswer(base string, receipts []*Receipt) dataset {
 		if p.Stored {
 			study = p.Study
 			item["00081190"] = attribute{"UR", []any{strings.Join([]string{base, "studies", p.Study, "series", p.Series, "instances", p.SOP}, "/")}}
+			if p.Doubt { // B007: data set does not match (PS3.18 table I.2-1); equipment that copies objects leaves old headers
+				item["00081196"] = attribute{"US", []any{0xB007}}
+				item["00000902"] = attribute{"LO", []any{fmt.Sprintf("第 %d 个文件：文件头写着另一个影像号，已按内容里的号保存。 / Part %d: its file meta information names another SOP Instance UID; kept under the data set's own.", n+1, n+1)}}
+			}
 			stored = append(stored, item)
 			continue
 		}

@@ -1,18 +1,18 @@
 package imaging
 
 import (
+	"archive/zip"
 	"bytes"
 	"cmp"
 	"compress/gzip"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"image/jpeg"
-	"image/png"
 	"io"
 	"mime/multipart"
 	"net/http"
@@ -24,6 +24,9 @@ import (
 	"yuanzhen/internal/audit"
 	"yuanzhen/internal/fault"
 	"yuanzhen/internal/httpapi"
+	"yuanzhen/storage"
+	"yuanzhen/storage/imaging/codec"
+	"yuanzhen/storage/imaging/codec/worker"
 	"yuanzhen/storage/imaging/dicom"
 )
 
@@ -108,14 +111,23 @@ func (s *Service) serveMetadata(w http.ResponseWriter, r *http.Request) error {
 	if unchanged(w, r, etag(all, "metadata", r.Host)) {
 		return nil
 	}
-	docs := make([]json.RawMessage, len(all))
-	for n, i := range all {
-		at := fmt.Sprintf("%s/studies/%s/series/%s/instances/%s/", s.base(r), i.Study, i.Series, i.SOP)
-		if docs[n], err = unpackJSON(i.DICOMJSON, at); err != nil {
-			return err
+	base := s.base(r)
+	return writeJSON(w, r, func(out io.Writer) error {
+		for n, i := range all {
+			doc, err := unpackJSON(i.DICOMJSON, fmt.Sprintf("%s/studies/%s/series/%s/instances/%s/", base, i.Study, i.Series, i.SOP))
+			if err == nil {
+				_, err = io.WriteString(out, map[bool]string{true: "[", false: ","}[n == 0])
+			}
+			if err == nil {
+				_, err = out.Write(doc)
+			}
+			if err != nil {
+				return err
+			}
 		}
-	}
-	return writeJSON(w, r, func(enc *json.Encoder) error { return enc.Encode(docs) })
+		_, err := io.WriteString(out, "]")
+		return err
+	})
 }
 
 // unpackJSON inflates stored DICOM JSON and makes its BulkDataURIs absolute. The quotes around the name can't occur
@@ -132,22 +144,30 @@ func unpackJSON(doc []byte, at string) ([]byte, error) {
 	return bytes.ReplaceAll(plain, []byte(`"BulkDataURI":"`+dicom.BulkPrefix), []byte(`"BulkDataURI":"`+at+dicom.BulkPrefix)), nil
 }
 
-func writeJSON(w http.ResponseWriter, r *http.Request, encode func(*json.Encoder) error) error {
+// writeJSON sends what write makes, packed where the client takes it. The fastest level: texts of one series repeat
+// each other so much that a slower one saves no second on any line.
+func writeJSON(w http.ResponseWriter, r *http.Request, write func(io.Writer) error) error {
 	guard(w)
 	w.Header().Set("Content-Type", jsonType)
 	w.Header().Add("Vary", "Accept-Encoding")
+	if r.Method == http.MethodHead {
+		return nil
+	}
 	if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
-		return encode(json.NewEncoder(w))
+		return write(w)
 	}
 	w.Header().Set("Content-Encoding", "gzip")
-	z := gzip.NewWriter(w)
-	if err := encode(json.NewEncoder(z)); err != nil {
+	z, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
+	if err != nil {
+		return err
+	}
+	if err := write(z); err != nil {
 		return err
 	}
 	return z.Close()
 }
 
-// serveObjects is WADO-RS of whole objects: one by one in a multipart body, or a single one alone.
+// serveObjects is WADO-RS of whole objects: one by one in a multipart body, in a zip archive, or a single one alone.
 func (s *Service) serveObjects(w http.ResponseWriter, r *http.Request) error {
 	p, err := pathOf(r)
 	if err != nil {
@@ -161,13 +181,24 @@ func (s *Service) serveObjects(w http.ResponseWriter, r *http.Request) error {
 	for _, m := range accepted(r) {
 		kind, parts := m.multipart()
 		syntax := m.params["transfer-syntax"]
+		if !parts && covers(m.kind, zipType) && m.kind != "*/*" {
+			if unchanged(w, r, etag(all, zipType)) {
+				return nil
+			}
+			return s.objectArchive(w, r, all)
+		}
 		if !covers(kind, dicomType) || len(all) > 1 && !parts && kind != "*/*" {
 			continue
 		}
-		if syntax != "" && syntax != "*" && syntax != all[0].TransferSyntax {
+		if syntax == dicom.ExplicitLE || syntax == "" && m.kind != "*/*" {
+			for n := range all { // who names no syntax wants one that everybody reads
+				all[n].inflate = all[n].TransferSyntax == dicom.DeflatedLE
+			}
+		}
+		if syntax != "" && syntax != "*" && syntax != all[0].servedSyntax() {
 			continue // objects are served as stored
 		}
-		if unchanged(w, r, etag(all)) {
+		if unchanged(w, r, etag(all, all[0].servedSyntax())) {
 			return nil
 		}
 		if parts || m.kind == "*/*" {
@@ -175,12 +206,35 @@ func (s *Service) serveObjects(w http.ResponseWriter, r *http.Request) error {
 		}
 		return s.object(w, r, all[0])
 	}
-	return notAcceptable(w, r, `multipart/related; type="application/dicom"`, dicomType)
+	return notAcceptable(w, r, `multipart/related; type="application/dicom"`, dicomType, zipType)
 }
 
+const zipType = "application/zip"
+
+// servedSyntax is the transfer syntax that the object is sent in.
+func (i instance) servedSyntax() string {
+	if i.inflate {
+		return dicom.ExplicitLE
+	}
+	return i.TransferSyntax
+}
+
+// object sends one object, or the range of it that was asked for.
 func (s *Service) object(w http.ResponseWriter, r *http.Request, i instance) error {
-	w.Header().Set("Content-Type", dicomType)
+	w.Header().Set("Content-Type", dicomType+"; transfer-syntax="+i.servedSyntax())
 	w.Header().Set("Content-Disposition", "attachment")
+	if i.inflate {
+		b, err := inflatedObject(r.Context(), s.Objects, i)
+		if err != nil {
+			return err
+		}
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(b))
+		return nil
+	}
+	if r.Header.Get("Range") != "" {
+		return s.stretch(w, r, i, dicom.Span{Length: i.Size})
+	}
+	w.Header().Set("Accept-Ranges", "bytes")
 	w.Header().Set("Content-Length", strconv.FormatInt(i.Size, 10))
 	if r.Method == http.MethodHead {
 		return nil
@@ -188,12 +242,22 @@ func (s *Service) object(w http.ResponseWriter, r *http.Request, i instance) err
 	return s.copyObject(r.Context(), w, i)
 }
 
+// stretch sends a run of an object's bytes, or the range of it that was asked for.
+func (s *Service) stretch(w http.ResponseWriter, r *http.Request, i instance, at dicom.Span) error {
+	t := &stretch{ctx: r.Context(), objects: s.Objects, key: i.ObjectKey, Span: at}
+	defer t.Close()
+	http.ServeContent(w, r, "", time.Time{}, t)
+	return t.err
+}
+
 func (s *Service) objectParts(w http.ResponseWriter, r *http.Request, all []instance) error {
 	return inParts(w, r, dicomType, func(part func(textproto.MIMEHeader) (io.Writer, error)) error {
 		for _, i := range all {
-			out, err := part(textproto.MIMEHeader{
-				"Content-Type":   {dicomType + "; transfer-syntax=" + i.TransferSyntax},
-				"Content-Length": {strconv.FormatInt(i.Size, 10)}})
+			header := textproto.MIMEHeader{"Content-Type": {dicomType + "; transfer-syntax=" + i.servedSyntax()}}
+			if !i.inflate {
+				header.Set("Content-Length", strconv.FormatInt(i.Size, 10))
+			}
+			out, err := part(header)
 			if err != nil {
 				return err
 			}
@@ -203,6 +267,38 @@ func (s *Service) objectParts(w http.ResponseWriter, r *http.Request, all []inst
 		}
 		return nil
 	})
+}
+
+// objectArchive sends the objects as stored in a zip archive, named by number. Files of a CD are named so too, and no
+// name says whose they are.
+func (s *Service) objectArchive(w http.ResponseWriter, r *http.Request, all []instance) error {
+	w.Header().Set("Content-Type", zipType)
+	w.Header().Set("Content-Disposition", `attachment; filename="images.zip"`)
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	if err := unhurried(w); err != nil {
+		return err
+	}
+	z := zip.NewWriter(w)
+	for n, i := range all {
+		out, err := z.CreateHeader(&zip.FileHeader{Name: fmt.Sprintf("%06d.dcm", n+1), Method: zip.Store})
+		if err != nil {
+			return err
+		}
+		if err := s.copyObject(r.Context(), out, i); err != nil {
+			return err
+		}
+	}
+	return z.Close()
+}
+
+// unhurried gives a large answer on a slow line its time.
+func unhurried(w http.ResponseWriter) error {
+	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(time.Hour)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	return nil
 }
 
 // inParts writes a multipart/related body. An error in the middle leaves out the closing boundary, which tells the
@@ -216,7 +312,7 @@ func inParts(w http.ResponseWriter, r *http.Request, kind string, write func(par
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	if err := http.NewResponseController(w).SetWriteDeadline(time.Now().Add(10 * time.Minute)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	if err := unhurried(w); err != nil {
 		return err
 	}
 	if err := write(m.CreatePart); err != nil {
@@ -228,6 +324,13 @@ func inParts(w http.ResponseWriter, r *http.Request, kind string, write func(par
 // copyObject sends the stored bytes with the preamble zeroed: 128 bytes in which an executable or a web page could
 // hide (PS3.10 §7.5). The digest is that of the bytes as they came.
 func (s *Service) copyObject(ctx context.Context, w io.Writer, i instance) error {
+	if i.inflate {
+		b, err := inflatedObject(ctx, s.Objects, i)
+		if err == nil {
+			_, err = w.Write(b)
+		}
+		return err
+	}
 	body, err := s.Objects.Get(ctx, i.ObjectKey, 0, -1)
 	if err != nil {
 		return err
@@ -250,6 +353,74 @@ func (s *Service) copyObject(ctx context.Context, w io.Writer, i instance) error
 	return nil
 }
 
+// inflatedObject is a deflated object in explicit little endian, for viewers that don't inflate.
+func inflatedObject(ctx context.Context, objects storage.Objects, i instance) ([]byte, error) {
+	body, err := objects.Get(ctx, i.ObjectKey, 0, -1)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	raw, err := io.ReadAll(body)
+	if err != nil {
+		return nil, err
+	}
+	clear(raw[:preamble])
+	return dicom.Undeflate(raw)
+}
+
+// stretch is a run of an object's bytes that can be read from anywhere, for ranges. Each chunk is authenticated by the
+// store. It is closed by who made it.
+type stretch struct {
+	ctx     context.Context // of the one request that reads
+	objects storage.Objects
+	key     storage.Key
+	dicom.Span
+	at   int64 // from the beginning of the run
+	body io.ReadCloser
+	err  error // why reading failed, as http.ServeContent doesn't say
+}
+
+func (t *stretch) Seek(off int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekCurrent:
+		off += t.at
+	case io.SeekEnd:
+		off += t.Length
+	}
+	if off != t.at {
+		t.Close()
+		t.at, t.body = off, nil
+	}
+	return off, nil
+}
+
+func (t *stretch) Read(b []byte) (n int, err error) {
+	if t.at >= t.Length {
+		return 0, io.EOF
+	}
+	if t.body == nil {
+		if t.body, t.err = t.objects.Get(t.ctx, t.key, t.Offset+t.at, t.Length-t.at); t.err != nil {
+			return 0, t.err
+		}
+	}
+	n, err = t.body.Read(b)
+	for i := t.Offset + t.at; i < preamble && i < t.Offset+t.at+int64(n); i++ {
+		b[i-t.Offset-t.at] = 0
+	}
+	t.at += int64(n)
+	if err != nil && err != io.EOF {
+		t.err = err
+	}
+	return n, err
+}
+
+func (t *stretch) Close() error {
+	if t.body == nil {
+		return nil
+	}
+	return t.body.Close()
+}
+
 const preamble = 128
 
 // maxFrames bounds one answer of frames, which is put together in memory frame by frame.
@@ -257,7 +428,7 @@ const maxFrames = 1000
 
 // serveFrames is WADO-RS of frames, as stored or (native and RLE) as little endian samples.
 func (s *Service) serveFrames(w http.ResponseWriter, r *http.Request) error {
-	i, err := s.one(r)
+	i, err := s.one(r, true)
 	if err != nil {
 		return err
 	}
@@ -308,13 +479,13 @@ func (s *Service) serveFrames(w http.ResponseWriter, r *http.Request) error {
 	return notAcceptable(w, r, `multipart/related; type="application/octet-stream"; transfer-syntax=*`, dicom.FrameType(i.TransferSyntax))
 }
 
-// one finds the single object of the URL, for a picture of it.
-func (s *Service) one(r *http.Request) (instance, error) {
+// one finds the single object of the URL; glance is for a picture of it.
+func (s *Service) one(r *http.Request, glance bool) (instance, error) {
 	p, err := pathOf(r)
 	if err != nil {
 		return instance{}, err
 	}
-	all, err := s.read(r.Context(), p, true)
+	all, err := s.read(r.Context(), p, glance)
 	if err != nil {
 		return instance{}, err
 	}
@@ -353,7 +524,7 @@ func (i instance) formOf(m media) (form, bool) {
 	}
 	syntax, stored := m.params["transfer-syntax"], i.TransferSyntax
 	kind = cmp.Or(map[string]string{"image/x-jls": "image/jls", "image/j2c": "image/jphc"}[kind], kind)
-	isNative, decodes := dicom.Native(stored), stored == dicom.RLE
+	isNative, decodes := dicom.Native(stored), stored == dicom.RLE || codec.Knows(stored)
 	switch {
 	case isNative, decodes && kind == octets && (syntax == "" || syntax == dicom.ExplicitLE):
 		fits := syntax == "" || syntax == "*" || syntax == dicom.ExplicitLE
@@ -368,6 +539,8 @@ func (i instance) formOf(m media) (form, bool) {
 // frames reads single frames of one object.
 type frames struct {
 	instance
+	ctx      context.Context // of the one request that reads
+	decoder  *worker.Pool
 	objects  func(off, n int64) (io.ReadCloser, error)
 	inflated []byte      // the whole file, where it lies deflated
 	file     *dicom.File // its head, when it was needed
@@ -375,7 +548,7 @@ type frames struct {
 
 // opened prepares an object's frames. A deflated one has to be read as a whole.
 func (s *Service) opened(ctx context.Context, i instance) (*frames, error) {
-	f := &frames{instance: i, objects: func(off, n int64) (io.ReadCloser, error) { return s.Objects.Get(ctx, i.ObjectKey, off, n) }}
+	f := &frames{instance: i, ctx: ctx, decoder: s.Decoder, objects: func(off, n int64) (io.ReadCloser, error) { return s.Objects.Get(ctx, i.ObjectKey, off, n) }}
 	if i.TransferSyntax != dicom.DeflatedLE {
 		return f, nil
 	}
@@ -399,13 +572,39 @@ func (f *frames) bytes(off, n int64) ([]byte, error) {
 		return nil, err
 	}
 	defer body.Close()
-	return io.ReadAll(body)
+	if n < 0 {
+		return io.ReadAll(body)
+	}
+	b := make([]byte, n)
+	_, err = io.ReadFull(body, b)
+	return b, err
 }
+
+// copy sends a run of bytes that may be too large for memory.
+func (f *frames) copy(w io.Writer, at dicom.Span) error {
+	if f.inflated != nil {
+		_, err := w.Write(f.inflated[at.Offset:][:at.Length])
+		return err
+	}
+	body, err := f.objects(at.Offset, at.Length)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	_, err = io.Copy(w, body)
+	return err
+}
+
+// maxFrame bounds a frame that is held in memory: 4096 x 4096 in 16-bit colour.
+const maxFrame = 96 << 20
 
 // stored is frame n as it lies.
 func (f *frames) stored(n int) ([]byte, error) {
 	var b []byte
 	for _, run := range f.FrameIndex[n] {
+		if int64(len(b))+run.Length > maxFrame {
+			return nil, unreadableFrame
+		}
 		part, err := f.bytes(run.Offset, run.Length)
 		if err != nil {
 			return nil, err
@@ -424,8 +623,41 @@ func (f *frames) in(form form, n int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if codec.Knows(f.TransferSyntax) {
+		return f.decoded(head, b)
+	}
 	return head.LittleEndian(b)
 }
+
+// decoded is a compressed frame as little endian samples of Bits Allocated, colour by pixel.
+func (f *frames) decoded(head *dicom.File, b []byte) ([]byte, error) {
+	columns, rows, samples, allocated, err := head.Shape()
+	if err != nil {
+		return nil, unreadableFrame.Because(err)
+	}
+	p, err := f.decoder.Decode(f.ctx, f.TransferSyntax, b)
+	if err == nil && (p.Width != columns || p.Height != rows || p.Components != samples || p.Bits > allocated) {
+		err = fmt.Errorf("a frame of %d x %d x %d in an object of %d x %d x %d", p.Width, p.Height, p.Components, columns, rows, samples)
+	}
+	if err != nil {
+		return nil, unreadableFrame.Because(err)
+	}
+	if allocated == 8 {
+		out := make([]byte, len(p.Pix))
+		for i, v := range p.Pix {
+			out[i] = byte(v)
+		}
+		return out, nil
+	}
+	out := make([]byte, 0, 2*len(p.Pix))
+	for _, v := range p.Pix {
+		out = binary.LittleEndian.AppendUint16(out, v)
+	}
+	return out, nil
+}
+
+var unreadableFrame = fault.New(fault.Invalid, "frame_unreadable", "这一帧的内容已损坏或过大，无法解码。", "This frame is broken or too large to be decoded.").
+	WithRemedy("请下载原文件，或请上传方重新导出。", "Please fetch the object as it is stored, or ask the sender to export it again.")
 
 // head is the data set before the pixels.
 func (f *frames) head() (*dicom.File, error) {
@@ -440,94 +672,9 @@ func (f *frames) head() (*dicom.File, error) {
 	return f.file, err
 }
 
-// serveRendered draws a frame for plain <img>: the first without a number.
-func (s *Service) serveRendered(w http.ResponseWriter, r *http.Request) error {
-	i, err := s.one(r)
-	if err != nil {
-		return err
-	}
-	wanted, err := frameList(cmp.Or(r.PathValue("frames"), "1"), len(i.FrameIndex))
-	if err != nil {
-		return err
-	}
-	q := r.URL.Query()
-	window, err := parseWindow(q.Get("window"))
-	if err != nil {
-		return err
-	}
-	quality, err := strconv.Atoi(cmp.Or(q.Get("quality"), "90"))
-	if err != nil || quality < 1 || quality > 100 {
-		return badDrawing
-	}
-	guard(w)
-	for _, m := range accepted(r) {
-		kind := "image/jpeg"
-		if !covers(m.kind, kind) {
-			if kind = "image/png"; m.kind != kind {
-				continue
-			}
-		}
-		if unchanged(w, r, etag([]instance{i}, kind, r.PathValue("frames"), q.Get("window"), q.Get("quality"))) {
-			return nil
-		}
-		f, err := s.opened(r.Context(), i)
-		if err != nil {
-			return err
-		}
-		head, err := f.head()
-		if err != nil {
-			return err
-		}
-		data, err := f.stored(wanted[0])
-		if err != nil {
-			return err
-		}
-		img, err := head.Render(wanted[0], data, window)
-		if errors.Is(err, dicom.ErrNotDrawn) {
-			return notAcceptable(w, r, dicom.FrameType(i.TransferSyntax))
-		}
-		if err != nil {
-			return fmt.Errorf("draw frame: %w", err)
-		}
-		var out bytes.Buffer
-		if kind == "image/png" {
-			err = png.Encode(&out, img)
-		} else {
-			err = jpeg.Encode(&out, img, &jpeg.Options{Quality: quality})
-		}
-		if err != nil {
-			return err
-		}
-		w.Header().Set("Content-Type", kind)
-		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(out.Bytes()))
-		return nil
-	}
-	return notAcceptable(w, r, "image/jpeg", "image/png")
-}
-
-var badDrawing = fault.New(fault.Malformed, "bad_drawing", "窗宽窗位或质量参数不合规。", "The parameters window or quality are not valid.").
-	WithRemedy("window=窗位,窗宽,linear；quality=1 到 100。", "window=center,width,linear; quality from 1 to 100.")
-
-// parseWindow reads "center,width[,function]" (PS3.18 §8.3.5.1.4); only the linear function is drawn.
-func parseWindow(s string) (*dicom.Window, error) {
-	if s == "" {
-		return nil, nil
-	}
-	parts := strings.Split(s, ",")
-	if len(parts) < 2 || len(parts) > 3 || len(parts) == 3 && !strings.EqualFold(parts[2], "linear") {
-		return nil, badDrawing
-	}
-	c, err1 := strconv.ParseFloat(parts[0], 64)
-	width, err2 := strconv.ParseFloat(parts[1], 64)
-	if err1 != nil || err2 != nil || !(width >= 1 && width < 1e9) || !(c > -1e9 && c < 1e9) {
-		return nil, badDrawing
-	}
-	return &dicom.Window{Center: c, Width: width}, nil
-}
-
 // serveBulk is the large values that metadata names by BulkDataURI.
 func (s *Service) serveBulk(w http.ResponseWriter, r *http.Request) error {
-	i, err := s.one(r)
+	i, err := s.one(r, false)
 	if err != nil {
 		return err
 	}
@@ -545,33 +692,58 @@ func (s *Service) serveBulk(w http.ResponseWriter, r *http.Request) error {
 	if unchanged(w, r, etag([]instance{i}, tags)) {
 		return nil
 	}
-	f, err := s.opened(r.Context(), i)
+	of, err := i.bulkType(tags)
 	if err != nil {
 		return err
 	}
 	for _, m := range accepted(r) {
 		kind, parts := m.multipart()
-		if !covers(kind, octets) {
-			continue
+		send := of
+		if !covers(kind, of) {
+			if send = octets; !covers(kind, octets) {
+				continue
+			}
 		}
-		b, err := f.bytes(at.Offset, at.Length)
+		f, err := s.opened(r.Context(), i)
 		if err != nil {
 			return err
 		}
-		if parts || m.kind == "*/*" {
-			return inParts(w, r, octets, func(part func(textproto.MIMEHeader) (io.Writer, error)) error {
-				out, err := part(textproto.MIMEHeader{"Content-Type": {octets}, "Content-Length": {strconv.Itoa(len(b))}})
+		if parts || m.kind == "*/*" && of == octets {
+			return inParts(w, r, send, func(part func(textproto.MIMEHeader) (io.Writer, error)) error {
+				out, err := part(textproto.MIMEHeader{"Content-Type": {send}, "Content-Length": {strconv.FormatInt(at.Length, 10)}})
 				if err != nil {
 					return err
 				}
-				_, err = out.Write(b)
-				return err
+				return f.copy(out, at)
 			})
 		}
-		w.Header().Set("Content-Type", octets)
+		w.Header().Set("Content-Type", send)
 		w.Header().Set("Content-Disposition", "attachment")
-		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(b))
-		return nil
+		if f.inflated != nil {
+			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.inflated[at.Offset:][:at.Length]))
+			return nil
+		}
+		return s.stretch(w, r, i, at)
 	}
-	return notAcceptable(w, r, octets)
+	return notAcceptable(w, r, of, octets)
+}
+
+// bulkType is the media type of a large value: a document says its own, of which only PDF is believed, since nothing
+// else is ever shown by a browser.
+func (i instance) bulkType(tags string) (string, error) {
+	if tags != dicom.EncapsulatedDocument.String() {
+		return octets, nil
+	}
+	doc, err := unpackJSON(i.DICOMJSON, "")
+	if err != nil {
+		return "", err
+	}
+	var said map[string]struct{ Value []json.RawMessage }
+	if err := json.Unmarshal(doc, &said); err != nil {
+		return "", fmt.Errorf("stored DICOM JSON: %w", err)
+	}
+	if v := said[dicom.MIMETypeOfDocument.String()].Value; len(v) == 1 && string(v[0]) == `"application/pdf"` {
+		return "application/pdf", nil
+	}
+	return octets, nil
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -33,6 +34,7 @@ import (
 	"yuanzhen/signaling/control"
 	"yuanzhen/signaling/recorder"
 	"yuanzhen/storage/imaging"
+	"yuanzhen/storage/imaging/codec/worker"
 	"yuanzhen/web"
 )
 
@@ -88,7 +90,11 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 	}))
 	rejudger := &consult.Rejudger{}
 	river.AddWorker(workers, rejudger)
-	if h.queue, err = jobs.New(e.db, a.log, workers, jobs.Periodic{Every: sealEvery, Args: sealArgs{}}, jobs.Periodic{Every: lapseEvery, Args: lapseArgs{}}); err != nil {
+	taker := &imaging.Taker{}
+	river.AddWorker(workers, taker)
+	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, _ *river.Job[tidyArgs]) error { return taker.Images.Tidy(ctx) }))
+	if h.queue, err = jobs.New(e.db, a.log, workers, jobs.Periodic{Every: sealEvery, Args: sealArgs{}}, jobs.Periodic{Every: lapseEvery, Args: lapseArgs{}},
+		jobs.Periodic{Every: tidyEvery, Args: tidyArgs{}}); err != nil {
 		return nil, err
 	}
 	h.onStop(func(ctx context.Context) error { return sealAll(ctx, h.audit) }) // nothing stays outside the log
@@ -132,7 +138,10 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 	}
 	h.consult.Tapes = &consult.Tapes{Recorder: &recorder.Recorder{Log: a.log}, URL: a.socketURL, Inspect: inspectRecording}
 	h.onStop(h.consult.Tapes.Close)
-	images := &imaging.Service{DB: e.db, Objects: e.store, Now: time.Now, Log: a.log, Public: o.Public}
+	images := &imaging.Service{DB: e.db, Objects: e.store, Now: time.Now, Log: a.log, Public: o.Public, Signer: e.vault.Signer("image receipt"), Jobs: h.queue}
+	images.Decoder = worker.New(runtime.GOMAXPROCS(0))
+	h.onStop(func(context.Context) error { images.Decoder.Close(); return nil })
+	taker.Images = images
 	teleconsults := &consult.Teleconsults{Service: h.consult, Images: images}
 	knowledge := a.knowledge()
 	scripts := &prescribe.Service{DB: e.db, Now: time.Now, Visits: h.consult, Keys: signing, Live: bus, Knowledge: knowledge, VerifyURL: a.Addr() + "/verify#", Log: h.audit}
@@ -282,6 +291,13 @@ func (h *house) stop(ctx context.Context) error {
 	}
 	return first
 }
+
+// tidyEvery is how soon a whole upload is taken in whose taker was killed.
+const tidyEvery = 30 * time.Second
+
+type tidyArgs struct{}
+
+func (tidyArgs) Kind() string { return "image_tidy" }
 
 // sealArgs is the duty of folding fresh audit entries into the log.
 // lapseEvery is how soon slots past the end of a registration or licence are blocked, wherever the end came from (MPP-08 says daily).

@@ -226,8 +226,14 @@ type server struct {
 }
 
 func startServer(ctx context.Context) (*server, error) {
+	secret := rand.Text()
+	return startAs(ctx, []string{"YUANZHEN_BENCH_SECRET=" + secret}, secret, "serve", "--roles", "media")
+}
+
+// startAs starts the program with the arguments and environment, on a port of its own.
+func startAs(ctx context.Context, env []string, secret string, args ...string) (*server, error) {
 	if runtime.GOOS != "linux" {
-		return nil, errors.New("the server's own time and memory are read from /proc: bench sfu runs on Linux")
+		return nil, errors.New("the server's own time and memory are read from /proc: this runs on Linux")
 	}
 	program, err := os.Executable()
 	if err != nil {
@@ -238,9 +244,9 @@ func startServer(ctx context.Context) (*server, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(folder)
-	ready, secret := filepath.Join(folder, "ready"), rand.Text()
-	cmd := exec.Command(program, "serve", "--roles", "media", "--listen", "127.0.0.1:0", "--ready-file", ready, "--log", "warn")
-	cmd.Env = append(os.Environ(), "YUANZHEN_BENCH_SECRET="+secret)
+	ready := filepath.Join(folder, "ready")
+	cmd := exec.Command(program, append(args, "--listen", "127.0.0.1:0", "--ready-file", ready, "--log", "warn")...)
+	cmd.Env = append(os.Environ(), env...)
 	cmd.Stderr = os.Stderr
 	process, err := child.Start(cmd, syscall.SIGTERM)
 	if err != nil {

@@ -15,13 +15,13 @@ import (
 
 // Limits. Real files stay far below: the largest of our test data has 2 600 elements, depth 7, 300 kB of metadata.
 const (
-	MaxDepth    = 64        // nested sequences
-	MaxElements = 100_000   // in one file, items' elements included
-	MaxItems    = 50_000    // in one file, pixel fragments included
-	MaxValue    = 16 << 20  // bytes of one value other than the pixels
-	MaxMetadata = 64 << 20  // bytes of all values other than the pixels
-	MaxInflated = 512 << 20 // bytes of a deflated data set
-	MaxRatio    = 100       // of inflated to deflated bytes; real data sets reach about 20
+	MaxDepth    = 64       // nested sequences
+	MaxElements = 100_000  // in one file, items' elements included
+	MaxItems    = 50_000   // in one file, pixel fragments included
+	MaxValue    = 16 << 20 // bytes of one value other than the pixels
+	MaxMetadata = 64 << 20 // bytes of all values other than the pixels
+	MaxInflated = 64 << 20 // bytes of a deflated data set: to be read it is inflated in memory
+	MaxRatio    = 100      // of inflated to deflated bytes; real data sets reach about 20
 )
 
 // Tag is group and element, 0xGGGGEEEE.
@@ -70,7 +70,10 @@ const (
 	NumberOfFrames             Tag = 0x00280008
 	Rows                       Tag = 0x00280010
 	Columns                    Tag = 0x00280011
+	EncapsulatedDocument       Tag = 0x00420011
+	MIMETypeOfDocument         Tag = 0x00420012
 	PixelData                  Tag = 0x7FE00010
+	MediaStorageSOPClassUID    Tag = 0x00020002
 	MediaStorageSOPInstanceUID Tag = 0x00020003
 	samplesPerPixel            Tag = 0x00280002
 	photometric                Tag = 0x00280004
@@ -200,6 +203,7 @@ type File struct {
 	Meta           Dataset // group 0002
 	Data           Dataset // up to the pixels
 	TransferSyntax string
+	Begin          int64   // of the data set, after the file meta information
 	Pixels         *Pixels // nil for objects without a picture
 	Size           int64   // of the file as it came
 	SHA256         [32]byte

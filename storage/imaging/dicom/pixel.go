@@ -14,8 +14,7 @@ import (
 // MaxPixels bounds a picture that the server draws: 4096 x 4096.
 const MaxPixels = 1 << 24
 
-// ErrNotDrawn says that the server has no decoder for this picture (JPEG 2000, JPEG-LS, 12-bit JPEG, video and the
-// like): viewers decode those themselves, in the browser.
+// ErrNotDrawn says that this package has no decoder for the picture (what codec decodes, video and the like).
 var ErrNotDrawn = errors.New("no decoder for this kind of picture")
 
 // Window is the range of grey values that is spread over black to white (PS3.3 C.11.2.1.2), in modality units.
@@ -84,8 +83,30 @@ func (f *File) Render(n int, data []byte, window *Window) (image.Image, error) {
 	default:
 		return nil, ErrNotDrawn
 	}
+	return p.draw(d, n, data, p.photometric == "YBR_FULL_422" && Native(f.TransferSyntax), window)
+}
+
+// Draw is Render for a frame that was decoded elsewhere into little endian samples of Bits Allocated, colour by pixel.
+// A codec that transforms colours has turned them into RGB.
+func (f *File) Draw(n int, samples []byte, window *Window) (image.Image, error) {
+	p, err := pictureOf(f.Data)
+	if err != nil {
+		return nil, err
+	}
+	p.order, p.planar = binary.LittleEndian, false
+	switch p.photometric {
+	case "YBR_RCT", "YBR_ICT":
+		p.photometric = "RGB"
+	case "YBR_FULL_422":
+		p.photometric = "YBR_FULL"
+	}
+	return p.draw(f.Data, n, samples, false, window)
+}
+
+// draw draws native samples; shared says that two pixels share their colour.
+func (p picture) draw(d Dataset, n int, data []byte, shared bool, window *Window) (image.Image, error) {
 	need := p.rows * p.cols * p.samples * p.allocated / 8
-	if p.photometric == "YBR_FULL_422" && p.samples == 3 && Native(f.TransferSyntax) {
+	if shared && p.samples == 3 {
 		need = need / 3 * 2
 	}
 	if len(data) < need {
@@ -98,6 +119,12 @@ func (f *File) Render(n int, data []byte, window *Window) (image.Image, error) {
 		return p.palette(d, data)
 	}
 	return p.greys(d, n, data, window), nil
+}
+
+// Shape is what the data set says of each frame.
+func (f *File) Shape() (columns, rows, samples, allocated int, err error) {
+	p, err := pictureOf(f.Data)
+	return p.cols, p.rows, p.samples, p.allocated, err
 }
 
 // value is the stored value of a raw sample.

@@ -91,6 +91,7 @@ func (p *parser) file(in *input) (*File, error) {
 	if err := f.Meta.sort(p); err != nil {
 		return f, err
 	}
+	f.Begin = p.pos
 	f.TransferSyntax = f.Meta.Text(TransferSyntaxUID)
 	switch f.TransferSyntax {
 	case "":

@@ -24,23 +24,62 @@ func Rewrite(raw []byte, set map[Tag]string) ([]byte, error) {
 	if f.Pixels != nil {
 		e.out = append(e.out, raw[f.Pixels.Element:]...)
 	}
-	meta := encoder{explicit: true}
 	changed := map[Tag]string{}
 	if uid, ok := set[SOPInstanceUID]; ok {
 		changed[MediaStorageSOPInstanceUID] = uid
 	}
-	rest := f.Meta
-	if len(rest.Elements) > 0 && uint16(rest.Elements[0].Tag) == 0 { // its length is written anew below
-		rest.Elements = rest.Elements[1:]
+	head, err := fileHead(f.Meta, changed)
+	return append(head, e.out...), err
+}
+
+// Compose makes a file in explicit little endian from values as they lie in such a file: texts in UTF-8, numbers in
+// their bytes. pixels is of 16 bits a sample; nil makes an object without a picture.
+func Compose(values map[Tag]string, pixels []byte) ([]byte, error) {
+	head, err := fileHead(Dataset{Order: binary.LittleEndian}, map[Tag]string{TransferSyntaxUID: ExplicitLE,
+		MediaStorageSOPClassUID: values[SOPClassUID], MediaStorageSOPInstanceUID: values[SOPInstanceUID]})
+	if err != nil {
+		return nil, err
 	}
-	if err := meta.elements(rest, charset{}, changed); err != nil {
+	e := encoder{out: head, explicit: true}
+	if err := e.dataset(Dataset{Order: binary.LittleEndian}, charset{}, values); err != nil {
+		return nil, err
+	}
+	if pixels != nil {
+		err = e.element(Element{Tag: PixelData, VR: "OW", Value: pixels}, charset{}, nil)
+	}
+	return e.out, err
+}
+
+// fileHead is preamble, mark and file meta information (PS3.10 §7.1) with the texts in set in place of what stood there.
+func fileHead(d Dataset, set map[Tag]string) ([]byte, error) {
+	meta := encoder{explicit: true}
+	if len(d.Elements) > 0 && uint16(d.Elements[0].Tag) == 0 { // its length is written anew below
+		d.Elements = d.Elements[1:]
+	}
+	if err := meta.elements(d, charset{}, set); err != nil {
 		return nil, err
 	}
 	out := append(make([]byte, 128), "DICM"...)
 	out = append(out, 2, 0, 0, 0, 'U', 'L', 4, 0)
 	out = binary.LittleEndian.AppendUint32(out, uint32(len(meta.out)))
-	out = append(out, meta.out...)
-	return append(out, e.out...), nil
+	return append(out, meta.out...), nil
+}
+
+// Undeflate returns a deflated file in explicit little endian: the same data set, not a byte of it changed.
+func Undeflate(raw []byte) ([]byte, error) {
+	f, err := Read(bytes.NewReader(raw))
+	if err != nil {
+		return nil, err
+	}
+	whole, err := Inflate(raw)
+	if err != nil {
+		return nil, err
+	}
+	head, err := fileHead(f.Meta, map[Tag]string{TransferSyntaxUID: ExplicitLE})
+	if err != nil {
+		return nil, err
+	}
+	return append(head, whole[f.Begin:]...), nil
 }
 
 type encoder struct {

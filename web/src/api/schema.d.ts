@@ -758,17 +758,17 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/imaging/have": {
+    "/api/v1/imaging/receipt-key": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** The public key of receipts */
+        get: operations["get-imaging-receipt-key"];
         put?: never;
-        /** Which of these objects are still missing */
-        post: operations["post-imaging-have"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -790,6 +790,77 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imaging/studies/{study}/receipt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the hospital holds of a study, signed */
+        get: operations["get-imaging-studies-study-receipt"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imaging/uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begin a resumable upload (tus 1.0) */
+        post: operations["post-imaging-uploads"];
+        delete?: never;
+        /** What resumable uploads can do (tus 1.0) */
+        options: operations["options-imaging-uploads"];
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imaging/uploads/have": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Which of these objects are still missing */
+        post: operations["post-imaging-uploads-have"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imaging/uploads/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How far an upload is; HEAD by tus 1.0 */
+        get: operations["get-imaging-uploads-id"];
+        put?: never;
+        post?: never;
+        /** End an upload (tus 1.0) */
+        delete: operations["delete-imaging-uploads-id"];
+        options?: never;
+        head?: never;
+        /** Send on from an offset (tus 1.0) */
+        patch: operations["patch-imaging-uploads-id"];
         trace?: never;
     };
     "/api/v1/institutions": {
@@ -4939,6 +5010,9 @@ export interface components {
             instances: components["schemas"]["Item"][];
         };
         HaveOutBody: {
+            /** @description known with other bytes: they would be refused */
+            conflicts: string[];
+            /** @description to be sent */
             missing: string[];
         };
         HoldInBody: {
@@ -4995,6 +5069,12 @@ export interface components {
         IdentityRole: {
             place: components["schemas"]["IdentityPlace"];
             role: string;
+        };
+        ImagingReceiptSignature: {
+            /** @description Ed25519 (RFC 8032) */
+            alg: string;
+            key_id: string;
+            sig: string;
         };
         ImagingSeries: {
             description: string;
@@ -5601,6 +5681,17 @@ export interface components {
              * @description packs of the lot that were handed out
              */
             packs: number;
+        };
+        ReceiptKeyOutBody: {
+            /** @description Ed25519 (RFC 8032) */
+            alg: string;
+            key_id: string;
+            public_key: string;
+        };
+        ReceiptOutBody: {
+            /** @description the signed bytes: a JSON document */
+            receipt: string;
+            signature: components["schemas"]["ImagingReceiptSignature"];
         };
         RoomInBody: {
             /** Format: int64 */
@@ -7283,21 +7374,14 @@ export interface operations {
             };
         };
     };
-    "post-imaging-have": {
+    "get-imaging-receipt-key": {
         parameters: {
-            query?: {
-                /** @description for which institution, where the asker practises at several */
-                institution?: string;
-            };
+            query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["HaveInBody"];
-            };
-        };
+        requestBody?: never;
         responses: {
             /** @description OK */
             200: {
@@ -7305,7 +7389,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["HaveOutBody"];
+                    "application/json": components["schemas"]["ReceiptKeyOutBody"];
                 };
             };
             /** @description Error */
@@ -7345,6 +7429,166 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["V2ErrorModel"];
                 };
+            };
+        };
+    };
+    "get-imaging-studies-study-receipt": {
+        parameters: {
+            query?: {
+                /** @description for which institution, where the asker practises at several */
+                institution?: string;
+            };
+            header?: never;
+            path: {
+                study: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReceiptOutBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-imaging-uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "options-imaging-uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "post-imaging-uploads-have": {
+        parameters: {
+            query?: {
+                /** @description for which institution, where the asker practises at several */
+                institution?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HaveInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HaveOutBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-imaging-uploads-id": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "delete-imaging-uploads-id": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "patch-imaging-uploads-id": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };

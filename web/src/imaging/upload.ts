@@ -157,7 +157,7 @@ type StowAnswer = {
 /** One instance as a STOW-RS request (PS3.18 §10.5) on the browser's fetch, kept by the named institution. */
 export const stow = (institution: string): Server => ({
   missing: async (instances) =>
-    (await post<{ missing: string[] }>(`/imaging/have?institution=${institution}`, { instances })).missing,
+    (await post<{ missing: string[] }>(`/imaging/uploads/have?institution=${institution}`, { instances })).missing,
   send: async (bytes) => {
     const boundary = `yz-${crypto.randomUUID()}`
     const body = new Blob([
