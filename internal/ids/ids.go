@@ -46,6 +46,7 @@ type (
 	recording    struct{}
 	review       struct{}
 	part         struct{}
+	mark         struct{}
 )
 
 type (
@@ -79,6 +80,7 @@ type (
 	Policy       = ID[policy]  // one version of a first-visit policy
 	Review       = ID[review]  // a human review of a decision
 	Part         = ID[part]    // what may be collected once of a prescription
+	Mark         = ID[mark]    // drawn on an image of a teleconsult
 )
 
 // New makes a fresh identifier: ids.New[ids.Visit]().

@@ -1716,6 +1716,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/seat/instruments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Instruments that send into the room */
+        get: operations["get-seat-instruments"];
+        put?: never;
+        /** A seat for an instrument, with the address and the token that it sends to by WHIP */
+        post: operations["post-seat-instruments"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/seat/instruments/{instrument}/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send an instrument away */
+        post: operations["post-seat-instruments-instrument-remove"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/seat/instruments/{instrument}/ticket": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Another token for an instrument, for when the first was not used in time */
+        post: operations["post-seat-instruments-instrument-ticket"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/seat/messages": {
         parameters: {
             query?: never;
@@ -1974,6 +2026,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/teleconsults/{id}/instruments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Instruments that send into the room */
+        get: operations["get-teleconsults-id-instruments"];
+        put?: never;
+        /** A seat for an instrument, with the address and the token that it sends to by WHIP */
+        post: operations["post-teleconsults-id-instruments"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/instruments/{instrument}/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send an instrument away */
+        post: operations["post-teleconsults-id-instruments-instrument-remove"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/instruments/{instrument}/ticket": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Another token for an instrument, for when the first was not used in time */
+        post: operations["post-teleconsults-id-instruments-instrument-ticket"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/teleconsults/{id}/invite-patient": {
         parameters: {
             query?: never;
@@ -1986,6 +2090,41 @@ export interface paths {
         /** Let the patient into the room and to its images */
         post: operations["post-teleconsults-id-invite-patient"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/marks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was drawn on the images, and the key images */
+        get: operations["get-teleconsults-id-marks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/marks/{mark}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Draw, or change from a version: 409 carries the current one */
+        put: operations["put-teleconsults-id-marks-mark"];
+        post?: never;
+        /** Remove, if rev is the newest version */
+        delete: operations["delete-teleconsults-id-marks-mark"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2377,6 +2516,58 @@ export interface paths {
         get: operations["get-visits-id-files-message"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/visits/{id}/instruments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Instruments that send into the room */
+        get: operations["get-visits-id-instruments"];
+        put?: never;
+        /** A seat for an instrument, with the address and the token that it sends to by WHIP */
+        post: operations["post-visits-id-instruments"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/visits/{id}/instruments/{instrument}/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send an instrument away */
+        post: operations["post-visits-id-instruments-instrument-remove"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/visits/{id}/instruments/{instrument}/ticket": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Another token for an instrument, for when the first was not used in time */
+        post: operations["post-visits-id-instruments-instrument-ticket"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3578,6 +3769,13 @@ export interface components {
             name: components["schemas"]["FaultText"];
             online: boolean;
         };
+        ConsultFound: {
+            /** Format: double */
+            mean: number;
+            /** Format: double */
+            sd: number;
+            unit: string;
+        };
         ConsultGap: {
             /** Format: date-time */
             from: string;
@@ -3616,6 +3814,35 @@ export interface components {
             name: string;
             phone: string;
             region: string;
+        };
+        ConsultInstrument: {
+            /** Format: date-time */
+            added_at: string;
+            id: string;
+            /** @enum {string} */
+            kind: "ultrasound" | "otoscope" | "endoscope" | "room_camera";
+            name: string;
+            seat: string;
+        };
+        ConsultInstrumentPass: {
+            /** Format: date-time */
+            added_at: string;
+            /**
+             * Format: date-time
+             * @description The device must have begun by then; what it sends goes on
+             */
+            expires: string;
+            id: string;
+            /** @enum {string} */
+            kind: "ultrasound" | "otoscope" | "endoscope" | "room_camera";
+            name: string;
+            /** @description Address and token, a line each, as a QR code, PNG */
+            qr: string;
+            seat: string;
+            /** @description The bearer token */
+            token: string;
+            /** @description Where the device sends its offer, by WHIP */
+            url: string;
         };
         ConsultInvitee: {
             institution_id: string;
@@ -3679,6 +3906,26 @@ export interface components {
              * @description Of independent practice, full ones
              */
             years: number;
+        };
+        ConsultMark: {
+            readonly author?: components["schemas"]["ConsultDoctor"];
+            found?: components["schemas"]["ConsultFound"];
+            /** Format: int64 */
+            frame: number;
+            readonly gone?: boolean;
+            id: string;
+            points: components["schemas"]["ConsultPoint"][];
+            /**
+             * Format: int64
+             * @description Counts the versions from 1; in a change, the version it was made from, 0 for a new mark
+             */
+            rev: number;
+            series: string;
+            sop: string;
+            study: string;
+            text: string;
+            /** @enum {string} */
+            tool: "length" | "angle" | "ellipse" | "rectangle" | "arrow" | "key";
         };
         ConsultMedicine: {
             /** @description Decimal, in unit a day */
@@ -3840,6 +4087,12 @@ export interface components {
             id: string;
             name: string;
             sex: string;
+        };
+        ConsultPoint: {
+            /** Format: double */
+            x: number;
+            /** Format: double */
+            y: number;
         };
         ConsultPolicy: {
             approvals: components["schemas"]["ConsultPolicyApproval"][];
@@ -5390,6 +5643,12 @@ export interface components {
             /** @description Of the text that was read */
             text_version: string;
         };
+        SeatNewInstrumentBody: {
+            /** @enum {string} */
+            kind: "ultrasound" | "otoscope" | "endoscope" | "room_camera";
+            /** @description Everybody in the room sees it */
+            name: string;
+        };
         SeatSayInBody: {
             text: string;
         };
@@ -5427,6 +5686,12 @@ export interface components {
         SqueezeInInBody: {
             reason: string;
             slot_id: string;
+        };
+        TeleconsultNewInstrumentBody: {
+            /** @enum {string} */
+            kind: "ultrasound" | "otoscope" | "endoscope" | "room_camera";
+            /** @description Everybody in the room sees it */
+            name: string;
         };
         TryRulesInBody: {
             /**
@@ -5484,6 +5749,12 @@ export interface components {
         };
         VerifyInBody: {
             code: string;
+        };
+        VisitNewInstrumentBody: {
+            /** @enum {string} */
+            kind: "ultrasound" | "otoscope" | "endoscope" | "room_camera";
+            /** @description Everybody in the room sees it */
+            name: string;
         };
         WriteRecordInBody: {
             assessment: string;
@@ -8948,6 +9219,142 @@ export interface operations {
             };
         };
     };
+    "get-seat-instruments": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The token of a seat */
+                "Yuanzhen-Seat"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrument"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-seat-instruments": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The token of a seat */
+                "Yuanzhen-Seat"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SeatNewInstrumentBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrumentPass"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-seat-instruments-instrument-remove": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The token of a seat */
+                "Yuanzhen-Seat"?: string;
+            };
+            path: {
+                instrument: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrument"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-seat-instruments-instrument-ticket": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The token of a seat */
+                "Yuanzhen-Seat"?: string;
+            };
+            path: {
+                instrument: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrumentPass"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "get-seat-messages": {
         parameters: {
             query?: never;
@@ -9549,6 +9956,136 @@ export interface operations {
             };
         };
     };
+    "get-teleconsults-id-instruments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrument"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-teleconsults-id-instruments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TeleconsultNewInstrumentBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrumentPass"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-teleconsults-id-instruments-instrument-remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                instrument: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrument"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-teleconsults-id-instruments-instrument-ticket": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                instrument: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrumentPass"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "post-teleconsults-id-invite-patient": {
         parameters: {
             query?: never;
@@ -9567,6 +10104,107 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConsultTeleconsult"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-teleconsults-id-marks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultMark"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "put-teleconsults-id-marks-mark": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                mark: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConsultMark"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultMark"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "delete-teleconsults-id-marks-mark": {
+        parameters: {
+            query: {
+                rev: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+                mark: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultMark"];
                 };
             };
             /** @description Error */
@@ -10343,6 +10981,136 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    "get-visits-id-instruments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrument"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-visits-id-instruments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VisitNewInstrumentBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrumentPass"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-visits-id-instruments-instrument-remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                instrument: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrument"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-visits-id-instruments-instrument-ticket": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                instrument: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultInstrumentPass"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
             };
         };
     };
