@@ -45,6 +45,7 @@ type county struct {
 	elsewhere *authz.Subject // coordinator of the other hospital
 	place     ids.Institution
 	study     string
+	image     imaging.Receipt
 }
 
 func newCounty(t *testing.T) *county {
@@ -66,7 +67,7 @@ func newCounty(t *testing.T) *county {
 	if err != nil || !receipt.Stored {
 		t.Fatalf("CT not stored: %+v, %v", receipt, err)
 	}
-	c.study = receipt.Study
+	c.study, c.image = receipt.Study, receipt
 	return c
 }
 

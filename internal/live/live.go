@@ -21,7 +21,7 @@ import (
 
 // Event says that the thing ID of this kind changed, and who is concerned.
 type Event struct {
-	Kind string // "visit.changed", "queue.changed", "message.added", "evidence.changed", "prescription.changed", "teleconsult.changed"
+	Kind string // "visit.changed", "queue.changed", "message.added", "evidence.changed", "prescription.changed", "teleconsult.changed", "teleconsult.marked"
 	ID   string
 
 	Accounts      []ids.Account

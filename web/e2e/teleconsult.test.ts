@@ -200,7 +200,7 @@ describe('an expert consult', { concurrency: 1 }, () => {
         const pointer = document.querySelector<HTMLElement>('[data-test=pointer]')
         const canvas = document.querySelector('[data-test=viewport] .canvas')?.getBoundingClientRect()
         const { x, y } = pointer?.dataset ?? {}
-        if (!pointer || !canvas || Math.abs(Number(x) - 149.5) > 1) return undefined
+        if (!pointer || !canvas || Math.abs(Number(x) - 150) > 1) return undefined
         return {
           said: { x: Number(x), y: Number(y) },
           left: Number.parseFloat(pointer.style.left),
@@ -221,8 +221,7 @@ describe('an expert consult', { concurrency: 1 }, () => {
     )
     assert.match(found.name, /李明远/)
     for (const axis of ['x', 'y'] as const) {
-      // What is said counts from the middle of the first pixel, what is drawn from its edge.
-      assert.ok(Math.abs(found.said[axis] + 0.5 - wanted[axis]) <= 1, `said ${axis} ${found.said[axis]}`)
+      assert.ok(Math.abs(found.said[axis] - wanted[axis]) <= 1, `said ${axis} ${found.said[axis]}`)
       assert.ok(Math.abs(drawn[axis] - wanted[axis]) <= 1, `drawn ${axis} ${drawn[axis]}`)
     }
     await page.mouse.move(at.x + 2, at.y)

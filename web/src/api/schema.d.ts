@@ -2201,6 +2201,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/teleconsults/{id}/marks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was drawn on the images, and the key images */
+        get: operations["get-teleconsults-id-marks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/marks/{mark}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Draw, or change from a version: 409 carries the current one */
+        put: operations["put-teleconsults-id-marks-mark"];
+        post?: never;
+        /** Remove, if rev is the newest version */
+        delete: operations["delete-teleconsults-id-marks-mark"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/teleconsults/{id}/opinion": {
         parameters: {
             query?: never;
@@ -3840,6 +3875,13 @@ export interface components {
             name: components["schemas"]["FaultText"];
             online: boolean;
         };
+        ConsultFound: {
+            /** Format: double */
+            mean: number;
+            /** Format: double */
+            sd: number;
+            unit: string;
+        };
         ConsultGap: {
             /** Format: date-time */
             from: string;
@@ -3970,6 +4012,26 @@ export interface components {
              * @description Of independent practice, full ones
              */
             years: number;
+        };
+        ConsultMark: {
+            readonly author?: components["schemas"]["ConsultDoctor"];
+            found?: components["schemas"]["ConsultFound"];
+            /** Format: int64 */
+            frame: number;
+            readonly gone?: boolean;
+            id: string;
+            points: components["schemas"]["ConsultPoint"][];
+            /**
+             * Format: int64
+             * @description Counts the versions from 1; in a change, the version it was made from, 0 for a new mark
+             */
+            rev: number;
+            series: string;
+            sop: string;
+            study: string;
+            text: string;
+            /** @enum {string} */
+            tool: "length" | "angle" | "ellipse" | "rectangle" | "arrow" | "key";
         };
         ConsultMedicine: {
             /** @description Decimal, in unit a day */
@@ -4131,6 +4193,12 @@ export interface components {
             id: string;
             name: string;
             sex: string;
+        };
+        ConsultPoint: {
+            /** Format: double */
+            x: number;
+            /** Format: double */
+            y: number;
         };
         ConsultPolicy: {
             approvals: components["schemas"]["ConsultPolicyApproval"][];
@@ -10421,6 +10489,107 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConsultTeleconsult"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-teleconsults-id-marks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultMark"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "put-teleconsults-id-marks-mark": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                mark: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConsultMark"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultMark"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "delete-teleconsults-id-marks-mark": {
+        parameters: {
+            query: {
+                rev: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+                mark: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultMark"];
                 };
             };
             /** @description Error */

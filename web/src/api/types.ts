@@ -800,6 +800,7 @@ export type ChangeKind =
   | 'evidence.changed'
   | 'prescription.changed'
   | 'teleconsult.changed'
+  | 'teleconsult.marked'
   | 'filing.changed'
   | 'roster.changed'
   | 'wait.changed'

@@ -54,3 +54,15 @@ export function minutes(seconds: number): number {
 export function maskPhone(phone: string): string {
   return phone.replace(/^(\d{3})\d{4}(\d{4})$/, '$1****$2')
 }
+
+/** 159 MB; in powers of ten, as files are counted. */
+export function bytes(count: number): string {
+  const steps: [number, string][] = [
+    [1e9, 'GB'],
+    [1e6, 'MB'],
+    [1e3, 'kB'],
+  ]
+  const [size, unit] = steps.find(([size]) => count >= size) ?? [1, 'B']
+  const value = count / size
+  return `${value < 10 && unit !== 'B' ? value.toFixed(1) : Math.round(value)} ${unit}`
+}

@@ -1,19 +1,11 @@
 // Looking at the same image: one presenter, the others follow. Only state travels, in image coordinates; each side
 // loads its own pixels. The room's order of messages decides who presents, so all sides agree without asking.
 
-export type Voi = { center: number; width: number }
+import type { On } from './marks'
+import type { Sight } from './sight'
 
-/** What the presenter shows. `x`, `y` are the image column and row in the middle of the view; zoom 1 fits the image. */
-export type Shown = {
-  study: string
-  series: string
-  sop: string
-  frame: number
-  voi: Voi
-  zoom: number
-  x: number
-  y: number
-}
+/** What the presenter shows. */
+export type Shown = On & Sight
 
 export type Leader = { seat: string; name: string }
 export type Pointed = { seat: string; sop: string; frame: number; x: number; y: number; until: number }
@@ -47,12 +39,16 @@ const finite = (value: unknown): value is number => typeof value === 'number' &&
 const text = (value: unknown): value is string => typeof value === 'string' && value.length > 0 && value.length <= 128
 
 export function readShown(value: unknown): Shown | undefined {
-  if (!isObject(value) || !isObject(value.voi)) return undefined
-  const { study, series, sop, frame, zoom, x, y, voi } = value
+  if (!isObject(value)) return undefined
+  const { study, series, sop, frame, zoom, x, y } = value
   if (!text(study) || !text(series) || !text(sop) || !finite(frame) || !finite(zoom) || !finite(x) || !finite(y))
     return undefined
-  if (!finite(voi.center) || !finite(voi.width) || voi.width <= 0 || zoom <= 0) return undefined
-  return { study, series, sop, frame, zoom, x, y, voi: { center: voi.center, width: voi.width } }
+  if (zoom <= 0) return undefined
+  const shown = { study, series, sop, frame, zoom, x, y }
+  if (value.voi === null || value.voi === undefined) return { ...shown, voi: undefined } // the image's own window
+  if (!isObject(value.voi)) return undefined
+  const { center, width } = value.voi
+  return finite(center) && finite(width) && width > 0 ? { ...shown, voi: { center, width } } : undefined
 }
 
 export class Share {
@@ -166,7 +162,8 @@ export class Share {
     this.stopWaiting = undefined
     if (!this.waiting || !this.leading()) return
     this.sentAt = this.port.now()
-    this.port.say(stateTopic, { ...this.waiting, voi: { ...this.waiting.voi } }, true)
+    const { voi } = this.waiting
+    this.port.say(stateTopic, { ...this.waiting, voi: voi ? { ...voi } : null }, true)
     this.waiting = undefined
   }
 

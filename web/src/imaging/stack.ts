@@ -1,5 +1,6 @@
-// A stack of images on a canvas: Cornerstone3D, loaded when a study is first opened. Never shows another image than the
-// one it names: what is wanted and what is drawn are compared after every drawing.
+// Originals on a canvas: Cornerstone3D decodes and draws, loaded when a study is first opened. It is told what to show and
+// from where; the canvas is empty unless the image on it is the wanted one, because a load that fails leaves
+// Cornerstone's earlier image in place.
 import {
   cache,
   Enums,
@@ -10,259 +11,283 @@ import {
   type Types,
 } from '@cornerstonejs/core'
 import { init as initLoader, wadors } from '@cornerstonejs/dicom-image-loader'
-import type { Voi } from './share'
+import type { Samples } from './marks'
+import { type Plane, type Sight, scaleOf, type Voi } from './sight'
 import type { Picture } from './study'
 
-export type StackView = {
-  index: number
-  count: number
-  /** The wanted image is the drawn one. */
-  drawn: boolean
-  failed: boolean
-  voi: Voi
-  zoom: number
-  /** Image column and row in the middle of the view. */
-  x: number
-  y: number
-  ready: number
-}
-
-const budget = 512 * 1024 * 1024 // bytes of decoded images kept; the reference PC has 4 GB
-const ahead = 4 // images loaded at a time in the background
+const rest = 90 // ms a slice is looked at before its original is fetched: scrolling past costs nothing
+const before = 4 // originals kept ready on the side one comes from
+const after = 8 // and on the side one goes to
 
 let started: Promise<void> | undefined
 
 function start(): Promise<void> {
   started ??= (async () => {
+    // The decoders throw numbers past the loader, after it has told of the failure.
+    addEventListener('unhandledrejection', (event) => {
+      if (typeof event.reason === 'number') event.preventDefault()
+    })
     await initCore()
     initLoader({ maxWebWorkers: Math.max(1, Math.min(3, (navigator.hardwareConcurrency || 2) - 1)) })
-    cache.setMaxCacheSize(budget)
   })()
   return started
 }
 
 let engines = 0
 
+type Wanted = { index: number; picture: Picture; plane: Plane; sight: Sight }
+
 export class Stack {
   private readonly engine: RenderingEngine
   private readonly viewport: Types.IStackViewport
-  private pictures: Picture[] = []
-  private wanted = -1
-  private failed = new Set<string>()
-  private loaded = new Set<string>()
-  private turn = 0
-  private drawnId = ''
+  private readonly failures = new Set<string>()
+  private readonly loaded = new Set<string>()
   private readonly watch: ResizeObserver
   private readonly off: (() => void)[] = []
+  private wanted: Wanted | undefined
+  private placed = '' // the image whose sight has been set, not yet on the canvas
+  private drawnId = ''
+  private opened = false
+  private windowed = false // a window other than the image's own has been set
+  private forward = true
+  private all = false
+  private filling = false
+  private closed = false
+  private timer: ReturnType<typeof setTimeout> | undefined
 
-  /** Attaches to an element that has a size. */
-  static async open(element: HTMLDivElement, onView: (view: StackView) => void): Promise<Stack> {
+  /**
+   * Attaches to an element that has a size; `budget` in bytes of decoded images. While the line is not `free`, only the
+   * image being looked at is fetched.
+   */
+  static async open(
+    element: HTMLDivElement,
+    pictures: Picture[],
+    budget: number,
+    tell: () => void,
+    free: () => boolean,
+  ): Promise<Stack> {
     await start()
-    return new Stack(element, onView)
+    cache.setMaxCacheSize(budget)
+    return new Stack(element, pictures, budget, tell, free)
   }
 
   private constructor(
     private readonly element: HTMLDivElement,
-    private readonly onView: (view: StackView) => void,
+    private readonly pictures: Picture[],
+    private readonly budget: number,
+    private readonly tell: () => void,
+    private readonly free: () => boolean,
   ) {
     this.engine = new RenderingEngine(`yz-${++engines}`)
     this.engine.enableElement({ viewportId: 'stack', element, type: Enums.ViewportType.STACK })
     this.viewport = this.engine.getViewport('stack') as Types.IStackViewport
-    const on = (target: EventTarget | HTMLDivElement, name: string, hear: (event: Event) => void) => {
-      target.addEventListener(name, hear)
-      this.off.push(() => target.removeEventListener(name, hear))
+    for (const { imageId, instance } of pictures) wadors.metaDataManager.add(imageId, instance as never)
+    const on = (target: EventTarget, name: string, hear: (detail: { imageId?: string }) => void) => {
+      const heard = (event: Event) => hear((event as CustomEvent<{ imageId?: string }>).detail)
+      target.addEventListener(name, heard)
+      this.off.push(() => target.removeEventListener(name, heard))
     }
-    on(element, Enums.Events.STACK_NEW_IMAGE, (event) => {
-      this.drawnId = (event as CustomEvent<{ imageId: string }>).detail.imageId
-    })
-    on(element, Enums.Events.IMAGE_RENDERED, () => this.tell())
-    const failing = (event: Event) => {
-      const { imageId } = (event as CustomEvent<{ imageId?: string }>).detail
-      if (imageId) this.failed.add(imageId)
+    on(element, Enums.Events.IMAGE_RENDERED, () => {
+      if (this.placed === '' || this.placed !== this.wanted?.picture.imageId) return this.uncover(false)
+      this.drawnId = this.placed
+      this.uncover(true)
       this.tell()
+    })
+    const failing = ({ imageId }: { imageId?: string }) => {
+      if (imageId) this.failed(imageId)
     }
     const target = eventTarget as unknown as EventTarget
     on(target, Enums.Events.IMAGE_LOAD_ERROR, failing)
     on(target, Enums.Events.IMAGE_LOAD_FAILED, failing)
-    on(target, Enums.Events.IMAGE_LOADED, (event) => {
-      const { image } = (event as CustomEvent<{ image: { imageId: string } }>).detail
-      this.loaded.add(image.imageId)
-      this.tell()
-    })
     this.watch = new ResizeObserver(() => {
       this.engine.resize(true, true)
+      this.follow()
     })
     this.watch.observe(element)
+    this.uncover(false)
   }
 
-  async load(pictures: Picture[], index: number): Promise<void> {
-    const turn = ++this.turn
-    this.pictures = pictures
-    this.failed.clear()
-    this.loaded.clear()
+  /** Shows this image from there, as soon as it is here; until then nothing. */
+  show(index: number, plane: Plane, sight: Sight): void {
+    const picture = this.pictures[index]
+    if (!picture || this.closed) return
+    const from = this.wanted
+    this.wanted = { index, picture, plane, sight }
+    if (from?.picture === picture) {
+      this.follow()
+      return
+    }
+    this.forward = index >= (from?.index ?? 0)
+    this.placed = ''
     this.drawnId = ''
-    this.wanted = Math.min(Math.max(0, index), pictures.length - 1)
-    for (const { imageId, instance } of pictures) wadors.metaDataManager.add(imageId, instance as never)
-    this.tell()
-    const chosen = pictures[this.wanted]
-    if (!chosen) return
-    try {
-      await this.viewport.setStack(
-        pictures.map(({ imageId }) => imageId),
-        this.wanted,
-      )
-    } catch {
-      this.failed.add(chosen.imageId)
-    }
-    if (turn !== this.turn) return
-    this.viewport.render()
-    this.tell()
-    void this.fetchAll(turn)
+    this.uncover(false)
+    clearTimeout(this.timer)
+    if (this.failures.has(picture.imageId)) this.tell()
+    else if (this.loaded.has(picture.imageId) || !from) void this.draw()
+    else this.timer = setTimeout(() => void this.draw(), rest)
   }
 
-  /** Neighbours first: the next slice is the one that will be asked for. */
-  private async fetchAll(turn: number): Promise<void> {
-    const order = this.pictures
-      .map(({ imageId }, index) => ({ imageId, away: Math.abs(index - this.wanted) }))
-      .sort((a, b) => a.away - b.away)
-      .map(({ imageId }) => imageId)
-    const worker = async () => {
-      for (;;) {
-        const imageId = order.shift()
-        if (!imageId || turn !== this.turn) return
-        try {
-          await imageLoader.loadAndCacheImage(imageId)
-          this.loaded.add(imageId)
-        } catch {
-          this.failed.add(imageId)
-        }
-        if (turn === this.turn) this.tell()
-      }
-    }
-    await Promise.all(Array.from({ length: ahead }, worker))
+  /** All originals, as far as the memory goes, not only those around the slice being read. */
+  fetchAll(): void {
+    this.all = true
+    void this.fill()
   }
 
-  async show(index: number): Promise<void> {
-    const to = Math.min(Math.max(0, index), this.pictures.length - 1)
-    const picture = this.pictures[to]
-    if (to === this.wanted || !picture) return
-    this.wanted = to
-    this.tell()
-    try {
-      await this.viewport.setImageIdIndex(to)
-    } catch {
-      this.failed.add(picture.imageId)
-    }
-    this.tell()
+  /** The line has become free. */
+  fetchNear(): void {
+    void this.fill()
   }
 
-  picture(): Picture | undefined {
-    return this.pictures[this.wanted]
+  drawn(): boolean {
+    return this.drawnId !== '' && this.drawnId === this.wanted?.picture.imageId
   }
 
-  indexOf(sop: string, frame: number): number {
-    return this.pictures.findIndex((one) => one.sop === sop && one.frame === frame)
+  broken(): boolean {
+    return this.wanted !== undefined && this.failures.has(this.wanted.picture.imageId)
   }
 
-  window({ center, width }: Voi): void {
-    this.viewport.setProperties({ voiRange: { lower: center - width / 2, upper: center + width / 2 } })
-    this.viewport.render()
+  ready(): number {
+    return this.loaded.size
   }
 
-  resetWindow(): void {
-    this.viewport.resetProperties()
-    this.viewport.render()
+  /** The window on the screen. */
+  voi(): Voi | undefined {
+    const range = this.drawn() ? this.viewport.getProperties().voiRange : undefined
+    return range && { center: (range.lower + range.upper) / 2, width: range.upper - range.lower }
   }
 
-  reset(): void {
-    this.viewport.resetCamera()
-    this.resetWindow()
-  }
-
-  zoom(factor: number): void {
-    this.viewport.setZoom(Math.min(20, Math.max(0.2, factor)))
-    this.viewport.render()
-  }
-
-  /** Brings an image point to the middle of the view. */
-  centre(x: number, y: number): void {
-    const image = this.grid()
-    if (!image) return
-    const { focalPoint, position } = this.viewport.getCamera()
-    if (!focalPoint || !position) return
-    const [, , slice = 0] = image.toIndex(focalPoint)
-    const to = image.toWorld([x, y, slice])
-    const shifted = (point: Types.Point3): Types.Point3 => [
-      point[0] + (to[0] ?? 0) - focalPoint[0],
-      point[1] + (to[1] ?? 0) - focalPoint[1],
-      point[2] + (to[2] ?? 0) - focalPoint[2],
-    ]
-    this.viewport.setCamera({ focalPoint: shifted(focalPoint), position: shifted(position) })
-    this.viewport.render()
-  }
-
-  /** Moves the view by pixels of the screen. */
-  drag(dx: number, dy: number): void {
-    const { width, height } = this.element.getBoundingClientRect()
-    const at = this.toImage(width / 2 - dx, height / 2 - dy)
-    if (at) this.centre(at.x, at.y)
-  }
-
-  /** Image column and row under a point of the element; undefined outside the image or without one. */
-  toImage(left: number, top: number): { x: number; y: number } | undefined {
-    const image = this.grid()
-    if (!image) return undefined
-    const [x, y] = image.toIndex(this.viewport.canvasToWorld([left, top]))
-    return x === undefined || y === undefined ? undefined : { x, y }
-  }
-
-  /** Where an image point is drawn in the element. */
-  toScreen(x: number, y: number): { left: number; top: number } | undefined {
-    const image = this.grid()
-    const focal = this.viewport.getCamera().focalPoint
-    if (!image || !focal) return undefined
-    const [, , slice = 0] = image.toIndex(focal)
-    const world = image.toWorld([x, y, slice])
-    const [left, top] = this.viewport.worldToCanvas([world[0] ?? 0, world[1] ?? 0, world[2] ?? 0])
-    return { left, top }
-  }
-
-  /** Between places in space and columns, rows of the drawn image. */
-  private grid() {
-    const image = this.viewport.getImageData()?.imageData
-    const { worldToIndex, indexToWorld } = image ?? {}
-    return worldToIndex && indexToWorld ? { toIndex: worldToIndex, toWorld: indexToWorld } : undefined
-  }
-
-  view(): StackView {
-    const picture = this.picture()
-    const range = this.viewport.getProperties().voiRange
-    const voi = range
-      ? { center: (range.lower + range.upper) / 2, width: range.upper - range.lower }
-      : { center: 0, width: 1 }
-    const { clientWidth, clientHeight } = this.element
-    const middle = this.toImage(clientWidth / 2, clientHeight / 2) ?? { x: 0, y: 0 }
-    const failed = picture !== undefined && this.failed.has(picture.imageId)
+  /** The samples of the image on the screen; undefined for colour. */
+  samples(): Samples | undefined {
+    if (!this.drawn() || !this.wanted) return undefined
+    const image = cache.getImage(this.wanted.picture.imageId)
+    if (!image || image.color) return undefined
+    const scaled = image.preScale?.scaled === true
+    const unit = this.wanted.picture.instance['00281054']?.Value?.[0]
+    const modality = this.wanted.picture.instance['00080060']?.Value?.[0]
     return {
-      index: this.wanted,
-      count: this.pictures.length,
-      drawn: picture !== undefined && !failed && this.drawnId === picture.imageId,
-      failed,
-      voi,
-      zoom: this.viewport.getZoom(),
-      ...middle,
-      ready: this.loaded.size,
+      at: image.voxelManager?.getScalarData() ?? image.getPixelData(),
+      columns: image.columns,
+      rows: image.rows,
+      slope: scaled ? 1 : image.slope,
+      intercept: scaled ? 0 : image.intercept,
+      unit: typeof unit === 'string' && unit !== 'US' ? unit : modality === 'CT' ? 'HU' : '',
     }
   }
 
   close(): void {
-    this.turn++
+    this.closed = true
+    clearTimeout(this.timer)
     this.watch.disconnect()
     for (const off of this.off) off()
     this.engine.destroy()
+    for (const { imageId } of this.pictures) if (cache.getImageLoadObject(imageId)) cache.removeImageLoadObject(imageId)
   }
 
-  private tell(): void {
-    this.onView(this.view())
+  private failed(imageId: string): void {
+    if (!this.pictures.some((one) => one.imageId === imageId)) return
+    this.failures.add(imageId)
+    this.loaded.delete(imageId)
+    if (this.drawnId === imageId) this.drawnId = ''
+    if (this.wanted?.picture.imageId === imageId) this.uncover(false)
+    this.tell()
+  }
+
+  private async draw(): Promise<void> {
+    const wanted = this.wanted
+    if (!wanted) return
+    const { imageId } = wanted.picture
+    try {
+      if (this.opened) await this.viewport.setImageIdIndex(wanted.index)
+      else {
+        this.opened = true
+        await this.viewport.setStack(
+          this.pictures.map((one) => one.imageId),
+          wanted.index,
+        )
+      }
+    } catch {
+      this.failed(imageId)
+    }
+    if (this.closed || this.wanted?.picture !== wanted.picture) return
+    // A failed load resolves too: what counts is the image that is here.
+    if (cache.getImage(imageId) && this.viewport.getCornerstoneImage()?.imageId === imageId) {
+      this.loaded.add(imageId)
+      this.follow()
+    } else this.failed(imageId)
+    void this.fill()
+  }
+
+  /** Puts the camera where the sight says, and the window. */
+  private follow(): void {
+    const { wanted, viewport } = this
+    if (!wanted || viewport.getCornerstoneImage?.()?.imageId !== wanted.picture.imageId) return
+    const image = viewport.getImageData()?.imageData
+    const { focalPoint, position } = viewport.getCamera()
+    if (!image?.indexToWorld || !focalPoint || !position) return
+    const { sight, plane } = wanted
+    const to = image.indexToWorld([sight.x - 0.5, sight.y - 0.5, 0]) as Types.Point3
+    const [, tall = 1] = image.getSpacing?.() ?? []
+    const size = { width: this.element.clientWidth, height: this.element.clientHeight }
+    if (size.width === 0 || size.height === 0) return
+    viewport.setCamera({
+      focalPoint: to,
+      position: [0, 1, 2].map(
+        (axis) => (position[axis] ?? 0) + (to[axis] ?? 0) - (focalPoint[axis] ?? 0),
+      ) as Types.Point3,
+      parallelScale: ((size.height / 2) * tall) / (scaleOf(plane, size, sight.zoom) * plane.down),
+    })
+    if (sight.voi) {
+      const { center, width } = sight.voi
+      viewport.setProperties({ voiRange: { lower: center - width / 2, upper: center + width / 2 } })
+    } else if (this.windowed) viewport.resetProperties()
+    this.windowed = sight.voi !== undefined
+    this.placed = wanted.picture.imageId
+    viewport.render()
+  }
+
+  /** Neighbours, one after another: the next slice is the one that will be asked for. */
+  private async fill(): Promise<void> {
+    if (this.filling) return
+    this.filling = true
+    for (let next = this.next(); next && !this.closed; next = this.next()) {
+      const { imageId } = next
+      try {
+        await imageLoader.loadAndCacheImage(imageId)
+        this.loaded.add(imageId)
+      } catch {
+        this.failures.add(imageId)
+      }
+      if (!this.closed) this.tell()
+    }
+    this.filling = false
+  }
+
+  private next(): Picture | undefined {
+    if (!this.wanted || !this.free()) return undefined
+    for (const one of this.loaded) if (!cache.getImageLoadObject(one)) this.loaded.delete(one) // the memory was needed
+    const { index } = this.wanted
+    const [ahead, back] = this.all ? [this.pictures.length, this.pictures.length] : [after, before]
+    const [up, down] = this.forward ? [ahead, back] : [back, ahead]
+    let held = 0
+    for (let away = 0; away <= Math.max(up, down); away++)
+      for (const [step, far] of [
+        [away, up],
+        [-away, down],
+      ] as const) {
+        const picture = away <= far ? this.pictures[index + step] : undefined
+        if (!picture || (away === 0 && step !== 0)) continue
+        const { imageId } = picture
+        if (this.failures.has(imageId)) continue
+        if (!this.loaded.has(imageId)) return held < this.budget * 0.8 ? picture : undefined
+        held += cache.getImage(imageId)?.sizeInBytes ?? 0
+      }
+    return undefined
+  }
+
+  /** Off the screen, and off the canvas too: what is not the wanted image stays nowhere. */
+  private uncover(shown: boolean): void {
+    this.element.style.visibility = shown ? 'visible' : 'hidden'
+    const canvas = this.element.querySelector('canvas')
+    if (!shown && canvas) canvas.getContext('2d')?.clearRect(0, 0, canvas.width, canvas.height)
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { alongNormal, type Instance, inOrder, pictures, sopOf } from './study'
+import { alongNormal, bytesOf, type Instance, inOrder, memoryBudget, pictures, planeOf, sopOf, windowOf } from './study'
 
 const slice = (sop: string, number: number, z?: number, frames?: number): Instance => ({
   '00080018': { vr: 'UI', Value: [sop] },
@@ -32,5 +32,39 @@ describe('the order of slices', () => {
       ['b', 1],
     ])
     expect(steps[2]?.imageId).toMatch(/^wadors:.*\/dicomweb\/studies\/1\.2\/series\/1\.3\/instances\/a\/frames\/3$/)
+  })
+})
+
+describe('what a frame says of itself', () => {
+  const us = (tag: string, ...Value: unknown[]) => ({ [tag]: { vr: 'US', Value } })
+  const grid = { ...us('00280010', 256), ...us('00280011', 512) }
+  const group = (macro: string, inner: Instance) => ({ [macro]: { vr: 'SQ', Value: [inner] } })
+  it('is its grid and the millimetres of its pixels, rows first in the file', () => {
+    expect(planeOf({ instance: { ...grid, ...us('00280030', 0.7, 0.5) }, frame: 1 })).toEqual({
+      columns: 512,
+      rows: 256,
+      across: 0.5,
+      down: 0.7,
+      mm: { across: 0.5, down: 0.7 },
+    })
+  })
+  it('has no millimetres from the spacing at a detector', () => {
+    expect(planeOf({ instance: { ...grid, ...us('00181164', 0.1, 0.1) }, frame: 1 }).mm).toBeUndefined()
+  })
+  it('may stand in the groups of its frame, or in those of all', () => {
+    const instance = {
+      ...grid,
+      '52009229': { vr: 'SQ', Value: [group('00289110', us('00280030', 2, 2))] },
+      '52009230': { vr: 'SQ', Value: [{}, group('00289132', { ...us('00281050', 50), ...us('00281051', 350) })] },
+    }
+    expect(planeOf({ instance, frame: 2 }).mm).toEqual({ across: 2, down: 2 })
+    expect(windowOf({ instance, frame: 2 })).toEqual({ center: 50, width: 350 })
+    expect(windowOf({ instance, frame: 1 })).toBeUndefined()
+  })
+  it('is so many bytes in memory', () => {
+    expect(bytesOf({ instance: { ...grid, ...us('00280100', 12) } })).toBe(512 * 256 * 2)
+    expect(bytesOf({ instance: { ...grid, ...us('00280100', 8), ...us('00280002', 3) } })).toBe(512 * 256 * 4)
+    expect(memoryBudget(4)).toBe(512e6)
+    expect(memoryBudget(0.5)).toBe(128e6)
   })
 })

@@ -1,4 +1,5 @@
 // The images of a series as DICOMweb describes them, in the order of anatomy.
+import type { Plane, Voi } from './sight'
 
 type Attribute = { vr: string; Value?: unknown[] }
 export type Instance = Record<string, Attribute>
@@ -41,6 +42,60 @@ export function inOrder(instances: readonly Instance[]): Instance[] {
 }
 
 export type Picture = { sop: string; frame: number; imageId: string; instance: Instance }
+
+const items = (instance: Instance, tag: string): Instance[] =>
+  (instance[tag]?.Value ?? []).filter((value): value is Instance => typeof value === 'object' && value !== null)
+
+/** An attribute of a frame: in the data set, or in the functional groups of an enhanced object (PS3.3 C.7.6.16). */
+function framed(instance: Instance, frame: number, macro: string, tag: string): number[] {
+  const plain = numbers(instance, tag)
+  if (plain.length > 0) return plain
+  const groups = [items(instance, '52009230')[frame - 1], items(instance, '52009229')[0]]
+  for (const group of groups) {
+    const found = group && items(group, macro)[0]
+    const values = found ? numbers(found, tag) : []
+    if (values.length > 0) return values
+  }
+  return []
+}
+
+/**
+ * The grid of an image and its scale. Millimetres are those in the patient, Pixel Spacing (0028,0030); the spacing at
+ * a detector magnifies and is no measure.
+ */
+export function planeOf({ instance, frame }: Pick<Picture, 'instance' | 'frame'>): Plane {
+  const [drawnDown, drawnAcross] = numbers(instance, '00280030') // as the renderer draws it
+  const [down, across] = framed(instance, frame, '00289110', '00280030')
+  return {
+    columns: Math.max(1, Number(first(instance, '00280011') ?? 1)),
+    rows: Math.max(1, Number(first(instance, '00280010') ?? 1)),
+    across: drawnAcross || 1,
+    down: drawnDown || 1,
+    mm: down && across ? { across, down } : undefined,
+  }
+}
+
+/** The image's own window, the first of several; undefined where it names none. */
+export function windowOf({ instance, frame }: Pick<Picture, 'instance' | 'frame'>): Voi | undefined {
+  const [center] = framed(instance, frame, '00289132', '00281050')
+  const [width] = framed(instance, frame, '00289132', '00281051')
+  return center !== undefined && width !== undefined && width > 0 ? { center, width } : undefined
+}
+
+/** A report or a set of marks is an instance too, and no picture. */
+export const hasPixels = (instance: Instance) => Number(first(instance, '00280010') ?? 0) > 0
+
+/** Bytes of a decoded original: samples of 8 or 16 bits, colour with a fourth channel. */
+export function bytesOf({ instance }: Pick<Picture, 'instance'>): number {
+  const plane = planeOf({ instance, frame: 1 })
+  const samples = Number(first(instance, '00280002') ?? 1) > 1 ? 4 : 1
+  return plane.columns * plane.rows * samples * (Number(first(instance, '00280100') ?? 16) > 8 ? 2 : 1)
+}
+
+/** What images may take of this computer's memory: an eighth, 512 MB of the reference PC's 4 GB. */
+export function memoryBudget(gigabytes: number | undefined): number {
+  return Math.min(1000, Math.max(128, (gigabytes ?? 4) * 128)) * 1e6
+}
 
 /** One entry a frame: what the viewer steps through. */
 export function pictures(study: string, series: string, instances: readonly Instance[]): Picture[] {

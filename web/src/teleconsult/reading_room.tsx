@@ -2,12 +2,16 @@
 
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { useLocation, useRoute } from 'preact-iso'
-import { get, post, put } from '../api/client'
+import { call, get, post, put } from '../api/client'
+import { onChange } from '../api/live'
 import { useDeed, useResource } from '../api/resource'
 import { me } from '../api/session'
 import type { Teleconsult, Ticket } from '../api/types'
 import { clock } from '../i18n/format'
 import { w as identity } from '../identity/words'
+import { MarkList } from '../imaging/mark_list'
+import type { Gone, Mark, On } from '../imaging/marks'
+import { Marks, type MarksView, noMarks } from '../imaging/marks_store'
 import { noShare, Share, type ShareView } from '../imaging/share'
 import { type Opened, Viewer } from '../imaging/viewer'
 import { w as imaging } from '../imaging/words'
@@ -93,6 +97,45 @@ function useShare(room: Room, name: string): { share: Share; view: ShareView } {
   return { share, view }
 }
 
+/** The marks of the consult: kept by the server, made quick by the room. */
+function useMarks(id: string, room: Room, me: { id: string; name: string }): { marks: Marks; view: MarksView } {
+  const [view, setView] = useState<MarksView>(noMarks)
+  const marks = useMemo(() => {
+    const at = `/teleconsults/${id}/marks`
+    const read = (mark: Mark & { gone?: boolean }): Mark | Gone =>
+      mark.gone ? { id: mark.id, rev: mark.rev, gone: true } : mark
+    return new Marks(
+      {
+        list: async () => (await get<Mark[]>(at)).map(read),
+        put: ({ author: _, id: mark, ...body }) => put<Mark>(`${at}/${mark}`, { ...body, id: mark }),
+        remove: async (mark) => read(await call<Mark>('DELETE', `${at}/${mark.id}?rev=${mark.rev}`)) as Gone,
+        say: (topic, data) => room.say(topic, data),
+        now: () => performance.now(),
+        later: (deed, ms) => {
+          const timer = setTimeout(deed, ms)
+          return () => clearTimeout(timer)
+        },
+        name: () => crypto.randomUUID(),
+      },
+      me,
+      setView,
+    )
+  }, [id, room, me.id, me.name])
+  useEffect(() => () => marks.close(), [marks])
+  useEffect(() => {
+    void marks.refresh()
+    const offRoom = room.onSaid('mark/', ({ topic, from, data }) =>
+      marks.hear(topic, from, from === room.view.value.seat, data),
+    )
+    const offHouse = onChange(['teleconsult.marked'], () => void marks.refresh())
+    return () => {
+      offRoom()
+      offHouse()
+    }
+  }, [marks, room])
+  return { marks, view }
+}
+
 function Inside({
   one,
   onChanged,
@@ -108,6 +151,9 @@ function Inside({
   const room = useMemo(() => new Room(() => post<Ticket>(`/teleconsults/${one.id}/ticket`), devices), [one.id, devices])
   const instruments = useMemo(() => rack(`/teleconsults/${one.id}`), [one.id])
   const { share, view: shared } = useShare(room, self.name)
+  const { marks, view: marked } = useMarks(one.id, room, { id: self.practitioner_id ?? '', name: self.name })
+  const marking = useDeed()
+  const [go, setGo] = useState<On>()
   const view = room.view.value
   const open = roomOpen(one)
   const all: Opened[] = one.studies.flatMap((study) =>
@@ -120,6 +166,7 @@ function Inside({
   )
   const [chosen, setChosen] = useState<string | undefined>(() => largest(one))
   const opened = all.find((each) => each.series === chosen)
+  const mayMark = part !== 'coordinator' && (one.state === 'scheduled' || one.state === 'in_progress')
 
   useEffect(() => {
     if (open) void devices.open().then(() => room.join())
@@ -205,6 +252,18 @@ function Inside({
             )}
           </div>
         </section>
+        <MarkList
+          marks={marked.marks}
+          may={mayMark}
+          clash={marked.clash}
+          onSettle={(way) => void marking.run(() => marks.settle(way))}
+          onGo={(mark) => {
+            setChosen(mark.series)
+            setGo({ ...mark })
+          }}
+          onRemove={(mark) => void marking.run(() => marks.remove(mark))}
+        />
+        <ProblemNote problem={marking.problem} />
       </aside>
       {opened ? (
         <Viewer
@@ -219,6 +278,16 @@ function Inside({
           onLead={() => share.lead()}
           onRelease={() => share.release()}
           onFollow={(on) => share.follow(on)}
+          marking={{
+            marks: marked.marks,
+            drafts: marked.drafts,
+            may: mayMark,
+            draw: (on, shape) => marks.draw(on, shape),
+            put: (changed, on, shape) => void marking.run(() => marks.put(changed, on, shape)),
+            remove: (mark) => void marking.run(() => marks.remove(mark)),
+          }}
+          go={go?.series === opened.series ? go : undefined}
+          onSeries={(by) => setChosen(all[all.indexOf(opened) + by]?.series ?? opened.series)}
         />
       ) : (
         <section class="viewer" aria-label={imaging('img.title')}>
