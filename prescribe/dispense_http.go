@@ -2,7 +2,9 @@ package prescribe
 
 import (
 	"context"
+	"net/http"
 
+	"yuanzhen/internal/fault"
 	"yuanzhen/internal/httpapi"
 	"yuanzhen/internal/ids"
 )
@@ -74,6 +76,21 @@ func (s *Service) dispenseRoutes(api *httpapi.API) {
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/claims/{part_id}/release", Action: "prescription.claim", Status: 204,
 		Summary: "Give a part back: the same code works elsewhere"},
 		func(ctx context.Context, in *partIn) (*struct{}, error) { return nil, s.Release(ctx, in.PartID) })
+	httpapi.Raw(api, httpapi.Op{Method: "GET", Path: "/api/v1/claims/{part_id}/sheet.pdf", Action: "prescription.claim",
+		Summary: "The prescription this pharmacy holds a part of, on paper (PDF, A5)"}, func(w http.ResponseWriter, r *http.Request) error {
+		part, err := ids.Parse[ids.Part](r.PathValue("part_id"))
+		if err != nil {
+			return fault.Missing()
+		}
+		pdf, no, err := s.ClaimSheet(r.Context(), part)
+		return giveSheet(w, pdf, no, err)
+	})
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/claims/{part_id}/proof", Action: "prescription.claim",
+		Summary: "Proof and proof file of the prescription this pharmacy holds a part of"},
+		func(ctx context.Context, in *partIn) (*proofOut, error) {
+			p, err := s.ClaimProof(ctx, in.PartID)
+			return &proofOut{p}, err
+		})
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/recalls", Action: "prescription.recall", Summary: "Call a lot back"},
 		func(ctx context.Context, in *recallIn) (*recallOut, error) {
 			packs, err := s.Recall(ctx, Recalled(in.Body))

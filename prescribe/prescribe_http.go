@@ -38,6 +38,15 @@ func (s *Service) Routes(api *httpapi.API) {
 		Summary: "A person's prescriptions, all versions, newest first"}, s.listPrescriptions)
 	httpapi.Raw(api, httpapi.Op{Method: "GET", Path: "/api/v1/prescriptions/{id}/qr.png", Action: "prescription.read",
 		Summary: "QR of the evidence code (PNG)"}, s.drawQR)
+	httpapi.Raw(api, httpapi.Op{Method: "GET", Path: "/api/v1/prescriptions/{id}/sheet.pdf", Action: "prescription.read",
+		Summary: "An issued prescription on paper (PDF, A5)"}, func(w http.ResponseWriter, r *http.Request) error {
+		id, err := ids.Parse[ids.Prescription](r.PathValue("id"))
+		if err != nil {
+			return fault.Missing()
+		}
+		pdf, no, err := s.Sheet(r.Context(), id)
+		return giveSheet(w, pdf, no, err)
+	})
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/review/queue", Action: "prescription.review",
 		Summary: "What waits for the pharmacist: risk first, then age"}, s.reviewQueue)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/prescriptions/{id}/review", Action: "prescription.review",
@@ -124,6 +133,16 @@ func (s *Service) drawQR(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Content-Type", "image/png")
 	_, err = w.Write(png)
+	return err
+}
+
+func giveSheet(w http.ResponseWriter, pdf []byte, no string, err error) error {
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/pdf")
+	w.Header().Set("Content-Disposition", `inline; filename="`+no+`.pdf"`)
+	_, err = w.Write(pdf)
 	return err
 }
 

@@ -305,6 +305,23 @@ func selectTimes(ctx context.Context, db pg.DB, id ids.Prescription) (map[string
 	return times, err
 }
 
+// selectAbout reads what the paper names: the chart's words for the signed codes, else the catalogue's.
+func selectAbout(ctx context.Context, db pg.DB, p Prescription) (about, error) {
+	rows, err := db.Query(ctx, `
+		SELECT v.department, pe.weight_kg::text AS weight_kg, s.at AS sealed_at, k.alg AS seal_alg, s.key_id::text AS seal_key,
+		       ARRAY(SELECT concat_ws(' ', code, coalesce(
+		               (SELECT c.name FROM condition c WHERE c.person_id = rx.person_id AND (c.icd10 = code OR starts_with(c.icd10, code)) ORDER BY c.icd10 LIMIT 1),
+		               (SELECT o.name_zh FROM online_catalogue o WHERE o.institution_id = rx.institution_id AND starts_with(code, o.icd10_cat) ORDER BY o.icd10_cat LIMIT 1)))
+		             FROM unnest(rx.diagnosis) WITH ORDINALITY AS d (code, n) ORDER BY n) AS diagnosis
+		FROM prescription rx JOIN visit v ON v.id = rx.visit_id JOIN person pe ON pe.id = rx.person_id
+		LEFT JOIN prescription_seal s ON s.prescription_id = rx.id LEFT JOIN signing_key k ON k.id = s.key_id
+		WHERE rx.id = $1`, p.ID)
+	if err != nil {
+		return about{}, err
+	}
+	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[about])
+}
+
 // issued is what the verifier may learn of, and the audit must know.
 type issued struct {
 	ID            ids.Prescription

@@ -93,15 +93,19 @@ func (s *Service) ProofOf(ctx context.Context, id ids.Prescription) (out Proof, 
 	if err != nil {
 		return out, err
 	}
+	return s.proofOf(ctx, p)
+}
+
+func (s *Service) proofOf(ctx context.Context, p Prescription) (out Proof, err error) {
 	if out.Findings, err = s.Prove(ctx, p); err != nil {
 		return out, err
 	}
-	seal, err := selectSeal(ctx, s.DB, id)
+	seal, err := selectSeal(ctx, s.DB, p.ID)
 	if err != nil || seal == nil {
 		return out, err
 	}
 	out.File = &proof.File{Format: proof.FileFormat, Envelope: string(seal.Canonical), Seal: seal.Signature, Times: []proof.Witness{}}
-	seen, err := s.Log.Witnesses(ctx, s.DB, "prescription/"+id.String(), proof.Action)
+	seen, err := s.Log.Witnesses(ctx, s.DB, "prescription/"+p.ID.String(), proof.Action)
 	for _, w := range seen {
 		out.File.Times = append(out.File.Times, proof.Witness(w))
 	}

@@ -705,6 +705,12 @@ export type Review = {
   passphrase: string
 }
 
+export type Proof = {
+  faults: string[]
+  notes: string[]
+  file?: { format: string; envelope: string; seal: string; times: unknown[] }
+}
+
 export type VerifyKey = {
   key_id: string
   use?: string

@@ -6,6 +6,7 @@ import type { Channel, Claim } from '../api/types'
 import { moment } from '../i18n/format'
 import { w as identity } from '../identity/words'
 import { Button, Field, Loading, Notice, ProblemNote, Select, Tick, useTitle } from '../ui/parts'
+import { PaperAndProof } from './paper_proof'
 import { drugName, rxUse } from './patient_rx'
 import { w } from './pharmacy_words'
 
@@ -113,6 +114,7 @@ function Dispensing({ claim, onDone }: { claim: Claim; onDone: (next: Claim | un
           {w('counter.verify')}
         </a>
       </p>
+      <PaperAndProof at={`/claims/${claim.part_id}`} no={claim.no} />
       <ProblemNote problem={deed.problem} />
       {claim.lines.map((line) => {
         const mine = hand(line.line, line.remain)

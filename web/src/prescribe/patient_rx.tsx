@@ -9,6 +9,7 @@ import { Icon } from '../ui/icons'
 import { Loading, Notice, ProblemNote, useTitle } from '../ui/parts'
 import { rxTone } from '../visit/states'
 import { Collect } from './collect'
+import { PaperAndProof } from './paper_proof'
 import { w } from './words'
 
 export function rxSentence(prescription: Pick<Prescription, 'state' | 'valid_until'>): string {
@@ -123,6 +124,9 @@ export function PrescriptionView({ prescription }: { prescription: Prescription 
           ))}
         </ul>
       </section>
+      {['approved', 'dispensed', 'expired'].includes(prescription.state) && (
+        <PaperAndProof at={`/prescriptions/${prescription.id}`} no={prescription.no} />
+      )}
       {prescription.review?.note && <Notice tone="plain" title={prescription.review.note} />}
     </>
   )

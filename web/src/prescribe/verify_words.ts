@@ -43,7 +43,7 @@ export const w = phrases({
   'line.days': { zh: '{use}，{n} 天', en: '{use}, {n} days' },
   how: { zh: '怎么验的', en: 'How this was checked' },
   'how.say': {
-    zh: '码里有处方内容和药师的电子签名。这个页面用医院公布的公钥验签名，再问医院有没有用过。',
-    en: 'The code holds the prescription and the pharmacist’s signature. This page checks it with the published key, then asks the hospital about use.',
+    zh: '码里有处方内容和医院的电子印章（国密 SM2）。这个页面用医院公布的公钥验印章，再问医院有没有用过。',
+    en: 'The code holds the prescription and the hospital’s electronic seal (SM2). This page checks it with the published key, then asks the hospital about use.',
   },
 })

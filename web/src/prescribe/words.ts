@@ -84,5 +84,19 @@ export const w = phrases({
   'line.week': { zh: '每周 {n} 次', en: '{n} times a week' },
   'line.units': { zh: '片（支、袋）', en: 'units' },
   'line.quantity': { zh: '共 {q}', en: 'Total {q}' },
+  'paper.pdf': { zh: '处方 PDF，打印或保存', en: 'PDF to print or keep' },
+  'paper.say': {
+    zh: '纸质副本只供核对，取药看取药码。证明文件可以离线证明这张处方是真的，没有改过。',
+    en: 'The paper is a copy. The proof file shows, without a line, that this prescription is genuine and unaltered.',
+  },
+  'proof.get': { zh: '核对签名，存证明文件', en: 'Check signatures, keep the proof file' },
+  'proof.holds': { zh: '签名和医院印章都对得上', en: 'Signatures and seal all fit' },
+  'proof.kept': { zh: '证明文件存好了。', en: 'The proof file is saved.' },
+  'proof.nofile': {
+    zh: '这张处方开得早，没有医院印章，没有文件可存。',
+    en: 'Issued before hospitals had a seal: no file.',
+  },
+  'proof.fails': { zh: '对不上，这张处方被改过', en: 'It does not fit: altered' },
+  'proof.stop': { zh: '先不要用，请打电话给医院。', en: 'Do not use it. Ring the hospital.' },
   by: { zh: '{doctor} · {hospital}', en: '{doctor} · {hospital}' },
 })
