@@ -8,6 +8,7 @@ package paper
 
 import (
 	"bytes"
+	"compress/zlib"
 	_ "embed"
 	"fmt"
 	"math"
@@ -138,6 +139,7 @@ func (s Sheet) PDF() ([]byte, error) {
 	}
 	p := &pen{pdf: &gopdf.GoPdf{}, set: set, y: margin - 6}
 	p.pdf.Start(gopdf.Config{PageSize: gopdf.Rect{W: width, H: height}})
+	p.pdf.SetCompressLevel(zlib.BestSpeed) // a third less time for a tenth more bytes
 	p.pdf.SetInfo(gopdf.PdfInfo{Title: s.No, Creator: "Yuanzhen", CreationDate: s.SignedAt})
 	p.pdf.AddPage()
 	for _, face := range faces {

@@ -1,8 +1,9 @@
 // A hard stop that needs a second person, a returned and amended prescription, pharmacies that compete for one code,
 // and a verification page that opens without a line.
 import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
 import { describe } from 'node:test'
-import { desk, phone, type Someone } from './browser'
+import { desk, phone, type Someone, shots } from './browser'
 import { ask, book, checkIn } from './errands'
 import { Journey, t } from './journey'
 import { enterByPhone, enterWorkspace, signWith } from './people'
@@ -128,6 +129,20 @@ describe('a prescription on its way', { concurrency: 1 }, () => {
     await page.emulateMedia({ media: 'screen' })
   })
 
+  journey.step('the patient prints the prescription and keeps the file that proves it', async () => {
+    const { page } = patient
+    const href = (await page.getAttribute(t('sheet'), 'href')) ?? ''
+    const sheet = await page.request.get(href)
+    assert.equal(sheet.headers()['content-type'], 'application/pdf')
+    await writeFile(`${shots}/prescribe-sheet.pdf`, await sheet.body())
+    const [saved] = await Promise.all([page.waitForEvent('download'), page.click(t('proof'))])
+    assert.match(saved.suggestedFilename(), /^RX.*\.proof\.json$/)
+    await page.waitForSelector(`${t('proved')}[data-holds=true]`)
+    await page.locator(t('paper-and-proof')).scrollIntoViewIfNeeded()
+    await journey.shot(patient, '06-proof')
+    assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 360)
+  })
+
   journey.step('one pharmacy claims; the next is refused and told who was first; lines are handed over', async () => {
     counter = await journey.join('counter', desk)
     const { page } = counter
@@ -136,6 +151,10 @@ describe('a prescription on its way', { concurrency: 1 }, () => {
     await page.fill('input[name=code]', code)
     await page.click(t('claim'))
     await page.waitForSelector(t('claim-held'))
+    const held = await page.request.get((await page.getAttribute(t('sheet'), 'href')) ?? '')
+    assert.equal(held.headers()['content-type'], 'application/pdf')
+    await Promise.all([page.waitForEvent('download'), page.click(t('proof'))])
+    await page.waitForSelector(`${t('proved')}[data-holds=true]`)
     const other = await journey.join('other', desk)
     await enterWorkspace(other.page, journey.person('秦越'))
     await other.page.goto('/staff/counter')

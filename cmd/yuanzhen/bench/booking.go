@@ -60,7 +60,7 @@ func (silent) Publish(live.Event) {}
 
 // Run measures and prints the table.
 func (c *BookingCmd) Run(ctx context.Context) error {
-	url, stop, err := c.database(ctx)
+	url, stop, err := database(ctx, c.DatabaseURL)
 	if err != nil {
 		return err
 	}
@@ -92,11 +92,11 @@ func (c *BookingCmd) Run(ctx context.Context) error {
 	var ours, theirs time.Duration
 	for turn := range turns {
 		from, n := turn*c.Bookings/turns, c.Bookings/turns
-		hand, err := c.crowd(n, func(i int) error { return b.byHand(ctx, from+i) })
+		hand, err := atOnce(c.Clients, n, func(i int) error { return b.byHand(ctx, from+i) })
 		if err != nil {
 			return fmt.Errorf("by hand: %w", err)
 		}
-		house, err := c.crowd(n, func(i int) error { return b.book(c.Bookings + from + i) })
+		house, err := atOnce(c.Clients, n, func(i int) error { return b.book(c.Bookings + from + i) })
 		if err != nil {
 			return fmt.Errorf("booking: %w", err)
 		}
@@ -132,8 +132,9 @@ func (c *BookingCmd) Run(ctx context.Context) error {
 	return nil
 }
 
-func (c *BookingCmd) database(ctx context.Context) (url string, stop func(), err error) {
-	if c.DatabaseURL == "" {
+// database is the one that was given, or a private one in a temporary folder, in the newest version.
+func database(ctx context.Context, given string) (url string, stop func(), err error) {
+	if given == "" {
 		dir, err := os.MkdirTemp("", "yuanzhen-bench-")
 		if err != nil {
 			return "", nil, err
@@ -145,7 +146,7 @@ func (c *BookingCmd) database(ctx context.Context) (url string, stop func(), err
 		}
 		url, stop = server.URL, func() { server.Stop(); os.RemoveAll(dir) }
 	} else {
-		url, stop = c.DatabaseURL, func() {}
+		url, stop = given, func() {}
 	}
 	if _, _, err := migrations.Run(ctx, url, migrations.Latest); err != nil {
 		stop()
@@ -312,13 +313,14 @@ var sampleFacts = func() string {
 	return text + `"}`
 }()
 
-// crowd does n deeds by as many clients at once, and returns how long it took.
-func (c *BookingCmd) crowd(n int, deed func(i int) error) (time.Duration, error) {
+// atOnce does n deeds by as many clients at once, and returns how long it took.
+// atOnce does n deeds with so many clients at the same time.
+func atOnce(clients, n int, deed func(i int) error) (time.Duration, error) {
 	var next atomic.Int64
 	var done sync.WaitGroup
-	failures := make(chan error, c.Clients)
+	failures := make(chan error, clients)
 	begin := time.Now()
-	for range c.Clients {
+	for range clients {
 		done.Go(func() {
 			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
 				if err := deed(i); err != nil {

@@ -52,6 +52,8 @@ export type Read = [
   Known<ours.FormularyRow, S['PrescribeFormularyRow']>,
   Known<ours.RxItem, S['PrescribeItem']>,
   Known<ours.RxCheck, S['PrescribeChecked']>,
+  Known<ours.Proof, S['PrescribeProof']>,
+  Known<ours.VerifyKey, S['QrKey']>,
   Known<ours.Alert, S['CheckAlert']>,
   Known<ours.Filing, S['ConsultFiling']>,
   Known<ours.Registration, S['ConsultRegistration']>,

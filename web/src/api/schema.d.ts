@@ -176,6 +176,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/claims/{part_id}/proof": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Proof and proof file of the prescription this pharmacy holds a part of */
+        get: operations["get-claims-part_id-proof"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/claims/{part_id}/release": {
         parameters: {
             query?: never;
@@ -193,6 +210,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/claims/{part_id}/sheet.pdf": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The prescription this pharmacy holds a part of, on paper (PDF, A5) */
+        get: operations["get-claims-part_id-sheet-pdf"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/conditions": {
         parameters: {
             query?: never;
@@ -204,6 +238,23 @@ export interface paths {
         get: operations["get-conditions"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/days-off/{id}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take a day off back; publish again to open the day */
+        post: operations["post-days-off-id-undo"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1437,7 +1488,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Hold every stored field against what was signed */
+        /** Hold every stored field against what was signed; the proof file of an issued prescription */
         get: operations["get-prescriptions-id-proof"];
         put?: never;
         post?: never;
@@ -1492,6 +1543,23 @@ export interface paths {
         put?: never;
         /** Agree or disagree as the second person, with a reason, signed */
         post: operations["post-prescriptions-id-second"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/prescriptions/{id}/sheet.pdf": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An issued prescription on paper (PDF, A5) */
+        get: operations["get-prescriptions-id-sheet-pdf"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2349,6 +2417,23 @@ export interface paths {
         put?: never;
         /** Is this evidence code genuine, and does it still hold? */
         post: operations["post-verify"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/verify/ca.pem": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Certificate of the authority above the keys (PEM) */
+        get: operations["get-verify-ca-pem"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -3281,6 +3366,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/dicomweb/studies/{study}/series/{series}/instances/{instance}/frames/{frames}/thumbnail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A small picture of a frame (WADO-RS) */
+        get: operations["get-dicomweb-studies-study-series-series-instances-instance-frames-frames-thumbnail"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/dicomweb/studies/{study}/series/{series}/instances/{instance}/metadata": {
         parameters: {
             query?: never;
@@ -3315,6 +3417,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/dicomweb/studies/{study}/series/{series}/instances/{instance}/thumbnail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A small picture of it (WADO-RS) */
+        get: operations["get-dicomweb-studies-study-series-series-instances-instance-thumbnail"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/dicomweb/studies/{study}/series/{series}/metadata": {
         parameters: {
             query?: never;
@@ -3324,6 +3443,40 @@ export interface paths {
         };
         /** Metadata as DICOM JSON (WADO-RS) */
         get: operations["get-dicomweb-studies-study-series-series-metadata"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dicomweb/studies/{study}/series/{series}/thumbnail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A small picture of it (WADO-RS) */
+        get: operations["get-dicomweb-studies-study-series-series-thumbnail"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dicomweb/studies/{study}/thumbnail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A small picture of it (WADO-RS) */
+        get: operations["get-dicomweb-studies-study-thumbnail"];
         put?: never;
         post?: never;
         delete?: never;
@@ -5549,6 +5702,8 @@ export interface components {
         PrescribeProof: {
             /** @description field or signature, and what is wrong with it */
             faults: string[];
+            /** @description once it is issued: proves the prescription without this server ('yuanzhen prescribe prove') */
+            file?: components["schemas"]["ProofFile"];
             /** @description what is lawful and worth knowing, such as a certificate that ended since */
             notes: string[];
         };
@@ -5722,12 +5877,36 @@ export interface components {
             /** Format: int64 */
             waiting_s: number;
         };
+        ProofFile: {
+            /** @description exactly the bytes that the hospital sealed (RFC 8785) */
+            envelope: string;
+            format: string;
+            seal: string;
+            /** @description each signature's place in the hospital's log; empty until the log is sealed, seconds later */
+            times: components["schemas"]["ProofWitness"][];
+        };
+        ProofWitness: {
+            /** @description the entry, line by line as it is hashed */
+            entry: string;
+            /** @description signed note over size and root of the tree */
+            head: string;
+            /**
+             * Format: int64
+             * @description its place in the tree
+             */
+            leaf: number;
+            /** @description hashes from the leaf to the root (RFC 9162, section 2.1.3) */
+            path: string[];
+        };
         QrKey: {
             /** @enum {string} */
-            alg: "Ed25519";
+            alg: "SM2" | "Ed25519";
+            /** @description X.509, DER */
+            certificate?: string;
             /** Format: date-time */
             from: string;
             holder: string;
+            holder_id?: string;
             institution: string;
             key_id: string;
             public_key: string;
@@ -5735,6 +5914,11 @@ export interface components {
             revoked_at?: string;
             /** Format: date-time */
             to: string;
+            /**
+             * @description a person's signatures, a hospital's seal, or the heads of its audit log
+             * @enum {string}
+             */
+            use?: "sign" | "seal" | "log";
         };
         ReasonInBody: {
             reason: string;
@@ -6294,6 +6478,37 @@ export interface operations {
             };
         };
     };
+    "get-claims-part_id-proof": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                part_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrescribeProof"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "post-claims-part_id-release": {
         parameters: {
             query?: never;
@@ -6323,6 +6538,24 @@ export interface operations {
             };
         };
     };
+    "get-claims-part_id-sheet-pdf": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     "get-conditions": {
         parameters: {
             query?: never;
@@ -6340,6 +6573,38 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ConsultFollowUpCondition"][];
                 };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-days-off-id-undo": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The same deed sent twice is done once */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Error */
             default: {
@@ -8958,6 +9223,24 @@ export interface operations {
             };
         };
     };
+    "get-prescriptions-id-sheet-pdf": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     "post-prescriptions-id-sign": {
         parameters: {
             query?: never;
@@ -10836,6 +11119,24 @@ export interface operations {
             };
         };
     };
+    "get-verify-ca-pem": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     "get-verify-keys": {
         parameters: {
             query?: never;
@@ -12588,6 +12889,24 @@ export interface operations {
             };
         };
     };
+    "get-dicomweb-studies-study-series-series-instances-instance-frames-frames-thumbnail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     "get-dicomweb-studies-study-series-series-instances-instance-metadata": {
         parameters: {
             query?: never;
@@ -12624,7 +12943,61 @@ export interface operations {
             };
         };
     };
+    "get-dicomweb-studies-study-series-series-instances-instance-thumbnail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     "get-dicomweb-studies-study-series-series-metadata": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "get-dicomweb-studies-study-series-series-thumbnail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "get-dicomweb-studies-study-thumbnail": {
         parameters: {
             query?: never;
             header?: never;

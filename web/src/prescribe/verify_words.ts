@@ -40,7 +40,7 @@ export const w = phrases({
   'use.day': { zh: '每次 {amount}，每天 {n} 次', en: '{amount} each time, {n} times a day' },
   'use.week': { zh: '每次 {amount}，每周 {n} 次', en: '{amount} each time, {n} times a week' },
   'use.units': { zh: '{n} 片（支、袋）', en: '{n} units' },
-  'line.days': { zh: '{use}，{n} 天', en: '{use}, {n} days' },
+  'line.days': { zh: '{use}，{n}\u00a0天', en: '{use}, {n} days' },
   how: { zh: '怎么验的', en: 'How this was checked' },
   'how.say': {
     zh: '码里有处方内容和医院的电子印章（国密 SM2）。这个页面用医院公布的公钥验印章，再问医院有没有用过。',
