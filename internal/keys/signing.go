@@ -49,6 +49,7 @@ type PublicKey struct {
 // (Electronic Signature Law Art. 13: controlled by the signer alone), so each signature is one explicit act with the
 // passphrase. An institution's seal is wrapped under the master key: the house seals what its pharmacist approved.
 type Service struct {
+	DB    *pg.Pool // for what people do with their certificates
 	Now   func() time.Time
 	CA    CA     // none: keys carry no certificate
 	Vault *Vault // none: no seals

@@ -6,6 +6,7 @@ import { describe } from 'node:test'
 import { desk, phone, type Someone, shots } from './browser'
 import { ask, book, checkIn } from './errands'
 import { Journey, t } from './journey'
+import { overflow, violations } from './judge'
 import { enterByPhone, enterWorkspace, signWith } from './people'
 
 type Rx = { id: string; sha256: string; state: string; version: number; evidence_code?: string }
@@ -208,5 +209,52 @@ describe('a prescription on its way', { concurrency: 1 }, () => {
     await admin.page.waitForSelector(t('pharmacy'))
     await admin.page.waitForSelector(`${t('quality')} dl`)
     await journey.shot(admin, '11-registry', true)
+  })
+
+  journey.step('doctor and hospital renew their certificates; what was signed before stands', async () => {
+    const zhang = journey.person('张建国')
+    const { page } = doctor
+    await page.setViewportSize({ width: 1280, height: 800 })
+    await page.goto('/staff/certificates')
+    await page.waitForSelector(`${t('certificate')}[data-state=valid]`)
+    await page.fill('input[name=current]', 'a guess')
+    await page.fill('input[name=fresh]', 'a new secret')
+    await page.fill('input[name=again]', 'a new secret')
+    await page.click(t('make-certificate'))
+    await page.locator(t('my-certificate'), { hasText: '签名口令不对' }).waitFor()
+    await page.fill('input[name=current]', zhang.sign_in.passphrase ?? '')
+    await page.click(t('make-certificate'))
+    await page.locator(`${t('certificate')}[data-state=revoked]`).waitFor({ state: 'attached' })
+    assert.deepEqual(await violations(page), [])
+    await journey.shot(doctor, '12-certificate', true)
+
+    const admin = await journey.join('sealer', desk)
+    await enterWorkspace(admin.page, journey.person('钱进'))
+    await admin.page.setViewportSize({ width: 1280, height: 800 })
+    await admin.page.goto('/staff/certificates')
+    const seal = admin.page.locator(`${t('seal')}[data-sealed=true]`).first()
+    const serial = await seal.locator('.serial').textContent()
+    await seal.locator(t('make-seal')).click()
+    await admin.page.waitForFunction(
+      ([before, at]) => document.querySelector(`${at} .serial`)?.textContent !== before,
+      [serial, t('seal')] as const,
+    )
+    await seal.locator(t('revoke')).click()
+    await admin.page.click(t('end-yes'))
+    await admin.page.waitForSelector(`${t('seal')}[data-sealed=false]`)
+    await journey.shot(admin, '13-seals')
+    await admin.page
+      .locator(`${t('seal')}[data-sealed=false] ${t('make-seal')}`)
+      .first()
+      .click()
+    await seal.waitFor()
+    assert.deepEqual(await violations(admin.page), [])
+    await admin.page.setViewportSize({ width: 360, height: 640 })
+    assert.equal(await overflow(admin.page), 0)
+    await journey.shot(admin, '14-seals-360')
+
+    await patient.page.reload()
+    await Promise.all([patient.page.waitForEvent('download'), patient.page.click(t('proof'))])
+    await patient.page.waitForSelector(`${t('proved')}[data-holds=true]`)
   })
 })

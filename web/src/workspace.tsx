@@ -9,6 +9,8 @@ import type { Me, Role } from './api/types'
 import { AppealDesk } from './booking/appeal_desk'
 import { EvidenceDesk } from './booking/evidence_desk'
 import { lang, rememberReading } from './i18n/i18n'
+import { w as certificate } from './identity/certificate_words'
+import { CertificatesPage } from './identity/certificates'
 import { StaffSignIn } from './identity/staff_signin'
 import { CallsPage } from './ops/calls'
 import { Status } from './ops/status'
@@ -51,6 +53,7 @@ const screens: readonly Screen[] = [
   { href: '/staff/status', label: () => w('nav.status'), roles: ['administrator', 'regulator'] },
   { href: '/staff/roster', label: () => w('nav.roster'), roles: ['administrator'] },
   { href: '/staff/registrations', label: () => w('nav.registrations'), roles: ['doctor', 'administrator'] },
+  { href: '/staff/certificates', label: () => certificate('nav'), roles: ['doctor', 'pharmacist', 'administrator'] },
 ]
 
 const mine = (me: Me) =>
@@ -179,6 +182,7 @@ function Inside() {
             <Route path="/staff/rules" component={RuleList} />
             <Route path="/staff/decisions" component={DecisionList} />
             <Route path="/staff/decisions/:id" component={DecisionSheet} />
+            <Route path="/staff/certificates" component={CertificatesPage} />
             <Route path="/staff/status" component={Status} />
             <Route default component={Home} />
           </Router>

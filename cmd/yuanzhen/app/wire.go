@@ -108,7 +108,7 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 	if err != nil {
 		return nil, err
 	}
-	signing := &keys.Service{Now: time.Now, CA: authority, Vault: e.vault, Alg: o.SigningAlg}
+	signing := &keys.Service{DB: e.db, Now: time.Now, CA: authority, Vault: e.vault, Alg: o.SigningAlg}
 	bus := &live.Bus{Conn: e.bus, Log: a.log, Closing: a.closing.Done()}
 
 	policy, err := authz.Load()
@@ -146,7 +146,7 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 	knowledge := a.knowledge()
 	scripts := &prescribe.Service{DB: e.db, Now: time.Now, Visits: h.consult, Keys: signing, Live: bus, Knowledge: knowledge, VerifyURL: a.Addr() + "/verify#", Log: h.audit}
 	h.consult.Scripts = scripts
-	for _, room := range []interface{ Routes(*httpapi.API) }{h.consult, teleconsults, images, scripts} {
+	for _, room := range []interface{ Routes(*httpapi.API) }{signing, h.consult, teleconsults, images, scripts} {
 		room.Routes(h.api)
 	}
 	if o.Demo {

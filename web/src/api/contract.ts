@@ -54,6 +54,8 @@ export type Read = [
   Known<ours.RxCheck, S['PrescribeChecked']>,
   Known<ours.Proof, S['PrescribeProof']>,
   Known<ours.VerifyKey, S['QrKey']>,
+  Known<ours.Certificate, S['KeysCertificate']>,
+  Known<ours.CertificateHouse, S['KeysHouse']>,
   Known<ours.Alert, S['CheckAlert']>,
   Known<ours.Filing, S['ConsultFiling']>,
   Known<ours.Registration, S['ConsultRegistration']>,

@@ -141,6 +141,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/certificates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The own certificates, the newest first */
+        get: operations["get-certificates"];
+        put?: never;
+        /** Make the own certificate, or the next one, under a passphrase that nobody else knows */
+        post: operations["post-certificates"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/certificates/{key_id}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End the own certificate now */
+        post: operations["post-certificates-key_id-end"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/claims": {
         parameters: {
             query?: never;
@@ -912,6 +947,57 @@ export interface paths {
         head?: never;
         /** Send on from an offset (tus 1.0) */
         patch: operations["patch-imaging-uploads-id"];
+        trace?: never;
+    };
+    "/api/v1/institution-certificates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Seals and people's certificates at the administrator's places */
+        get: operations["get-institution-certificates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/institution-certificates/seal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a hospital's seal, or the next one */
+        post: operations["post-institution-certificates-seal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/institution-certificates/{key_id}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Revoke a certificate or a seal */
+        post: operations["post-institution-certificates-key_id-revoke"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/institutions": {
@@ -5335,6 +5421,37 @@ export interface components {
             sha256: string;
             sop_uid: string;
         };
+        KeysCertificate: {
+            /** @enum {string} */
+            alg: "SM2" | "Ed25519";
+            /** Format: date-time */
+            from: string;
+            holder: string;
+            /** @description whose seal */
+            institution_id?: string;
+            /** @description none: from before there were certificates */
+            issuer?: string;
+            key_id: string;
+            /** Format: date-time */
+            revoked_at?: string;
+            /** @enum {string} */
+            revoked_reason?: "" | "superseded" | "key_compromise" | "ended";
+            /** @description of an institution */
+            seal: boolean;
+            serial?: string;
+            /** @enum {string} */
+            state: "valid" | "ended" | "revoked";
+            /** Format: date-time */
+            until: string;
+        };
+        KeysHouse: {
+            certificates: components["schemas"]["KeysCertificate"][];
+            places: components["schemas"]["KeysPlace"][];
+        };
+        KeysPlace: {
+            id: string;
+            name: string;
+        };
         LineTestDeviceStruct: {
             camera: boolean;
             microphone: boolean;
@@ -5945,6 +6062,15 @@ export interface components {
             receipt: string;
             signature: components["schemas"]["ImagingReceiptSignature"];
         };
+        RenewInBody: {
+            /** @description passphrase of the valid certificate, if there is one */
+            current?: string;
+            passphrase: string;
+        };
+        RevokeInBody: {
+            /** @enum {string} */
+            reason: "key_compromise" | "ended";
+        };
         RoomInBody: {
             /** Format: int64 */
             seats: number;
@@ -5964,6 +6090,9 @@ export interface components {
             end: string;
             /** Format: date-time */
             start: string;
+        };
+        SealInBody: {
+            institution_id: string;
         };
         SeatAnswerInBody: {
             agree: boolean;
@@ -6369,6 +6498,97 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ConsultCalls"];
                 };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-certificates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeysCertificate"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-certificates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RenewInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeysCertificate"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-certificates-key_id-end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Error */
             default: {
@@ -7922,6 +8142,99 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    "get-institution-certificates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeysHouse"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-institution-certificates-seal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SealInBody"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-institution-certificates-key_id-revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                key_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RevokeInBody"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
             };
         };
     };

@@ -705,6 +705,23 @@ export type Review = {
   passphrase: string
 }
 
+export type RevokeReason = 'key_compromise' | 'ended'
+export type Certificate = {
+  key_id: string
+  seal: boolean
+  holder: string
+  institution_id?: string
+  alg: 'SM2' | 'Ed25519'
+  issuer?: string
+  serial?: string
+  state: 'valid' | 'ended' | 'revoked'
+  from: string
+  until: string
+  revoked_at?: string
+  revoked_reason?: '' | 'superseded' | RevokeReason
+}
+export type CertificateHouse = { places: { id: string; name: string }[]; certificates: Certificate[] }
+
 export type Proof = {
   faults: string[]
   notes: string[]
