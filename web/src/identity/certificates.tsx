@@ -216,7 +216,13 @@ function House() {
         {places.map((place) => {
           const seal = valid.find((one) => one.institution_id === place.id)
           return (
-            <div class="row" key={place.id} data-test="seal" data-place={place.name} data-sealed={seal !== undefined}>
+            <div
+              class="row certificate"
+              key={place.id}
+              data-test="seal"
+              data-place={place.name}
+              data-sealed={seal !== undefined}
+            >
               <div class="grow">
                 {seal ? <Facts one={seal} /> : <Notice tone="warn" title={`${place.name} · ${w('seal.none')}`} />}
               </div>
@@ -242,7 +248,7 @@ function House() {
         <h2>{w('people')}</h2>
         {people.length === 0 && <p class="meta">{w('people.none')}</p>}
         {people.map((one) => (
-          <div class="row" key={one.key_id}>
+          <div class="row certificate" key={one.key_id}>
             <div class="grow">
               <Facts one={one} />
             </div>
