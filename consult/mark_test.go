@@ -119,3 +119,41 @@ func TestMarksLieOnTheImagesOfTheirConsult(t *testing.T) {
 		t.Errorf("before anybody was asked: %v", err)
 	}
 }
+
+func TestMarksOfASignedOpinionLieInTheStudy(t *testing.T) {
+	c := newCounty(t)
+	id := c.scheduled().ID
+	key := c.drawn(0)
+	key.Tool, key.Points = "key", nil
+	removed := c.drawn(99)
+	for _, m := range []consult.Mark{c.drawn(110), key, removed} {
+		if _, err := c.draws(c.doctor, id, m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := c.RemoveMark(c.as(c.doctor, "teleconsult.mark"), id, removed.ID, 1); err != nil {
+		t.Fatal(err)
+	}
+	job := consult.KeepMarks{Teleconsult: id}
+	if err := c.KeepMarks(t.Context(), job); err == nil {
+		t.Error("kept before anybody signed")
+	}
+	opines := c.as(c.doctor, "teleconsult.opine")
+	written := c.must(c.WriteOpinion(opines, id, consult.Opinion{Findings: "结节 81 mm", Advice: "复查"}))
+	signed := c.must(c.SignOpinion(opines, id, written.Opinion.SHA256, passphrase))
+	if _, err := c.draws(c.doctor, id, c.drawn(5)); code(err) != "teleconsult_moved_on" {
+		t.Errorf("drawn after the signature: %v", err)
+	}
+	for range 2 { // a job may be done twice
+		if err := c.KeepMarks(t.Context(), job); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept := map[string]int{}
+	for _, s := range c.must(c.Teleconsult(c.as(c.asker, "teleconsult.read"), signed.ID)).Studies[0].Series {
+		kept[s.Modality] += s.Instances
+	}
+	if kept["SR"] != 1 || kept["KO"] != 1 {
+		t.Errorf("in the study: %v", kept)
+	}
+}

@@ -38,7 +38,10 @@ func (s *Teleconsults) WriteOpinion(ctx context.Context, id ids.Teleconsult, o O
 // SignOpinion signs the newest version, if it is the one the expert was shown.
 func (s *Teleconsults) SignOpinion(ctx context.Context, id ids.Teleconsult, sha256, passphrase string) (Teleconsult, error) {
 	return s.move(ctx, id, expertsDeed, "sign opinion", func(tx tx, t Teleconsult) error {
-		return s.sign(ctx, tx, t.Opinion, id, "opinion", t.Expert.Practitioner.ID, sha256, passphrase)
+		if err := s.sign(ctx, tx, t.Opinion, id, "opinion", t.Expert.Practitioner.ID, sha256, passphrase); err != nil {
+			return err
+		}
+		return s.keepMarksLater(ctx, tx, id)
 	})
 }
 

@@ -432,3 +432,16 @@ func (s *Service) held(ctx context.Context, place ids.Institution, study string)
 		return audit.Write(ctx, tx, audit.Entry{Action: "imaging.store", Object: "study/" + study, Place: place, Reason: "receipt"})
 	})
 }
+
+// marked reads the institution's own images of a study, for a report of the house about them.
+func (s *Service) marked(ctx context.Context, place ids.Institution, study string, sops []string) ([]instance, error) {
+	rows, err := s.DB.Query(ctx, `
+		SELECT s.institution_id, s.person_id, e.id, s.uid, e.uid, i.sop_uid, i.sha256, i.size, i.transfer_syntax, i.object_key,
+			i.dicom_json, i.head, i.frame_index, i.bulk_index
+		FROM study s JOIN series e ON e.study_id = s.id JOIN instance i ON i.series_id = e.id
+		WHERE s.institution_id = $1 AND s.uid = $2 AND i.sop_uid = ANY($3)`, place, study, sops)
+	if err != nil {
+		return nil, fmt.Errorf("find marked images: %w", err)
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[instance])
+}

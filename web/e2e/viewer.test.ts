@@ -7,7 +7,7 @@ import { desk, phone, reading, type Someone } from './browser'
 import { ask } from './errands'
 import { until } from './house'
 import { Journey, t } from './journey'
-import { enterWorkspace, type Person } from './people'
+import { enterWorkspace, type Person, signWith } from './people'
 import { huOf, type Slice, slices, spacing, stamp, unreadableSlice } from './slices'
 
 const many = 100
@@ -104,7 +104,10 @@ describe('reading images', { concurrency: 1 }, () => {
       urgency: 'routine',
     })
     const at = `/teleconsults/${one.id}`
-    await ask(journey.house, doctor, 'POST', `${at}/studies`, { study_uid: study?.study_uid, patient_confirmed: true })
+    one = await ask<Case>(journey.house, doctor, 'POST', `${at}/studies`, {
+      study_uid: study?.study_uid,
+      patient_confirmed: true,
+    })
     await ask(journey.house, doctor, 'POST', `${at}/consent`, {
       method: 'paper',
       signed_by: '周大山',
@@ -341,6 +344,40 @@ describe('reading images', { concurrency: 1 }, () => {
       const [a, b] = await Promise.all([marksOf(expert), marksOf(county)])
       return a.length === 4 && a.join() === b.join()
     })
+  })
+
+  journey.step('the signed opinion puts the measurements into the study, with the same millimetres', async () => {
+    const { page } = expert
+    const said = await page.locator(`${t('mark')}[data-tool=length]`).allTextContents()
+    assert.equal(said.length, 2)
+    await page.fill('textarea[name=findings]', '右上叶实性结节，测量见标记。')
+    await page.fill('textarea[name=advice]', '3 个月后复查。')
+    await page.click(t('sign-opinion'))
+    await signWith(page, journey.person('李明远'))
+    await county.page.waitForSelector(`${t('opinion')}[data-signed=true]`)
+    const { session } = journey.person('赵志远')
+    const study = one.studies[0]?.study_uid
+    type Items = { [tag: string]: { Value?: unknown[] } }
+    const [report] = await until('the report lies in the study', async () => {
+      const list = await journey.house.call(session, 'GET', `/dicomweb/studies/${study}/series?Modality=SR`)
+      const [series] = Array.isArray(list.body) ? (list.body as Items[]) : []
+      const uid = series?.['0020000E']?.Value?.[0]
+      if (typeof uid !== 'string') return undefined
+      const found = await journey.house.call(session, 'GET', `/dicomweb/studies/${study}/series/${uid}/metadata`)
+      return Array.isArray(found.body) && (found.body as Items[])
+    })
+    const numbers: string[] = []
+    const walk = (items: Items) => {
+      const [concept] = (items['0040A043']?.Value ?? []) as Items[]
+      const [value] = (items['0040A300']?.Value ?? []) as Items[]
+      if (value && concept?.['00080104']?.Value?.[0] === 'Length')
+        numbers.push(`${Number(value['0040A30A']?.Value?.[0]).toFixed(1)} mm`)
+      for (const { Value = [] } of Object.values(items))
+        for (const inner of Value) if (typeof inner === 'object' && inner !== null) walk(inner as Items)
+    }
+    walk(report ?? {})
+    console.log(`lengths on the screen: ${said.join(', ')}; in the report: ${numbers.join(', ')}`)
+    assert.deepEqual(numbers.sort(), said.sort())
   })
 
   journey.step(

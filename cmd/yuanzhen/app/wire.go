@@ -40,17 +40,18 @@ import (
 
 // house is every room, wired to its neighbours.
 type house struct {
-	handler  http.Handler
-	api      *httpapi.API
-	queue    *jobs.Queue
-	identity *identity.Service
-	audit    *audit.Log
-	media    *signaling.Server
-	rooms    control.Rooms
-	desk     consult.Desk
-	consult  *consult.Service
-	stage    *demo.Stage // nil outside demo mode
-	stops    []func(context.Context) error
+	handler      http.Handler
+	api          *httpapi.API
+	queue        *jobs.Queue
+	identity     *identity.Service
+	audit        *audit.Log
+	media        *signaling.Server
+	rooms        control.Rooms
+	desk         consult.Desk
+	consult      *consult.Service
+	teleconsults *consult.Teleconsults
+	stage        *demo.Stage // nil outside demo mode
+	stops        []func(context.Context) error
 }
 
 // sealEvery is how long an audit entry may stand outside the sealed log.
@@ -87,6 +88,9 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, _ *river.Job[lapseArgs]) error {
 		_, err := h.consult.BlockLapsed(ctx)
 		return errors.Join(err, h.consult.WarnEnding(ctx))
+	}))
+	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, job *river.Job[consult.KeepMarks]) error {
+		return h.teleconsults.KeepMarks(ctx, job.Args)
 	}))
 	rejudger := &consult.Rejudger{}
 	river.AddWorker(workers, rejudger)
@@ -142,11 +146,11 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 	images.Decoder = worker.New(runtime.GOMAXPROCS(0))
 	h.onStop(func(context.Context) error { images.Decoder.Close(); return nil })
 	taker.Images = images
-	teleconsults := &consult.Teleconsults{Service: h.consult, Images: images}
+	h.teleconsults = &consult.Teleconsults{Service: h.consult, Images: images}
 	knowledge := a.knowledge()
 	scripts := &prescribe.Service{DB: e.db, Now: time.Now, Visits: h.consult, Keys: signing, Live: bus, Knowledge: knowledge, VerifyURL: a.Addr() + "/verify#", Log: h.audit}
 	h.consult.Scripts = scripts
-	for _, room := range []interface{ Routes(*httpapi.API) }{signing, h.consult, teleconsults, images, scripts} {
+	for _, room := range []interface{ Routes(*httpapi.API) }{signing, h.consult, h.teleconsults, images, scripts} {
 		room.Routes(h.api)
 	}
 	if o.Demo {

@@ -1,0 +1,341 @@
+package dicom
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A Report is what doctors have marked on images of one study, on its way into the study: the measurements as a
+// structured report (PS3.16 TID 1500), the key images as a selection (TID 2010).
+type Report struct {
+	Series, SOP string           // its own UIDs
+	Number      int              // of its series
+	Author      string           // who signed
+	Institution string           // where
+	At          time.Time        // when, in the institution's time
+	Images      map[string]*File // the heads of the images it speaks of, by SOP Instance UID
+	Marks       []ReportMark
+}
+
+// ReportMark is one mark. Points count columns and rows from the corner of the first pixel (PS3.3 C.18.6.1.2).
+type ReportMark struct {
+	UID    string // tracks the measurement
+	SOP    string
+	Frame  int // from 1
+	Tool   string
+	Points [][2]float64
+	Text   string
+	Found  *ReportFound
+	Author string
+}
+
+// ReportFound is what the pixels of a region say.
+type ReportFound struct {
+	Mean, SD float64
+	Unit     string
+}
+
+const (
+	comprehensiveSR    = "1.2.840.10008.5.1.4.1.1.88.33"
+	keyObjectSelection = "1.2.840.10008.5.1.4.1.1.88.59"
+)
+
+type code struct{ value, scheme, meaning string }
+
+var (
+	unitMM      = code{"mm", "UCUM", "millimeter"}
+	unitMM2     = code{"mm2", "UCUM", "square millimeter"}
+	unitDegree  = code{"deg", "UCUM", "degree"}
+	unitPixels  = code{"{pixels}", "UCUM", "pixels"}
+	unitPixels2 = code{"{pixels}2", "UCUM", "square pixels"}
+	unitHU      = code{"[hnsf'U]", "UCUM", "Hounsfield unit"}
+	unitNone    = code{"1", "UCUM", "no units"}
+
+	derivation  = code{"121401", "DCM", "Derivation"}
+	imageRegion = code{"111030", "DCM", "Image Region"}
+)
+
+// Measurements writes the marks that measure or point as TID 1500, or nil when there are none.
+func (r Report) Measurements() ([]byte, error) {
+	var groups []Dataset
+	for _, m := range r.Marks {
+		if m.Tool != "key" {
+			g, err := r.group(m, len(groups)+1)
+			if err != nil {
+				return nil, err
+			}
+			groups = append(groups, g)
+		}
+	}
+	if groups == nil {
+		return nil, nil
+	}
+	language := related("HAS CONCEPT MOD", codeItem(code{"121049", "DCM", "Language of Content Item and Descendants"}, code{"zh", "RFC5646", "Chinese"}),
+		related("HAS CONCEPT MOD", codeItem(code{"121046", "DCM", "Country of Language"}, code{"CN", "ISO3166_1", "China"})))
+	content := []Dataset{
+		language,
+		related("HAS OBS CONTEXT", codeItem(code{"121005", "DCM", "Observer Type"}, code{"121006", "DCM", "Person"})),
+		related("HAS OBS CONTEXT", valueItem("PNAME", code{"121008", "DCM", "Person Observer Name"}, text(0x0040A123, r.Author))),
+		related("HAS CONCEPT MOD", codeItem(code{"121058", "DCM", "Procedure reported"}, code{"363679005", "SCT", "Imaging procedure"})),
+		related("CONTAINS", container(code{"111028", "DCM", "Image Library"}, "", r.library()...)),
+		related("CONTAINS", container(code{"126010", "DCM", "Imaging Measurements"}, "", groups...)),
+	}
+	root := container(code{"126000", "DCM", "Imaging Measurement Report"}, "1500", content...)
+	return r.compose(comprehensiveSR, "SR", "Measurements", root, []Element{
+		text(0x0040A491, "COMPLETE"), text(0x0040A493, "VERIFIED"),
+		sequenceOf(0x0040A073, Dataset{Elements: []Element{text(0x0040A027, r.Institution), text(0x0040A030, r.At.Format("20060102150405")),
+			text(0x0040A075, r.Author), sequenceOf(0x0040A088)}}),
+		sequenceOf(0x0040A372),
+	})
+}
+
+// KeyImages writes the images marked as key as TID 2010, or nil when there are none.
+func (r Report) KeyImages() ([]byte, error) {
+	var content []Dataset
+	for _, m := range r.Marks {
+		if m.Tool == "key" {
+			item, err := r.image(m)
+			if err != nil {
+				return nil, err
+			}
+			content = append(content, related("CONTAINS", item))
+		}
+	}
+	if content == nil {
+		return nil, nil
+	}
+	observer := []Dataset{
+		related("HAS OBS CONTEXT", codeItem(code{"121005", "DCM", "Observer Type"}, code{"121006", "DCM", "Person"})),
+		related("HAS OBS CONTEXT", valueItem("PNAME", code{"121008", "DCM", "Person Observer Name"}, text(0x0040A123, r.Author))),
+	}
+	root := container(code{"113000", "DCM", "Of Interest"}, "2010", append(observer, content...)...)
+	return r.compose(keyObjectSelection, "KO", "Key images", root, nil)
+}
+
+// group is one measurement: TID 1501, of a region TID 1410.
+func (r Report) group(m ReportMark, n int) (Dataset, error) {
+	image, err := r.image(m)
+	if err != nil {
+		return Dataset{}, err
+	}
+	shape, err := coordinates(m, image)
+	if err != nil {
+		return Dataset{}, err
+	}
+	items := []Dataset{
+		related("HAS OBS CONTEXT", valueItem("TEXT", code{"112039", "DCM", "Tracking Identifier"}, text(0x0040A160, m.Tool+" "+strconv.Itoa(n)))),
+		related("HAS OBS CONTEXT", valueItem("UIDREF", code{"112040", "DCM", "Tracking Unique Identifier"}, text(0x0040A124, m.UID))),
+		related("HAS OBS CONTEXT", valueItem("PNAME", code{"121008", "DCM", "Person Observer Name"}, text(0x0040A123, m.Author))),
+	}
+	if m.Text != "" {
+		items = append(items, related("CONTAINS", valueItem("TEXT", code{"121106", "DCM", "Comment"}, text(0x0040A160, m.Text))))
+	}
+	width, height := 1.0, 1.0
+	spacing := frameNumbers(r.Images[m.SOP].Data, m.Frame-1, 0x00280030)
+	scaled := len(spacing) == 2 && spacing[0] > 0 && spacing[1] > 0
+	if scaled {
+		height, width = spacing[0], spacing[1]
+	}
+	run := func(a, b [2]float64) (x, y float64) { return (b[0] - a[0]) * width, (b[1] - a[1]) * height }
+	unit, square := unitPixels, unitPixels2
+	if scaled {
+		unit, square = unitMM, unitMM2
+	}
+	p := m.Points
+	template := "1501"
+	switch m.Tool {
+	case "length":
+		x, y := run(p[0], p[1])
+		items = append(items, measured(code{"410668003", "SCT", "Length"}, math.Hypot(x, y), unit, related("INFERRED FROM", shape)))
+	case "angle":
+		ax, ay := run(p[1], p[0])
+		bx, by := run(p[1], p[2])
+		turn := math.Abs(math.Atan2(ax*by-ay*bx, ax*bx+ay*by)) * 180 / math.Pi
+		items = append(items, measured(code{"1483009", "SCT", "Angle"}, turn, unitDegree, related("INFERRED FROM", shape)))
+	case "ellipse", "rectangle":
+		template = "1410"
+		x, y := run(p[0], p[1])
+		area := math.Abs(x * y)
+		if m.Tool == "ellipse" {
+			area *= math.Pi / 4
+		}
+		items = append(items, related("CONTAINS", named(shape, imageRegion)), measured(code{"42798000", "SCT", "Area"}, area, square))
+		if m.Found != nil {
+			items = append(items, r.found(m)...)
+		}
+	default: // an arrow: a place worth looking at
+		items = append(items, related("CONTAINS", named(shape, imageRegion)))
+	}
+	return related("CONTAINS", container(code{"125007", "DCM", "Measurement Group"}, template, items...)), nil
+}
+
+// found is what the pixels of a region say: coded where there is a code for it, else in words.
+func (r Report) found(m ReportMark) []Dataset {
+	var concept, in code
+	switch {
+	case m.Found.Unit == "HU":
+		concept, in = code{"112031", "DCM", "Attenuation Coefficient"}, unitHU
+	case r.Images[m.SOP].Data.Text(Modality) == "MR":
+		concept, in = code{"110852", "DCM", "MR signal intensity"}, unitNone
+	default:
+		said := fmt.Sprintf("mean %g SD %g %s", m.Found.Mean, m.Found.SD, m.Found.Unit)
+		return []Dataset{related("CONTAINS", valueItem("TEXT", code{"121106", "DCM", "Comment"}, text(0x0040A160, strings.TrimSpace(said))))}
+	}
+	return []Dataset{
+		measured(concept, m.Found.Mean, in, related("HAS CONCEPT MOD", codeItem(derivation, code{"373098007", "SCT", "Mean"}))),
+		measured(concept, m.Found.SD, in, related("HAS CONCEPT MOD", codeItem(derivation, code{"386136009", "SCT", "Standard Deviation"}))),
+	}
+}
+
+// coordinates is the mark's shape on its image.
+func coordinates(m ReportMark, image Dataset) (Dataset, error) {
+	want := map[string]int{"length": 2, "angle": 3, "ellipse": 2, "rectangle": 2, "arrow": 2}[m.Tool]
+	if want == 0 || len(m.Points) != want {
+		return Dataset{}, errors.New("mark " + m.UID + " has not the points of its tool")
+	}
+	kind, p := "POLYLINE", m.Points
+	switch m.Tool {
+	case "arrow":
+		kind, p = "POINT", p[:1]
+	case "rectangle": // closed
+		p = [][2]float64{p[0], {p[1][0], p[0][1]}, p[1], {p[0][0], p[1][1]}, p[0]}
+	case "ellipse": // the ends of the long axis, then of the short one
+		kind = "ELLIPSE"
+		x, y := (p[0][0]+p[1][0])/2, (p[0][1]+p[1][1])/2
+		across := [][2]float64{{p[0][0], y}, {p[1][0], y}}
+		down := [][2]float64{{x, p[0][1]}, {x, p[1][1]}}
+		if math.Abs(p[0][0]-p[1][0]) < math.Abs(p[0][1]-p[1][1]) {
+			across, down = down, across
+		}
+		p = append(across, down...)
+	}
+	var data []byte
+	for _, point := range p {
+		for _, v := range point {
+			data = binary.LittleEndian.AppendUint32(data, math.Float32bits(float32(v)))
+		}
+	}
+	return Dataset{Elements: []Element{text(0x0040A040, "SCOORD"), {Tag: 0x00700022, VR: "FL", Value: data}, text(0x00700023, kind),
+		sequenceOf(0x0040A730, related("SELECTED FROM", image))}}, nil
+}
+
+// image refers to the mark's image, and to its frame where it has several.
+func (r Report) image(m ReportMark) (Dataset, error) {
+	f := r.Images[m.SOP]
+	if f == nil {
+		return Dataset{}, errors.New("image of mark " + m.UID + " is not in the study")
+	}
+	of := []Element{text(0x00081150, f.Data.Text(SOPClassUID)), text(0x00081155, m.SOP)}
+	if f.Data.Int(NumberOfFrames, 1) > 1 {
+		of = append(of, text(0x00081160, strconv.Itoa(m.Frame)))
+	}
+	return Dataset{Elements: []Element{text(0x0040A040, "IMAGE"), sequenceOf(0x00081199, Dataset{Elements: of})}}, nil
+}
+
+func (r Report) library() []Dataset {
+	var all []Dataset
+	seen := map[string]bool{}
+	for _, m := range r.Marks {
+		if item, err := r.image(ReportMark{SOP: m.SOP, Frame: 1}); err == nil && !seen[m.SOP] {
+			seen[m.SOP] = true
+			all = append(all, related("CONTAINS", item))
+		}
+	}
+	return []Dataset{related("CONTAINS", container(code{"126200", "DCM", "Image Library Group"}, "", all...))}
+}
+
+// compose puts the document into the study of its images.
+func (r Report) compose(class, modality, description string, root Dataset, general []Element) ([]byte, error) {
+	var of Dataset
+	series := map[string][]Dataset{}
+	var order []string
+	seen := map[string]bool{}
+	for _, m := range r.Marks {
+		f := r.Images[m.SOP]
+		if f == nil || seen[m.SOP] {
+			continue
+		}
+		seen[m.SOP], of = true, f.Data
+		uid := f.Data.Text(SeriesInstanceUID)
+		if series[uid] == nil {
+			order = append(order, uid)
+		}
+		series[uid] = append(series[uid], Dataset{Elements: []Element{text(0x00081150, f.Data.Text(SOPClassUID)), text(0x00081155, m.SOP)}})
+	}
+	var evidence []Dataset
+	for _, uid := range order {
+		evidence = append(evidence, Dataset{Elements: []Element{text(SeriesInstanceUID, uid), sequenceOf(0x00081199, series[uid]...)}})
+	}
+	elements := []Element{text(SpecificCharacterSet, "ISO_IR 192"), text(SOPClassUID, class), text(SOPInstanceUID, r.SOP),
+		text(SeriesInstanceUID, r.Series), text(Modality, modality), text(SeriesDescription, description),
+		text(SeriesNumber, strconv.Itoa(r.Number)), text(InstanceNumber, "1"), text(0x00080070, "Yuanzhen"), text(InstitutionName, r.Institution),
+		text(0x00080023, r.At.Format("20060102")), text(0x00080033, r.At.Format("150405")), text(0x00080201, r.At.Format("-0700")),
+		sequenceOf(0x00081111), sequenceOf(0x0040A375, Dataset{Elements: []Element{text(StudyInstanceUID, of.Text(StudyInstanceUID)), sequenceOf(0x00081115, evidence...)}}),
+	}
+	for _, t := range []Tag{StudyDate, StudyTime, AccessionNumber, ReferringPhysician, StudyDescription, PatientName, PatientID, PatientBirthDate,
+		PatientSex, StudyInstanceUID, 0x00200010} {
+		elements = append(elements, text(t, strings.Join(of.Texts(t), `\`)))
+	}
+	meta, err := fileHead(Dataset{Order: binary.LittleEndian}, map[Tag]string{TransferSyntaxUID: ExplicitLE, MediaStorageSOPClassUID: class, MediaStorageSOPInstanceUID: r.SOP})
+	if err != nil {
+		return nil, err
+	}
+	e := encoder{out: meta, explicit: true}
+	err = e.dataset(Dataset{Elements: append(append(elements, general...), root.Elements...), Order: binary.LittleEndian}, charset{}, nil)
+	return e.out, err
+}
+
+func text(t Tag, s string) Element {
+	return Element{Tag: t, VR: VROf(t), Value: padded(VROf(t), []byte(s))}
+}
+
+func sequenceOf(t Tag, items ...Dataset) Element { return Element{Tag: t, VR: "SQ", Items: items} }
+
+func (c code) item() Dataset {
+	return Dataset{Elements: []Element{text(0x00080100, c.value), text(0x00080102, c.scheme), text(0x00080104, c.meaning)}}
+}
+
+func container(concept code, template string, content ...Dataset) Dataset {
+	d := Dataset{Elements: []Element{text(0x0040A040, "CONTAINER"), sequenceOf(0x0040A043, concept.item()), text(0x0040A050, "SEPARATE"), sequenceOf(0x0040A730, content...)}}
+	if template != "" {
+		d.Elements = append(d.Elements, sequenceOf(0x0040A504, Dataset{Elements: []Element{text(0x00080105, "DCMR"), text(0x0040DB00, template)}}))
+	}
+	return d
+}
+
+func codeItem(concept, value code) Dataset {
+	return valueItem("CODE", concept, sequenceOf(0x0040A168, value.item()))
+}
+
+func valueItem(kind string, concept code, value Element) Dataset {
+	return Dataset{Elements: []Element{text(0x0040A040, kind), sequenceOf(0x0040A043, concept.item()), value}}
+}
+
+// measured is a number of a group, in 16 characters (PS3.5 §6.2, DS).
+func measured(concept code, value float64, unit code, content ...Dataset) Dataset {
+	s := strconv.FormatFloat(value, 'g', 10, 64)
+	d := valueItem("NUM", concept, sequenceOf(0x0040A300, Dataset{Elements: []Element{text(0x0040A30A, s), sequenceOf(0x004008EA, unit.item())}}))
+	if content != nil {
+		d.Elements = append(d.Elements, sequenceOf(0x0040A730, content...))
+	}
+	return related("CONTAINS", d)
+}
+
+// related says how an item belongs to the one above, with further content of its own.
+func related(how string, d Dataset, content ...Dataset) Dataset {
+	d.Elements = append([]Element{text(0x0040A010, how)}, d.Elements...)
+	if content != nil {
+		d.Elements = append(d.Elements, sequenceOf(0x0040A730, content...))
+	}
+	return d
+}
+
+func named(d Dataset, concept code) Dataset {
+	d.Elements = append([]Element{sequenceOf(0x0040A043, concept.item())}, d.Elements...)
+	return d
+}

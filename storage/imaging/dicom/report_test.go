@@ -1,0 +1,107 @@
+package dicom
+
+import (
+	"bytes"
+	"math"
+	"os"
+	"testing"
+	"time"
+)
+
+// aReport has one mark of each tool on a slice whose pixels are 0.810547 mm wide and high.
+func aReport(t *testing.T) Report {
+	t.Helper()
+	raw, err := os.ReadFile("../testdata/ct-series-3/01.dcm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := Read(bytes.NewReader(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sop := f.Data.Text(SOPInstanceUID)
+	mark := func(n int, tool string, points ...[2]float64) ReportMark {
+		return ReportMark{UID: "2.25." + string(rune('1'+n)), SOP: sop, Frame: 1, Tool: tool, Points: points, Author: "李明远"}
+	}
+	region := mark(2, "ellipse", [2]float64{10, 10}, [2]float64{30, 50})
+	region.Found, region.Text = &ReportFound{Mean: -612.5, SD: 31.25, Unit: "HU"}, "实性结节"
+	return Report{Series: "2.25.10", SOP: "2.25.11", Number: 9001, Author: "李明远", Institution: "清河市第一医院",
+		At: time.Date(2026, 11, 27, 10, 0, 0, 0, time.FixedZone("CST", 8*3600)), Images: map[string]*File{sop: f},
+		Marks: []ReportMark{mark(0, "length", [2]float64{100, 100}, [2]float64{400, 500}), mark(1, "angle", [2]float64{0, 0}, [2]float64{10, 0}, [2]float64{10, 10}),
+			region, mark(3, "rectangle", [2]float64{0, 0}, [2]float64{100, 10}), mark(4, "arrow", [2]float64{5, 6}, [2]float64{50, 60}), mark(5, "key")}}
+}
+
+// numbers collects the measured values of a report by the meaning of their concept.
+func numbers(d Dataset, into map[string][]float64) map[string][]float64 {
+	if value := d.Find(0x0040A300); value != nil {
+		of := d.Find(0x0040A043).Items[0].Text(0x00080104)
+		into[of] = append(into[of], value.Items[0].Numbers(0x0040A30A)...)
+	}
+	for _, e := range d.Elements {
+		for _, it := range e.Items {
+			numbers(it, into)
+		}
+	}
+	return into
+}
+
+func TestAReportBringsBackTheSameMillimetres(t *testing.T) {
+	r := aReport(t)
+	raw, err := r.Measurements()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := Read(bytes.NewReader(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const mm = 0.810547
+	for what, want := range map[string][]float64{"Length": {500 * mm}, "Angle": {90}, "Area": {20 * 40 * mm * mm * math.Pi / 4, 100 * 10 * mm * mm}, "Attenuation Coefficient": {-612.5, 31.25}} {
+		got := numbers(f.Data, map[string][]float64{})[what]
+		if len(got) != len(want) {
+			t.Errorf("%s: %v, want %v", what, got, want)
+			continue
+		}
+		for i := range want {
+			if math.Abs(got[i]-want[i]) > 1e-6 {
+				t.Errorf("%s: %v, want %v", what, got[i], want[i])
+			}
+		}
+	}
+	source := r.Images[r.Marks[0].SOP].Data
+	for _, tag := range []Tag{StudyInstanceUID, PatientID, PatientName, StudyDate} {
+		if got, want := f.Data.Text(tag), source.Text(tag); got != want {
+			t.Errorf("(%s) is %q, want %q", tag, got, want)
+		}
+	}
+	if f.Data.Text(SeriesInstanceUID) == source.Text(SeriesInstanceUID) {
+		t.Error("the report lies in the images' series")
+	}
+	if again, err := r.Measurements(); err != nil || !bytes.Equal(again, raw) {
+		t.Errorf("the same report is other bytes: %v", err)
+	}
+}
+
+func TestKeyImagesAreAsSelection(t *testing.T) {
+	r := aReport(t)
+	raw, err := r.KeyImages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := Read(bytes.NewReader(raw))
+	if err != nil || f.Data.Text(SOPClassUID) != keyObjectSelection {
+		t.Fatalf("%v, %v", f.Data.Text(SOPClassUID), err)
+	}
+	content := f.Data.Find(0x0040A730).Items
+	if got := content[len(content)-1].Find(0x00081199).Items[0].Text(0x00081155); got != r.Marks[0].SOP {
+		t.Errorf("the selection names %q", got)
+	}
+	r.Marks = r.Marks[:1]
+	if none, err := r.KeyImages(); none != nil || err != nil {
+		t.Errorf("a selection of nothing: %d bytes, %v", len(none), err)
+	}
+	r.Marks = []ReportMark{{UID: "1", SOP: "1.2.3", Tool: "length"}}
+	if _, err := r.Measurements(); err == nil {
+		t.Error("a report on an image that is not there")
+	}
+}
