@@ -42,6 +42,12 @@ func (s *Service) dispenseRoutes(api *httpapi.API) {
 		func(ctx context.Context, in *checkInIn) (*prescriptionOut, error) {
 			return answer(s.CheckInPart(ctx, in.ID, in.Body))
 		})
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/plans/paused", Action: "prescription.write",
+		Summary: "The prescriber's own plans that a red answer paused"},
+		func(ctx context.Context, _ *struct{}) (*listOut, error) {
+			list, err := s.PausedPlans(ctx)
+			return &listOut{list}, err
+		})
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/prescriptions/{id}/go-on", Action: "prescription.write",
 		Summary: "The prescriber lets a paused plan go on"},
 		func(ctx context.Context, in *prescriptionIn) (*prescriptionOut, error) {

@@ -92,7 +92,8 @@ type filter struct {
 	Person ids.Person
 	Visit  ids.Visit
 	State  State
-	Asking bool // drafts that ask for a second person
+	Paused ids.Practitioner // whose plans were paused by a red answer
+	Asking bool             // drafts that ask for a second person
 }
 
 func selectPrescriptions(ctx context.Context, db pg.DB, scope authz.Scope, f filter) ([]row, error) {
@@ -110,7 +111,7 @@ func selectPrescriptions(ctx context.Context, db pg.DB, scope authz.Scope, f fil
 		         WHERE c.prescription_id = rx.id AND c.sha256 = rx.sha256) AS seconds,
 		       (SELECT coalesce(jsonb_agg(jsonb_build_object('id', pt.id, 'part', pt.part, 'not_before', pt.not_before, 'not_after', pt.not_after, 'state', pt.state,
 		                 'pharmacy', coalesce(pi.name, ''), 'claimed_at', pt.claimed_at, 'lease_until', pt.lease_until, 'coded', pt.token_hash IS NOT NULL,
-		                 'checked_in_at', pt.checked_in_at, 'paused_at', pt.paused_at, 'recalls',
+		                 'checked_in_at', pt.checked_in_at, 'paused_at', pt.paused_at, 'answers', pt.answers, 'recalls',
 		                 (SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_object('lot', rc.lot, 'reason', rc.reason)), '[]') FROM dispense_event de
 		                    JOIN trace_code tc ON tc.event_id = de.id JOIN recall rc ON rc.lot = tc.lot WHERE de.part_id = pt.id),
 		                 'lines', (SELECT jsonb_agg(jsonb_build_object('line', pl.line, 'days', pl.days, 'remain', pl.remain) ORDER BY pl.line)
@@ -130,11 +131,13 @@ func selectPrescriptions(ctx context.Context, db pg.DB, scope authz.Scope, f fil
 		  AND (@person::uuid IS NULL OR rx.person_id = @person::uuid)
 		  AND (@visit::uuid IS NULL OR rx.visit_id = @visit::uuid)
 		  AND (@state::text = '' OR rx.state = @state::text)
+		  AND (@paused::uuid IS NULL OR rx.practitioner_id = @paused::uuid AND rx.state = 'approved'
+		       AND EXISTS (SELECT FROM prescription_part pt WHERE pt.prescription_id = rx.id AND pt.paused_at IS NOT NULL AND pt.state = 'ready'))
 		  AND (NOT @asking OR rx.state = 'draft' AND EXISTS (SELECT FROM prescription_second c
 		       WHERE c.prescription_id = rx.id AND c.sha256 = rx.sha256 AND c.answered_at IS NULL))
 		ORDER BY CASE WHEN @state::text = 'signed' THEN rx.risk END DESC, CASE WHEN @state::text = 'signed' THEN rx.signed_at END, rx.id DESC
 		LIMIT 200`,
-		scope.With(pgx.NamedArgs{"id": f.ID, "person": f.Person, "visit": f.Visit, "state": string(f.State), "asking": f.Asking}))
+		scope.With(pgx.NamedArgs{"id": f.ID, "person": f.Person, "visit": f.Visit, "state": string(f.State), "asking": f.Asking, "paused": f.Paused}))
 	if err != nil {
 		return nil, err
 	}
@@ -341,6 +344,11 @@ func accountsOf(ctx context.Context, db pg.DB, person ids.Person) ([]ids.Account
 		return nil, err
 	}
 	return pgx.CollectRows(rows, pgx.RowTo[ids.Account])
+}
+
+func accountOfPractitioner(ctx context.Context, tx tx, id ids.Practitioner) (account ids.Account, err error) {
+	err = tx.QueryRow(ctx, `SELECT account_id FROM practitioner WHERE id = $1`, id).Scan(&account)
+	return account, err
 }
 
 func selectParties(ctx context.Context, tx tx, facts consult.Standing) (parties, error) {

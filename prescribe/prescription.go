@@ -39,6 +39,7 @@ type Service struct {
 	Keys      *keys.Service
 	Live      consult.Bus
 	Knowledge *formulary.Knowledge // nil when it could not be read: then nothing is prescribed, and all else works
+	Notices   consult.Notices      // nil where nobody is told
 	VerifyURL string               // what a QR code holds before the evidence code: "https://…/verify#"
 	Log       *audit.Log           // says when a signature was made
 }

@@ -329,6 +329,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/demo/plans/{id}/days": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Demo mode only: a long prescription's dates as if so many days had passed */
+        post: operations["post-demo-plans-id-days"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/demo/room": {
         parameters: {
             query?: never;
@@ -1071,6 +1088,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/plans/paused": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The prescriber's own plans that a red answer paused */
+        get: operations["get-plans-paused"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/policies": {
         parameters: {
             query?: never;
@@ -1577,6 +1611,40 @@ export interface paths {
         put?: never;
         /** End a registration early; what was opened past its end is blocked, patients are told */
         post: operations["post-registrations-id-end"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/review/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How long a prescription may wait for review, and who is asked then, by institution */
+        get: operations["get-review-limits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/review/limits/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Set them for one institution */
+        put: operations["put-review-limits-id"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -5241,6 +5309,10 @@ export interface components {
             password: string;
             totp: string;
         };
+        "Post-demo-plans-id-daysRequest": {
+            /** Format: int64 */
+            days: number;
+        };
         PrescribeApplication: {
             address: string;
             business_scope: string;
@@ -5256,6 +5328,17 @@ export interface components {
             pharmacist: string;
             phone: string;
             region: string;
+        };
+        PrescribeAsked: {
+            id: string;
+            name: string;
+            /**
+             * Format: int64
+             * @description 0: only reviews; 1: lead of the group; 2: head of pharmacy
+             * @enum {integer}
+             */
+            step: 0 | 1 | 2;
+            title: string;
         };
         PrescribeCheckIn: {
             new_medicines: boolean;
@@ -5434,6 +5517,30 @@ export interface components {
             /** @description of a product, for one administration: tablets, sachets, puffs */
             units?: string;
         };
+        PrescribeLimits: {
+            /** Format: int64 */
+            day_minutes: number;
+            institution: string;
+            institution_id: string;
+            /**
+             * Format: int64
+             * @description from 22 to 8 o'clock
+             */
+            night_minutes: number;
+            pharmacists: components["schemas"]["PrescribeAsked"][];
+        };
+        PrescribeNewLimits: {
+            /** Format: int64 */
+            day_minutes: number;
+            /** Format: int64 */
+            night_minutes: number;
+            pharmacists: components["schemas"]["PrescribeNewStep"][];
+        };
+        PrescribeNewStep: {
+            id: string;
+            /** Format: int64 */
+            step: number;
+        };
         PrescribeOrder: {
             /** @description for more days than the type allows (RXE-15, RXE-17) */
             days_reason?: string;
@@ -5451,6 +5558,8 @@ export interface components {
             text: string;
         };
         PrescribePart: {
+            /** @description what the patient said before this part */
+            answers?: components["schemas"]["PrescribeCheckIn"];
             /** Format: date-time */
             checked_in_at?: string;
             /** Format: date-time */
@@ -5504,6 +5613,40 @@ export interface components {
             second_by?: string;
             /** @enum {string} */
             state: "applied" | "approved" | "refused" | "suspended" | "expired";
+        };
+        PrescribePicture: {
+            allergies: components["schemas"]["PrescribePictureAllergy"][];
+            /** @description ICD-10 */
+            conditions: string[];
+            /**
+             * Format: int64
+             * @description age of the creatinine in days
+             */
+            creatinine_days?: number;
+            creatinine_umol_l?: string;
+            /** @enum {string} */
+            lactation?: "yes" | "no" | "unknown";
+            medicines: components["schemas"]["PrescribePictureMedicine"][];
+            /** @enum {string} */
+            pregnancy?: "yes" | "no" | "unknown";
+            /** @description in the chart, not in the formulary: nothing was checked about it */
+            unlisted: string[];
+            weight_kg?: string;
+        };
+        PrescribePictureAllergy: {
+            name: components["schemas"]["FaultText"];
+            reaction?: string;
+            severity?: string;
+        };
+        PrescribePictureMedicine: {
+            /** @description a day, with its unit */
+            daily?: string;
+            /**
+             * Format: int64
+             * @description days of supply
+             */
+            left: number;
+            name: components["schemas"]["FaultText"];
         };
         PrescribePrescription: {
             /** @description exactly the bytes that are signed (RFC 8785) */
@@ -5686,6 +5829,11 @@ export interface components {
             /** @description ICD-10 (RXE-10) */
             diagnosis: string[];
             doctor: components["schemas"]["ConsultDoctor"];
+            /**
+             * Format: date-time
+             * @description end of the institution's time limit; nothing passes by it
+             */
+            due_at: string;
             evidence_code?: string;
             id: string;
             institution: components["schemas"]["ConsultNamedIDInstitution"];
@@ -5695,6 +5843,7 @@ export interface components {
             /** @description what may be collected, once it is approved */
             parts: components["schemas"]["PrescribePart"][];
             person: components["schemas"]["ConsultPatient"];
+            picture: components["schemas"]["PrescribePicture"];
             /**
              * Format: date-time
              * @description when the patient confirmed a plan above 28 days (RXE-17)
@@ -5711,6 +5860,12 @@ export interface components {
             signed_at?: string;
             /** @enum {string} */
             state: "draft" | "signed" | "approved" | "returned" | "refused" | "void" | "expired" | "dispensed";
+            /**
+             * Format: int64
+             * @description 1: the group's lead was asked, 2: the head of pharmacy
+             * @enum {integer}
+             */
+            step: 0 | 1 | 2;
             supersedes?: string;
             /** @enum {string} */
             type: "general" | "long" | "emergency";
@@ -6567,6 +6722,39 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["NotifyMessage"][];
                 };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-demo-plans-id-days": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Post-demo-plans-id-daysRequest"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Error */
             default: {
@@ -8133,6 +8321,35 @@ export interface operations {
             };
         };
     };
+    "get-plans-paused": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrescribePrescription"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "get-policies": {
         parameters: {
             query?: never;
@@ -9109,6 +9326,70 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConsultCleared"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-review-limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrescribeLimits"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "put-review-limits-id": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PrescribeNewLimits"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrescribeLimits"];
                 };
             };
             /** @description Error */

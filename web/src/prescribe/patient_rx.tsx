@@ -8,7 +8,7 @@ import { pick } from '../i18n/i18n'
 import { Icon } from '../ui/icons'
 import { Loading, Notice, ProblemNote, useTitle } from '../ui/parts'
 import { rxTone } from '../visit/states'
-import { Collect } from './collect'
+import { Collect, Paused, paused } from './collect'
 import { w } from './words'
 
 export function rxSentence(prescription: Pick<Prescription, 'state' | 'valid_until'>): string {
@@ -87,9 +87,13 @@ export function PrescriptionView({ prescription }: { prescription: Prescription 
         <p class="meta">{w('rx.no', { no: prescription.no })}</p>
       </header>
       <div data-test="rx-state" data-state={prescription.state}>
-        <Notice tone={tone} live title={w(`state.${prescription.state}`)}>
-          {rxSentence(prescription)}
-        </Notice>
+        {paused(prescription) ? (
+          <Paused />
+        ) : (
+          <Notice tone={tone} live title={w(`state.${prescription.state}`)}>
+            {rxSentence(prescription)}
+          </Notice>
+        )}
       </div>
       <Collect prescription={prescription} />
       {prescription.state === 'approved' && (
