@@ -367,6 +367,44 @@ func TestLongPlan(t *testing.T) {
 	}
 }
 
+// Two pharmacies want the same prescription at the same moment, again and again: each race has one winner.
+func TestRacesForOnePrescription(t *testing.T) {
+	m := newMarket(t)
+	p := m.approved(renewal())
+	codeOf := m.code(p, 1)
+	const races = 200
+	for race := range races {
+		var won [2]bool
+		var start, done sync.WaitGroup
+		start.Add(1)
+		for shop := range won {
+			done.Go(func() {
+				start.Wait()
+				_, err := m.claimBy(shop, codeOf)
+				if won[shop] = err == nil; !won[shop] && code(err) != "already_claimed" {
+					t.Error(err)
+				}
+			})
+		}
+		start.Done()
+		done.Wait()
+		if won[0] == won[1] {
+			t.Fatalf("race %d: %v", race, won)
+		}
+		winner := 0
+		if won[1] {
+			winner = 1
+		}
+		if err := m.Release(m.as(m.shops[winner], "prescription.claim"), p.Parts[0].ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var claims int
+	if err := m.db.QueryRow(t.Context(), `SELECT count(*) FROM dispense_event WHERE deed = 'claim'`).Scan(&claims); err != nil || claims != races {
+		t.Errorf("%d claims in %d races, %v", claims, races, err)
+	}
+}
+
 // A clinical hard stop is signed with a second person's signed reason for exactly this text; law and the unchecked never.
 func TestSecondPerson(t *testing.T) {
 	m := newMarket(t)

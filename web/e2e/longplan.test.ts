@@ -113,6 +113,26 @@ describe('a long prescription', { concurrency: 1 }, () => {
     assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 360)
   })
 
+  journey.step(
+    'how to take it is said in plain words; reminders come only to who asks, and end with one press',
+    async () => {
+      const { page } = patient
+      assert.equal(await page.textContent(t('use')), '每天 1 次，每次 5\u00a0毫克，共 84 天')
+      assert.equal(await page.getAttribute(t('reminder'), 'data-on'), 'false')
+      await page.locator(`${t('reminder')} button`, { hasText: '20:00' }).click()
+      await page.locator(t('reminder')).scrollIntoViewIfNeeded()
+      await journey.shot(patient, '08-reminder')
+      await page.click(t('remind'))
+      await page.waitForSelector(`${t('reminder')}[data-on=true]`)
+      await page.reload()
+      await page.waitForSelector(`${t('reminder')}[data-on=true]`)
+      await page.locator(t('reminder')).scrollIntoViewIfNeeded()
+      await journey.shot(patient, '08-reminded')
+      await page.click(t('stop-reminding'))
+      await page.waitForSelector(`${t('reminder')}[data-on=false]`)
+    },
+  )
+
   journey.step('doctor and patient are told; the page leads to a visit', async () => {
     await until('the patient has the message', async () =>
       (await inbox('13800000021')).some(({ text }) => text.includes('约一次复诊')),

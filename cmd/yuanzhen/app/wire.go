@@ -92,13 +92,17 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, _ *river.Job[prescribe.Escalation]) error {
 		return h.scripts.Escalate(ctx)
 	}))
+	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, _ *river.Job[prescribe.Reminding]) error {
+		return h.scripts.Remind(ctx)
+	}))
 	rejudger := &consult.Rejudger{}
 	river.AddWorker(workers, rejudger)
 	taker := &imaging.Taker{}
 	river.AddWorker(workers, taker)
 	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, _ *river.Job[tidyArgs]) error { return taker.Images.Tidy(ctx) }))
 	if h.queue, err = jobs.New(e.db, a.log, workers, jobs.Periodic{Every: sealEvery, Args: sealArgs{}}, jobs.Periodic{Every: lapseEvery, Args: lapseArgs{}},
-		jobs.Periodic{Every: tidyEvery, Args: tidyArgs{}}, jobs.Periodic{Every: prescribe.EscalateEvery, Args: prescribe.Escalation{}}); err != nil {
+		jobs.Periodic{Every: tidyEvery, Args: tidyArgs{}}, jobs.Periodic{Every: prescribe.EscalateEvery, Args: prescribe.Escalation{}},
+		jobs.Periodic{Every: prescribe.RemindEvery, Args: prescribe.Reminding{}}); err != nil {
 		return nil, err
 	}
 	h.onStop(func(ctx context.Context) error { return sealAll(ctx, h.audit) }) // nothing stays outside the log

@@ -1498,6 +1498,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/prescriptions/{id}/reminder": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Be reminded of the medicines at these times of the day */
+        put: operations["put-prescriptions-id-reminder"];
+        post?: never;
+        /** End the reminders */
+        delete: operations["delete-prescriptions-id-reminder"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/prescriptions/{id}/review": {
         parameters: {
             query?: never;
@@ -5421,6 +5439,11 @@ export interface components {
              */
             remain: number;
             route?: string;
+            /**
+             * @description when in the day, where it matters
+             * @enum {string}
+             */
+            timing?: "before_meal" | "with_meal" | "after_meal" | "morning" | "bedtime";
             /** @description UCUM */
             unit?: string;
             /** @description of a product, for one administration: tablets, sachets, puffs */
@@ -5512,6 +5535,11 @@ export interface components {
             provenance: "typed" | "catalogue_pick" | "copied" | "copied_confirmed" | "ai_generated";
             quantity?: string;
             route?: string;
+            /**
+             * @description when in the day, where it matters
+             * @enum {string}
+             */
+            timing?: "before_meal" | "with_meal" | "after_meal" | "morning" | "bedtime";
             /** @description UCUM */
             unit?: string;
             /** @description of a product, for one administration: tablets, sachets, puffs */
@@ -5672,6 +5700,8 @@ export interface components {
              */
             plan_confirmed_at?: string;
             qr_url?: string;
+            /** @description times at which the reader is reminded of the medicines */
+            reminders?: string[];
             review?: components["schemas"]["PrescribeReview"];
             /** @description second persons' words on hard stops, for the text that stands now */
             seconds: components["schemas"]["PrescribeSecond"][];
@@ -5850,6 +5880,8 @@ export interface components {
              */
             plan_confirmed_at?: string;
             qr_url?: string;
+            /** @description times at which the reader is reminded of the medicines */
+            reminders?: string[];
             review?: components["schemas"]["PrescribeReview"];
             /** @enum {string} */
             risk: "usual" | "raised" | "high";
@@ -5905,16 +5937,9 @@ export interface components {
              */
             packs: number;
         };
-        ReceiptKeyOutBody: {
-            /** @description Ed25519 (RFC 8032) */
-            alg: string;
-            key_id: string;
-            public_key: string;
-        };
-        ReceiptOutBody: {
-            /** @description the signed bytes: a JSON document */
-            receipt: string;
-            signature: components["schemas"]["ImagingReceiptSignature"];
+        ReminderInBody: {
+            /** @description HH:MM in China */
+            times: string[];
         };
         RoomInBody: {
             /** Format: int64 */
@@ -9102,6 +9127,72 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    "put-prescriptions-id-reminder": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReminderInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrescribePrescription"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "delete-prescriptions-id-reminder": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrescribePrescription"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
             };
         };
     };

@@ -531,6 +531,7 @@ export type FormularyRow = {
 export type UsualUse = Pick<RxItem, 'dose' | 'unit' | 'units' | 'per_day' | 'per_week'>
 export type Favourite = { id: string; line: RxItem }
 
+export type Timing = 'before_meal' | 'with_meal' | 'after_meal' | 'morning' | 'bedtime'
 export type RxItem = {
   line: number
   ingredient?: string
@@ -543,6 +544,7 @@ export type RxItem = {
   units?: string
   per_day?: number
   per_week?: number
+  timing?: Timing
   days: number
   quantity?: string
   provenance: 'typed' | 'catalogue_pick' | 'copied' | 'copied_confirmed'
@@ -610,6 +612,8 @@ export type Prescription = {
   seconds: Second[]
   parts: RxPart[]
   plan_confirmed_at?: string
+  /** Times at which the reader is reminded. */
+  reminders?: string[]
 }
 /** What the checks were told of the patient; what nobody stated is missing. */
 export type RxPicture = {

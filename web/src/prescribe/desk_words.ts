@@ -14,6 +14,8 @@ export const w = phrases({
   'rx.perday': { zh: '每天几次', en: 'Per day' },
   'rx.perweek': { zh: '每周几次', en: 'Per week' },
   'rx.days': { zh: '天数', en: 'Days' },
+  'rx.timing': { zh: '时间', en: 'When' },
+  'rx.anytime': { zh: '不限', en: 'Any time' },
   'rx.quantity': { zh: '总量', en: 'Quantity' },
   'rx.remove': { zh: '去掉 {name}', en: 'Remove {name}' },
   'rx.range': { zh: '常用一天 {low} 到 {high}', en: 'Usual daily {low} to {high}' },

@@ -9,6 +9,8 @@ import { Icon } from '../ui/icons'
 import { Loading, Notice, ProblemNote, useTitle } from '../ui/parts'
 import { rxTone } from '../visit/states'
 import { Collect, Paused, paused } from './collect'
+import { Reminder } from './reminder'
+import { sayUse } from './use'
 import { w } from './words'
 
 export function rxSentence(prescription: Pick<Prescription, 'state' | 'valid_until'>): string {
@@ -20,7 +22,8 @@ export function rxSentence(prescription: Pick<Prescription, 'state' | 'valid_unt
 /** How to take it; a dose never breaks from its unit. */
 export function rxUse(item: RxItem): string {
   const amount = item.units ? `${item.units}\u00a0${w('line.units')}` : `${item.dose ?? ''}\u00a0${item.unit ?? ''}`
-  return w('line.use', { amount, often: rxOften(item), days: item.days })
+  const often = rxOften(item) + (item.timing ? w('line.comma') + w(`timing.${item.timing}`) : '')
+  return w('line.use', { amount, often, days: item.days })
 }
 
 export const rxOften = ({ per_week, per_day }: Pick<RxItem, 'per_day' | 'per_week'>): string =>
@@ -34,7 +37,7 @@ export function RxLine({ item }: { item: RxItem }) {
       <b lang="zh">
         {item.line}. {drugName(item)}
       </b>
-      <span>{rxUse(item)}</span>
+      <span data-test="use">{sayUse(item)}</span>
       {item.quantity && <span class="meta">{w('line.quantity', { q: item.quantity })}</span>}
     </li>
   )
@@ -127,6 +130,7 @@ export function PrescriptionView({ prescription }: { prescription: Prescription 
           ))}
         </ul>
       </section>
+      <Reminder prescription={prescription} />
       {prescription.review?.note && <Notice tone="plain" title={prescription.review.note} />}
     </>
   )
