@@ -210,6 +210,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/days-off/{id}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take a day off back; publish again to open the day */
+        post: operations["post-days-off-id-undo"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/decisions": {
         parameters: {
             query?: never;
@@ -1471,7 +1488,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Hold every stored field against what was signed */
+        /** Hold every stored field against what was signed; the proof file of an issued prescription */
         get: operations["get-prescriptions-id-proof"];
         put?: never;
         post?: never;
@@ -2441,6 +2458,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/verify/ca.pem": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Certificate of the authority above the keys (PEM) */
+        get: operations["get-verify-ca-pem"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/verify/keys": {
         parameters: {
             query?: never;
@@ -3367,6 +3401,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/dicomweb/studies/{study}/series/{series}/instances/{instance}/frames/{frames}/thumbnail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A small picture of a frame (WADO-RS) */
+        get: operations["get-dicomweb-studies-study-series-series-instances-instance-frames-frames-thumbnail"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/dicomweb/studies/{study}/series/{series}/instances/{instance}/metadata": {
         parameters: {
             query?: never;
@@ -3401,6 +3452,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/dicomweb/studies/{study}/series/{series}/instances/{instance}/thumbnail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A small picture of it (WADO-RS) */
+        get: operations["get-dicomweb-studies-study-series-series-instances-instance-thumbnail"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/dicomweb/studies/{study}/series/{series}/metadata": {
         parameters: {
             query?: never;
@@ -3410,6 +3478,40 @@ export interface paths {
         };
         /** Metadata as DICOM JSON (WADO-RS) */
         get: operations["get-dicomweb-studies-study-series-series-metadata"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dicomweb/studies/{study}/series/{series}/thumbnail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A small picture of it (WADO-RS) */
+        get: operations["get-dicomweb-studies-study-series-series-thumbnail"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/dicomweb/studies/{study}/thumbnail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A small picture of it (WADO-RS) */
+        get: operations["get-dicomweb-studies-study-thumbnail"];
         put?: never;
         post?: never;
         delete?: never;
@@ -5722,6 +5824,8 @@ export interface components {
         PrescribeProof: {
             /** @description field or signature, and what is wrong with it */
             faults: string[];
+            /** @description once it is issued: proves the prescription without this server ('yuanzhen prescribe prove') */
+            file?: components["schemas"]["ProofFile"];
             /** @description what is lawful and worth knowing, such as a certificate that ended since */
             notes: string[];
         };
@@ -5909,12 +6013,36 @@ export interface components {
             /** Format: int64 */
             waiting_s: number;
         };
+        ProofFile: {
+            /** @description exactly the bytes that the hospital sealed (RFC 8785) */
+            envelope: string;
+            format: string;
+            seal: string;
+            /** @description each signature's place in the hospital's log; empty until the log is sealed, seconds later */
+            times: components["schemas"]["ProofWitness"][];
+        };
+        ProofWitness: {
+            /** @description the entry, line by line as it is hashed */
+            entry: string;
+            /** @description signed note over size and root of the tree */
+            head: string;
+            /**
+             * Format: int64
+             * @description its place in the tree
+             */
+            leaf: number;
+            /** @description hashes from the leaf to the root (RFC 9162, section 2.1.3) */
+            path: string[];
+        };
         QrKey: {
             /** @enum {string} */
-            alg: "Ed25519";
+            alg: "SM2" | "Ed25519";
+            /** @description X.509, DER */
+            certificate?: string;
             /** Format: date-time */
             from: string;
             holder: string;
+            holder_id?: string;
             institution: string;
             key_id: string;
             public_key: string;
@@ -5922,6 +6050,11 @@ export interface components {
             revoked_at?: string;
             /** Format: date-time */
             to: string;
+            /**
+             * @description a person's signatures, a hospital's seal, or the heads of its audit log
+             * @enum {string}
+             */
+            use?: "sign" | "seal" | "log";
         };
         ReasonInBody: {
             reason: string;
@@ -5936,6 +6069,17 @@ export interface components {
              * @description packs of the lot that were handed out
              */
             packs: number;
+        };
+        ReceiptKeyOutBody: {
+            /** @description Ed25519 (RFC 8032) */
+            alg: string;
+            key_id: string;
+            public_key: string;
+        };
+        ReceiptOutBody: {
+            /** @description the signed bytes: a JSON document */
+            receipt: string;
+            signature: components["schemas"]["ImagingReceiptSignature"];
         };
         ReminderInBody: {
             /** @description HH:MM in China */
@@ -6520,6 +6664,38 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ConsultFollowUpCondition"][];
                 };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-days-off-id-undo": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The same deed sent twice is done once */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Error */
             default: {
@@ -11208,6 +11384,24 @@ export interface operations {
             };
         };
     };
+    "get-verify-ca-pem": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     "get-verify-keys": {
         parameters: {
             query?: never;
@@ -12960,6 +13154,24 @@ export interface operations {
             };
         };
     };
+    "get-dicomweb-studies-study-series-series-instances-instance-frames-frames-thumbnail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     "get-dicomweb-studies-study-series-series-instances-instance-metadata": {
         parameters: {
             query?: never;
@@ -12996,7 +13208,61 @@ export interface operations {
             };
         };
     };
+    "get-dicomweb-studies-study-series-series-instances-instance-thumbnail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     "get-dicomweb-studies-study-series-series-metadata": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "get-dicomweb-studies-study-series-series-thumbnail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "get-dicomweb-studies-study-thumbnail": {
         parameters: {
             query?: never;
             header?: never;
