@@ -234,13 +234,12 @@ func (s *Service) fitsChannel(c Claim, channel string) error {
 
 // claim reads what a pharmacy holds.
 func (s *Service) claim(ctx context.Context, tx tx, part ids.Part, place ids.Institution) (Claim, error) {
-	rx, err := prescriptionOfPart(ctx, tx, part, place)
+	list, err := selectPrescriptions(ctx, tx, authz.System("prescription.claim"), filter{Part: part, Holder: place})
 	if err != nil {
-		return Claim{}, err
-	}
-	list, err := selectPrescriptions(ctx, tx, authz.System("prescription.claim"), filter{ID: rx})
-	if err != nil || len(list) == 0 {
 		return Claim{}, fmt.Errorf("part %s: %w", part, err)
+	}
+	if len(list) == 0 {
+		return Claim{}, fault.Missing()
 	}
 	p, err := s.shown(list[0])
 	if err != nil {

@@ -44,10 +44,26 @@ func (s *Service) dispenseRoutes(api *httpapi.API) {
 		func(ctx context.Context, in *checkInIn) (*prescriptionOut, error) {
 			return answer(s.CheckInPart(ctx, in.ID, in.Body))
 		})
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/plans/paused", Action: "prescription.write",
+		Summary: "The prescriber's own plans that a red answer paused"},
+		func(ctx context.Context, _ *struct{}) (*listOut, error) {
+			list, err := s.PausedPlans(ctx)
+			return &listOut{list}, err
+		})
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/prescriptions/{id}/go-on", Action: "prescription.write",
 		Summary: "The prescriber lets a paused plan go on"},
 		func(ctx context.Context, in *prescriptionIn) (*prescriptionOut, error) {
 			return answer(s.GoOn(ctx, in.ID))
+		})
+	httpapi.Register(api, httpapi.Op{Method: "PUT", Path: "/api/v1/prescriptions/{id}/reminder", Action: "prescription.collect",
+		Summary: "Be reminded of the medicines at these times of the day"},
+		func(ctx context.Context, in *reminderIn) (*prescriptionOut, error) {
+			return answer(s.SetReminder(ctx, in.ID, in.Body.Times))
+		})
+	httpapi.Register(api, httpapi.Op{Method: "DELETE", Path: "/api/v1/prescriptions/{id}/reminder", Action: "prescription.collect",
+		Summary: "End the reminders"},
+		func(ctx context.Context, in *prescriptionIn) (*prescriptionOut, error) {
+			return answer(s.DropReminder(ctx, in.ID))
 		})
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/prescriptions/{id}/code", Action: "prescription.collect",
 		Summary: "A claim code for one part, shown once; the one before ends"},
@@ -141,6 +157,12 @@ type (
 	checkInIn struct {
 		ID   ids.Prescription `path:"id"`
 		Body CheckIn
+	}
+	reminderIn struct {
+		ID   ids.Prescription `path:"id"`
+		Body struct {
+			Times []string `json:"times" minItems:"1" maxItems:"6" doc:"HH:MM in China"`
+		}
 	}
 	codeIn struct {
 		ID   ids.Prescription `path:"id"`

@@ -124,6 +124,7 @@ func selectCounter(ctx context.Context, tx tx, places []ids.Institution, channel
 	return place, wrong, err
 }
 
+// prescriptionOfPart is what a claimed part belongs to, told to the pharmacy that claimed it; else fault.NotFound.
 func prescriptionOfPart(ctx context.Context, tx tx, part ids.Part, place ids.Institution) (rx ids.Prescription, err error) {
 	err = tx.QueryRow(ctx, `SELECT prescription_id FROM prescription_part WHERE id = $1 AND claimed_by = $2`, part, place).Scan(&rx)
 	if errors.Is(err, pgx.ErrNoRows) {

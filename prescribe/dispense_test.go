@@ -303,6 +303,8 @@ func plan() Order {
 
 func TestLongPlan(t *testing.T) {
 	m := newMarket(t)
+	told := &heard{}
+	m.Notices = told
 	p := m.approved(plan())
 	if len(p.Parts) != 3 || p.Parts[0].State != "ready" || p.Parts[1].State != "waiting" || p.Parts[1].NotBefore != "2026-12-16" || p.Parts[2].Lines[0].Days != 28 {
 		t.Fatalf("%+v", p.Parts)
@@ -332,6 +334,15 @@ func TestLongPlan(t *testing.T) {
 	if err != nil || p.Parts[1].State != "paused" || p.Parts[2].State != "paused" {
 		t.Fatalf("a red answer pauses the rest: %+v, %v", p.Parts, err)
 	}
+	if !sameAccounts(told.accounts, []ids.Account{m.doctor.Account, m.family.Account}) {
+		t.Errorf("the prescriber and the family are told: %d messages", len(told.accounts))
+	}
+	if list, err := m.PausedPlans(m.as(m.doctor, "prescription.write")); err != nil || len(list) != 1 || list[0].Parts[1].Answers.Systolic != 190 {
+		t.Errorf("the prescriber sees it with the answers: %+v, %v", list, err)
+	}
+	if list, err := m.PausedPlans(m.as(m.other, "prescription.write")); err != nil || len(list) != 0 {
+		t.Errorf("another doctor does not: %+v, %v", list, err)
+	}
 	if _, err := m.NewCode(patient, p.ID, 2); code(err) != "part_paused" {
 		t.Errorf("paused: %v", err)
 	}
@@ -340,6 +351,9 @@ func TestLongPlan(t *testing.T) {
 	}
 	if _, err := m.GoOn(m.as(m.doctor, "prescription.write"), p.ID); err != nil {
 		t.Fatal(err)
+	}
+	if list, err := m.PausedPlans(m.as(m.doctor, "prescription.write")); err != nil || len(list) != 0 || len(told.accounts) != 3 {
+		t.Errorf("it goes on and the family is told: %+v, %d messages, %v", list, len(told.accounts), err)
 	}
 	if _, err := m.CheckInPart(patient, p.ID, CheckIn{Part: 2, Systolic: 130}); err != nil {
 		t.Fatal(err)
@@ -350,6 +364,44 @@ func TestLongPlan(t *testing.T) {
 	m.now = m.now.AddDate(0, 0, 60)
 	if part := m.part(p, 3); part.State != "expired" {
 		t.Errorf("weeks too late: %s", part.State)
+	}
+}
+
+// Two pharmacies want the same prescription at the same moment, again and again: each race has one winner.
+func TestRacesForOnePrescription(t *testing.T) {
+	m := newMarket(t)
+	p := m.approved(renewal())
+	codeOf := m.code(p, 1)
+	const races = 200
+	for race := range races {
+		var won [2]bool
+		var start, done sync.WaitGroup
+		start.Add(1)
+		for shop := range won {
+			done.Go(func() {
+				start.Wait()
+				_, err := m.claimBy(shop, codeOf)
+				if won[shop] = err == nil; !won[shop] && code(err) != "already_claimed" {
+					t.Error(err)
+				}
+			})
+		}
+		start.Done()
+		done.Wait()
+		if won[0] == won[1] {
+			t.Fatalf("race %d: %v", race, won)
+		}
+		winner := 0
+		if won[1] {
+			winner = 1
+		}
+		if err := m.Release(m.as(m.shops[winner], "prescription.claim"), p.Parts[0].ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var claims int
+	if err := m.db.QueryRow(t.Context(), `SELECT count(*) FROM dispense_event WHERE deed = 'claim'`).Scan(&claims); err != nil || claims != races {
+		t.Errorf("%d claims in %d races, %v", claims, races, err)
 	}
 }
 

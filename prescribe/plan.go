@@ -29,6 +29,7 @@ type Part struct {
 	Coded       bool       `json:"coded" doc:"a claim code is out; a new one ends it"`
 	CheckedInAt *time.Time `json:"checked_in_at,omitempty"`
 	PausedAt    *time.Time `json:"paused_at,omitempty"`
+	Answers     *CheckIn   `json:"answers,omitempty" doc:"what the patient said before this part"`
 	Lines       []PartLine `json:"lines"`
 	Recalls     []Recalled `json:"recalls,omitempty" doc:"lots handed out that were called back"`
 }
@@ -160,12 +161,61 @@ func (s *Service) CheckInPart(ctx context.Context, id ids.Prescription, c CheckI
 			return fault.New(fault.Conflict, "no_check_in", "这一期现在不用填：还没到时间，或已经填过、已取药。", "There is nothing to answer for this part now: it is too early, answered, or collected.").
 				WithRemedy("请看下一期的日期。", "Please look at the dates.")
 		}
+		if c.red() {
+			if err := s.tellPaused(ctx, tx, p); err != nil {
+				return err
+			}
+		}
 		return s.record(ctx, tx, id, p.Person.ID, p.Institution.ID)
 	})
 	if err != nil {
 		return Prescription{}, err
 	}
 	return s.told(ctx, id)
+}
+
+// tellPaused sends word to the prescriber, who has to look, and to the patient's people, who have to book.
+func (s *Service) tellPaused(ctx context.Context, tx tx, p Prescription) error {
+	doctor, err := accountOfPractitioner(ctx, tx, p.Doctor.ID)
+	if err != nil {
+		return err
+	}
+	if err := s.tell(ctx, tx, "【远诊】您有一份长期处方因患者的回答暂停了，请到门诊工作台查看。", doctor); err != nil {
+		return err
+	}
+	family, err := accountsOf(ctx, tx, p.Person.ID)
+	if err != nil {
+		return err
+	}
+	return s.tell(ctx, tx, "【远诊】您的回答要让医生看一看，下一期药先不要取。请打开处方页面约一次复诊。", family...)
+}
+
+func (s *Service) tell(ctx context.Context, tx tx, text string, accounts ...ids.Account) error {
+	if s.Notices == nil {
+		return nil
+	}
+	for _, account := range accounts {
+		if err := s.Notices.Tell(ctx, tx, account, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// PausedPlans lists the prescriber's own plans that a red answer paused.
+func (s *Service) PausedPlans(ctx context.Context) (list []Prescription, err error) {
+	err = s.inTx(ctx, func(tx tx) error {
+		if list, err = s.readAll(ctx, tx, filter{Paused: authz.SubjectFrom(ctx).Practitioner}); err != nil {
+			return err
+		}
+		for _, p := range list {
+			if err := s.record(ctx, tx, p.ID, p.Person.ID, p.Institution.ID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return list, err
 }
 
 // GoOn lets a paused plan go on, by its prescriber, who has spoken with the patient; the patient answers anew.
@@ -178,6 +228,13 @@ func (s *Service) GoOn(ctx context.Context, id ids.Prescription) (Prescription, 
 		went, err := unpause(ctx, tx, id)
 		if err != nil || !went {
 			return orMovedOn(err, p)
+		}
+		family, err := accountsOf(ctx, tx, p.Person.ID)
+		if err != nil {
+			return err
+		}
+		if err := s.tell(ctx, tx, "【远诊】医生看过了，长期处方可以接着取。取药前请再答几个问题。", family...); err != nil {
+			return err
 		}
 		return s.record(ctx, tx, id, p.Person.ID, p.Institution.ID)
 	})

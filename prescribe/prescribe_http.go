@@ -49,6 +49,10 @@ func (s *Service) Routes(api *httpapi.API) {
 	})
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/review/queue", Action: "prescription.review",
 		Summary: "What waits for the pharmacist: risk first, then age"}, s.reviewQueue)
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/review/limits", Action: "review.limit",
+		Summary: "How long a prescription may wait for review, and who is asked then, by institution"}, s.listLimits)
+	httpapi.Register(api, httpapi.Op{Method: "PUT", Path: "/api/v1/review/limits/{id}", Action: "review.limit",
+		Summary: "Set them for one institution"}, s.setLimits)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/prescriptions/{id}/review", Action: "prescription.review",
 		Summary: "Record the three checks and pass, return or refuse"}, s.reviewPrescription)
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/verify/keys", Action: "prescription.verify",
@@ -154,6 +158,23 @@ func (s *Service) reviewQueue(ctx context.Context, _ *struct{}) (*queueOut, erro
 		return nil, err
 	}
 	return &queueOut{queue}, nil
+}
+
+type limitsOut struct{ Body []Limits }
+
+func (s *Service) listLimits(ctx context.Context, _ *struct{}) (*limitsOut, error) {
+	list, err := s.ReviewLimits(ctx)
+	return &limitsOut{list}, err
+}
+
+type limitOut struct{ Body Limits }
+
+func (s *Service) setLimits(ctx context.Context, in *struct {
+	ID   ids.Institution `path:"id"`
+	Body NewLimits
+}) (*limitOut, error) {
+	set, err := s.SetLimits(ctx, in.ID, in.Body)
+	return &limitOut{set}, err
 }
 
 type reviewIn struct {

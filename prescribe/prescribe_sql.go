@@ -68,6 +68,7 @@ type row struct {
 	Seconds         json.RawMessage
 	Parts           json.RawMessage
 	ConfirmedAt     *time.Time
+	Reminders       []string
 }
 
 // signed is the prescriber's signature; of a signed row.
@@ -86,13 +87,37 @@ func (r row) signed() proof.Signed {
 	return s
 }
 
-// filter narrows within the scope; a zero field does not filter.
+// filter is a question within the scope: one prescription, the one of a claimed part, what waits for review or for a second
+// person, a doctor's paused plans, or a person's prescriptions, of all visits or of one.
 type filter struct {
 	ID     ids.Prescription
 	Person ids.Person
 	Visit  ids.Visit
 	State  State
-	Asking bool // drafts that ask for a second person
+	Part   ids.Part // a part that this pharmacy claimed
+	Holder ids.Institution
+	Paused ids.Practitioner // whose plans were paused by a red answer
+	Asking bool             // drafts that ask for a second person
+}
+
+// only is the condition of one question. Each is a statement of its own, so that its plan is kept: planning this select anew
+// costs more than running it.
+func (f filter) only() string {
+	switch {
+	case !f.ID.IsZero():
+		return "rx.id = @id"
+	case !f.Part.IsZero():
+		return "rx.id = (SELECT prescription_id FROM prescription_part WHERE id = @part AND claimed_by = @claimed_by)"
+	case f.Asking:
+		return `rx.state = 'draft' AND EXISTS (SELECT FROM prescription_second c
+		       WHERE c.prescription_id = rx.id AND c.sha256 = rx.sha256 AND c.answered_at IS NULL)`
+	case !f.Paused.IsZero():
+		return `rx.practitioner_id = @paused AND rx.state = 'approved'
+		       AND EXISTS (SELECT FROM prescription_part pt WHERE pt.prescription_id = rx.id AND pt.paused_at IS NOT NULL AND pt.state = 'ready')`
+	case f.State == Signed:
+		return "rx.state = 'signed'"
+	}
+	return "rx.person_id = @person AND (@visit::uuid IS NULL OR rx.visit_id = @visit)" // of nobody: none
 }
 
 func selectPrescriptions(ctx context.Context, db pg.DB, scope authz.Scope, f filter) ([]row, error) {
@@ -104,13 +129,14 @@ func selectPrescriptions(ctx context.Context, db pg.DB, scope authz.Scope, f fil
 		          FROM prescription_override o WHERE o.prescription_id = rx.id) AS overrides,
 		       rx.canonical, rx.sha256, rx.risk, rx.written_at, rx.statement, rx.signature, rx.key_id::text AS key_id, sk.alg, rx.signed_at, rx.valid_until,
 		       rx.evidence_code, v.result, v.reason_code, v.note, ph.name AS pharmacist, v.at AS reviewed_at, plan.confirmed_at,
+		       (SELECT m.times FROM medicine_reminder m WHERE m.prescription_id = rx.id AND m.account_id = @scope_account::uuid) AS reminders,
 		       (SELECT coalesce(jsonb_agg(jsonb_build_object('alert', c.alert, 'asked_at', c.asked_at, 'by', coalesce(sp.name, ''), 'agrees', c.agrees,
 		                 'reason', coalesce(c.reason, ''), 'answered_at', c.answered_at) ORDER BY c.alert), '[]')
 		          FROM prescription_second c LEFT JOIN practitioner sp ON sp.id = c.second_id
 		         WHERE c.prescription_id = rx.id AND c.sha256 = rx.sha256) AS seconds,
 		       (SELECT coalesce(jsonb_agg(jsonb_build_object('id', pt.id, 'part', pt.part, 'not_before', pt.not_before, 'not_after', pt.not_after, 'state', pt.state,
 		                 'pharmacy', coalesce(pi.name, ''), 'claimed_at', pt.claimed_at, 'lease_until', pt.lease_until, 'coded', pt.token_hash IS NOT NULL,
-		                 'checked_in_at', pt.checked_in_at, 'paused_at', pt.paused_at, 'recalls',
+		                 'checked_in_at', pt.checked_in_at, 'paused_at', pt.paused_at, 'answers', pt.answers, 'recalls',
 		                 (SELECT coalesce(jsonb_agg(DISTINCT jsonb_build_object('lot', rc.lot, 'reason', rc.reason)), '[]') FROM dispense_event de
 		                    JOIN trace_code tc ON tc.event_id = de.id JOIN recall rc ON rc.lot = tc.lot WHERE de.part_id = pt.id),
 		                 'lines', (SELECT jsonb_agg(jsonb_build_object('line', pl.line, 'days', pl.days, 'remain', pl.remain) ORDER BY pl.line)
@@ -126,15 +152,10 @@ func selectPrescriptions(ctx context.Context, db pg.DB, scope authz.Scope, f fil
 		LEFT JOIN prescription_plan plan ON plan.prescription_id = rx.id
 		WHERE (@scope_all OR rx.institution_id = ANY (@scope_places::uuid[]) OR rx.practitioner_id = @scope_practitioner::uuid
 		       OR EXISTS (SELECT FROM proxy x WHERE x.account_id = @scope_account::uuid AND x.person_id = rx.person_id))
-		  AND (@id::uuid IS NULL OR rx.id = @id::uuid)
-		  AND (@person::uuid IS NULL OR rx.person_id = @person::uuid)
-		  AND (@visit::uuid IS NULL OR rx.visit_id = @visit::uuid)
-		  AND (@state::text = '' OR rx.state = @state::text)
-		  AND (NOT @asking OR rx.state = 'draft' AND EXISTS (SELECT FROM prescription_second c
-		       WHERE c.prescription_id = rx.id AND c.sha256 = rx.sha256 AND c.answered_at IS NULL))
-		ORDER BY CASE WHEN @state::text = 'signed' THEN rx.risk END DESC, CASE WHEN @state::text = 'signed' THEN rx.signed_at END, rx.id DESC
+		  AND `+f.only()+`
+		ORDER BY CASE WHEN rx.state = 'signed' AND @queue THEN rx.risk END DESC, CASE WHEN rx.state = 'signed' AND @queue THEN rx.signed_at END, rx.id DESC
 		LIMIT 200`,
-		scope.With(pgx.NamedArgs{"id": f.ID, "person": f.Person, "visit": f.Visit, "state": string(f.State), "asking": f.Asking}))
+		scope.With(pgx.NamedArgs{"id": f.ID, "person": f.Person, "visit": f.Visit, "part": f.Part, "claimed_by": f.Holder, "paused": f.Paused, "queue": f.State == Signed}))
 	if err != nil {
 		return nil, err
 	}
@@ -358,6 +379,11 @@ func accountsOf(ctx context.Context, db pg.DB, person ids.Person) ([]ids.Account
 		return nil, err
 	}
 	return pgx.CollectRows(rows, pgx.RowTo[ids.Account])
+}
+
+func accountOfPractitioner(ctx context.Context, tx tx, id ids.Practitioner) (account ids.Account, err error) {
+	err = tx.QueryRow(ctx, `SELECT account_id FROM practitioner WHERE id = $1`, id).Scan(&account)
+	return account, err
 }
 
 func selectParties(ctx context.Context, tx tx, facts consult.Standing) (parties, error) {

@@ -39,6 +39,7 @@ type Service struct {
 	Keys      *keys.Service
 	Live      consult.Bus
 	Knowledge *formulary.Knowledge // nil when it could not be read: then nothing is prescribed, and all else works
+	Notices   consult.Notices      // nil where nobody is told
 	VerifyURL string               // what a QR code holds before the evidence code: "https://…/verify#"
 	Log       *audit.Log           // says when a signature was made
 }
@@ -104,6 +105,7 @@ type Item struct {
 	Units      string     `json:"units,omitempty" maxLength:"20" doc:"of a product, for one administration: tablets, sachets, puffs"`
 	PerDay     int        `json:"per_day,omitempty" minimum:"0" maximum:"24"`
 	PerWeek    int        `json:"per_week,omitempty" minimum:"0" maximum:"7"`
+	Timing     string     `json:"timing,omitempty" enum:"before_meal,with_meal,after_meal,morning,bedtime" doc:"when in the day, where it matters"`
 	Days       int        `json:"days" minimum:"1" maximum:"90"`
 	Quantity   string     `json:"quantity,omitempty" maxLength:"40"`
 	Provenance string     `json:"provenance" enum:"typed,catalogue_pick,copied,copied_confirmed,ai_generated" doc:"copied: from an earlier prescription or a favourite, and not signed before it is confirmed; ai_generated is refused (RXE-02)"`
@@ -147,6 +149,7 @@ type Prescription struct {
 	Seconds      []Second                       `json:"seconds" doc:"second persons' words on hard stops, for the text that stands now"`
 	Parts        []Part                         `json:"parts" doc:"what may be collected, once it is approved"`
 	PlanToldAt   *time.Time                     `json:"plan_confirmed_at,omitempty" doc:"when the patient confirmed a plan above 28 days (RXE-17)"`
+	Reminders    []string                       `json:"reminders,omitempty" doc:"times at which the reader is reminded of the medicines"`
 	Order
 
 	row row
@@ -433,9 +436,6 @@ func (s *Service) own(ctx context.Context, tx tx, id ids.Prescription) (Prescrip
 }
 
 func (s *Service) read(ctx context.Context, db pg.DB, id ids.Prescription) (Prescription, error) {
-	if id.IsZero() { // which would filter nothing
-		return Prescription{}, fault.Missing()
-	}
 	list, err := s.readAll(ctx, db, filter{ID: id})
 	if err != nil {
 		return Prescription{}, err
@@ -467,7 +467,7 @@ func (s *Service) shown(r row) (Prescription, error) {
 		Person:      consult.Patient{ID: r.PersonID, Name: r.PersonName, Sex: r.Sex, Age: age(r.BirthDate, s.Now()) / 12},
 		Doctor:      consult.Doctor{ID: r.PractitionerID, Name: r.DoctorName, Title: r.Title},
 		Institution: consult.Named[ids.Institution]{ID: r.InstitutionID, Name: r.InstitutionName},
-		Overrides:   []Override{}, SHA256: r.SHA256, Canonical: string(r.Canonical), SignedAt: r.SignedAt, ValidUntil: r.ValidUntil, PlanToldAt: r.ConfirmedAt,
+		Overrides:   []Override{}, SHA256: r.SHA256, Canonical: string(r.Canonical), SignedAt: r.SignedAt, ValidUntil: r.ValidUntil, PlanToldAt: r.ConfirmedAt, Reminders: r.Reminders,
 		Order: Order{Type: r.Type, Diagnosis: r.Diagnosis, DaysReason: r.DaysReason}, row: r,
 	}
 	for what, into := range map[*json.RawMessage]any{&r.Items: &p.Items, &r.Checked: &p.Check, &r.Overrides: &p.Overrides, &r.Seconds: &p.Seconds, &r.Parts: &p.Parts} {

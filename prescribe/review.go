@@ -40,8 +40,11 @@ type Reviewing struct {
 // Waiting is a prescription in the pharmacist's queue.
 type Waiting struct {
 	Prescription
-	WaitingS int    `json:"waiting_s"`
-	Risk     string `json:"risk" enum:"usual,raised,high"`
+	WaitingS int       `json:"waiting_s"`
+	Risk     string    `json:"risk" enum:"usual,raised,high"`
+	DueAt    time.Time `json:"due_at" doc:"end of the institution's time limit; nothing passes by it"`
+	Step     int       `json:"step" enum:"0,1,2" doc:"1: the group's lead was asked, 2: the head of pharmacy"`
+	Picture  Picture   `json:"picture"`
 }
 
 // Queue lists what waits for review at the pharmacist's places: risk first, then age.
@@ -51,9 +54,18 @@ func (s *Service) Queue(ctx context.Context) (queue []Waiting, err error) {
 		if err != nil {
 			return err
 		}
+		clocks, err := selectClocks(ctx, tx)
+		if err != nil {
+			return err
+		}
 		queue = make([]Waiting, len(list))
 		for i, p := range list {
-			queue[i] = Waiting{p, int(s.Now().Sub(*p.SignedAt) / time.Second), riskName(p.row.Risk)}
+			clock := clocks[p.ID]
+			picture, err := s.picture(p)
+			if err != nil {
+				return err
+			}
+			queue[i] = Waiting{p, int(s.Now().Sub(*p.SignedAt) / time.Second), riskName(p.row.Risk), p.SignedAt.Add(clock.limits().limit(*p.SignedAt)), clock.Step, picture}
 			if err := s.record(ctx, tx, p.ID, p.Person.ID, p.Institution.ID); err != nil {
 				return err
 			}

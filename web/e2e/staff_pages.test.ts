@@ -112,7 +112,24 @@ const screens: Screen[] = [
     path: '/staff/review',
     answers: {
       'GET /me': staff('pharmacist', '刘芳', 'd-liu'),
-      'GET /review/queue': [{ ...prescription, state: 'signed', waiting_s: 130, risk: 'raised' }],
+      'GET /review/queue': [
+        {
+          ...prescription,
+          state: 'signed',
+          waiting_s: 130,
+          risk: 'raised',
+          due_at: new Date(Date.now() + 120_000).toISOString(),
+          step: 1,
+          picture: {
+            allergies: [{ name: { zh: '青霉素类', en: 'Penicillins' }, severity: 'severe', reaction: '皮疹' }],
+            medicines: [{ name: { zh: '氨氯地平', en: 'Amlodipine' }, daily: '5 mg', left: 3 }],
+            conditions: ['I10'],
+            weight_kg: '62',
+            unlisted: [],
+          },
+        },
+      ],
+      [`GET /prescriptions?person_id=${prescription.person.id}`]: [{ ...prescription, id: 'rx-0', state: 'dispensed' }],
     },
     ready: '[data-test=reviewing]',
   },

@@ -43,6 +43,7 @@ type house struct {
 	handler      http.Handler
 	api          *httpapi.API
 	queue        *jobs.Queue
+	scripts      *prescribe.Service
 	identity     *identity.Service
 	audit        *audit.Log
 	media        *signaling.Server
@@ -92,13 +93,20 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, job *river.Job[consult.KeepMarks]) error {
 		return h.teleconsults.KeepMarks(ctx, job.Args)
 	}))
+	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, _ *river.Job[prescribe.Escalation]) error {
+		return h.scripts.Escalate(ctx)
+	}))
+	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, _ *river.Job[prescribe.Reminding]) error {
+		return h.scripts.Remind(ctx)
+	}))
 	rejudger := &consult.Rejudger{}
 	river.AddWorker(workers, rejudger)
 	taker := &imaging.Taker{}
 	river.AddWorker(workers, taker)
 	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, _ *river.Job[tidyArgs]) error { return taker.Images.Tidy(ctx) }))
 	if h.queue, err = jobs.New(e.db, a.log, workers, jobs.Periodic{Every: sealEvery, Args: sealArgs{}}, jobs.Periodic{Every: lapseEvery, Args: lapseArgs{}},
-		jobs.Periodic{Every: tidyEvery, Args: tidyArgs{}}); err != nil {
+		jobs.Periodic{Every: tidyEvery, Args: tidyArgs{}}, jobs.Periodic{Every: prescribe.EscalateEvery, Args: prescribe.Escalation{}},
+		jobs.Periodic{Every: prescribe.RemindEvery, Args: prescribe.Reminding{}}); err != nil {
 		return nil, err
 	}
 	h.onStop(func(ctx context.Context) error { return sealAll(ctx, h.audit) }) // nothing stays outside the log
@@ -149,6 +157,7 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 	h.teleconsults = &consult.Teleconsults{Service: h.consult, Images: images}
 	knowledge := a.knowledge()
 	scripts := &prescribe.Service{DB: e.db, Now: time.Now, Visits: h.consult, Keys: signing, Live: bus, Knowledge: knowledge, VerifyURL: a.Addr() + "/verify#", Log: h.audit}
+	scripts.Notices, h.scripts = h.identity, scripts
 	h.consult.Scripts = scripts
 	for _, room := range []interface{ Routes(*httpapi.API) }{signing, h.consult, h.teleconsults, images, scripts} {
 		room.Routes(h.api)

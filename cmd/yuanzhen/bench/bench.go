@@ -16,7 +16,7 @@ type Cmd struct {
 	SFU       SFUCmd       `cmd:"" name:"sfu" help:"Rooms: CPU a packet, loss, latency, time to the first packet, memory."`
 	Booking   BookingCmd   `cmd:"" help:"Bookings a second beside hand-written SQL, a race for ten slots, free slots of a month, common time."`
 	Imaging   ImagingCmd   `cmd:"" help:"Images stored, searched, read and drawn, beside the object store alone and another DICOMweb server."`
-	Prescribe PrescribeCmd `cmd:"" help:"Prescription checks a second on one core, and with ten times the interactions; signatures a second; milliseconds a sheet of paper."`
+	Prescribe PrescribeCmd `cmd:"" help:"Prescription checks a second on one core, with ten times the interactions, and over HTTP; claims a second, and races for one; signatures a second; milliseconds a sheet of paper."`
 }
 
 // machine names what the figures were taken on.

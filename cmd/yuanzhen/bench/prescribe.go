@@ -11,17 +11,23 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"yuanzhen/internal/pg"
 	"yuanzhen/prescribe/check"
 	"yuanzhen/prescribe/formulary"
 )
 
-// PrescribeCmd measures the checks, in memory, on one core, with their explanations; signatures with the database; the paper.
+// PrescribeCmd measures the checks, in memory on one core and over HTTP, the claims of pharmacies, signatures and paper.
 type PrescribeCmd struct {
 	DatabaseURL string `env:"YUANZHEN_BENCH_DATABASE_URL" placeholder:"URL" help:"An empty database to use and fill; without it a private PostgreSQL with safe settings (fsync on) in a temporary folder."`
 	Checks      int    `default:"20000" help:"Checks a measurement."`
+	Seconds     int    `default:"10" help:"How long checks are asked over HTTP."`
+	Races       int    `default:"100000" help:"Races of two pharmacies for one prescription."`
 	Signatures  int    `default:"2000" help:"Signatures to make and store."`
 	Clients     int    `default:"8" help:"Who sign at the same time."`
 }
+
+// verdict is one line of the table.
+type verdict func(what, result, goal string, met bool)
 
 // chronic is a full day in a chronic clinic: five new lines beside eight active medicines.
 const chronic = `{context: {channel: online, rx_type: long}, patient: {age_years: 72, sex: M, conditions: [I10, E11, I50, I48, N18.4], creatinine_umol_l: 150},
@@ -38,34 +44,74 @@ func (c *PrescribeCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	tenfold, rows, err := grown(kb)
-	if err != nil {
-		return err
-	}
-	cores := runtime.GOMAXPROCS(1) // one core, its garbage collection with it
-	defer runtime.GOMAXPROCS(cores)
-	fmt.Printf("%s\n5 new lines, 8 active medicines, %d checks, one core; %d signatures, %d clients, all cores\n\n", machine(), c.Checks, c.Signatures, c.Clients)
+	fmt.Printf("%s\n5 new lines, 8 active medicines\n\n", machine())
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	defer table.Flush()
 	fmt.Fprintln(table, "measured\tresult\tgoal\t")
-	verdict := func(what, result, goal string, met bool) {
+	line := func(what, result, goal string, met bool) {
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", what, result, goal, map[bool]string{true: "met", false: "MISSED"}[met])
+	}
+	if err := c.engine(kb, line); err != nil {
+		return err
+	}
+	if err := c.desk(ctx, kb, line); err != nil {
+		return err
+	}
+	return c.signRows(ctx, line, func(what, result string) { fmt.Fprintf(table, "%s\t%s\t\t\n", what, result) })
+}
+
+// engine: checks in memory, on one core with its garbage collection.
+func (c *PrescribeCmd) engine(kb *formulary.Knowledge, line verdict) error {
+	tenfold, rows, err := grown(kb)
+	if err != nil {
+		return err
 	}
 	_, cases, err := check.ReadCases(kb, strings.NewReader(chronic))
 	if err != nil {
 		return err
 	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	c.run(kb, cases[0]) // warm
 	rate, p99, alerts := c.run(kb, cases[0])
-	verdict(fmt.Sprintf("checks a second, with %d findings explained", alerts), fmt.Sprintf("%.0f/s", rate), ">= 20000/s", rate >= 20000)
-	verdict("… p99", fmt.Sprintf("%.3f ms", float64(p99)/float64(time.Millisecond)), "< 1 ms", p99 < time.Millisecond)
+	line(fmt.Sprintf("checks a second on one core, with %d findings explained", alerts), fmt.Sprintf("%.0f/s", rate), ">= 20000/s", rate >= 20000)
+	line("… p99", fmt.Sprintf("%.3f ms", float64(p99)/float64(time.Millisecond)), "< 1 ms", p99 < time.Millisecond)
 	slower, _, _ := c.run(tenfold, cases[0])
-	verdict(fmt.Sprintf("… with %d rows of interactions, ten times as many", rows), fmt.Sprintf("%.2f x slower", rate/slower), "<= 2 x", rate/slower <= 2)
-	if err := c.paperRow(verdict); err != nil {
+	line(fmt.Sprintf("… with %d rows of interactions, ten times as many", rows), fmt.Sprintf("%.2f x slower", rate/slower), "<= 2 x", rate/slower <= 2)
+	return c.paperRow(line)
+}
+
+// desk: checks over HTTP with what they read and write in the database, and claims.
+func (c *PrescribeCmd) desk(ctx context.Context, kb *formulary.Knowledge, line verdict) error {
+	url, stop, err := database(ctx, c.DatabaseURL)
+	if err != nil {
 		return err
 	}
-	runtime.GOMAXPROCS(cores)
-	return c.signRows(ctx, verdict, func(what, result string) { fmt.Fprintf(table, "%s\t%s\t\t\n", what, result) })
+	defer stop()
+	db, err := pg.Open(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	w, err := openWard(ctx, db, kb)
+	if err != nil {
+		return err
+	}
+	p95, err := w.overHTTP(kb, c.Seconds)
+	if err != nil {
+		return err
+	}
+	line(fmt.Sprintf("checks over HTTP, chart read and draft written, %d/s, p95", httpRate), ms(p95), "< 60 ms", p95 < 60*time.Millisecond)
+	rate, err := w.claims(ctx)
+	if err != nil {
+		return err
+	}
+	line("claims a second", fmt.Sprintf("%.0f/s", rate), ">= 1000/s", rate >= 1000)
+	double, err := w.races(ctx, c.Races)
+	if err != nil {
+		return err
+	}
+	line(fmt.Sprintf("double claims in %d races of two pharmacies", c.Races), fmt.Sprint(double), "0", double == 0)
+	return nil
 }
 
 func (c *PrescribeCmd) run(kb *formulary.Knowledge, one check.Case) (rate float64, p99 time.Duration, alerts int) {

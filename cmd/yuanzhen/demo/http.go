@@ -57,6 +57,21 @@ func (s *Stage) Routes(api *httpapi.API) {
 		Summary: "Demo mode only: what the SMS simulator would have sent"}, s.inbox)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/demo/room", Action: "demo",
 		Summary: "Demo mode only: a room with a ticket a seat"}, s.room)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/demo/plans/{id}/days", Action: "demo", Status: 204,
+		Summary: "Demo mode only: a long prescription's dates as if so many days had passed"}, s.daysPass)
+}
+
+// daysPass moves when the parts of a plan may be collected; what was signed stays as it is.
+func (s *Stage) daysPass(ctx context.Context, in *struct {
+	ID   ids.Prescription `path:"id"`
+	Body struct {
+		Days int `json:"days" minimum:"1" maximum:"60"`
+	}
+}) (*struct{}, error) {
+	_, err := s.Seeder.DB.Exec(ctx, `
+		UPDATE prescription_part SET not_before = not_before - $2::int, not_after = not_after - make_interval(days => $2)
+		WHERE prescription_id = $1`, in.ID, in.Body.Days)
+	return nil, err
 }
 
 type castIn struct {

@@ -72,7 +72,9 @@ export type Read = [
   Known<ours.Candidate, S['ConsultCandidate']>,
   Known<ours.MeetingFinding, S['ConsultMeetingFinding']>,
   Known<ours.Favourite, S['PrescribeFavourite']>,
-  Known<Omit<ours.Prescription, 'waiting_s' | 'risk'>, S['PrescribePrescription']>,
+  Known<ours.Prescription, S['PrescribePrescription']>,
+  Known<ours.RxWaiting, S['PrescribeWaiting']>,
+  Known<ours.ReviewLimits, S['PrescribeLimits']>,
 ]
 
 /** Sent: the server takes it as it is. */

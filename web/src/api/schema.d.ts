@@ -141,41 +141,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/certificates": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The own certificates, the newest first */
-        get: operations["get-certificates"];
-        put?: never;
-        /** Make the own certificate, or the next one, under a passphrase that nobody else knows */
-        post: operations["post-certificates"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/certificates/{key_id}/end": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** End the own certificate now */
-        post: operations["post-certificates-key_id-end"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/claims": {
         parameters: {
             query?: never;
@@ -211,23 +176,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/claims/{part_id}/proof": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Proof and proof file of the prescription this pharmacy holds a part of */
-        get: operations["get-claims-part_id-proof"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/claims/{part_id}/release": {
         parameters: {
             query?: never;
@@ -239,23 +187,6 @@ export interface paths {
         put?: never;
         /** Give a part back: the same code works elsewhere */
         post: operations["post-claims-part_id-release"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/claims/{part_id}/sheet.pdf": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** The prescription this pharmacy holds a part of, on paper (PDF, A5) */
-        get: operations["get-claims-part_id-sheet-pdf"];
-        put?: never;
-        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -409,6 +340,23 @@ export interface paths {
         get: operations["get-demo-inbox"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/demo/plans/{id}/days": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Demo mode only: a long prescription's dates as if so many days had passed */
+        post: operations["post-demo-plans-id-days"];
         delete?: never;
         options?: never;
         head?: never;
@@ -949,57 +897,6 @@ export interface paths {
         patch: operations["patch-imaging-uploads-id"];
         trace?: never;
     };
-    "/api/v1/institution-certificates": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Seals and people's certificates at the administrator's places */
-        get: operations["get-institution-certificates"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/institution-certificates/seal": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Make a hospital's seal, or the next one */
-        post: operations["post-institution-certificates-seal"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/institution-certificates/{key_id}/revoke": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Revoke a certificate or a seal */
-        post: operations["post-institution-certificates-key_id-revoke"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/institutions": {
         parameters: {
             query?: never;
@@ -1202,6 +1099,23 @@ export interface paths {
         put?: never;
         /** Refuse an application, or suspend at once */
         post: operations["post-pharmacies-id-close"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/plans/paused": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The prescriber's own plans that a red answer paused */
+        get: operations["get-plans-paused"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1601,6 +1515,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/prescriptions/{id}/reminder": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Be reminded of the medicines at these times of the day */
+        put: operations["put-prescriptions-id-reminder"];
+        post?: never;
+        /** End the reminders */
+        delete: operations["delete-prescriptions-id-reminder"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/prescriptions/{id}/review": {
         parameters: {
             query?: never;
@@ -1629,23 +1561,6 @@ export interface paths {
         put?: never;
         /** Agree or disagree as the second person, with a reason, signed */
         post: operations["post-prescriptions-id-second"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/prescriptions/{id}/sheet.pdf": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** An issued prescription on paper (PDF, A5) */
-        get: operations["get-prescriptions-id-sheet-pdf"];
-        put?: never;
-        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1731,6 +1646,40 @@ export interface paths {
         put?: never;
         /** End a registration early; what was opened past its end is blocked, patients are told */
         post: operations["post-registrations-id-end"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/review/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How long a prescription may wait for review, and who is asked then, by institution */
+        get: operations["get-review-limits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/review/limits/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Set them for one institution */
+        put: operations["put-review-limits-id"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -5421,37 +5370,6 @@ export interface components {
             sha256: string;
             sop_uid: string;
         };
-        KeysCertificate: {
-            /** @enum {string} */
-            alg: "SM2" | "Ed25519";
-            /** Format: date-time */
-            from: string;
-            holder: string;
-            /** @description whose seal */
-            institution_id?: string;
-            /** @description none: from before there were certificates */
-            issuer?: string;
-            key_id: string;
-            /** Format: date-time */
-            revoked_at?: string;
-            /** @enum {string} */
-            revoked_reason?: "" | "superseded" | "key_compromise" | "ended";
-            /** @description of an institution */
-            seal: boolean;
-            serial?: string;
-            /** @enum {string} */
-            state: "valid" | "ended" | "revoked";
-            /** Format: date-time */
-            until: string;
-        };
-        KeysHouse: {
-            certificates: components["schemas"]["KeysCertificate"][];
-            places: components["schemas"]["KeysPlace"][];
-        };
-        KeysPlace: {
-            id: string;
-            name: string;
-        };
         LineTestDeviceStruct: {
             camera: boolean;
             microphone: boolean;
@@ -5511,6 +5429,10 @@ export interface components {
             password: string;
             totp: string;
         };
+        "Post-demo-plans-id-daysRequest": {
+            /** Format: int64 */
+            days: number;
+        };
         PrescribeApplication: {
             address: string;
             business_scope: string;
@@ -5526,6 +5448,17 @@ export interface components {
             pharmacist: string;
             phone: string;
             region: string;
+        };
+        PrescribeAsked: {
+            id: string;
+            name: string;
+            /**
+             * Format: int64
+             * @description 0: only reviews; 1: lead of the group; 2: head of pharmacy
+             * @enum {integer}
+             */
+            step: 0 | 1 | 2;
+            title: string;
         };
         PrescribeCheckIn: {
             new_medicines: boolean;
@@ -5608,6 +5541,11 @@ export interface components {
              */
             remain: number;
             route?: string;
+            /**
+             * @description when in the day, where it matters
+             * @enum {string}
+             */
+            timing?: "before_meal" | "with_meal" | "after_meal" | "morning" | "bedtime";
             /** @description UCUM */
             unit?: string;
             /** @description of a product, for one administration: tablets, sachets, puffs */
@@ -5699,10 +5637,39 @@ export interface components {
             provenance: "typed" | "catalogue_pick" | "copied" | "copied_confirmed" | "ai_generated";
             quantity?: string;
             route?: string;
+            /**
+             * @description when in the day, where it matters
+             * @enum {string}
+             */
+            timing?: "before_meal" | "with_meal" | "after_meal" | "morning" | "bedtime";
             /** @description UCUM */
             unit?: string;
             /** @description of a product, for one administration: tablets, sachets, puffs */
             units?: string;
+        };
+        PrescribeLimits: {
+            /** Format: int64 */
+            day_minutes: number;
+            institution: string;
+            institution_id: string;
+            /**
+             * Format: int64
+             * @description from 22 to 8 o'clock
+             */
+            night_minutes: number;
+            pharmacists: components["schemas"]["PrescribeAsked"][];
+        };
+        PrescribeNewLimits: {
+            /** Format: int64 */
+            day_minutes: number;
+            /** Format: int64 */
+            night_minutes: number;
+            pharmacists: components["schemas"]["PrescribeNewStep"][];
+        };
+        PrescribeNewStep: {
+            id: string;
+            /** Format: int64 */
+            step: number;
         };
         PrescribeOrder: {
             /** @description for more days than the type allows (RXE-15, RXE-17) */
@@ -5721,6 +5688,8 @@ export interface components {
             text: string;
         };
         PrescribePart: {
+            /** @description what the patient said before this part */
+            answers?: components["schemas"]["PrescribeCheckIn"];
             /** Format: date-time */
             checked_in_at?: string;
             /** Format: date-time */
@@ -5775,6 +5744,40 @@ export interface components {
             /** @enum {string} */
             state: "applied" | "approved" | "refused" | "suspended" | "expired";
         };
+        PrescribePicture: {
+            allergies: components["schemas"]["PrescribePictureAllergy"][];
+            /** @description ICD-10 */
+            conditions: string[];
+            /**
+             * Format: int64
+             * @description age of the creatinine in days
+             */
+            creatinine_days?: number;
+            creatinine_umol_l?: string;
+            /** @enum {string} */
+            lactation?: "yes" | "no" | "unknown";
+            medicines: components["schemas"]["PrescribePictureMedicine"][];
+            /** @enum {string} */
+            pregnancy?: "yes" | "no" | "unknown";
+            /** @description in the chart, not in the formulary: nothing was checked about it */
+            unlisted: string[];
+            weight_kg?: string;
+        };
+        PrescribePictureAllergy: {
+            name: components["schemas"]["FaultText"];
+            reaction?: string;
+            severity?: string;
+        };
+        PrescribePictureMedicine: {
+            /** @description a day, with its unit */
+            daily?: string;
+            /**
+             * Format: int64
+             * @description days of supply
+             */
+            left: number;
+            name: components["schemas"]["FaultText"];
+        };
         PrescribePrescription: {
             /** @description exactly the bytes that are signed (RFC 8785) */
             canonical: string;
@@ -5799,6 +5802,8 @@ export interface components {
              */
             plan_confirmed_at?: string;
             qr_url?: string;
+            /** @description times at which the reader is reminded of the medicines */
+            reminders?: string[];
             review?: components["schemas"]["PrescribeReview"];
             /** @description second persons' words on hard stops, for the text that stands now */
             seconds: components["schemas"]["PrescribeSecond"][];
@@ -5958,6 +5963,11 @@ export interface components {
             /** @description ICD-10 (RXE-10) */
             diagnosis: string[];
             doctor: components["schemas"]["ConsultDoctor"];
+            /**
+             * Format: date-time
+             * @description end of the institution's time limit; nothing passes by it
+             */
+            due_at: string;
             evidence_code?: string;
             id: string;
             institution: components["schemas"]["ConsultNamedIDInstitution"];
@@ -5967,12 +5977,15 @@ export interface components {
             /** @description what may be collected, once it is approved */
             parts: components["schemas"]["PrescribePart"][];
             person: components["schemas"]["ConsultPatient"];
+            picture: components["schemas"]["PrescribePicture"];
             /**
              * Format: date-time
              * @description when the patient confirmed a plan above 28 days (RXE-17)
              */
             plan_confirmed_at?: string;
             qr_url?: string;
+            /** @description times at which the reader is reminded of the medicines */
+            reminders?: string[];
             review?: components["schemas"]["PrescribeReview"];
             /** @enum {string} */
             risk: "usual" | "raised" | "high";
@@ -5983,6 +5996,12 @@ export interface components {
             signed_at?: string;
             /** @enum {string} */
             state: "draft" | "signed" | "approved" | "returned" | "refused" | "void" | "expired" | "dispensed";
+            /**
+             * Format: int64
+             * @description 1: the group's lead was asked, 2: the head of pharmacy
+             * @enum {integer}
+             */
+            step: 0 | 1 | 2;
             supersedes?: string;
             /** @enum {string} */
             type: "general" | "long" | "emergency";
@@ -6062,14 +6081,9 @@ export interface components {
             receipt: string;
             signature: components["schemas"]["ImagingReceiptSignature"];
         };
-        RenewInBody: {
-            /** @description passphrase of the valid certificate, if there is one */
-            current?: string;
-            passphrase: string;
-        };
-        RevokeInBody: {
-            /** @enum {string} */
-            reason: "key_compromise" | "ended";
+        ReminderInBody: {
+            /** @description HH:MM in China */
+            times: string[];
         };
         RoomInBody: {
             /** Format: int64 */
@@ -6090,9 +6104,6 @@ export interface components {
             end: string;
             /** Format: date-time */
             start: string;
-        };
-        SealInBody: {
-            institution_id: string;
         };
         SeatAnswerInBody: {
             agree: boolean;
@@ -6510,97 +6521,6 @@ export interface operations {
             };
         };
     };
-    "get-certificates": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["KeysCertificate"][];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
-    "post-certificates": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["RenewInBody"];
-            };
-        };
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["KeysCertificate"][];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
-    "post-certificates-key_id-end": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                key_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description No Content */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
     "get-claims": {
         parameters: {
             query?: never;
@@ -6698,37 +6618,6 @@ export interface operations {
             };
         };
     };
-    "get-claims-part_id-proof": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                part_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PrescribeProof"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
     "post-claims-part_id-release": {
         parameters: {
             query?: never;
@@ -6755,24 +6644,6 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["V2ErrorModel"];
                 };
-            };
-        };
-    };
-    "get-claims-part_id-sheet-pdf": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
         };
     };
@@ -7052,6 +6923,39 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["NotifyMessage"][];
                 };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-demo-plans-id-days": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Post-demo-plans-id-daysRequest"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Error */
             default: {
@@ -8145,99 +8049,6 @@ export interface operations {
             };
         };
     };
-    "get-institution-certificates": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["KeysHouse"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
-    "post-institution-certificates-seal": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["SealInBody"];
-            };
-        };
-        responses: {
-            /** @description No Content */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
-    "post-institution-certificates-key_id-revoke": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                key_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["RevokeInBody"];
-            };
-        };
-        responses: {
-            /** @description No Content */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["V2ErrorModel"];
-                };
-            };
-        };
-    };
     "get-institutions": {
         parameters: {
             query?: never;
@@ -8698,6 +8509,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PrescribePharmacy"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-plans-paused": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrescribePrescription"][];
                 };
             };
             /** @description Error */
@@ -9466,6 +9306,72 @@ export interface operations {
             };
         };
     };
+    "put-prescriptions-id-reminder": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReminderInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrescribePrescription"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "delete-prescriptions-id-reminder": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrescribePrescription"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "post-prescriptions-id-review": {
         parameters: {
             query?: never;
@@ -9533,24 +9439,6 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["V2ErrorModel"];
                 };
-            };
-        };
-    };
-    "get-prescriptions-id-sheet-pdf": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
             };
         };
     };
@@ -9705,6 +9593,70 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConsultCleared"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-review-limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrescribeLimits"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "put-review-limits-id": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PrescribeNewLimits"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrescribeLimits"];
                 };
             };
             /** @description Error */

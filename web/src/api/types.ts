@@ -531,6 +531,7 @@ export type FormularyRow = {
 export type UsualUse = Pick<RxItem, 'dose' | 'unit' | 'units' | 'per_day' | 'per_week'>
 export type Favourite = { id: string; line: RxItem }
 
+export type Timing = 'before_meal' | 'with_meal' | 'after_meal' | 'morning' | 'bedtime'
 export type RxItem = {
   line: number
   ingredient?: string
@@ -543,6 +544,7 @@ export type RxItem = {
   units?: string
   per_day?: number
   per_week?: number
+  timing?: Timing
   days: number
   quantity?: string
   provenance: 'typed' | 'catalogue_pick' | 'copied' | 'copied_confirmed'
@@ -606,15 +608,52 @@ export type Prescription = {
   }
   evidence_code?: string
   qr_url?: string
-  waiting_s?: number
-  risk?: 'usual' | 'raised' | 'high'
   days_reason?: string
   seconds: Second[]
   parts: RxPart[]
   plan_confirmed_at?: string
+  /** Times at which the reader is reminded. */
+  reminders?: string[]
+}
+/** What the checks were told of the patient; what nobody stated is missing. */
+export type RxPicture = {
+  allergies: { name: Text; severity?: string; reaction?: string }[]
+  medicines: { name: Text; daily?: string; left: number }[]
+  conditions: string[]
+  weight_kg?: string
+  creatinine_umol_l?: string
+  creatinine_days?: number
+  pregnancy?: 'yes' | 'no' | 'unknown'
+  lactation?: 'yes' | 'no' | 'unknown'
+  unlisted: string[]
+}
+/** A prescription in the pharmacist's queue, with its clock. */
+export type RxWaiting = Prescription & {
+  waiting_s: number
+  risk: 'usual' | 'raised' | 'high'
+  due_at: string
+  step: 0 | 1 | 2
+  picture: RxPicture
+}
+export type ReviewLimits = {
+  institution_id: string
+  institution: string
+  day_minutes: number
+  night_minutes: number
+  pharmacists: { id: string; name: string; title: string; step: 0 | 1 | 2 }[]
 }
 export type Second = { alert: string; asked_at: string; by?: string; agrees?: boolean; reason?: string }
+export type RxCheckIn = {
+  part: number
+  new_symptoms: boolean
+  new_medicines: boolean
+  pregnant: boolean
+  side_effects: boolean
+  systolic?: number
+}
 export type RxPart = {
+  paused_at?: string
+  answers?: RxCheckIn
   id: string
   part: number
   not_before: string

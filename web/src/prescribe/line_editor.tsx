@@ -1,11 +1,13 @@
 // One line as it is written: a usual use to choose from, structured fields, and the confirmation of a copy.
-import type { UsualUse } from '../api/types'
+import type { Timing, UsualUse } from '../api/types'
 import { Icon } from '../ui/icons'
-import { Button, Field } from '../ui/parts'
+import { Button, Field, Select } from '../ui/parts'
 import { w } from './desk_words'
 import { choose, completeLine, confirm, edit, type Line, type Order, remove } from './order'
 import { drugName, rxOften } from './patient_rx'
+import { w as rx } from './words'
 
+const timings: readonly (Timing | '')[] = ['', 'before_meal', 'with_meal', 'after_meal', 'morning', 'bedtime']
 const digits = (text: string) => Number(text.replace(/\D/g, ''))
 
 export function LineEditor({
@@ -94,20 +96,30 @@ export function LineEditor({
           <Icon name="cross" />
         </button>
       </div>
-      {line.provenance === 'copied' ? (
-        <div class="row">
+      <div class="row timing">
+        <Select
+          label={w('rx.timing')}
+          value={line.timing ?? ''}
+          options={timings.map((value) => ({ value, label: value ? rx(`timing.${value}`) : w('rx.anytime') }))}
+          onChange={(timing) => {
+            const { timing: _, ...rest } = line
+            const lines = order.lines.map((one) => (one.line === at ? rest : one))
+            onEdit(edit({ ...order, lines }, at, timing ? { timing } : {}))
+          }}
+        />
+        {line.provenance === 'copied' ? (
           <Button icon="check" onPress={() => onEdit(confirm(order, at))} test="confirm-line">
             {w('rx.confirm', { name: drugName(line) })}
           </Button>
-          <span class="meta">{w('rx.copied')}</span>
-        </div>
-      ) : (
-        completeLine(line) && (
-          <button type="button" class="button quiet keep" data-test="keep" onClick={() => onKeep(line)}>
-            {w('rx.keep')}
-          </button>
-        )
-      )}
+        ) : (
+          completeLine(line) && (
+            <button type="button" class="button quiet" data-test="keep" onClick={() => onKeep(line)}>
+              {w('rx.keep')}
+            </button>
+          )
+        )}
+      </div>
+      {line.provenance === 'copied' && <span class="meta">{w('rx.copied')}</span>}
     </div>
   )
 }

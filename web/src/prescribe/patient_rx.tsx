@@ -8,8 +8,10 @@ import { pick } from '../i18n/i18n'
 import { Icon } from '../ui/icons'
 import { Loading, Notice, ProblemNote, useTitle } from '../ui/parts'
 import { rxTone } from '../visit/states'
-import { Collect } from './collect'
+import { Collect, Paused, paused } from './collect'
 import { PaperAndProof } from './paper_proof'
+import { Reminder } from './reminder'
+import { sayUse } from './use'
 import { w } from './words'
 
 export function rxSentence(prescription: Pick<Prescription, 'state' | 'valid_until'>): string {
@@ -21,7 +23,8 @@ export function rxSentence(prescription: Pick<Prescription, 'state' | 'valid_unt
 /** How to take it; a dose never breaks from its unit. */
 export function rxUse(item: RxItem): string {
   const amount = item.units ? `${item.units}\u00a0${w('line.units')}` : `${item.dose ?? ''}\u00a0${item.unit ?? ''}`
-  return w('line.use', { amount, often: rxOften(item), days: item.days })
+  const often = rxOften(item) + (item.timing ? w('line.comma') + w(`timing.${item.timing}`) : '')
+  return w('line.use', { amount, often, days: item.days })
 }
 
 export const rxOften = ({ per_week, per_day }: Pick<RxItem, 'per_day' | 'per_week'>): string =>
@@ -35,7 +38,7 @@ export function RxLine({ item }: { item: RxItem }) {
       <b lang="zh">
         {item.line}. {drugName(item)}
       </b>
-      <span>{rxUse(item)}</span>
+      <span data-test="use">{sayUse(item)}</span>
       {item.quantity && <span class="meta">{w('line.quantity', { q: item.quantity })}</span>}
     </li>
   )
@@ -88,9 +91,13 @@ export function PrescriptionView({ prescription }: { prescription: Prescription 
         <p class="meta">{w('rx.no', { no: prescription.no })}</p>
       </header>
       <div data-test="rx-state" data-state={prescription.state}>
-        <Notice tone={tone} live title={w(`state.${prescription.state}`)}>
-          {rxSentence(prescription)}
-        </Notice>
+        {paused(prescription) ? (
+          <Paused />
+        ) : (
+          <Notice tone={tone} live title={w(`state.${prescription.state}`)}>
+            {rxSentence(prescription)}
+          </Notice>
+        )}
       </div>
       <Collect prescription={prescription} />
       {prescription.state === 'approved' && (
@@ -127,6 +134,7 @@ export function PrescriptionView({ prescription }: { prescription: Prescription 
       {['approved', 'dispensed', 'expired'].includes(prescription.state) && (
         <PaperAndProof at={`/prescriptions/${prescription.id}`} no={prescription.no} />
       )}
+      <Reminder prescription={prescription} />
       {prescription.review?.note && <Notice tone="plain" title={prescription.review.note} />}
     </>
   )

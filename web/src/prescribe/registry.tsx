@@ -7,6 +7,7 @@ import type { Pharmacy, RxQuality } from '../api/types'
 import { moment } from '../i18n/format'
 import { Button, Field, Loading, Notice, ProblemNote, Tick, useTitle } from '../ui/parts'
 import { w as desk } from './desk_words'
+import { Limits } from './limits'
 import { w } from './pharmacy_words'
 
 const tone = { applied: 'info', approved: 'ok', refused: 'plain', suspended: 'danger', expired: 'warn' } as const
@@ -41,6 +42,7 @@ export function Registry() {
       {list.value?.map((one) => (
         <Line key={one.id} pharmacy={one} administers={administers} onDone={list.refresh} />
       ))}
+      {administers && <Limits />}
       <Recall />
       <Quality />
     </main>

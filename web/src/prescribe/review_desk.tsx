@@ -2,8 +2,8 @@
 import { useEffect, useState } from 'preact/hooks'
 import { get, post } from '../api/client'
 import { useDeed, useResource } from '../api/resource'
-import type { Override, Prescription, Review, ReviewReason } from '../api/types'
-import { minutes, moment } from '../i18n/format'
+import type { Override, Prescription, Review, ReviewReason, RxWaiting } from '../api/types'
+import { moment } from '../i18n/format'
 import { w as identity } from '../identity/words'
 import { Icon } from '../ui/icons'
 import { useKeys } from '../ui/keys'
@@ -13,16 +13,16 @@ import { w as sign } from '../visit/desk_words'
 import { Alerts } from './alerts'
 import { w } from './desk_words'
 import { useCodeNames } from './diagnosis'
+import { Facts } from './facts'
 import { rxPaper } from './paper'
 import { drugName, rxUse } from './patient_rx'
 
 const riskTone = { usual: 'plain', raised: 'warn', high: 'danger' } as const
 
 export function ReviewDesk() {
-  const queue = useResource('review', (signal) => get<Prescription[]>('/review/queue', signal), [
-    'prescription.changed',
-  ])
+  const queue = useResource('review', (signal) => get<RxWaiting[]>('/review/queue', signal), ['prescription.changed'])
   const [chosen, setChosen] = useState<string>()
+  const now = useClock()
   useTitle(w('desk.title'))
   const list = queue.value ?? []
   const asks = useResource('seconds', (signal) => get<Prescription[]>('/seconds', signal), ['prescription.changed'])
@@ -47,11 +47,10 @@ export function ReviewDesk() {
                 <span>
                   {one.person.name} {identity(`sex.${one.person.sex}`)} {one.person.age}
                 </span>
-                <span class={`tag ${riskTone[one.risk ?? 'usual']}`}>{w(`risk.${one.risk ?? 'usual'}`)}</span>
+                <span class={`tag ${riskTone[one.risk]}`}>{w(`risk.${one.risk}`)}</span>
               </span>
-              <span class="meta">
-                {one.items.map(drugName).join('、')} · {w('desk.waited', { n: minutes(one.waiting_s ?? 0) })}
-              </span>
+              <span class="meta">{one.items.map(drugName).join('、')}</span>
+              <Clock waiting={one} now={now} />
             </button>
           ))}
         </div>
@@ -95,6 +94,29 @@ export function ReviewDesk() {
         </>
       )}
     </div>
+  )
+}
+
+/** The minute by which the clocks are read. */
+function useClock(): number {
+  const [now, setNow] = useState(Date.now())
+  useEffect(() => {
+    const tick = setInterval(() => setNow(Date.now()), 10_000)
+    return () => clearInterval(tick)
+  }, [])
+  return now
+}
+
+/** Time left, or over; and who was asked. Nothing passes by it. */
+function Clock({ waiting, now }: { waiting: RxWaiting; now: number }) {
+  const left = Math.floor((Date.parse(waiting.due_at) - now) / 60_000)
+  return (
+    <span class="row" data-test="clock" data-step={waiting.step}>
+      <span class={`tag ${left < 0 ? 'danger' : waiting.step > 0 ? 'warn' : 'plain'}`}>
+        {left < 0 ? w('clock.over', { n: -left }) : w('clock.left', { n: left })}
+      </span>
+      {waiting.step > 0 && <span class="meta">{w(waiting.step === 2 ? 'clock.head' : 'clock.lead')}</span>}
+    </span>
   )
 }
 
@@ -146,7 +168,7 @@ function Seconding({ prescription, onDone }: { prescription: Prescription; onDon
 
 type Checks = { legality: boolean; form: boolean; suitability: boolean }
 
-function Reviewing({ prescription, onDone }: { prescription: Prescription; onDone: () => void }) {
+function Reviewing({ prescription, onDone }: { prescription: RxWaiting; onDone: () => void }) {
   const [checks, setChecks] = useState<Checks>({ legality: false, form: false, suitability: false })
   const [step, setStep] = useState<'pass' | 'return' | 'refuse' | undefined>()
   const named = useCodeNames(prescription.diagnosis)
@@ -197,9 +219,9 @@ function Reviewing({ prescription, onDone }: { prescription: Prescription; onDon
             ))}
           </ul>
         </section>
-        <p class="meta">{w('desk.facts')}</p>
         <Alerts check={prescription.check} />
         <Overrides overrides={prescription.overrides} />
+        <Facts prescription={prescription} />
       </main>
       <aside class="column" aria-label={w('desk.checks')}>
         <h2>{w('desk.checks')}</h2>

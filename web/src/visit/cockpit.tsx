@@ -9,6 +9,7 @@ import { clock, minutes } from '../i18n/format'
 import { pick } from '../i18n/i18n'
 import { w as identity } from '../identity/words'
 import { PrescriptionEditor } from '../prescribe/editor'
+import { PausedPlans } from '../prescribe/paused'
 import { Icon } from '../ui/icons'
 import { useKeys } from '../ui/keys'
 import { Button, Dialog, Field, Loading, Notice, ProblemNote, Select, Tick, useTitle } from '../ui/parts'
@@ -107,6 +108,7 @@ export function Cockpit() {
             </a>
           ))}
         </nav>
+        <PausedPlans />
         <div class="push" />
         {queue.value && (
           <div class="counts">
