@@ -47,16 +47,20 @@ func pathOf(r *http.Request) (path, error) {
 	return p, nil
 }
 
-// base is the absolute address of /dicomweb.
+// base is the absolute address of /dicomweb, or of what a share link opens.
 func (s *Service) base(r *http.Request) string {
+	at := "/dicomweb"
+	if strings.HasPrefix(r.URL.Path, shared) {
+		at = shared + at
+	}
 	if s.Public != "" {
-		return strings.TrimSuffix(s.Public, "/") + "/dicomweb"
+		return strings.TrimSuffix(s.Public, "/") + at
 	}
 	scheme := "http"
 	if r.TLS != nil {
 		scheme = "https"
 	}
-	return scheme + "://" + r.Host + "/dicomweb"
+	return scheme + "://" + r.Host + at
 }
 
 // guard sets what every answer with patient's bytes carries: nothing in it is ever run, framed or kept past the right
