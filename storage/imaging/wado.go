@@ -547,6 +547,7 @@ type frames struct {
 	decoder  *worker.Pool
 	objects  func(off, n int64) (io.ReadCloser, error)
 	inflated []byte      // the whole file, where it lies deflated
+	begin    []byte      // of the file, where it was worth reading at once
 	file     *dicom.File // its head, when it was needed
 }
 
@@ -570,6 +571,9 @@ func (s *Service) opened(ctx context.Context, i instance) (*frames, error) {
 func (f *frames) bytes(off, n int64) ([]byte, error) {
 	if f.inflated != nil {
 		return f.inflated[off:][:n], nil
+	}
+	if n >= 0 && off+n <= int64(len(f.begin)) {
+		return f.begin[off:][:n], nil
 	}
 	body, err := f.objects(off, n)
 	if err != nil {
