@@ -79,6 +79,7 @@ type Scope struct {
 	care    bool
 	all     bool
 	places  []ids.Institution
+	link    string
 }
 
 // Args are the named arguments that every statement on patients' matters filters by:
@@ -87,13 +88,17 @@ type Scope struct {
 //	@scope_practitioner  the practitioner, for patients in a care relation; else NULL
 //	@scope_places        institutions whose matters are all open; may be empty
 //	@scope_all           everything is open (regulator)
+//	@scope_link          the share link that the asker has opened; else NULL
 func (s Scope) Args() pgx.NamedArgs {
-	args := pgx.NamedArgs{"scope_account": nil, "scope_practitioner": nil, "scope_places": []string{}, "scope_all": s.all}
+	args := pgx.NamedArgs{"scope_account": nil, "scope_practitioner": nil, "scope_places": []string{}, "scope_all": s.all, "scope_link": nil}
 	if s.own {
 		args["scope_account"] = s.Subject.Account.String()
 	}
 	if s.care && !s.Subject.Practitioner.IsZero() {
 		args["scope_practitioner"] = s.Subject.Practitioner.String()
+	}
+	if s.link != "" {
+		args["scope_link"] = s.link
 	}
 	places := make([]string, len(s.places))
 	for i, p := range s.places {
@@ -115,8 +120,14 @@ func (s Scope) With(more pgx.NamedArgs) pgx.NamedArgs {
 // Places are the institutions that the action covers as a whole.
 func (s Scope) Places() []ids.Institution { return s.places }
 
+// ByLink is the scope of somebody without an account who has opened a share link: what the link shows, nothing else.
+func ByLink(action, link string) Scope { return Scope{Action: action, link: link} }
+
+// Link is the share link of ByLink, else "".
+func (s Scope) Link() string { return s.link }
+
 // Empty reports whether the action is granted nowhere.
-func (s Scope) Empty() bool { return !s.own && !s.care && !s.all && len(s.places) == 0 }
+func (s Scope) Empty() bool { return !s.own && !s.care && !s.all && len(s.places) == 0 && s.link == "" }
 
 const casbinModel = `
 [request_definition]

@@ -33,6 +33,9 @@ type drawing struct {
 	quality       int
 }
 
+// atOnceDrawn is how far into a file its frame may end for head and frame to be read in one go: a slice of CT or MR.
+const atOnceDrawn = 2 << 20
+
 // maxView bounds the box of a drawing, and so what a drawing costs.
 const maxView = 4096
 
@@ -104,6 +107,12 @@ func (s *Service) made(ctx context.Context, i instance, d drawing) ([]byte, erro
 	f, err := s.opened(ctx, i)
 	if err != nil {
 		return nil, err
+	}
+	if runs := i.FrameIndex[d.frame]; f.inflated == nil && runs[len(runs)-1].Offset+runs[len(runs)-1].Length <= atOnceDrawn {
+		last := runs[len(runs)-1]
+		if f.begin, err = f.bytes(0, last.Offset+last.Length); err != nil {
+			return nil, err
+		}
 	}
 	head, err := f.head()
 	if err != nil {

@@ -10,11 +10,15 @@ import (
 	"yuanzhen/storage/imaging/dicom"
 )
 
+// shared is where the same questions are answered to who comes by a share link.
+const shared = "/shared"
+
 // Routes adds DICOMweb and the calls of our own (docs/imaging-api.md).
 func (s *Service) Routes(api *httpapi.API) {
 	const study, series, instance = "/dicomweb/studies/{study}", "/series/{series}", "/instances/{instance}"
 	raw := func(path, summary string, serve func(http.ResponseWriter, *http.Request) error) {
 		httpapi.Raw(api, httpapi.Op{Method: "GET", Path: path, Action: "imaging.read", Summary: summary}, serve)
+		httpapi.Raw(api, httpapi.Op{Method: "GET", Path: shared + path, Action: "imaging.shared", Summary: summary + ", by share link"}, s.byLink(serve))
 	}
 	for _, path := range []string{"/dicomweb/studies", study} {
 		httpapi.Raw(api, httpapi.Op{Method: "POST", Path: path, Action: "imaging.store", MaxBytes: maxRequest,
@@ -52,6 +56,7 @@ func (s *Service) Routes(api *httpapi.API) {
 		Summary: "What the hospital holds of a study, signed"}, s.receipt)
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/imaging/receipt-key", Action: "imaging.verify",
 		Summary: "The public key of receipts"}, s.receiptKey)
+	s.linkRoutes(api)
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/imaging/studies", Action: "imaging.read",
 		Summary: "Studies that the asker may see, newest first"}, s.listStudies)
 }

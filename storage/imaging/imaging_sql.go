@@ -21,10 +21,11 @@ import (
 )
 
 // maySee keeps a statement on study s to what the asker may see at @now: the hospital's own staff, a practitioner or
-// patient under a live grant.
+// patient under a live grant, who has opened a living share link of it.
 const maySee = `(@scope_all OR s.institution_id = ANY(@scope_places) OR EXISTS (
 	SELECT FROM image_grant g WHERE g.study_id = s.id AND g.ended_at IS NULL AND g.during @> @now::timestamptz AND (
-		g.practitioner_id = @scope_practitioner OR g.person_id IN (SELECT x.person_id FROM proxy x WHERE x.account_id = @scope_account))))`
+		g.practitioner_id = @scope_practitioner OR g.person_id IN (SELECT x.person_id FROM proxy x WHERE x.account_id = @scope_account)))
+	OR s.id = (SELECT l.study_id FROM image_link l WHERE l.id = @scope_link::uuid AND l.revoked_at IS NULL AND l.expires_at > @now::timestamptz))`
 
 // known is what the institution has of an object that comes in: zero where it is new.
 type known struct {
@@ -313,9 +314,13 @@ type instance struct {
 // only the first of an account, a series and a minute is recorded (see image_view), and their words are not read.
 func (s *Service) read(ctx context.Context, p path, glance bool) ([]instance, error) {
 	scope := authz.ScopeFrom(ctx)
+	who := scope.Link() // who came by it has no account
+	if scope.Subject != nil {
+		who = scope.Subject.Account.String()
+	}
 	if glance {
 		all, err := s.named(ctx, s.DB, scope, p, glance)
-		if err != nil || s.glances.has(scope.Subject.Account, all[0].SeriesID, s.Now()) {
+		if err != nil || s.glances.has(who, all[0].SeriesID, s.Now()) {
 			return all, err
 		}
 	}
@@ -325,7 +330,9 @@ func (s *Service) read(ctx context.Context, p path, glance bool) ([]instance, er
 			return err
 		}
 		entry := audit.Entry{Action: "imaging.read", Object: p.object(), Person: all[0].PersonID, Place: all[0].InstitutionID}
-		if glance {
+		if scope.Link() != "" {
+			entry.Reason = "link/" + scope.Link()
+		} else if glance {
 			seen, err := tx.Exec(ctx, `
 				INSERT INTO image_view (account_id, series_id, minute) VALUES ($1, $2, date_trunc('minute', $3::timestamptz))
 				ON CONFLICT DO NOTHING`, scope.Subject.Account, all[0].SeriesID, s.Now())
@@ -335,12 +342,14 @@ func (s *Service) read(ctx context.Context, p path, glance bool) ([]instance, er
 			if seen.RowsAffected() == 0 {
 				return nil
 			}
+		}
+		if glance {
 			entry.Object = "series/" + all[0].Series
 		}
 		return audit.Write(ctx, tx, entry)
 	})
 	if err == nil && glance {
-		s.glances.note(scope.Subject.Account, all[0].SeriesID, s.Now())
+		s.glances.note(who, all[0].SeriesID, s.Now())
 	}
 	return all, err
 }
@@ -383,23 +392,23 @@ type glances struct {
 }
 
 type glanced struct {
-	account ids.Account
-	series  seriesID
+	who    string // account or link
+	series seriesID
 }
 
-func (g *glances) has(a ids.Account, e seriesID, now time.Time) bool {
+func (g *glances) has(who string, e seriesID, now time.Time) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.minute.Equal(now.Truncate(time.Minute)) && g.seen[glanced{a, e}]
+	return g.minute.Equal(now.Truncate(time.Minute)) && g.seen[glanced{who, e}]
 }
 
-func (g *glances) note(a ids.Account, e seriesID, now time.Time) {
+func (g *glances) note(who string, e seriesID, now time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if minute := now.Truncate(time.Minute); !g.minute.Equal(minute) {
 		g.minute, g.seen = minute, map[glanced]bool{}
 	}
-	g.seen[glanced{a, e}] = true
+	g.seen[glanced{who, e}] = true
 }
 
 // object names the path in the audit log, by the narrowest UID.

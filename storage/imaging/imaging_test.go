@@ -78,7 +78,7 @@ func series(folder string) [][]byte {
 // house is a running imaging service with its people: a doctor of the county hospital, an expert and a colleague of
 // elsewhere, a patient.
 type house struct {
-	t       *testing.T
+	t       testing.TB
 	service *Service
 	objects *counting
 	url     string
@@ -117,7 +117,7 @@ func (h *house) Resolve(_ context.Context, token string) (*authz.Subject, error)
 	return h.people[token], nil
 }
 
-func open(t *testing.T, objects storage.Objects) *house {
+func open(t testing.TB, objects storage.Objects) *house {
 	db := pgtest.New(t)
 	h := &house{t: t, objects: &counting{Objects: objects}, log: new(bytes.Buffer), now: time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC),
 		county: ids.New[ids.Institution](), people: map[string]*authz.Subject{}, person: ids.New[ids.Person]()}
@@ -173,7 +173,7 @@ func open(t *testing.T, objects storage.Objects) *house {
 	return h
 }
 
-func exec(t *testing.T, db *pg.Pool, sql string, args ...any) {
+func exec(t testing.TB, db *pg.Pool, sql string, args ...any) {
 	t.Helper()
 	if _, err := db.Exec(t.Context(), sql, args...); err != nil {
 		t.Fatal(err)

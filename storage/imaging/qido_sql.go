@@ -13,12 +13,17 @@ import (
 	"yuanzhen/storage/imaging/dicom"
 )
 
-// lists says, for each level, what a line is and how lines are ordered.
-var lists = [...]struct{ from, columns, order string }{
-	studies:     {`study s`, `s.id, NULL::uuid, NULL::uuid`, `s.study_date DESC, s.id DESC`},
-	seriesLevel: {`study s JOIN series e ON e.study_id = s.id`, `s.id, e.id, NULL::uuid`, `s.study_date DESC, s.id DESC, e.number, e.uid`},
+// lists says, for each level, what a line is, how lines are ordered, how many objects it has, and which of them lends
+// its words.
+var lists = [...]struct{ from, columns, order, count, words string }{
+	studies: {`study s`, `s.id, NULL::uuid, NULL::uuid`, `s.study_date DESC, s.id DESC`,
+		`(SELECT count(*) FROM series x JOIN instance o ON o.series_id = x.id WHERE x.study_id = s.id)`,
+		`(SELECT o.dicom_json FROM series x JOIN instance o ON o.series_id = x.id WHERE x.study_id = s.id LIMIT 1)`},
+	seriesLevel: {`study s JOIN series e ON e.study_id = s.id`, `s.id, e.id, NULL::uuid`, `s.study_date DESC, s.id DESC, e.number, e.uid`,
+		`(SELECT count(*) FROM instance o WHERE o.series_id = e.id)`,
+		`(SELECT o.dicom_json FROM instance o WHERE o.series_id = e.id LIMIT 1)`},
 	instances: {`study s JOIN series e ON e.study_id = s.id JOIN instance i ON i.series_id = e.id`, `s.id, e.id, i.id`,
-		`s.study_date DESC, s.id DESC, e.number, e.uid, i.number, i.sop_uid`},
+		`s.study_date DESC, s.id DESC, e.number, e.uid, i.number, i.sop_uid`, `1`, `i.dicom_json`},
 }
 
 // find runs the query within the scope; more reports that the limit cut the answer. Which lines they are is settled
@@ -38,15 +43,15 @@ func (s *Service) find(ctx context.Context, q query) (found []result, more bool,
 			s.study_time, s.accession, s.referring,
 			ARRAY(SELECT DISTINCT x.modality FROM series x WHERE x.study_id = s.id ORDER BY 1),
 			(SELECT count(*) FROM series x WHERE x.study_id = s.id),
-			(SELECT count(*) FROM instance o WHERE o.series_id = e.id OR e.id IS NULL AND o.series_id IN (SELECT x.id FROM series x WHERE x.study_id = s.id)),
+			` + list.count + `,
 			coalesce(e.uid, ''), coalesce(e.modality, ''), coalesce(e.description, ''), coalesce(e.series_date, ''), e.number,
 			i.number, coalesce(i.sop_uid, ''), coalesce(i.sop_class, ''),
-			CASE WHEN @words THEN coalesce(i.dicom_json, (SELECT o.dicom_json FROM series x JOIN instance o ON o.series_id = x.id
-				WHERE x.study_id = s.id AND (e.id IS NULL OR x.id = e.id) LIMIT 1)) END
+			CASE WHEN @words THEN ` + list.words + ` END
 		FROM line JOIN study s ON s.id = line.study LEFT JOIN series e ON e.id = line.series LEFT JOIN instance i ON i.id = line.instance
 		ORDER BY ` + list.order
 	err = s.DB.InTx(ctx, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, statement, authz.ScopeFrom(ctx).With(args))
+		// Planned anew with each question's values: which index serves a name depends on the name.
+		rows, err := tx.Query(ctx, statement, pgx.QueryExecModeCacheDescribe, authz.ScopeFrom(ctx).With(args))
 		if err != nil {
 			return fmt.Errorf("search images: %w", err)
 		}

@@ -47,16 +47,20 @@ func pathOf(r *http.Request) (path, error) {
 	return p, nil
 }
 
-// base is the absolute address of /dicomweb.
+// base is the absolute address of /dicomweb, or of what a share link opens.
 func (s *Service) base(r *http.Request) string {
+	at := "/dicomweb"
+	if strings.HasPrefix(r.URL.Path, shared) {
+		at = shared + at
+	}
 	if s.Public != "" {
-		return strings.TrimSuffix(s.Public, "/") + "/dicomweb"
+		return strings.TrimSuffix(s.Public, "/") + at
 	}
 	scheme := "http"
 	if r.TLS != nil {
 		scheme = "https"
 	}
-	return scheme + "://" + r.Host + "/dicomweb"
+	return scheme + "://" + r.Host + at
 }
 
 // guard sets what every answer with patient's bytes carries: nothing in it is ever run, framed or kept past the right
@@ -543,6 +547,7 @@ type frames struct {
 	decoder  *worker.Pool
 	objects  func(off, n int64) (io.ReadCloser, error)
 	inflated []byte      // the whole file, where it lies deflated
+	begin    []byte      // of the file, where it was worth reading at once
 	file     *dicom.File // its head, when it was needed
 }
 
@@ -566,6 +571,9 @@ func (s *Service) opened(ctx context.Context, i instance) (*frames, error) {
 func (f *frames) bytes(off, n int64) ([]byte, error) {
 	if f.inflated != nil {
 		return f.inflated[off:][:n], nil
+	}
+	if n >= 0 && off+n <= int64(len(f.begin)) {
+		return f.begin[off:][:n], nil
 	}
 	body, err := f.objects(off, n)
 	if err != nil {

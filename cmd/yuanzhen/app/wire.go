@@ -284,6 +284,7 @@ func (a *App) pages(mux *http.ServeMux, h *house) {
 	}
 	mux.HandleFunc("/api/", h.api.NoSuch)
 	mux.HandleFunc("/dicomweb/", h.api.NoSuch)
+	mux.HandleFunc("/shared/dicomweb/", h.api.NoSuch)
 	mux.Handle("/", web.Handler(a.mediaSources()))
 }
 

@@ -29,11 +29,12 @@ import (
 
 // ImagingCmd measures DICOMweb on a server of its own, a child with private engines and the demo's cast.
 type ImagingCmd struct {
-	Beside  string `placeholder:"URL" help:"Another DICOMweb server to put the same questions to, in turn. Example: http://127.0.0.1:8042/dicom-web"`
-	Slices  int    `default:"300" help:"Slices of the CT series, 512 x 512 x 16 bit."`
-	Studies int    `default:"10000" help:"Studies to search among."`
-	Clients int    `default:"4" help:"Who store at the same time."`
-	Asked   int    `default:"200" help:"Questions of each kind."`
+	Beside  string        `placeholder:"URL" help:"Another DICOMweb server to put the same questions to, in turn. Example: http://127.0.0.1:8042/dicom-web"`
+	Slices  int           `default:"300" help:"Slices of the CT series, 512 x 512 x 16 bit."`
+	Studies int           `default:"10000" help:"Studies to search among."`
+	Clients int           `default:"4" help:"Who store at the same time."`
+	Asked   int           `default:"200" help:"Questions of each kind."`
+	Settle  time.Duration `default:"70s" help:"Between storing the studies and searching: PostgreSQL counts anew once a minute."`
 }
 
 // archive is a DICOMweb server under measurement.
@@ -185,6 +186,11 @@ func (c *ImagingCmd) Run(ctx context.Context) error {
 		}); err != nil {
 			return fmt.Errorf("%s: seed studies: %w", a.name, err)
 		}
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(c.Settle):
 	}
 	for _, q := range []struct {
 		what, goal, path string

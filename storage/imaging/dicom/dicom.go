@@ -19,7 +19,7 @@ const (
 	MaxElements = 100_000  // in one file, items' elements included
 	MaxItems    = 50_000   // in one file, pixel fragments included
 	MaxValue    = 16 << 20 // bytes of one value other than the pixels
-	MaxMetadata = 64 << 20 // bytes of all values other than the pixels
+	MaxMetadata = 32 << 20 // bytes of all values other than the pixels, which are held twice for a moment
 	MaxInflated = 64 << 20 // bytes of a deflated data set: to be read it is inflated in memory
 	MaxRatio    = 100      // of inflated to deflated bytes; real data sets reach about 20
 )

@@ -153,17 +153,18 @@ func (p picture) greys(d Dataset, n int, data []byte, window *Window) image.Imag
 		intercept = v[0]
 	}
 	shade := p.shading(d, n, data, window, slope, intercept)
-	var table [1 << 16]byte // one answer per raw value is less work than one per pixel
-	for raw := range 1 << p.allocated {
-		grey := math.Round(255 * min(max(shade(float64(p.value(uint16(raw)))*slope+intercept), 0), 1))
-		if p.photometric == "MONOCHROME1" {
-			grey = 255 - grey
-		}
-		table[raw] = byte(grey)
-	}
+	var table [1 << 16]uint16 // of each raw value that occurs, its grey and one: some thousand of the 65,536
 	img := image.NewGray(image.Rect(0, 0, p.cols, p.rows))
 	for i := range img.Pix {
-		img.Pix[i] = table[p.raw(data, i)]
+		raw := p.raw(data, i)
+		if table[raw] == 0 {
+			grey := math.Round(255 * min(max(shade(float64(p.value(raw))*slope+intercept), 0), 1))
+			if p.photometric == "MONOCHROME1" {
+				grey = 255 - grey
+			}
+			table[raw] = uint16(byte(grey)) + 1
+		}
+		img.Pix[i] = byte(table[raw] - 1)
 	}
 	return img
 }

@@ -1,0 +1,233 @@
+package imaging
+
+import (
+	"bytes"
+	"compress/flate"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"yuanzhen/storage/imaging/dicom"
+	"yuanzhen/storage/storagetest"
+)
+
+// object is a small object of its own, with more values over it and more bytes after it.
+func object(t testing.TB, n int, more map[dicom.Tag]string, after string) []byte {
+	t.Helper()
+	values := map[dicom.Tag]string{dicom.SOPClassUID: "1.2.840.10008.5.1.4.1.1.7", dicom.StudyInstanceUID: fmt.Sprintf("1.2.900.%d", n),
+		dicom.SeriesInstanceUID: fmt.Sprintf("1.2.900.%d.1", n), dicom.SOPInstanceUID: fmt.Sprintf("1.2.900.%d.1.1", n), dicom.PatientID: "H"}
+	for tag, v := range more {
+		values[tag] = v
+	}
+	raw, err := dicom.Compose(values, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(raw, after...)
+}
+
+func us(v int) string { return string(binary.LittleEndian.AppendUint16(nil, uint16(v))) }
+
+// picture is what a data set says of a picture.
+func picture(rows, columns, bits int, more map[dicom.Tag]string) map[dicom.Tag]string {
+	all := map[dicom.Tag]string{dicom.Rows: us(rows), dicom.Columns: us(columns), 0x00280002: us(1), 0x00280004: "MONOCHROME2",
+		0x00280100: us(bits), 0x00280101: us(bits), 0x00280102: us(bits - 1), 0x00280103: us(0)}
+	for tag, v := range more {
+		all[tag] = v
+	}
+	return all
+}
+
+// as gives the object another transfer syntax.
+func as(syntax string, raw []byte) []byte {
+	if len(syntax)%2 == 1 {
+		syntax += "\x00"
+	}
+	was, now := "\x02\x00\x10\x00UI\x14\x00"+dicom.ExplicitLE+"\x00", "\x02\x00\x10\x00UI"+us(len(syntax))+syntax
+	out := bytes.Replace(raw, []byte(was), []byte(now), 1)
+	out[140] += byte(len(now) - len(was)) // the length of the group
+	return out
+}
+
+// beneath puts bytes into the preamble.
+func beneath(preamble string, raw []byte) []byte {
+	copy(raw, preamble)
+	return raw
+}
+
+func fragments(all ...string) string {
+	var b strings.Builder
+	b.WriteString("\xe0\x7f\x10\x00OB\x00\x00\xff\xff\xff\xff\xfe\xff\x00\xe0\x00\x00\x00\x00")
+	for _, f := range all {
+		b.WriteString("\xfe\xff\x00\xe0")
+		b.Write(binary.LittleEndian.AppendUint32(nil, uint32(len(f))))
+		b.WriteString(f)
+	}
+	return b.String() + "\xfe\xff\xdd\xe0\x00\x00\x00\x00"
+}
+
+func native(pixels string) string {
+	return "\xe0\x7f\x10\x00OW\x00\x00" + string(binary.LittleEndian.AppendUint32(nil, uint32(len(pixels)))) + pixels
+}
+
+// resident is how much memory this process has now, in bytes: server, object store and test together.
+func resident(t testing.TB) int64 {
+	t.Helper()
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var size, pages int64
+	if _, err := fmt.Sscan(string(text), &size, &pages); err != nil {
+		t.Fatal(err)
+	}
+	return pages * int64(os.Getpagesize())
+}
+
+func TestHostileFilesAreRefusedBesideGoodOnes(t *testing.T) {
+	h := open(t, storagetest.New(t))
+	nested := func(depth int) string {
+		return strings.Repeat("\x40\x00\x30\xa7SQ\x00\x00\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff", depth)
+	}
+	deflated := func(n int) []byte {
+		head := object(t, 50, nil, "")
+		begin := bytes.Index(head, []byte("\x08\x00\x05\x00CS"))
+		var b bytes.Buffer
+		w, err := flate.NewWriter(&b, flate.BestCompression)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Write(head[begin:])
+		w.Write([]byte("\xe0\x7f\x10\x00OW\x00\x00" + string(binary.LittleEndian.AppendUint32(nil, uint32(n)))))
+		zeros := make([]byte, 1<<20)
+		for range n >> 20 {
+			w.Write(zeros)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		meta := as(dicom.DeflatedLE, bytes.Clone(head[:begin]))
+		return append(meta, b.Bytes()...)
+	}
+	const broken, much, mismatch, syntax = "C000", "A700", "A900", "C122"
+	n := 1000
+	for _, c := range []struct {
+		name   string
+		file   []byte
+		reason string // "": it is stored, and harms nobody
+	}{
+		{"nothing at all", nil, broken},
+		{"1000 nested sequences", object(t, 1, nil, nested(1000)), much},
+		{"20 000 nested sequences", object(t, 2, nil, nested(20_000)), much},
+		{"5000 items that are opened and never closed", object(t, 3, nil, "\x40\x00\x30\xa7SQ\x00\x00\xff\xff\xff\xff"+strings.Repeat("\xfe\xff\x00\xe0\xff\xff\xff\xff", 5000)), broken},
+		{"1 GiB in a megabyte", deflated(1 << 30), much},
+		{"100 000 times the same private attribute", object(t, 4, nil, strings.Repeat("\x41\x00\x10\x10LO\x02\x00ab", 100_000)), much},
+		{"90 000 times the same private attribute", object(t, 5, nil, strings.Repeat("\x41\x00\x10\x10LO\x02\x00ab", 90_000)), broken},
+		{"a study beyond the folder", object(t, 6, map[dicom.Tag]string{dicom.StudyInstanceUID: "../../../x"}, ""), mismatch},
+		{"a study with a statement", object(t, 7, map[dicom.Tag]string{dicom.StudyInstanceUID: "1.2';DROP TABLE study"}, ""), mismatch},
+		{"a study of letters", object(t, 8, map[dicom.Tag]string{dicom.StudyInstanceUID: "study"}, ""), mismatch},
+		{"a study of 65 digits", object(t, 9, map[dicom.Tag]string{dicom.StudyInstanceUID: strings.Repeat("1", 65)}, ""), mismatch},
+		{"no study", object(t, 10, map[dicom.Tag]string{dicom.StudyInstanceUID: ""}, ""), mismatch},
+		{"no object", object(t, 11, map[dicom.Tag]string{dicom.SOPInstanceUID: ""}, ""), mismatch},
+		{"an invented transfer syntax", as("1.2.3.4.5", object(t, 12, nil, "")), syntax},
+		{"a value of 4 GiB", object(t, 13, nil, "\x41\x00\x10\x10OB\x00\x00\xfe\xff\xff\xff"), much},
+		{"a value of 15 MiB that isn't there", object(t, 14, nil, "\x41\x00\x10\x10OB\x00\x00\x00\x00\xf0\x00"), broken},
+		{"pixels of 4 GiB that aren't there", object(t, 15, picture(16, 16, 8, nil), "\xe0\x7f\x10\x00OW\x00\x00\xfe\xff\xff\xff"), broken},
+		{"pixels for a tenth of the picture", object(t, 16, picture(512, 512, 16, nil), native(strings.Repeat("x", 50_000))), broken},
+		{"two million frames", object(t, 17, picture(16, 16, 8, map[dicom.Tag]string{dicom.NumberOfFrames: "2000000"}), native("xx")), broken},
+		{"frames below zero", object(t, 18, picture(16, 16, 8, map[dicom.Tag]string{dicom.NumberOfFrames: "-5"}), native(strings.Repeat("x", 256))), broken},
+		{"an offset table that lies", as(dicom.JPEG, object(t, 19, picture(16, 16, 8, map[dicom.Tag]string{dicom.NumberOfFrames: "3"}), fragments("\xff\xd8"))), broken},
+		{"a delimiter out of place", object(t, 20, nil, "\xfe\xff\xdd\xe0\x00\x00\x00\x00"), broken},
+		{"a type that is none", object(t, 21, nil, "\x41\x00\x10\x10ZZ\x02\x00ab"), broken},
+		{"35 MB of attributes", object(t, 22, nil, func() string {
+			var b strings.Builder
+			for i := range 35 {
+				b.WriteString("\x41\x00" + us(0x1000+i) + "OB\x00\x00\x00\x00\x10\x00")
+				b.WriteString(strings.Repeat("x", 1<<20))
+			}
+			return b.String()
+		}()), much},
+		{"an executable before the mark", beneath("MZ\x90\x00 this program cannot be run", object(t, 23, nil, "")), ""},
+		{"a page before the mark", beneath("<script>alert(document.cookie)</script>", object(t, 24, nil, "")), ""},
+		{"a name with a script", object(t, 25, map[dicom.Tag]string{dicom.PatientName: "<img src=x onerror=alert(1)>"}, ""), ""},
+		{"a name with NUL and broken UTF-8", object(t, 26, map[dicom.Tag]string{dicom.PatientName: "a\x00b\xff\xfec"}, ""), ""},
+		{"a JPEG of 65535 x 65535 in a frame of 16 x 16", as(dicom.JPEG, object(t, 27, picture(16, 16, 8, nil), fragments("\xff\xd8\xff\xc0\x00\x0b\x08\xff\xff\xff\xff\x01\x01\x11\x00\xff\xd9"))), ""},
+		{"a JPEG-LS of 65535 x 65535 in a frame of 16 x 16", as("1.2.840.10008.1.2.4.80", object(t, 28, picture(16, 16, 8, nil), fragments("\xff\xd8\xff\xf7\x00\x0b\x08\xff\xff\xff\xff\x01\x01\x11\x00\xff\xda\x00\x08\x01\x01\x00\x00\x00\x00\x00"))), ""},
+		{"a lossless JPEG of nothing", as("1.2.840.10008.1.2.4.70", object(t, 29, picture(4096, 4096, 16, nil), fragments("\xff\xd8"))), ""},
+		{"RLE segments outside the frame", as(dicom.RLE, object(t, 30, picture(16, 16, 8, nil), fragments("\x01\x00\x00\x00\xff\xff\xff\x7f"+strings.Repeat("\x00", 60)))), ""},
+		{"RLE that ends early", as(dicom.RLE, object(t, 31, picture(4000, 4000, 8, nil), fragments("\x01\x00\x00\x00\x40\x00\x00\x00"+strings.Repeat("\x00", 56)+"\x81\x00"))), ""},
+		{"a palette that lies about its length", object(t, 32, picture(16, 16, 8, map[dicom.Tag]string{0x00280004: "PALETTE COLOR", 0x00281101: us(0) + us(0) + us(16), 0x00281102: us(0) + us(0) + us(16), 0x00281103: us(0) + us(0) + us(16), 0x00281201: "ab", 0x00281202: "ab", 0x00281203: "ab"}), native(strings.Repeat("x", 256))), ""},
+		{"a window and a slope beyond all numbers", object(t, 33, picture(16, 16, 16, map[dicom.Tag]string{0x00281050: "1e308", 0x00281051: "1e308", 0x00281052: "-1e308", 0x00281053: "1e308"}), native(strings.Repeat("x", 512))), ""},
+		{"a picture of 65535 x 1", object(t, 34, picture(65535, 1, 8, nil), native(strings.Repeat("x", 65536))), ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			n++
+			good := object(t, n, nil, "")
+			before := resident(t)
+			start := time.Now()
+			a, s := h.stow("county", c.file, good)
+			took, grown := time.Since(start), resident(t)-before
+			if took > 10*time.Second { // an idle machine takes less than one
+				t.Errorf("took %v", took)
+			}
+			if grown > 128<<20 {
+				t.Errorf("grew by %d MB", grown>>20)
+			}
+			if c.reason == "" {
+				if a.status != 200 {
+					t.Fatalf("%d %s", a.status, a.body)
+				}
+			} else if a.status != 202 || len(s.Bad.Value) != 1 || fmt.Sprintf("%04X", s.Bad.Value[0].Reason.Value[0]) != c.reason || !strings.Contains(s.Bad.Value[0].Say.Value[0], "Part 1: ") {
+				t.Fatalf("%d %.300s, want %s", a.status, a.body, c.reason)
+			}
+			if b := h.get("county", fmt.Sprintf("/dicomweb/studies/1.2.900.%d", n), ""); b.status != 200 {
+				t.Errorf("the good one beside it: %d", b.status)
+			}
+			if c.reason != "" {
+				return
+			}
+			study, series, sop := uidsOf(t, c.file)
+			at := "/dicomweb/studies/" + study + "/series/" + series + "/instances/" + sop
+			for _, what := range []string{"", "/metadata", "/frames/1", "/rendered", "/thumbnail", "/rendered?window=0,1"} {
+				before, start := resident(t), time.Now()
+				b := h.get("county", at+what, "*/*")
+				if b.status >= 500 {
+					t.Errorf("%q: %d %s", what, b.status, b.body)
+				}
+				if took, grown := time.Since(start), resident(t)-before; took > 10*time.Second || grown > 128<<20 {
+					t.Errorf("%q took %v and %d MB", what, took, grown>>20)
+				}
+				if b.header.Get("X-Content-Type-Options") != "nosniff" {
+					t.Errorf("%q may be sniffed", what)
+				}
+			}
+			whole := h.get("county", at, dicomType)
+			if whole.status != 200 || !bytes.Equal(whole.body[:128], make([]byte, 128)) || whole.header.Get("Content-Disposition") != "attachment" || !strings.Contains(whole.header.Get("Content-Security-Policy"), "sandbox") {
+				t.Errorf("served as %d %v", whole.status, whole.header)
+			}
+		})
+	}
+}
+
+// A loop of ultrasound may be this large; it goes by the disk.
+func TestALargeObjectIsNotHeldInMemory(t *testing.T) {
+	h := open(t, storagetest.New(t))
+	before := resident(t)
+	head := "--edge\r\nContent-Type: application/dicom\r\n\r\n" + string(object(t, 1, picture(16, 16, 8, nil), "")) + "\xe0\x7f\x10\x00OW\x00\x00\x00\x00\x00\x10"
+	body := io.MultiReader(strings.NewReader(head), io.LimitReader(zeros{}, 256<<20), strings.NewReader("\r\n--edge--"))
+	a := h.call("county", "POST", "/dicomweb/studies", map[string]string{"Content-Type": "multipart/related; type=application/dicom; boundary=edge"}, body)
+	if a.status != 200 {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	if grown := resident(t) - before; grown > 128<<20 {
+		t.Errorf("grew by %d MB", grown>>20)
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
