@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # What the tests need beyond Go and Node: a C compiler (race detector), PostgreSQL,
-# Chromium. As root it is installed through apt; otherwise the one command is printed.
+# Chromium, dcmtk as the modality. As root it is installed through apt; otherwise the one command is printed.
 set -euo pipefail
 
 missing=()
 command -v gcc >/dev/null || missing+=(gcc libc6-dev)
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing+=(postgresql)
 [ -x "${CHROMIUM:-/usr/bin/chromium}" ] || missing+=(chromium fonts-droid-fallback)
+command -v storescu >/dev/null || missing+=(dcmtk)
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 install="apt-get update && apt-get install -y --no-install-recommends ${missing[*]}"

@@ -115,3 +115,19 @@ export async function unreadableSlice(after: number): Promise<Slice> {
   ])
   return { sop, bytes }
 }
+
+/** A cine of 40 frames, 21 MB: too large for one request. */
+export async function cine(): Promise<Slice> {
+  const frames = 40
+  const [first] = await slices(1)
+  if (!first) throw new Error('no slice')
+  const sop = `${first.sop.slice(0, -4)}8888`
+  const bytes = Buffer.from(first.bytes.toString('latin1').replaceAll(first.sop, sop), 'latin1')
+  const number = Buffer.from([0x28, 0, 0x08, 0, 2, 0, 0, 0, 0x34, 0x30]) // (0028,0008) Number of Frames: 40
+  const rows = find(bytes, 0x0028, 0x0010).at - 8
+  const pixels = find(bytes, 0x7fe0, 0x0010)
+  const frame = bytes.subarray(pixels.at, pixels.at + pixels.length)
+  const head = Buffer.concat([bytes.subarray(0, rows), number, bytes.subarray(rows, pixels.at)])
+  head.writeUInt32LE(frames * pixels.length, head.length - 4)
+  return { sop, bytes: Buffer.concat([head, ...Array.from({ length: frames }, () => frame)]) }
+}

@@ -1,0 +1,406 @@
+// Package edge is the agent beside a hospital's modalities. They send it their images by C-STORE on the local network, as
+// to any archive (dcmtk's storescp under our supervision, so no DIMSE reaches the Internet); it keeps them on disk and
+// drips them to the platform over HTTPS, at the speed and in the hours that the line can spare.
+//
+// The disk is the state, so that a power cut at any moment loses nothing and sends nothing twice:
+//
+//	incoming/   what storescp writes; a file that reads to its end and rests is taken
+//	queue/      named by its sha256, so the same bytes are one file; leaves when the platform says that it holds them
+//	refused/    what the platform would not take, with its reason beside it, for a person to look at
+//
+// A file is deleted only after the platform has named its digest as one it holds; sending it is not enough.
+package edge
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"yuanzhen/internal/child"
+	"yuanzhen/storage/imaging/dicom"
+)
+
+// Cmd runs the agent.
+type Cmd struct {
+	URL         string `arg:"" help:"Address of the platform, as browsers use it (https://visit.example.org)."`
+	Login       string `required:"" env:"YUANZHEN_EDGE_LOGIN" help:"Account of the hospital's staff in whose name images are handed in; one of its own, so that the audit log tells the agent from a person."`
+	Password    string `required:"" type:"existingfile" env:"YUANZHEN_EDGE_PASSWORD_FILE" placeholder:"FILE" help:"File with its password."`
+	TOTP        string `name:"totp" required:"" type:"existingfile" env:"YUANZHEN_EDGE_TOTP_FILE" placeholder:"FILE" help:"File with the secret of its one-time codes (base32)."`
+	Institution string `env:"YUANZHEN_EDGE_INSTITUTION" placeholder:"ID" help:"For which institution, where the account practises at several."`
+	Data        string `default:"edge" env:"YUANZHEN_EDGE_DATA" placeholder:"DIR" help:"Folder of the queue, on a disk that survives a power cut."`
+	DICOM       int    `name:"dicom-port" default:"11112" env:"YUANZHEN_EDGE_DICOM_PORT" help:"Port for C-STORE of the modalities."`
+	AET         string `name:"aet" default:"YUANZHEN" env:"YUANZHEN_EDGE_AET" help:"Our application entity title."`
+	StoreSCP    string `name:"storescp" default:"storescp" env:"YUANZHEN_EDGE_STORESCP" placeholder:"FILE" help:"dcmtk's storescp (apt-get install dcmtk)."`
+	Page        string `default:"127.0.0.1:8043" env:"YUANZHEN_EDGE_PAGE" placeholder:"HOST:PORT" help:"Address of the page that shows how it stands; it names no patient."`
+	Rate        int    `default:"0" env:"YUANZHEN_EDGE_RATE" placeholder:"KBIT" help:"Most kbit/s to send; 0 is as fast as the line."`
+	Hours       string `env:"YUANZHEN_EDGE_HOURS" placeholder:"HH:MM-HH:MM" help:"When to send, by the local clock, over midnight as well (19:00-07:00). Default: always."`
+}
+
+const (
+	look    = 500 * time.Millisecond // how often incoming and queue are looked through
+	rested  = 2 * time.Second        // a file that has not grown for so long is whole, if it reads to its end
+	retries = 5 * time.Second        // after a broken line; doubled up to retryMax
+	atMost  = 2 * time.Minute
+)
+
+// agent is one run. Fields are set at construction; state is guarded by mu.
+type agent struct {
+	Cmd
+	from, until time.Duration // of the day; equal: always
+	log         *slog.Logger
+	platform    *platform
+
+	mu    sync.Mutex
+	state State
+}
+
+// State is how the agent stands, without anything of a patient.
+type State struct {
+	Receiving  bool      `json:"receiving"`   // storescp runs
+	Queued     int       `json:"queued"`      // files that wait
+	Bytes      int64     `json:"bytes"`       // of them
+	Unfinished int       `json:"unfinished"`  // in incoming, not to be read to the end
+	Refused    int       `json:"refused"`     // a person has to look
+	Sent       int       `json:"sent"`        // since the start
+	LastSent   time.Time `json:"last_sent"`   // zero: nothing yet
+	Online     bool      `json:"online"`      // the platform answered last time
+	Resting    bool      `json:"resting"`     // outside the hours
+	LastError  string    `json:"last_error"`  // of the line or the platform; empty when all is well
+	Since      time.Time `json:"since"`       // start of the agent
+	HoldsSince time.Time `json:"holds_since"` // the oldest file that waits
+}
+
+// Run receives, keeps and sends until ctx ends.
+func (c *Cmd) Run(ctx context.Context) error {
+	a, err := c.prepare()
+	if err != nil {
+		return err
+	}
+	page, err := net.Listen("tcp", c.Page)
+	if err != nil {
+		return fmt.Errorf("page of the agent: %w", err)
+	}
+	server := &http.Server{Handler: a.pages(), ReadHeaderTimeout: 10 * time.Second}
+	fmt.Printf("edge: C-STORE on port %d as %s, page http://%s, to %s\n", c.DICOM, c.AET, page.Addr(), c.URL)
+	var parts sync.WaitGroup
+	parts.Go(func() { server.Serve(page) })
+	parts.Go(func() { a.receive(ctx) })
+	parts.Go(func() { a.every(ctx, a.take) })
+	parts.Go(func() { a.send(ctx) })
+	<-ctx.Done()
+	server.Close()
+	parts.Wait()
+	return nil
+}
+
+func (c *Cmd) prepare() (*agent, error) {
+	a := &agent{Cmd: *c, log: slog.Default(), state: State{Since: time.Now()}}
+	var err error
+	if a.from, a.until, err = hours(c.Hours); err != nil {
+		return nil, err
+	}
+	if _, err := exec.LookPath(c.StoreSCP); err != nil {
+		return nil, fmt.Errorf("storescp is missing, install it (apt-get install dcmtk) or name it with --storescp: %w", err)
+	}
+	for _, folder := range []string{"incoming", "queue", "refused"} {
+		if err := os.MkdirAll(filepath.Join(c.Data, folder), 0o700); err != nil {
+			return nil, err
+		}
+	}
+	a.platform, err = newPlatform(c)
+	return a, err
+}
+
+// hours reads "19:00-07:00" as two times of the day; nothing is always.
+func hours(s string) (from, until time.Duration, err error) {
+	if s == "" {
+		return 0, 0, nil
+	}
+	a, b, ok := strings.Cut(s, "-")
+	for i, part := range []string{a, b} {
+		at, bad := time.Parse("15:04", part)
+		if bad != nil || !ok {
+			return 0, 0, fmt.Errorf("--hours %q: want HH:MM-HH:MM, as 19:00-07:00", s)
+		}
+		d := time.Duration(at.Hour())*time.Hour + time.Duration(at.Minute())*time.Minute
+		if i == 0 {
+			from = d
+		} else {
+			until = d
+		}
+	}
+	return from, until, nil
+}
+
+// open reports whether the hour is one to send in.
+func (a *agent) open(now time.Time) bool {
+	if a.from == a.until {
+		return true
+	}
+	at := time.Duration(now.Hour())*time.Hour + time.Duration(now.Minute())*time.Minute
+	if a.from < a.until {
+		return at >= a.from && at < a.until
+	}
+	return at >= a.from || at < a.until
+}
+
+// receive keeps storescp running. It writes each object under a name of its own, as it came.
+func (a *agent) receive(ctx context.Context) {
+	for pause := time.Second; ctx.Err() == nil; pause = min(2*pause, time.Minute) {
+		cmd := exec.Command(a.StoreSCP, "--fork", "--accept-all", "--bit-preserving", "--unique-filenames", "--aetitle", a.AET,
+			"--output-directory", filepath.Join(a.Data, "incoming"), fmt.Sprint(a.DICOM))
+		cmd.Env = append(os.Environ(), "TCP_NODELAY=1") // else 48 ms an object are lost to delayed acknowledgements
+		cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+		process, err := child.Start(cmd, syscall.SIGTERM)
+		if err == nil {
+			began := time.Now()
+			a.set(func(s *State) { s.Receiving = true })
+			select {
+			case <-process.Done():
+				err = errors.New("storescp has ended; is the port taken?")
+			case <-ctx.Done():
+				process.Stop(syscall.SIGTERM)
+				return
+			}
+			if time.Since(began) > time.Minute {
+				pause = time.Second
+			}
+		}
+		a.set(func(s *State) { s.Receiving = false; s.LastError = err.Error() })
+		a.log.Warn("not receiving", "error", err, "again", pause)
+		sleep(ctx, pause)
+	}
+}
+
+// take moves what has wholly arrived into the queue. A file that can't be read to its end stays where it is and is counted.
+func (a *agent) take(context.Context) error {
+	files, err := os.ReadDir(filepath.Join(a.Data, "incoming"))
+	if err != nil {
+		return err
+	}
+	unfinished := 0
+	for _, f := range files {
+		path := filepath.Join(a.Data, "incoming", f.Name())
+		info, err := f.Info()
+		if err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		if age := time.Since(info.ModTime()); age >= 0 && age < rested { // a clock set back makes it negative: old enough
+			continue
+		}
+		sum, err := whole(path)
+		if err != nil {
+			unfinished++
+			continue
+		}
+		if err := os.Rename(path, filepath.Join(a.Data, "queue", sum+".dcm")); err != nil {
+			return err
+		}
+		if err := syncDir(filepath.Join(a.Data, "queue")); err != nil {
+			return err
+		}
+	}
+	a.set(func(s *State) { s.Unfinished = unfinished })
+	return nil
+}
+
+// whole reads the file to its end, sees to it that it is on the disk, and returns its digest.
+func whole(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	read, err := dicom.Read(f)
+	if err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(read.SHA256[:]), f.Sync()
+}
+
+func syncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+// item is a file of the queue.
+type item struct {
+	path, sum string
+	sop       string
+	size      int64
+	since     time.Time
+}
+
+// waiting lists the queue, oldest first.
+func (a *agent) waiting() ([]item, error) {
+	files, err := os.ReadDir(filepath.Join(a.Data, "queue"))
+	if err != nil {
+		return nil, err
+	}
+	var all []item
+	var bytes int64
+	for _, f := range files {
+		info, err := f.Info()
+		sum, ok := strings.CutSuffix(f.Name(), ".dcm")
+		if err != nil || !ok {
+			continue
+		}
+		all = append(all, item{path: filepath.Join(a.Data, "queue", f.Name()), sum: sum, size: info.Size(), since: info.ModTime()})
+		bytes += info.Size()
+	}
+	slices.SortFunc(all, func(x, y item) int { return x.since.Compare(y.since) })
+	refused, err := filepath.Glob(filepath.Join(a.Data, "refused", "*.dcm"))
+	a.set(func(s *State) {
+		s.Queued, s.Bytes, s.Refused, s.HoldsSince = len(all), bytes, len(refused), time.Time{}
+		if len(all) > 0 {
+			s.HoldsSince = all[0].since
+		}
+	})
+	return all, err
+}
+
+const batch = 16 // files whose digests are asked for at once; what was sent leaves the queue with the next question
+
+// send empties the queue, in its hours, as long as the platform answers; after an error it waits and goes on.
+func (a *agent) send(ctx context.Context) {
+	pause := retries
+	for ctx.Err() == nil {
+		queue, err := a.waiting()
+		open := a.open(time.Now().Add(a.platform.skew()))
+		a.set(func(s *State) { s.Resting = !open })
+		if err == nil && len(queue) > 0 && open {
+			err = a.sendBatch(ctx, queue[:min(batch, len(queue))])
+		}
+		if err != nil && ctx.Err() == nil {
+			a.set(func(s *State) { s.Online, s.LastError = false, err.Error() })
+			a.log.Warn("not sending", "error", err, "again", pause)
+			sleep(ctx, pause)
+			pause = min(2*pause, atMost)
+			continue
+		}
+		pause = retries
+		if len(queue) == 0 || !open {
+			sleep(ctx, look)
+		}
+	}
+}
+
+// sendBatch asks which files the platform holds, lets go of those, and sends the others.
+func (a *agent) sendBatch(ctx context.Context, queue []item) error {
+	for i := range queue {
+		f, err := os.Open(queue[i].path)
+		if err != nil {
+			return err
+		}
+		read, err := dicom.Read(f)
+		f.Close()
+		if err != nil {
+			return fmt.Errorf("queue: %w", err)
+		}
+		queue[i].sop = read.Data.Text(dicom.SOPInstanceUID)
+	}
+	missing, conflicts, err := a.platform.have(ctx, queue)
+	if err != nil {
+		return err
+	}
+	a.set(func(s *State) { s.Online, s.LastError = true, "" })
+	for _, it := range queue {
+		switch {
+		case slices.Contains(conflicts, it.sop):
+			if err := a.refuse(it, "0111: this UID is taken by other bytes / 同一影像号已有不同内容"); err != nil {
+				return err
+			}
+		case slices.Contains(missing, it.sop):
+			why, err := a.platform.store(ctx, it)
+			if err != nil {
+				return err
+			}
+			if why != "" {
+				if err := a.refuse(it, why); err != nil {
+					return err
+				}
+			} // else it stays until the platform names it
+		default:
+			if err := os.Remove(it.path); err != nil {
+				return err
+			}
+			a.set(func(s *State) { s.Sent++; s.LastSent = time.Now() })
+		}
+		if !a.open(time.Now().Add(a.platform.skew())) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// refuse puts a file aside with the reason beside it.
+func (a *agent) refuse(it item, why string) error {
+	to := filepath.Join(a.Data, "refused", it.sum)
+	if err := os.WriteFile(to+".txt", []byte(why+"\n"), 0o600); err != nil {
+		return err
+	}
+	return os.Rename(it.path, to+".dcm")
+}
+
+func (a *agent) every(ctx context.Context, do func(context.Context) error) {
+	for ctx.Err() == nil {
+		if err := do(ctx); err != nil {
+			a.set(func(s *State) { s.LastError = err.Error() })
+			a.log.Error("queue", "error", err)
+		}
+		sleep(ctx, look)
+	}
+}
+
+func (a *agent) set(change func(*State)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	change(&a.state)
+}
+
+// State is a copy of how it stands.
+func (a *agent) State() State {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.state
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// slowly lets through rate kbit/s.
+type slowly struct {
+	io.Reader
+	ctx  context.Context
+	rate int
+}
+
+func (s slowly) Read(b []byte) (int, error) {
+	if s.rate <= 0 {
+		return s.Reader.Read(b)
+	}
+	n, err := s.Reader.Read(b[:min(len(b), max(512, s.rate*1000/8/20))]) // a twentieth of a second
+	sleep(s.ctx, time.Duration(n)*8*time.Second/time.Duration(s.rate*1000))
+	return n, err
+}

@@ -1,0 +1,278 @@
+package edge
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/pquerna/otp/totp"
+)
+
+// small is the largest file that goes in one request; beyond it a cut line would cost too much (docs/imaging-api.md).
+const small = 16 << 20
+
+// platform is the far end. Only the sender uses it, but for skew.
+type platform struct {
+	base, institution       string
+	login, password, secret string
+	rate                    int
+	token                   string
+	client                  *http.Client
+	behind                  atomic.Int64 // nanoseconds that our clock is behind the platform's
+}
+
+func newPlatform(c *Cmd) (*platform, error) {
+	if u, err := url.Parse(c.URL); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return nil, fmt.Errorf("%q is no address of a platform, want https://…", c.URL)
+	}
+	p := &platform{base: strings.TrimSuffix(c.URL, "/"), institution: c.Institution, login: c.Login, rate: c.Rate,
+		client: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+			Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, ResponseHeaderTimeout: 2 * time.Minute, TLSHandshakeTimeout: 30 * time.Second, IdleConnTimeout: time.Minute}}}
+	for file, into := range map[string]*string{c.Password: &p.password, c.TOTP: &p.secret} {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return nil, err
+		}
+		*into = strings.TrimSpace(string(b))
+	}
+	return p, nil
+}
+
+// skew is what to add to our clock to have the platform's: one-time codes and hours hold also where it is a day wrong.
+func (p *platform) skew() time.Duration { return time.Duration(p.behind.Load()) }
+
+func (p *platform) signIn(ctx context.Context) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, p.base+"/healthz", nil)
+	if err != nil {
+		return err
+	}
+	answer, err := p.client.Do(r)
+	if err != nil {
+		return err
+	}
+	answer.Body.Close()
+	if at, err := http.ParseTime(answer.Header.Get("Date")); err == nil {
+		p.behind.Store(int64(time.Until(at)))
+	}
+	code, err := totp.GenerateCode(p.secret, time.Now().Add(p.skew()))
+	if err != nil {
+		return fmt.Errorf("secret of the one-time codes: %w", err)
+	}
+	body, err := json.Marshal(map[string]string{"login": p.login, "password": p.password, "totp": code})
+	if err != nil {
+		return err
+	}
+	if r, err = http.NewRequestWithContext(ctx, http.MethodPost, p.base+"/api/v1/auth/password", bytes.NewReader(body)); err != nil {
+		return err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	if answer, err = p.client.Do(r); err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	for _, c := range answer.Cookies() {
+		if c.Name == "yz_session" {
+			p.token = c.Value
+		}
+	}
+	if answer.StatusCode != http.StatusOK || p.token == "" {
+		return fmt.Errorf("sign-in of %s: %s", p.login, said(answer))
+	}
+	return nil
+}
+
+// ask sends one request, signed in; a session that has ended is opened anew. body is called for each attempt.
+func (p *platform) ask(ctx context.Context, method, path string, header map[string]string, body func() (io.Reader, int64)) (*http.Response, error) {
+	for again := false; ; again = true {
+		if p.token == "" {
+			if err := p.signIn(ctx); err != nil {
+				return nil, err
+			}
+		}
+		r, err := http.NewRequestWithContext(ctx, method, p.base+path, nil)
+		if err != nil {
+			return nil, err
+		}
+		if body != nil {
+			in, n := body()
+			r.Body, r.ContentLength = io.NopCloser(slowly{in, ctx, p.rate}), n
+		}
+		r.Header.Set("Authorization", "Bearer "+p.token)
+		for k, v := range header {
+			r.Header.Set(k, v)
+		}
+		answer, err := p.client.Do(r)
+		if err != nil {
+			return nil, err
+		}
+		if answer.StatusCode != http.StatusUnauthorized || again {
+			return answer, nil
+		}
+		answer.Body.Close()
+		p.token = ""
+	}
+}
+
+// said is what a refusal says of itself, without the bytes of anybody.
+func said(answer *http.Response) string {
+	var problem struct {
+		Detail struct{ EN string } `json:"detail"`
+	}
+	if err := json.NewDecoder(io.LimitReader(answer.Body, 64<<10)).Decode(&problem); err != nil || problem.Detail.EN == "" {
+		return answer.Status
+	}
+	return answer.Status + ": " + problem.Detail.EN
+}
+
+func (p *platform) at(path string) string {
+	if p.institution == "" {
+		return path
+	}
+	return path + "?institution=" + url.QueryEscape(p.institution)
+}
+
+// have asks which files are missing and which are taken by other bytes, by SOP Instance UID.
+func (p *platform) have(ctx context.Context, queue []item) (missing, conflicts []string, err error) {
+	type instance struct {
+		SOP string `json:"sop_uid"`
+		Sum string `json:"sha256"`
+	}
+	var question struct {
+		Instances []instance `json:"instances"`
+	}
+	for _, it := range queue {
+		question.Instances = append(question.Instances, instance{it.sop, it.sum})
+	}
+	body, err := json.Marshal(question)
+	if err != nil {
+		return nil, nil, err
+	}
+	answer, err := p.ask(ctx, http.MethodPost, p.at("/api/v1/imaging/uploads/have"), map[string]string{"Content-Type": "application/json"},
+		func() (io.Reader, int64) { return bytes.NewReader(body), int64(len(body)) })
+	if err != nil {
+		return nil, nil, err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return nil, nil, fmt.Errorf("what is missing: %s", said(answer))
+	}
+	var out struct{ Missing, Conflicts []string }
+	err = json.NewDecoder(answer.Body).Decode(&out)
+	return out.Missing, out.Conflicts, err
+}
+
+// store sends one file. why is the platform's reason to refuse it for good; an error may pass.
+func (p *platform) store(ctx context.Context, it item) (why string, err error) {
+	f, err := os.Open(it.path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	if it.size > small {
+		return p.resume(ctx, it, f)
+	}
+	const head, tail = "--yz\r\nContent-Type: application/dicom\r\n\r\n", "\r\n--yz--\r\n"
+	answer, err := p.ask(ctx, http.MethodPost, p.at("/dicomweb/studies"),
+		map[string]string{"Content-Type": `multipart/related; type="application/dicom"; boundary=yz`, "Accept": "application/dicom+json"},
+		func() (io.Reader, int64) {
+			return io.MultiReader(strings.NewReader(head), io.NewSectionReader(f, 0, it.size), strings.NewReader(tail)), int64(len(head)+len(tail)) + it.size
+		})
+	if err != nil {
+		return "", err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK && answer.StatusCode != http.StatusConflict {
+		return "", fmt.Errorf("storing: %s", said(answer))
+	}
+	var told map[string]struct {
+		Value []map[string]struct{ Value []any }
+	}
+	if err := json.NewDecoder(io.LimitReader(answer.Body, 1<<20)).Decode(&told); err != nil && answer.StatusCode == http.StatusConflict {
+		return "", err
+	}
+	if failed := told["00081198"].Value; len(failed) > 0 {
+		return fmt.Sprint(failed[0]["00081197"].Value, " ", failed[0]["00000902"].Value), nil
+	}
+	return "", nil
+}
+
+// resume sends a large file by tus 1.0, from where the platform stands. The upload's address lies beside the file.
+func (p *platform) resume(ctx context.Context, it item, f io.ReaderAt) (string, error) {
+	note := strings.TrimSuffix(it.path, ".dcm") + ".tus"
+	tus := map[string]string{"Tus-Resumable": "1.0.0"}
+	where, offset := "", int64(0)
+	if b, err := os.ReadFile(note); err == nil {
+		answer, err := p.ask(ctx, http.MethodHead, string(b), tus, nil)
+		if err != nil {
+			return "", err
+		}
+		answer.Body.Close()
+		if n, err := strconv.ParseInt(answer.Header.Get("Upload-Offset"), 10, 64); err == nil && answer.StatusCode == http.StatusOK {
+			where, offset = string(b), n
+		}
+	}
+	if where == "" {
+		answer, err := p.ask(ctx, http.MethodPost, p.at("/api/v1/imaging/uploads"),
+			map[string]string{"Tus-Resumable": "1.0.0", "Upload-Length": strconv.FormatInt(it.size, 10)}, nil)
+		if err != nil {
+			return "", err
+		}
+		defer answer.Body.Close()
+		where = answer.Header.Get("Location")
+		if answer.StatusCode != http.StatusCreated || !strings.HasPrefix(where, "/api/v1/imaging/uploads/") {
+			return "", fmt.Errorf("beginning an upload: %s", said(answer))
+		}
+		if err := os.WriteFile(note, []byte(where), 0o600); err != nil {
+			return "", err
+		}
+	}
+	if offset < it.size {
+		answer, err := p.ask(ctx, http.MethodPatch, where, map[string]string{"Tus-Resumable": "1.0.0", "Upload-Offset": strconv.FormatInt(offset, 10),
+			"Content-Type": "application/offset+octet-stream"},
+			func() (io.Reader, int64) { return io.NewSectionReader(f, offset, it.size-offset), it.size - offset })
+		if err != nil {
+			return "", err
+		}
+		defer answer.Body.Close()
+		if answer.StatusCode != http.StatusNoContent {
+			return "", fmt.Errorf("going on with an upload: %s", said(answer))
+		}
+	}
+	for ctx.Err() == nil { // the bytes are there; now they are read
+		answer, err := p.ask(ctx, http.MethodGet, where, nil, nil)
+		if err != nil {
+			return "", err
+		}
+		var state struct {
+			State   string
+			Refused []struct {
+				Reason string
+				Detail struct{ ZH, EN string }
+			}
+		}
+		err = json.NewDecoder(answer.Body).Decode(&state)
+		answer.Body.Close()
+		switch {
+		case err != nil || answer.StatusCode != http.StatusOK:
+			return "", errors.Join(err, fmt.Errorf("state of an upload: %s", answer.Status))
+		case state.State == "done":
+			why := ""
+			if len(state.Refused) > 0 {
+				why = state.Refused[0].Reason + ": " + state.Refused[0].Detail.EN + " / " + state.Refused[0].Detail.ZH
+			}
+			return why, os.Remove(note)
+		}
+		sleep(ctx, time.Second)
+	}
+	return "", ctx.Err()
+}
