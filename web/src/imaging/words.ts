@@ -83,7 +83,7 @@ export const w = phrases({
   'mark.handle': { zh: '第 {n} 个点，方向键移动', en: 'Point {n}; arrow keys move it' },
   'mark.drawing': { zh: '{name} 正在画', en: '{name} is drawing' },
   'mark.clash': {
-    zh: '{name} 先改了这个标记，图上是{name}的。您的改动还在。',
+    zh: '{name} 先改了这个标记，现在显示的是对方的。您的改动还在。',
     en: '{name} changed this mark first, and theirs is shown. Yours is kept.',
   },
   'mark.clash.mine': { zh: '改成我的', en: 'Use mine' },
