@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"math/big"
 
+	"github.com/emmansun/gmsm/ecdh"
 	"github.com/emmansun/gmsm/sm2"
 	"github.com/emmansun/gmsm/sm3"
 )
@@ -68,9 +69,11 @@ func Restore(alg string, private []byte) (Key, error) {
 		if d.Sign() == 0 || d.Cmp(most) > 0 { // GB/T 32918.1 §6.1: 1 to n-2
 			return Key{}, errors.New("not a private key of SM2")
 		}
-		key := &sm2.PrivateKey{PrivateKey: ecdsa.PrivateKey{PublicKey: ecdsa.PublicKey{Curve: curve}, D: d}}
-		key.X, key.Y = curve.ScalarBaseMult(private)
-		return Key{sm2: key}, nil
+		of, err := ecdh.P256().NewPrivateKey(private)
+		if err != nil {
+			return Key{}, fmt.Errorf("private key of SM2: %w", err)
+		}
+		return Key{sm2: &sm2.PrivateKey{PrivateKey: ecdsa.PrivateKey{PublicKey: *coordinates(of.PublicKey().Bytes()), D: d}}}, nil
 	}
 	return Key{}, fmt.Errorf("unknown algorithm %q", alg)
 }
@@ -140,11 +143,10 @@ func PublicKey(alg string, public []byte) (any, error) {
 	case alg == Ed25519 && len(public) == ed25519.PublicKeySize:
 		return ed25519.PublicKey(public), nil
 	case alg == SM2 && len(public) == 65 && public[0] == 4:
-		key := &ecdsa.PublicKey{Curve: sm2.P256(), X: new(big.Int).SetBytes(public[1:33]), Y: new(big.Int).SetBytes(public[33:])}
-		if !key.IsOnCurve(key.X, key.Y) {
+		if _, err := ecdh.P256().NewPublicKey(public); err != nil {
 			return nil, errors.New("not a public key of SM2")
 		}
-		return key, nil
+		return coordinates(public), nil
 	}
 	return nil, fmt.Errorf("unknown algorithm %q, or a key of another length", alg)
 }
@@ -153,8 +155,8 @@ func PublicKey(alg string, public []byte) (any, error) {
 func PublicBytes(key any) (alg string, public []byte, err error) {
 	switch key := key.(type) {
 	case *ecdsa.PublicKey:
-		if sm2.IsSM2PublicKey(key) {
-			return SM2, point(key), nil
+		if p, err := sm2.PublicKeyToECDH(key); err == nil {
+			return SM2, p.Bytes(), nil
 		}
 	case ed25519.PublicKey:
 		return Ed25519, key, nil
@@ -162,12 +164,17 @@ func PublicBytes(key any) (alg string, public []byte, err error) {
 	return "", nil, errors.New("a key of neither SM2 nor Ed25519")
 }
 
+// point writes a key as 04‖x‖y, coordinates reads it.
 func point(key *ecdsa.PublicKey) []byte {
-	out := make([]byte, 65)
-	out[0] = 4
-	key.X.FillBytes(out[1:33])
-	key.Y.FillBytes(out[33:])
-	return out
+	p, err := sm2.PublicKeyToECDH(key)
+	if err != nil {
+		panic(err) // a key is made by Restore and PublicKey only, which have looked at it
+	}
+	return p.Bytes()
+}
+
+func coordinates(point []byte) *ecdsa.PublicKey {
+	return &ecdsa.PublicKey{Curve: sm2.P256(), X: new(big.Int).SetBytes(point[1:33]), Y: new(big.Int).SetBytes(point[33:])}
 }
 
 // Compact writes a signature in CompactSize bytes, for codes that must be short.

@@ -154,7 +154,7 @@ func (s Sheet) PDF() ([]byte, error) {
 		return nil, fmt.Errorf("prescription %s on paper: %w", s.No, p.err)
 	}
 	var out bytes.Buffer
-	if err := p.pdf.Write(&out); err != nil {
+	if _, err := p.pdf.WriteTo(&out); err != nil {
 		return nil, fmt.Errorf("prescription %s on paper: %w", s.No, err)
 	}
 	return out.Bytes(), nil
