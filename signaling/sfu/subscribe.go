@@ -1,7 +1,6 @@
 package sfu
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 
@@ -48,28 +47,35 @@ type spare struct {
 	line         *webrtc.RTPTransceiver
 }
 
+// placeholder is what pion sees on a spare line. It never changes: pion reads it whenever it likes.
+type placeholder struct{ id, stream, kind string }
+
+func placeholderFor(t OfferedTrack) placeholder {
+	return placeholder{t.ID, streamOf(t.Seat, t.Source), t.Kind}
+}
+
 // Bind is called by pion when the subscriber has answered.
-func (s *spare) Bind(t webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, error) {
+func (p placeholder) Bind(t webrtc.TrackLocalContext) (webrtc.RTPCodecParameters, error) {
 	if len(t.CodecParameters()) == 0 {
 		return webrtc.RTPCodecParameters{}, errNoCodec
 	}
 	return t.CodecParameters()[0], nil
 }
 
-// Unbind is called by pion when the track takes the place of the spare.
-func (s *spare) Unbind(webrtc.TrackLocalContext) error { return nil }
+// Unbind is called by pion when the track takes its place.
+func (p placeholder) Unbind(webrtc.TrackLocalContext) error { return nil }
 
 // ID is that of the track.
-func (s *spare) ID() string { return cmp.Or(s.OfferedTrack.ID, "spare."+s.line.Mid()) }
+func (p placeholder) ID() string { return p.id }
 
 // RID is empty, as a DownTrack's.
-func (s *spare) RID() string { return "" }
+func (p placeholder) RID() string { return "" }
 
 // StreamID is that of the track.
-func (s *spare) StreamID() string { return streamOf(cmp.Or(s.Seat, "spare"), s.Source) }
+func (p placeholder) StreamID() string { return p.stream }
 
 // Kind is audio or video.
-func (s *spare) Kind() webrtc.RTPCodecType { return webrtc.NewRTPCodecType(s.OfferedTrack.Kind) }
+func (p placeholder) Kind() webrtc.RTPCodecType { return webrtc.NewRTPCodecType(p.kind) }
 
 // Expect keeps m-lines ready for tracks of which only seat and source are known.
 func (p *Peer) Expect(tracks []OfferedTrack) {
@@ -95,7 +101,7 @@ func (p *Peer) expect(tracks []OfferedTrack) (changed bool, err error) {
 		}
 		if x := s.spareFor(func(x *spare) bool { return x.OfferedTrack.ID == "" && x.OfferedTrack.Kind == t.Kind }); x != nil {
 			x.OfferedTrack, changed = t, true
-			if err = p.renew(x.line, x); err != nil {
+			if err = p.renew(x.line, placeholderFor(t)); err != nil {
 				return changed, fmt.Errorf("expect: %w", err)
 			}
 			continue
@@ -104,7 +110,7 @@ func (p *Peer) expect(tracks []OfferedTrack) (changed bool, err error) {
 			continue
 		}
 		x := &spare{OfferedTrack: t}
-		if x.line, err = s.pc.AddTransceiverFromTrack(x, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendonly}); err != nil {
+		if x.line, err = s.pc.AddTransceiverFromTrack(placeholderFor(t), webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendonly}); err != nil {
 			return changed, fmt.Errorf("expect: %w", err)
 		}
 		s.spares, changed = append(s.spares, x), true
@@ -222,7 +228,7 @@ func (p *Peer) Unsubscribe(up *UpTrack) {
 func (p *Peer) spareAgain(d *DownTrack) error {
 	x := &spare{OfferedTrack{ID: d.up.ID, Seat: d.seat, Source: d.up.Source, Kind: d.up.kind}, d.line}
 	p.sub.spares = append(p.sub.spares, x)
-	return p.renew(x.line, x)
+	return p.renew(x.line, placeholderFor(x.OfferedTrack))
 }
 
 // renew puts another track on an m-line, with an SSRC that the client learns with the track's name: so it takes no packet for
