@@ -313,8 +313,7 @@ var sampleFacts = func() string {
 	return text + `"}`
 }()
 
-// atOnce does n deeds by as many clients at once, and returns how long it took.
-// atOnce does n deeds with so many clients at the same time.
+// atOnce does n deeds, so many clients at the same time, and says how long all took. A client whose deed fails stops.
 func atOnce(clients, n int, deed func(i int) error) (time.Duration, error) {
 	var next atomic.Int64
 	var done sync.WaitGroup

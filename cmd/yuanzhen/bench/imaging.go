@@ -15,7 +15,6 @@ import (
 	"net/url"
 	"os"
 	"strings"
-	"sync"
 	"syscall"
 	"text/tabwriter"
 	"time"
@@ -100,7 +99,7 @@ func (c *ImagingCmd) Run(ctx context.Context) error {
 	}
 	rates := make([]float64, len(all))
 	for n, a := range all {
-		took, err := a.times(c.Slices, c.Clients, func(i int) error { return a.stow(ctx, sets[0][i]) })
+		took, err := atOnce(c.Clients, c.Slices, func(i int) error { return a.stow(ctx, sets[0][i]) })
 		if err != nil {
 			return fmt.Errorf("%s: store: %w", a.name, err)
 		}
@@ -173,7 +172,7 @@ func (c *ImagingCmd) Run(ctx context.Context) error {
 
 	const batch = 50
 	for _, a := range all {
-		if _, err := a.times(c.Studies/batch, c.Clients, func(i int) error {
+		if _, err := atOnce(c.Clients, c.Studies/batch, func(i int) error {
 			var files [][]byte
 			for j := range batch {
 				file, err := smallStudy(i*batch + j)
@@ -272,7 +271,7 @@ func (c *ImagingCmd) rawStore(ctx context.Context) (f rawFigures, err error) {
 	rand.Read(slice)
 	place := ids.New[ids.Institution]()
 	names := make([]storage.Key, c.Slices)
-	took, err := (&archive{}).times(c.Slices, c.Clients, func(i int) error {
+	took, err := atOnce(c.Clients, c.Slices, func(i int) error {
 		names[i] = storage.NewKey(place)
 		_, err := store.Put(ctx, names[i], bytes.NewReader(slice), int64(len(slice)))
 		return err
@@ -297,38 +296,6 @@ func (c *ImagingCmd) rawStore(ctx context.Context) (f rawFigures, err error) {
 	}
 	f.read = float64(percentile(spent, 0.5)) / float64(time.Millisecond)
 	return f, nil
-}
-
-// times does a deed n times from several clients and says how long all took.
-func (*archive) times(n, clients int, deed func(i int) error) (time.Duration, error) {
-	var (
-		all    sync.WaitGroup
-		mu     sync.Mutex
-		next   int   // guarded by mu
-		failed error // guarded by mu
-	)
-	begin := time.Now()
-	for range clients {
-		all.Go(func() {
-			for {
-				mu.Lock()
-				i := next
-				next++
-				stop := i >= n || failed != nil
-				mu.Unlock()
-				if stop {
-					return
-				}
-				if err := deed(i); err != nil {
-					mu.Lock()
-					failed = err
-					mu.Unlock()
-				}
-			}
-		})
-	}
-	all.Wait()
-	return time.Since(begin), failed
 }
 
 func (a *archive) do(r *http.Request) (*http.Response, error) {
