@@ -26,7 +26,7 @@ const (
 	soakPeople = 8 // at once, in two rooms
 	// What the heap may have grown by at the end, whatever was done: the pools of the libraries and what the house remembers of
 	// closed rooms. A join takes some 200 kB of it while it lasts.
-	soakGrowth = 2 << 20
+	soakGrowth = 1 << 20
 )
 
 // People and instruments come into rooms, send, receive, lose the line, come back, move their path, and go, politely or not;

@@ -182,6 +182,7 @@ func (s *shard) emit() {
 	for _, y := range s.fanout {
 		y.drain()
 	}
+	clear(s.fanout) // or the last of a room would be held, and all that it ever knew
 	s.fanout = s.fanout[:0]
 	s.socket.flush()
 }
