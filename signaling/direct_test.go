@@ -3,6 +3,7 @@ package signaling_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -155,6 +156,33 @@ func between(s, from, to string) string {
 	return value
 }
 
+// The offer is GStreamer 1.22's (webrtcbin): a single section in no BUNDLE group.
+func TestADeviceThatOffersASectionInNoGroupIsTaken(t *testing.T) {
+	h, ctx := open(t), soon(t)
+	offer := strings.Join([]string{
+		"v=0", "o=- 4138307883103102722 0 IN IP4 0.0.0.0", "s=-", "t=0 0", "a=ice-options:trickle", "m=video 9 UDP/TLS/RTP/SAVPF 96",
+		"c=IN IP4 0.0.0.0", "a=setup:actpass", "a=ice-ufrag:QjWS8vB1c9dI2QR78I/uEell370SJakn", "a=ice-pwd:G9LzDkRnsWDMdtEBsQPqBkH+20g397iG",
+		"a=rtcp-mux", "a=rtcp-rsize", "a=sendonly", "a=rtpmap:96 VP8/90000", "a=rtcp-fb:96 nack pli", "a=rtcp-fb:96 ccm fir",
+		"a=rtcp-fb:96 transport-cc", "a=framerate:15", "a=ssrc:2 msid:user365193704@host-ffe207cc webrtctransceiver0",
+		"a=ssrc:2 cname:user365193704@host-ffe207cc", "a=mid:video0",
+		"a=fingerprint:sha-256 24:30:D9:95:9D:5F:74:DF:93:4D:2F:23:C7:DE:6C:D2:5E:9D:42:78:26:FA:5D:67:17:02:D0:DD:D9:74:FC:CF",
+		"a=rtcp-mux-only", "",
+	}, "\r\n")
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, h.web()+"/whip/room/probe?source=ultrasound", strings.NewReader(offer))
+	must(t, err)
+	request.Header.Set("Authorization", "Bearer "+h.pass(device("probe", true)).Ticket)
+	request.Header.Set("Content-Type", "application/sdp")
+	response, err := http.DefaultClient.Do(request)
+	must(t, err)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	must(t, err)
+	answer := string(body)
+	if response.StatusCode != http.StatusCreated || !strings.Contains(answer, "m=video 9 ") || strings.Contains(answer, "a=group") {
+		t.Errorf("%d\n%s", response.StatusCode, answer)
+	}
+}
+
 func TestWHIPRequestsThatAreRefused(t *testing.T) {
 	h, ctx := open(t), soon(t)
 	ticket := func(c control.Claims) string { return h.pass(c).Ticket }
@@ -184,6 +212,7 @@ func TestWHIPRequestsThatAreRefused(t *testing.T) {
 		"an offer without ICE":          {"POST", "/whip/room/probe", good, sdp, offer, 400},
 		"an offer to receive":           {"POST", "/whip/room/probe", good, sdp, strings.Replace(offer, "sendonly", "recvonly", 1), 422},
 		"an offer without names":        {"POST", "/whip/room/probe", good, sdp, strings.Replace(offer, "a=mid:0\r\n", "", 1), 422},
+		"two sections in no group":      {"POST", "/whip/room/probe", good, sdp, offer + "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\na=sendonly\r\n", 422},
 		"an unknown instrument":         {"POST", "/whip/room/probe?source=xray", good, sdp, offer, 422},
 		"sound as picture":              {"POST", "/whip/room/probe?source=microphone", good, sdp, offer, 422},
 		"WHEP that offers to send":      {"POST", "/whep/room/probe", ticket(device("wall", false)), sdp, offer, 422},

@@ -19,7 +19,36 @@ func parse(offer string) (*sdp.SessionDescription, error) {
 	if err := d.UnmarshalString(offer); err != nil {
 		return nil, errBadOffer.because(err)
 	}
+	if len(d.MediaDescriptions) > 1 && !isBundled(offer) { // one transport carries all, RFC 9725 §4.4.2
+		return nil, errUnfit
+	}
 	return &d, nil
+}
+
+const bundle = "a=group:BUNDLE "
+
+func isBundled(description string) bool { return strings.Contains(description, "\n"+bundle) }
+
+// bundled is an offer with a BUNDLE group: pion refuses a section that is in none, and a client with a single section may leave the
+// group out (RFC 9143 §7.2).
+func bundled(offer string) string {
+	head, section, one := strings.Cut(offer, "\nm=")
+	_, mid, named := strings.Cut(section, "\na=mid:")
+	if !one || !named || isBundled(offer) {
+		return offer
+	}
+	mid, _, _ = strings.Cut(mid, "\n")
+	return head + "\n" + bundle + strings.TrimRight(mid, "\r") + "\r\nm=" + section
+}
+
+// unbundled is an answer to an offer that had no BUNDLE group: it may not have one either (RFC 9143 §7.3).
+func unbundled(answer string) string {
+	head, rest, ok := strings.Cut(answer, "\n"+bundle)
+	if !ok {
+		return answer
+	}
+	_, rest, _ = strings.Cut(rest, "\n")
+	return head + "\n" + rest
 }
 
 // sectionsOf names what a WHIP offer sends: its first sound is the microphone, its first picture the source. More

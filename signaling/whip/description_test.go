@@ -20,6 +20,27 @@ func TestAnOfferNamesItsSoundAndItsPicture(t *testing.T) {
 	}
 }
 
+func TestAnOfferOfOneSectionNeedsNoBundle(t *testing.T) {
+	head, media, _ := strings.Cut(offer, "a=group:BUNDLE 0 1\r\n")
+	video := media[strings.Index(media, "m=video"):]
+	alone := head + video
+	if got, want := bundled(alone), head+"a=group:BUNDLE 1\r\n"+video; got != want {
+		t.Fatalf("%q\nwant %q", got, want)
+	}
+	if got := unbundled(bundled(alone)); got != alone {
+		t.Fatalf("%q\nwant %q", got, alone)
+	}
+	if got := bundled(offer); got != offer {
+		t.Fatalf("%q", got)
+	}
+	if _, err := sectionsOf(alone, sfu.Ultrasound); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sectionsOf(head+media, sfu.Ultrasound); !errors.Is(err, errUnfit) {
+		t.Fatalf("two sections on two transports: %v", err)
+	}
+}
+
 func TestARestartedOfferHasTheNewCredentialsAlone(t *testing.T) {
 	got := restarted(offer, fragment{ufrag: "new1", pwd: "new2"})
 	want := strings.NewReplacer("a=ice-ufrag:abcd", "a=ice-ufrag:new1", "a=ice-pwd:0123456789012345678901", "a=ice-pwd:new2",

@@ -81,7 +81,7 @@ var (
 	errBadOffer = newProblem(http.StatusBadRequest, "bad_description", "会话描述无法使用。", "The session description cannot be used.",
 		"请检查设备的 WebRTC 设置。", "Check the WebRTC settings of the device.")
 	errUnfit = newProblem(http.StatusUnprocessableEntity, "unfit_description", "会话描述里没有可用的声音或画面。", "The offer has no sound or picture that can be used here.",
-		"WHIP 要求发送、WHEP 要求接收，且每个媒体段有 mid。", "WHIP offers to send, WHEP to receive, and every section has a mid.")
+		"WHIP 要求发送、WHEP 要求接收；每个媒体段有 mid；多于一段时要用 BUNDLE。", "WHIP offers to send, WHEP to receive; every section has a mid; more than one are in a BUNDLE group.")
 	errSource = newProblem(http.StatusUnprocessableEntity, "unknown_source", "不认识的设备类型。", "The source is not known.",
 		"请用 ultrasound、otoscope、endoscope、room_camera、camera 或 screen。", "Use ultrasound, otoscope, endoscope, room_camera, camera or screen.")
 	errFragment = newProblem(http.StatusBadRequest, "bad_fragment", "候选地址无法识别。", "The candidates cannot be understood.",

@@ -170,7 +170,7 @@ func (s *session) Broken(err error) {
 func (s *session) exchange(ctx context.Context, sdp string) (string, error) {
 	s.number++
 	s.sdp = sdp
-	s.offer(s.number, sdp)
+	s.offer(s.number, bundled(sdp))
 	late := time.NewTimer(answerTime)
 	defer late.Stop()
 	for {
@@ -178,6 +178,9 @@ func (s *session) exchange(ctx context.Context, sdp string) (string, error) {
 		case a := <-s.answer:
 			if a.number == s.number {
 				s.tag = `"` + rand.Text() + `"`
+				if !isBundled(sdp) {
+					return unbundled(a.sdp), nil
+				}
 				return a.sdp, nil
 			}
 		case err := <-s.broken:
