@@ -27,17 +27,26 @@ var lists = [...]struct{ from, columns, order, count, words string }{
 }
 
 // find runs the query within the scope; more reports that the limit cut the answer. Which lines they are is settled
-// first, so that nothing is counted for lines that offset skips.
+// first, so that nothing is counted for lines that offset skips. It is looked for hospital by hospital, and among what
+// is shown to the asker, because each of these has an index in the order of the answer and is left when enough is found.
 func (s *Service) find(ctx context.Context, q query) (found []result, more bool, err error) {
-	args := pgx.NamedArgs{"now": s.Now(), "limit": q.limit + 1, "offset": q.offset, "words": q.all || len(q.include) > 0 || q.level == instances}
+	args := pgx.NamedArgs{"now": s.Now(), "limit": q.limit + 1, "offset": q.offset, "reach": q.offset + q.limit + 1, "words": q.all || len(q.include) > 0 || q.level == instances}
 	where := []string{maySee}
 	for n, m := range q.match {
 		where = append(where, m.where(fmt.Sprintf("m%d", n), args))
 	}
 	list := lists[q.level]
+	lines := `SELECT ` + list.columns + ` FROM ` + list.from + ` WHERE ` + strings.Join(where, " AND ")
 	statement := `
-		WITH line (study, series, instance) AS MATERIALIZED (
-			SELECT ` + list.columns + ` FROM ` + list.from + ` WHERE ` + strings.Join(where, " AND ") + `
+		WITH found (study, series, instance) AS MATERIALIZED (
+			SELECT l.* FROM institution h, LATERAL (
+				` + lines + ` AND s.institution_id = h.id ORDER BY ` + list.order + ` LIMIT @reach) l
+			WHERE @scope_all OR h.id = ANY(@scope_places)
+			UNION ALL (
+				` + lines + ` AND s.id = ANY(ARRAY(` + shown + `)) AND NOT (@scope_all OR s.institution_id = ANY(@scope_places))
+				ORDER BY ` + list.order + ` LIMIT @reach)),
+		line AS MATERIALIZED (
+			SELECT f.* FROM found f JOIN study s ON s.id = f.study LEFT JOIN series e ON e.id = f.series LEFT JOIN instance i ON i.id = f.instance
 			ORDER BY ` + list.order + ` LIMIT @limit OFFSET @offset)
 		SELECT s.uid, s.patient_name, s.patient_id, s.patient_sex, s.patient_birth_date, s.study_date, s.description,
 			s.study_time, s.accession, s.referring,
@@ -49,24 +58,22 @@ func (s *Service) find(ctx context.Context, q query) (found []result, more bool,
 			CASE WHEN @words THEN ` + list.words + ` END
 		FROM line JOIN study s ON s.id = line.study LEFT JOIN series e ON e.id = line.series LEFT JOIN instance i ON i.id = line.instance
 		ORDER BY ` + list.order
-	err = s.DB.InTx(ctx, func(tx pgx.Tx) error {
-		// Planned anew with each question's values: which index serves a name depends on the name.
-		rows, err := tx.Query(ctx, statement, pgx.QueryExecModeCacheDescribe, authz.ScopeFrom(ctx).With(args))
-		if err != nil {
-			return fmt.Errorf("search images: %w", err)
-		}
-		found, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (f result, err error) {
-			st := &f.study
-			err = row.Scan(&st.UID, &st.PatientName, &st.PatientID, &st.PatientSex, &st.PatientBirthDate, &st.StudyDate, &st.Description,
-				&f.time, &f.accession, &f.referring, &st.Modalities, &f.seriesCount, &st.Instances,
-				&f.seriesUID, &f.modality, &f.description, &f.serieday, &f.seriesNumber, &f.instanceNumber, &f.sop, &f.class, &f.doc)
-			return f, err
-		})
-		if err != nil {
-			return fmt.Errorf("search images: %w", err)
-		}
-		return audit.Write(ctx, tx, audit.Entry{Action: "imaging.read", Object: "search", Reason: fmt.Sprintf("found %d", min(len(found), q.limit))})
+	// Planned anew with each question's values: which index serves a name depends on the name.
+	rows, err := s.DB.Query(ctx, statement, pgx.QueryExecModeCacheDescribe, authz.ScopeFrom(ctx).With(args))
+	if err != nil {
+		return nil, false, fmt.Errorf("search images: %w", err)
+	}
+	found, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (f result, err error) {
+		st := &f.study
+		err = row.Scan(&st.UID, &st.PatientName, &st.PatientID, &st.PatientSex, &st.PatientBirthDate, &st.StudyDate, &st.Description,
+			&f.time, &f.accession, &f.referring, &st.Modalities, &f.seriesCount, &st.Instances,
+			&f.seriesUID, &f.modality, &f.description, &f.serieday, &f.seriesNumber, &f.instanceNumber, &f.sop, &f.class, &f.doc)
+		return f, err
 	})
+	if err != nil {
+		return nil, false, fmt.Errorf("search images: %w", err)
+	}
+	err = s.recorded(ctx, audit.Entry{Action: "imaging.read", Object: "search", Reason: fmt.Sprintf("found %d", min(len(found), q.limit))})
 	if more = len(found) > q.limit; more {
 		found = found[:q.limit]
 	}
