@@ -238,6 +238,23 @@ func (o *opener) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+// WriteTo spares io.Copy its buffer: a chunk goes out as it was opened.
+func (o *opener) WriteTo(w io.Writer) (written int64, err error) {
+	for o.left > 0 {
+		if len(o.buf) == 0 {
+			if err := o.open(); err != nil {
+				return written, err
+			}
+		}
+		n, err := w.Write(o.buf[:min(int64(len(o.buf)), o.left)])
+		o.buf, o.left, written = o.buf[n:], o.left-int64(n), written+int64(n)
+		if err != nil {
+			return written, err
+		}
+	}
+	return written, nil
+}
+
 func (o *opener) open() error {
 	n, err := io.ReadFull(o.src, o.raw[:])
 	if err == io.EOF || err != nil && err != io.ErrUnexpectedEOF {

@@ -48,6 +48,10 @@ func (s *Service) serveFrames(w http.ResponseWriter, r *http.Request) error {
 		}
 		contentType := form.kind + "; transfer-syntax=" + form.syntax
 		if !form.parts {
+			if run := i.FrameIndex[wanted[0]]; frames.lies(form) && len(run) == 1 && frames.inflated == nil {
+				w.Header().Set("Content-Type", contentType)
+				return s.stretch(w, r, i, run[0])
+			}
 			b, err := frames.in(form, wanted[0])
 			if err != nil {
 				return err
@@ -58,15 +62,9 @@ func (s *Service) serveFrames(w http.ResponseWriter, r *http.Request) error {
 		}
 		return inParts(w, r, form.kind, func(part func(textproto.MIMEHeader) (io.Writer, error)) error {
 			for _, n := range wanted {
-				b, err := frames.in(form, n)
-				if err != nil {
-					return err
-				}
-				out, err := part(textproto.MIMEHeader{"Content-Type": {contentType}, "Content-Length": {strconv.Itoa(len(b))}})
-				if err != nil {
-					return err
-				}
-				if _, err := out.Write(b); err != nil {
+				if err := frames.send(form, n, func(length int64) (io.Writer, error) {
+					return part(textproto.MIMEHeader{"Content-Type": {contentType}, "Content-Length": {strconv.FormatInt(length, 10)}})
+				}); err != nil {
 					return err
 				}
 			}
@@ -201,6 +199,9 @@ const maxFrame = 96 << 20
 
 // stored is frame n as it lies.
 func (f *frames) stored(n int) ([]byte, error) {
+	if runs := f.FrameIndex[n]; len(runs) == 1 && runs[0].Length <= maxFrame {
+		return f.bytes(runs[0].Offset, runs[0].Length)
+	}
 	var b []byte
 	for _, run := range f.FrameIndex[n] {
 		if int64(len(b))+run.Length > maxFrame {
@@ -215,10 +216,41 @@ func (f *frames) stored(n int) ([]byte, error) {
 	return b, nil
 }
 
+// lies reports whether frames are wanted as they lie.
+func (f *frames) lies(form form) bool {
+	return !form.native || f.TransferSyntax == dicom.ExplicitLE || f.TransferSyntax == dicom.ImplicitLE
+}
+
+// send writes frame n to where out opens, which is asked when the store has answered: what fails before is still an
+// answer of its own. As it lies it is never held as a whole.
+func (f *frames) send(form form, n int, out func(length int64) (io.Writer, error)) error {
+	var body io.Reader
+	var length int64
+	if runs := f.FrameIndex[n]; f.lies(form) && len(runs) == 1 && f.inflated == nil {
+		stored, err := f.objects(runs[0].Offset, runs[0].Length)
+		if err != nil {
+			return err
+		}
+		defer stored.Close()
+		body, length = stored, runs[0].Length
+	} else {
+		b, err := f.in(form, n)
+		if err != nil {
+			return err
+		}
+		body, length = bytes.NewReader(b), int64(len(b))
+	}
+	w, err := out(length)
+	if err == nil {
+		_, err = io.Copy(w, body)
+	}
+	return err
+}
+
 func (f *frames) in(form form, n int) ([]byte, error) {
 	b, err := f.stored(n)
-	if err != nil || !form.native || f.TransferSyntax == dicom.ExplicitLE || f.TransferSyntax == dicom.ImplicitLE {
-		return b, err // as it lies is as it is wanted
+	if err != nil || f.lies(form) {
+		return b, err
 	}
 	head, err := f.head()
 	if err != nil {

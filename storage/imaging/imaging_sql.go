@@ -87,37 +87,44 @@ func (s *Service) keep(ctx context.Context, place ids.Institution, f *dicom.File
 	}
 	doc, bulk := metadata(f)
 	d := f.Data
-	return s.DB.InTx(ctx, func(tx pgx.Tx) error {
-		if k.Study.IsZero() {
-			if err := s.keepStudy(ctx, tx, place, d, account, &k); err != nil {
-				return err
+	var rows pgx.Batch // the object and its entry: one round trip, one transaction
+	rows.Queue(`
+		INSERT INTO instance (id, institution_id, series_id, sop_uid, sop_class, number, sha256, size, transfer_syntax, object_key,
+			dicom_json, head, frame_index, bulk_index, stored_by, stored_at)
+		VALUES (@id, @place, @series, @uid, @class, @number, @sha256, @size, @syntax, @key, @json, @head, @frames, @bulk, @account, @now)`,
+		pgx.NamedArgs{"id": ids.New[instanceID](), "place": place, "series": &k.Series, "uid": d.Text(dicom.SOPInstanceUID),
+			"class": d.Text(dicom.SOPClassUID), "number": number(d, dicom.InstanceNumber), "sha256": f.SHA256[:], "size": f.Size,
+			"syntax": f.TransferSyntax, "key": string(key), "json": doc, "head": head, "frames": frames, "bulk": bulk,
+			"account": account, "now": s.Now()})
+	audit.Queue(ctx, &rows, audit.Entry{Action: "imaging.store", Object: "instance/" + d.Text(dicom.SOPInstanceUID), Place: place})
+	var err error
+	if patient := clean(d.Text(dicom.PatientID)); k.Series.IsZero() {
+		err = s.DB.InTx(ctx, func(tx pgx.Tx) error {
+			if k.Study.IsZero() {
+				if err := s.keepStudy(ctx, tx, place, d, account, &k); err != nil {
+					return err
+				}
 			}
-		}
-		if k.Patient != clean(d.Text(dicom.PatientID)) {
-			return errOtherPatient
-		}
-		if k.Series.IsZero() {
+			if k.Patient != patient {
+				return errOtherPatient
+			}
 			if err := keepSeries(ctx, tx, place, d, &k); err != nil {
 				return err
 			}
-		}
-		done, err := tx.Exec(ctx, `
-			INSERT INTO instance (id, institution_id, series_id, sop_uid, sop_class, number, sha256, size, transfer_syntax, object_key,
-				dicom_json, head, frame_index, bulk_index, stored_by, stored_at)
-			VALUES (@id, @place, @series, @uid, @class, @number, @sha256, @size, @syntax, @key, @json, @head, @frames, @bulk, @account, @now)
-			ON CONFLICT (institution_id, sop_uid) DO NOTHING`,
-			pgx.NamedArgs{"id": ids.New[instanceID](), "place": place, "series": k.Series, "uid": d.Text(dicom.SOPInstanceUID),
-				"class": d.Text(dicom.SOPClassUID), "number": number(d, dicom.InstanceNumber), "sha256": f.SHA256[:], "size": f.Size,
-				"syntax": f.TransferSyntax, "key": string(key), "json": doc, "head": head, "frames": frames, "bulk": bulk,
-				"account": account, "now": s.Now()})
-		if err != nil {
-			return fmt.Errorf("keep instance: %w", err)
-		}
-		if done.RowsAffected() == 0 {
-			return errFaster
-		}
-		return audit.Write(ctx, tx, audit.Entry{Action: "imaging.store", Object: "instance/" + d.Text(dicom.SOPInstanceUID), Place: place})
-	})
+			return tx.SendBatch(ctx, &rows).Close()
+		})
+	} else if k.Patient != patient {
+		return errOtherPatient
+	} else {
+		err = s.DB.SendBatch(ctx, &rows).Close()
+	}
+	if pg.Violates(err, "instance_institution_id_sop_uid_key") {
+		return errFaster
+	}
+	if err != nil && !errors.Is(err, errOtherPatient) {
+		err = fmt.Errorf("keep instance: %w", err)
+	}
+	return err
 }
 
 // keepStudy records a new study, or finds the one that somebody else has recorded a moment ago.
@@ -160,11 +167,16 @@ func keepSeries(ctx context.Context, tx pgx.Tx, place ids.Institution, d dicom.D
 	return nil
 }
 
+// packers are kept because a new one costs a megabyte.
+var packers = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
+
 // metadata is the file's DICOM JSON, compressed, with the transfer syntax that frames are served in (0008,3002).
 func metadata(f *dicom.File) (doc []byte, bulk map[string]dicom.Span) {
 	plain, bulk := f.JSON()
 	var b bytes.Buffer
-	w := gzip.NewWriter(&b)
+	w := packers.Get().(*gzip.Writer)
+	defer packers.Put(w)
+	w.Reset(&b)
 	fmt.Fprintf(w, `{"00083002":{"vr":"UI","Value":[%q]},`, f.TransferSyntax)
 	w.Write(plain[1:]) // a bytes.Buffer takes everything
 	w.Close()

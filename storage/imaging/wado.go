@@ -17,6 +17,7 @@ import (
 	"net/textproto"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"yuanzhen/internal/audit"
@@ -130,11 +131,24 @@ func (s *Service) serveMetadata(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
+// unpackers are kept like packers; hasty ones pack what is sent and not kept.
+var (
+	unpackers    = sync.Pool{New: func() any { return new(gzip.Reader) }}
+	hastyPackers = sync.Pool{New: func() any {
+		z, err := gzip.NewWriterLevel(nil, gzip.BestSpeed)
+		if err != nil {
+			panic(err) // only for a level that isn't one
+		}
+		return z
+	}}
+)
+
 // unpackJSON inflates stored DICOM JSON and makes its BulkDataURIs absolute. The quotes around the name can't occur
 // inside a JSON string, so no text of a patient is touched.
 func unpackJSON(doc []byte, at string) ([]byte, error) {
-	z, err := gzip.NewReader(bytes.NewReader(doc))
-	if err != nil {
+	z := unpackers.Get().(*gzip.Reader)
+	defer unpackers.Put(z)
+	if err := z.Reset(bytes.NewReader(doc)); err != nil {
 		return nil, fmt.Errorf("stored DICOM JSON: %w", err)
 	}
 	plain, err := io.ReadAll(z)
@@ -157,10 +171,9 @@ func writeJSON(w http.ResponseWriter, r *http.Request, write func(io.Writer) err
 		return write(w)
 	}
 	w.Header().Set("Content-Encoding", "gzip")
-	z, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
-	if err != nil {
-		return err
-	}
+	z := hastyPackers.Get().(*gzip.Writer)
+	defer hastyPackers.Put(z)
+	z.Reset(w)
 	if err := write(z); err != nil {
 		return err
 	}
