@@ -3,7 +3,6 @@ package storage_test
 import (
 	"bytes"
 	"crypto/rand"
-	"crypto/sha256"
 	"errors"
 	"io"
 	"net"
@@ -34,12 +33,8 @@ func contract(t *testing.T, c storage.Config) {
 	put := func(t *testing.T, body []byte) storage.Key {
 		t.Helper()
 		key := storage.NewKey(place)
-		info, err := store.Put(ctx, key, bytes.NewReader(body), int64(len(body)))
-		if err != nil {
+		if err := store.Put(ctx, key, bytes.NewReader(body), int64(len(body))); err != nil {
 			t.Fatal(err)
-		}
-		if info.Size != int64(len(body)) || info.SHA256 != sha256.Sum256(body) {
-			t.Fatalf("info %d %x", info.Size, info.SHA256)
 		}
 		return key
 	}
@@ -76,7 +71,7 @@ func contract(t *testing.T, c storage.Config) {
 	})
 	t.Run("an object is written once", func(t *testing.T) {
 		key := put(t, []byte("first"))
-		if _, err := store.Put(ctx, key, strings.NewReader("other"), 5); fault.KindOf(err) != fault.Conflict {
+		if err := store.Put(ctx, key, strings.NewReader("other"), 5); fault.KindOf(err) != fault.Conflict {
 			t.Errorf("second put: %v", err)
 		}
 		if got := read(t, store, key, 0, -1); string(got) != "first" {
@@ -90,7 +85,7 @@ func contract(t *testing.T, c storage.Config) {
 			"failing":     io.MultiReader(bytes.NewReader(random(70_000)), iotest.ErrReader(errors.New("link cut"))),
 		} {
 			key := storage.NewKey(place)
-			if _, err := store.Put(ctx, key, body, 30<<20); err == nil {
+			if err := store.Put(ctx, key, body, 30<<20); err == nil {
 				t.Errorf("%s: accepted", name)
 			}
 			if _, err := store.Stat(ctx, key); fault.KindOf(err) != fault.NotFound {

@@ -6,11 +6,9 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
-	"hash"
 	"io"
 
 	"yuanzhen/internal/ids"
@@ -56,27 +54,25 @@ func (s *Store) Close() { s.s3.lines.CloseIdleConnections() }
 // Ready reports whether the bucket answers.
 func (s *Store) Ready(ctx context.Context) error { return s.s3.ready(ctx) }
 
-func (s *Store) Put(ctx context.Context, key Key, body io.Reader, size int64) (Info, error) {
+func (s *Store) Put(ctx context.Context, key Key, body io.Reader, size int64) error {
 	place, err := key.Place()
 	if err != nil {
-		return Info{}, err
+		return err
 	}
 	dataKey := make([]byte, 32)
 	rand.Read(dataKey)
 	wrapped, err := s.keys.Seal(ctx, place, dataKey, binding(key))
 	if err != nil {
-		return Info{}, fmt.Errorf("wrap data key: %w", err)
+		return fmt.Errorf("wrap data key: %w", err)
 	}
-	seal := &sealer{src: body, left: size, sum: sha256.New(), aead: gcm(dataKey), key: key}
+	seal := &sealer{src: body, left: size, aead: gcm(dataKey), key: key}
 	if err := s.s3.put(ctx, key, seal, sealed(size), base64.StdEncoding.EncodeToString(wrapped)); err != nil {
 		if seal.err != nil { // the sender's fault, not the store's
 			err = seal.err
 		}
-		return Info{}, fmt.Errorf("put object: %w", err)
+		return fmt.Errorf("put object: %w", err)
 	}
-	info := Info{Size: size}
-	seal.sum.Sum(info.SHA256[:0])
-	return info, nil
+	return nil
 }
 
 func (s *Store) Get(ctx context.Context, key Key, off, n int64) (io.ReadCloser, error) {
@@ -188,7 +184,6 @@ func chunkAt(key Key, number int64, last bool) (nonce, aad []byte) {
 type sealer struct {
 	src    io.Reader
 	left   int64 // plain bytes still to come
-	sum    hash.Hash
 	aead   cipher.AEAD
 	key    Key
 	number int64
@@ -207,7 +202,6 @@ func (s *sealer) Read(p []byte) (int, error) {
 		}
 		s.left -= n
 		s.done = s.left == 0
-		s.sum.Write(s.buf[:n])
 		nonce, aad := chunkAt(s.key, s.number, s.done)
 		s.out.Reset()
 		s.out.Write(s.aead.Seal(s.out.AvailableBuffer(), nonce, s.buf[:n], aad))
@@ -242,6 +236,23 @@ func (o *opener) Read(p []byte) (int, error) {
 	o.buf = o.buf[n:]
 	o.left -= int64(n)
 	return n, nil
+}
+
+// WriteTo spares io.Copy its buffer: a chunk goes out as it was opened.
+func (o *opener) WriteTo(w io.Writer) (written int64, err error) {
+	for o.left > 0 {
+		if len(o.buf) == 0 {
+			if err := o.open(); err != nil {
+				return written, err
+			}
+		}
+		n, err := w.Write(o.buf[:min(int64(len(o.buf)), o.left)])
+		o.buf, o.left, written = o.buf[n:], o.left-int64(n), written+int64(n)
+		if err != nil {
+			return written, err
+		}
+	}
+	return written, nil
 }
 
 func (o *opener) open() error {

@@ -22,7 +22,7 @@ import (
 type Objects interface {
 	// Put writes a new object of exactly size bytes. Objects are never changed: an existing key is fault.Conflict.
 	// A failed Put leaves nothing behind.
-	Put(ctx context.Context, key Key, body io.Reader, size int64) (Info, error)
+	Put(ctx context.Context, key Key, body io.Reader, size int64) error
 	// Get reads n bytes from offset off, fewer where the object ends before; n < 0 reads to the end. An offset
 	// at or beyond the end is fault.Invalid (0 of an empty object is not), an unknown key fault.NotFound. Bytes are authenticated before they are
 	// returned: an object that was altered, cut or exchanged ends the read with fault.Internal.
@@ -34,8 +34,7 @@ type Objects interface {
 
 // Info describes an object's plain bytes.
 type Info struct {
-	Size   int64
-	SHA256 [32]byte // set by Put; the domain keeps it in SQL beside the key. Zero from Stat.
+	Size int64
 }
 
 // Key names an object: the institution whose key seals it, then 128 random bits. It says nothing about the content.

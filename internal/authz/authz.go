@@ -145,8 +145,7 @@ var policyFile string
 
 // Policy is the loaded access table. Safe for use by many.
 type Policy struct {
-	enforcer *casbin.SyncedEnforcer
-	reaches  map[string][]Line
+	actions map[string]*casbin.SyncedEnforcer // each holds the lines of its action alone: casbin tries every line it holds
 }
 
 // Line is one line of the access table.
@@ -158,23 +157,25 @@ func Load() (*Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := casbin.NewSyncedEnforcer(m)
-	if err != nil {
-		return nil, err
-	}
-	e.AddFunction("holds", func(args ...any) (any, error) {
-		return args[0].(*Subject).Holds(args[1].(string), args[2].(ids.Institution)), nil
-	})
-	p := &Policy{enforcer: e, reaches: map[string][]Line{}}
+	p := &Policy{actions: map[string]*casbin.SyncedEnforcer{}}
 	lines, err := Lines()
 	if err != nil {
 		return nil, err
 	}
 	for _, l := range lines {
+		e := p.actions[l.Action]
+		if e == nil {
+			if e, err = casbin.NewSyncedEnforcer(m.Copy()); err != nil {
+				return nil, err
+			}
+			e.AddFunction("holds", func(args ...any) (any, error) {
+				return args[0].(*Subject).Holds(args[1].(string), args[2].(ids.Institution)), nil
+			})
+			p.actions[l.Action] = e
+		}
 		if _, err := e.AddPolicy(l.Role, l.Action, l.Reach); err != nil {
 			return nil, err
 		}
-		p.reaches[l.Action] = append(p.reaches[l.Action], l)
 	}
 	return p, nil
 }
@@ -199,21 +200,25 @@ func Lines() ([]Line, error) {
 }
 
 // Known reports whether the access table has a line for the action.
-func (p *Policy) Known(action string) bool { return len(p.reaches[action]) > 0 }
+func (p *Policy) Known(action string) bool { return p.actions[action] != nil }
 
 // Public reports whether everybody may do it, signed in or not.
 func (p *Policy) Public(action string) bool {
-	for _, l := range p.reaches[action] {
-		if l.Role == Anonymous {
-			return true
-		}
+	e := p.actions[action]
+	if e == nil {
+		return false
 	}
-	return false
+	lines, err := e.GetFilteredPolicy(0, Anonymous)
+	return err == nil && len(lines) > 0
 }
 
 // Scope asks how far the action reaches for the subject.
 func (p *Policy) Scope(sub *Subject, action string) (Scope, error) {
 	scope := Scope{Subject: sub, Action: action}
+	e := p.actions[action]
+	if e == nil {
+		return scope, nil
+	}
 	domains := []ids.Institution{{}}
 	if sub != nil {
 		for _, m := range sub.Memberships {
@@ -224,7 +229,7 @@ func (p *Policy) Scope(sub *Subject, action string) (Scope, error) {
 	}
 	for _, dom := range domains {
 		for _, reach := range []string{"own", "care", "place", "all"} {
-			ok, err := p.enforcer.Enforce(sub, dom, action, reach)
+			ok, err := e.Enforce(sub, dom, action, reach)
 			if err != nil {
 				return Scope{}, err
 			}

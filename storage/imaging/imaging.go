@@ -142,7 +142,7 @@ func (s *Service) store(ctx context.Context, place ids.Institution, study string
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return r, fmt.Errorf("read file again: %w", err)
 	}
-	if _, err := s.Objects.Put(ctx, key, file, f.Size); err != nil {
+	if err := s.Objects.Put(ctx, key, file, f.Size); err != nil {
 		return r, err
 	}
 	err = s.keep(ctx, place, f, k, key)

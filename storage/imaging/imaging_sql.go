@@ -27,6 +27,22 @@ const maySee = `(@scope_all OR s.institution_id = ANY(@scope_places) OR EXISTS (
 		g.practitioner_id = @scope_practitioner OR g.person_id IN (SELECT x.person_id FROM proxy x WHERE x.account_id = @scope_account)))
 	OR s.id = (SELECT l.study_id FROM image_link l WHERE l.id = @scope_link::uuid AND l.revoked_at IS NULL AND l.expires_at > @now::timestamptz))`
 
+// shown lists the studies that maySee opens one by one: where a search looks beside the asker's own hospitals.
+const shown = `
+	SELECT g.study_id FROM image_grant g WHERE g.ended_at IS NULL AND g.during @> @now::timestamptz AND (
+		g.practitioner_id = @scope_practitioner OR g.person_id IN (SELECT x.person_id FROM proxy x WHERE x.account_id = @scope_account))
+	UNION ALL SELECT l.study_id FROM image_link l WHERE l.id = @scope_link::uuid AND l.revoked_at IS NULL AND l.expires_at > @now::timestamptz`
+
+// recorded writes the entry of a reading: it is durable before anything of what was read is answered.
+func (s *Service) recorded(ctx context.Context, entry audit.Entry) error {
+	var b pgx.Batch
+	audit.Queue(ctx, &b, entry)
+	if err := s.DB.SendBatch(ctx, &b).Close(); err != nil {
+		return fmt.Errorf("audit %s: %w", entry.Action, err)
+	}
+	return nil
+}
+
 // known is what the institution has of an object that comes in: zero where it is new.
 type known struct {
 	SHA256  []byte // of the object under its UID
@@ -71,37 +87,44 @@ func (s *Service) keep(ctx context.Context, place ids.Institution, f *dicom.File
 	}
 	doc, bulk := metadata(f)
 	d := f.Data
-	return s.DB.InTx(ctx, func(tx pgx.Tx) error {
-		if k.Study.IsZero() {
-			if err := s.keepStudy(ctx, tx, place, d, account, &k); err != nil {
-				return err
+	var rows pgx.Batch // the object and its entry: one round trip, one transaction
+	rows.Queue(`
+		INSERT INTO instance (id, institution_id, series_id, sop_uid, sop_class, number, sha256, size, transfer_syntax, object_key,
+			dicom_json, head, frame_index, bulk_index, stored_by, stored_at)
+		VALUES (@id, @place, @series, @uid, @class, @number, @sha256, @size, @syntax, @key, @json, @head, @frames, @bulk, @account, @now)`,
+		pgx.NamedArgs{"id": ids.New[instanceID](), "place": place, "series": &k.Series, "uid": d.Text(dicom.SOPInstanceUID),
+			"class": d.Text(dicom.SOPClassUID), "number": number(d, dicom.InstanceNumber), "sha256": f.SHA256[:], "size": f.Size,
+			"syntax": f.TransferSyntax, "key": string(key), "json": doc, "head": head, "frames": frames, "bulk": bulk,
+			"account": account, "now": s.Now()})
+	audit.Queue(ctx, &rows, audit.Entry{Action: "imaging.store", Object: "instance/" + d.Text(dicom.SOPInstanceUID), Place: place})
+	var err error
+	if patient := clean(d.Text(dicom.PatientID)); k.Series.IsZero() {
+		err = s.DB.InTx(ctx, func(tx pgx.Tx) error {
+			if k.Study.IsZero() {
+				if err := s.keepStudy(ctx, tx, place, d, account, &k); err != nil {
+					return err
+				}
 			}
-		}
-		if k.Patient != clean(d.Text(dicom.PatientID)) {
-			return errOtherPatient
-		}
-		if k.Series.IsZero() {
+			if k.Patient != patient {
+				return errOtherPatient
+			}
 			if err := keepSeries(ctx, tx, place, d, &k); err != nil {
 				return err
 			}
-		}
-		done, err := tx.Exec(ctx, `
-			INSERT INTO instance (id, institution_id, series_id, sop_uid, sop_class, number, sha256, size, transfer_syntax, object_key,
-				dicom_json, head, frame_index, bulk_index, stored_by, stored_at)
-			VALUES (@id, @place, @series, @uid, @class, @number, @sha256, @size, @syntax, @key, @json, @head, @frames, @bulk, @account, @now)
-			ON CONFLICT (institution_id, sop_uid) DO NOTHING`,
-			pgx.NamedArgs{"id": ids.New[instanceID](), "place": place, "series": k.Series, "uid": d.Text(dicom.SOPInstanceUID),
-				"class": d.Text(dicom.SOPClassUID), "number": number(d, dicom.InstanceNumber), "sha256": f.SHA256[:], "size": f.Size,
-				"syntax": f.TransferSyntax, "key": string(key), "json": doc, "head": head, "frames": frames, "bulk": bulk,
-				"account": account, "now": s.Now()})
-		if err != nil {
-			return fmt.Errorf("keep instance: %w", err)
-		}
-		if done.RowsAffected() == 0 {
-			return errFaster
-		}
-		return audit.Write(ctx, tx, audit.Entry{Action: "imaging.store", Object: "instance/" + d.Text(dicom.SOPInstanceUID), Place: place})
-	})
+			return tx.SendBatch(ctx, &rows).Close()
+		})
+	} else if k.Patient != patient {
+		return errOtherPatient
+	} else {
+		err = s.DB.SendBatch(ctx, &rows).Close()
+	}
+	if pg.Violates(err, "instance_institution_id_sop_uid_key") {
+		return errFaster
+	}
+	if err != nil && !errors.Is(err, errOtherPatient) {
+		err = fmt.Errorf("keep instance: %w", err)
+	}
+	return err
 }
 
 // keepStudy records a new study, or finds the one that somebody else has recorded a moment ago.
@@ -144,11 +167,16 @@ func keepSeries(ctx context.Context, tx pgx.Tx, place ids.Institution, d dicom.D
 	return nil
 }
 
+// packers are kept because a new one costs a megabyte.
+var packers = sync.Pool{New: func() any { return gzip.NewWriter(nil) }}
+
 // metadata is the file's DICOM JSON, compressed, with the transfer syntax that frames are served in (0008,3002).
 func metadata(f *dicom.File) (doc []byte, bulk map[string]dicom.Span) {
 	plain, bulk := f.JSON()
 	var b bytes.Buffer
-	w := gzip.NewWriter(&b)
+	w := packers.Get().(*gzip.Writer)
+	defer packers.Put(w)
+	w.Reset(&b)
 	fmt.Fprintf(w, `{"00083002":{"vr":"UI","Value":[%q]},`, f.TransferSyntax)
 	w.Write(plain[1:]) // a bytes.Buffer takes everything
 	w.Close()
@@ -223,12 +251,10 @@ func (s *Service) Studies(ctx context.Context, db pg.DB, scope authz.Scope, uids
 
 // list is Studies with its audit entry.
 func (s *Service) list(ctx context.Context) (all []Study, err error) {
-	return all, s.DB.InTx(ctx, func(tx pgx.Tx) error {
-		if all, err = s.Studies(ctx, tx, authz.ScopeFrom(ctx)); err != nil {
-			return err
-		}
-		return audit.Write(ctx, tx, audit.Entry{Action: "imaging.read", Object: "studies", Reason: fmt.Sprintf("listed %d", len(all))})
-	})
+	if all, err = s.Studies(ctx, s.DB, authz.ScopeFrom(ctx)); err != nil {
+		return nil, err
+	}
+	return all, s.recorded(ctx, audit.Entry{Action: "imaging.read", Object: "studies", Reason: fmt.Sprintf("listed %d", len(all))})
 }
 
 // Confirm records whose study it is, on the word of a doctor who compared name, sex and birth date. It is
@@ -318,21 +344,20 @@ func (s *Service) read(ctx context.Context, p path, glance bool) ([]instance, er
 	if scope.Subject != nil {
 		who = scope.Subject.Account.String()
 	}
-	if glance {
-		all, err := s.named(ctx, s.DB, scope, p, glance)
-		if err != nil || s.glances.has(who, all[0].SeriesID, s.Now()) {
-			return all, err
-		}
+	all, err := s.named(ctx, s.DB, scope, p, glance)
+	if err != nil || glance && s.glances.has(who, all[0].SeriesID, s.Now()) {
+		return all, err
 	}
-	var all []instance
-	err := s.DB.InTx(ctx, func(tx pgx.Tx) (err error) {
-		if all, err = s.named(ctx, tx, scope, p, glance); err != nil {
-			return err
-		}
-		entry := audit.Entry{Action: "imaging.read", Object: p.object(), Person: all[0].PersonID, Place: all[0].InstitutionID}
-		if scope.Link() != "" {
-			entry.Reason = "link/" + scope.Link()
-		} else if glance {
+	entry := audit.Entry{Action: "imaging.read", Object: p.object(), Person: all[0].PersonID, Place: all[0].InstitutionID}
+	if scope.Link() != "" {
+		entry.Reason = "link/" + scope.Link()
+	}
+	if !glance {
+		return all, s.recorded(ctx, entry)
+	}
+	entry.Object = "series/" + all[0].Series
+	err = s.DB.InTx(ctx, func(tx pgx.Tx) error {
+		if scope.Link() == "" {
 			seen, err := tx.Exec(ctx, `
 				INSERT INTO image_view (account_id, series_id, minute) VALUES ($1, $2, date_trunc('minute', $3::timestamptz))
 				ON CONFLICT DO NOTHING`, scope.Subject.Account, all[0].SeriesID, s.Now())
@@ -343,12 +368,9 @@ func (s *Service) read(ctx context.Context, p path, glance bool) ([]instance, er
 				return nil
 			}
 		}
-		if glance {
-			entry.Object = "series/" + all[0].Series
-		}
 		return audit.Write(ctx, tx, entry)
 	})
-	if err == nil && glance {
+	if err == nil {
 		s.glances.note(who, all[0].SeriesID, s.Now())
 	}
 	return all, err

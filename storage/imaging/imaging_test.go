@@ -97,9 +97,9 @@ type counting struct {
 	fail         error
 }
 
-func (c *counting) Put(ctx context.Context, key storage.Key, body io.Reader, size int64) (storage.Info, error) {
+func (c *counting) Put(ctx context.Context, key storage.Key, body io.Reader, size int64) error {
 	if c.fail != nil {
-		return storage.Info{}, c.fail
+		return c.fail
 	}
 	c.put.Add(1)
 	c.there.Store(key, true)

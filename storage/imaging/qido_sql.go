@@ -3,6 +3,7 @@ package imaging
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -13,32 +14,45 @@ import (
 	"yuanzhen/storage/imaging/dicom"
 )
 
-// lists says, for each level, what a line is, how lines are ordered, how many objects it has, and which of them lends
-// its words.
+// lists says, for each level, what a line is and its place in the order, how many objects it has, and which of them
+// lends its words.
 var lists = [...]struct{ from, columns, order, count, words string }{
-	studies: {`study s`, `s.id, NULL::uuid, NULL::uuid`, `s.study_date DESC, s.id DESC`,
+	studies: {`study s`, `s.id, NULL::uuid, NULL::uuid, s.study_date, NULL::int, '', NULL::int, ''`, `s.study_date DESC, s.id DESC`,
 		`(SELECT count(*) FROM series x JOIN instance o ON o.series_id = x.id WHERE x.study_id = s.id)`,
 		`(SELECT o.dicom_json FROM series x JOIN instance o ON o.series_id = x.id WHERE x.study_id = s.id LIMIT 1)`},
-	seriesLevel: {`study s JOIN series e ON e.study_id = s.id`, `s.id, e.id, NULL::uuid`, `s.study_date DESC, s.id DESC, e.number, e.uid`,
+	seriesLevel: {`study s JOIN series e ON e.study_id = s.id`, `s.id, e.id, NULL::uuid, s.study_date, e.number, e.uid, NULL::int, ''`, `s.study_date DESC, s.id DESC, e.number, e.uid`,
 		`(SELECT count(*) FROM instance o WHERE o.series_id = e.id)`,
 		`(SELECT o.dicom_json FROM instance o WHERE o.series_id = e.id LIMIT 1)`},
-	instances: {`study s JOIN series e ON e.study_id = s.id JOIN instance i ON i.series_id = e.id`, `s.id, e.id, i.id`,
+	instances: {`study s JOIN series e ON e.study_id = s.id JOIN instance i ON i.series_id = e.id`, `s.id, e.id, i.id, s.study_date, e.number, e.uid, i.number, i.sop_uid`,
 		`s.study_date DESC, s.id DESC, e.number, e.uid, i.number, i.sop_uid`, `1`, `i.dicom_json`},
 }
 
 // find runs the query within the scope; more reports that the limit cut the answer. Which lines they are is settled
-// first, so that nothing is counted for lines that offset skips.
+// first, so that nothing is counted for lines that offset skips. Unless the query names a few, it is looked for hospital
+// by hospital, and among what is shown to the asker, because each of these has an index in the order of the answer and
+// is left when enough is found.
 func (s *Service) find(ctx context.Context, q query) (found []result, more bool, err error) {
-	args := pgx.NamedArgs{"now": s.Now(), "limit": q.limit + 1, "offset": q.offset, "words": q.all || len(q.include) > 0 || q.level == instances}
+	args := pgx.NamedArgs{"now": s.Now(), "limit": q.limit + 1, "offset": q.offset, "reach": q.offset + q.limit + 1, "words": q.all || len(q.include) > 0 || q.level == instances}
 	where := []string{maySee}
 	for n, m := range q.match {
 		where = append(where, m.where(fmt.Sprintf("m%d", n), args))
 	}
 	list := lists[q.level]
+	lines := `SELECT ` + list.columns + ` FROM ` + list.from + ` WHERE ` + strings.Join(where, " AND ")
+	mode := pgx.QueryExecModeCacheStatement
+	if !slices.ContainsFunc(q.match, match.pins) {
+		lines = `
+			SELECT l.* FROM institution h, LATERAL (
+				` + lines + ` AND s.institution_id = h.id ORDER BY ` + list.order + ` LIMIT @reach) l
+			WHERE @scope_all OR h.id = ANY(@scope_places)
+			UNION ALL (
+				` + lines + ` AND s.id = ANY(ARRAY(` + shown + `)) AND NOT (@scope_all OR s.institution_id = ANY(@scope_places))
+				ORDER BY ` + list.order + ` LIMIT @reach)`
+		mode = pgx.QueryExecModeCacheDescribe // planned anew with each question's values: which index serves a name depends on the name
+	}
 	statement := `
-		WITH line (study, series, instance) AS MATERIALIZED (
-			SELECT ` + list.columns + ` FROM ` + list.from + ` WHERE ` + strings.Join(where, " AND ") + `
-			ORDER BY ` + list.order + ` LIMIT @limit OFFSET @offset)
+		WITH line (study, series, instance, day, series_number, series_uid, number, sop) AS MATERIALIZED (
+			` + lines + ` ORDER BY 4 DESC, 1 DESC, 5, 6, 7, 8 LIMIT @limit OFFSET @offset)
 		SELECT s.uid, s.patient_name, s.patient_id, s.patient_sex, s.patient_birth_date, s.study_date, s.description,
 			s.study_time, s.accession, s.referring,
 			ARRAY(SELECT DISTINCT x.modality FROM series x WHERE x.study_id = s.id ORDER BY 1),
@@ -49,24 +63,21 @@ func (s *Service) find(ctx context.Context, q query) (found []result, more bool,
 			CASE WHEN @words THEN ` + list.words + ` END
 		FROM line JOIN study s ON s.id = line.study LEFT JOIN series e ON e.id = line.series LEFT JOIN instance i ON i.id = line.instance
 		ORDER BY ` + list.order
-	err = s.DB.InTx(ctx, func(tx pgx.Tx) error {
-		// Planned anew with each question's values: which index serves a name depends on the name.
-		rows, err := tx.Query(ctx, statement, pgx.QueryExecModeCacheDescribe, authz.ScopeFrom(ctx).With(args))
-		if err != nil {
-			return fmt.Errorf("search images: %w", err)
-		}
-		found, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (f result, err error) {
-			st := &f.study
-			err = row.Scan(&st.UID, &st.PatientName, &st.PatientID, &st.PatientSex, &st.PatientBirthDate, &st.StudyDate, &st.Description,
-				&f.time, &f.accession, &f.referring, &st.Modalities, &f.seriesCount, &st.Instances,
-				&f.seriesUID, &f.modality, &f.description, &f.serieday, &f.seriesNumber, &f.instanceNumber, &f.sop, &f.class, &f.doc)
-			return f, err
-		})
-		if err != nil {
-			return fmt.Errorf("search images: %w", err)
-		}
-		return audit.Write(ctx, tx, audit.Entry{Action: "imaging.read", Object: "search", Reason: fmt.Sprintf("found %d", min(len(found), q.limit))})
+	rows, err := s.DB.Query(ctx, statement, mode, authz.ScopeFrom(ctx).With(args))
+	if err != nil {
+		return nil, false, fmt.Errorf("search images: %w", err)
+	}
+	found, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (f result, err error) {
+		st := &f.study
+		err = row.Scan(&st.UID, &st.PatientName, &st.PatientID, &st.PatientSex, &st.PatientBirthDate, &st.StudyDate, &st.Description,
+			&f.time, &f.accession, &f.referring, &st.Modalities, &f.seriesCount, &st.Instances,
+			&f.seriesUID, &f.modality, &f.description, &f.serieday, &f.seriesNumber, &f.instanceNumber, &f.sop, &f.class, &f.doc)
+		return f, err
 	})
+	if err != nil {
+		return nil, false, fmt.Errorf("search images: %w", err)
+	}
+	err = s.recorded(ctx, audit.Entry{Action: "imaging.read", Object: "search", Reason: fmt.Sprintf("found %d", min(len(found), q.limit))})
 	if more = len(found) > q.limit; more {
 		found = found[:q.limit]
 	}
@@ -84,6 +95,17 @@ func (s *Service) there(ctx context.Context, p path) error {
 		err = fault.Missing()
 	}
 	return err
+}
+
+// pins reports whether the key names a few studies by itself.
+func (m match) pins() bool {
+	switch m.key.tag {
+	case dicom.StudyInstanceUID, dicom.SeriesInstanceUID, dicom.SOPInstanceUID:
+		return true
+	case dicom.PatientID, dicom.AccessionNumber:
+		return !strings.ContainsAny(strings.Join(m.values, ""), "*?")
+	}
+	return false
 }
 
 // where is the condition for one key; its values become arguments named after arg.
@@ -129,6 +151,10 @@ func (m match) where(arg string, args pgx.NamedArgs) string {
 			any = append(any, m.key.sql+" LIKE @"+one)
 		case m.key.kind == span && ranged:
 			args[one], args[one+"t"] = from, to
+			if m.key.tag != dicom.StudyTime && len(to) == 8 { // a day is kept as eight digits or none
+				any = append(any, fmt.Sprintf("(%[1]s <> '' AND %[1]s BETWEEN @%[2]s AND @%[2]st)", m.key.sql, one))
+				break
+			}
 			any = append(any, fmt.Sprintf("(%[1]s <> '' AND (@%[2]s::text = '' OR %[1]s >= @%[2]s) AND (@%[2]st::text = '' OR left(%[1]s, length(@%[2]st)) <= @%[2]st))", m.key.sql, one))
 		default:
 			args[one] = v

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 )
 
 const (
@@ -18,16 +19,22 @@ const (
 // when spooled returns, so that nothing of it outlives the process.
 type spool struct {
 	io.ReadSeeker
-	file *os.File
+	file   *os.File
+	memory *bytes.Buffer // back to spools when closed
 }
+
+// spools are kept because a buffer that grows to a slice's size leaves twice as much behind.
+var spools = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // spooled reads r to its end. More than maxObject is errTooLarge.
 func spooled(r io.Reader) (*spool, error) {
-	var head bytes.Buffer
-	n, err := io.CopyN(&head, r, spoolInMemory)
+	head := spools.Get().(*bytes.Buffer)
+	head.Reset()
+	n, err := io.CopyN(head, r, spoolInMemory)
 	if err == io.EOF {
-		return &spool{ReadSeeker: bytes.NewReader(head.Bytes())}, nil
+		return &spool{ReadSeeker: bytes.NewReader(head.Bytes()), memory: head}, nil
 	}
+	defer spools.Put(head)
 	if err != nil {
 		return nil, err
 	}
@@ -57,8 +64,12 @@ func spooled(r io.Reader) (*spool, error) {
 	return s, nil
 }
 
-// Close gives the disk back.
+// Close gives memory or disk back.
 func (s *spool) Close() error {
+	if s.memory != nil {
+		spools.Put(s.memory)
+		s.memory, s.ReadSeeker = nil, nil
+	}
 	if s.file == nil {
 		return nil
 	}

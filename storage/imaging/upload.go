@@ -158,7 +158,7 @@ func (s *Service) addPiece(ctx context.Context, u *Upload, data []byte) error {
 	if err := s.insertPiece(ctx, u.ID, p); err != nil {
 		return err
 	}
-	if _, err := s.Objects.Put(ctx, p.Key, bytes.NewReader(data), p.Size); err != nil {
+	if err := s.Objects.Put(ctx, p.Key, bytes.NewReader(data), p.Size); err != nil {
 		return err
 	}
 	after := *u

@@ -243,7 +243,7 @@ func TestAnUploadWhoseTakerWasKilledIsTakenByAnother(t *testing.T) {
 	if err := h.service.insertPiece(t.Context(), id, uncounted); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.objects.Put(t.Context(), uncounted.Key, strings.NewReader("x"), 1); err != nil {
+	if err := h.objects.Put(t.Context(), uncounted.Key, strings.NewReader("x"), 1); err != nil {
 		t.Fatal(err)
 	}
 	last, err := h.service.Append(t.Context(), u, u.Received, bytes.NewReader(file[len(file)-1:]))

@@ -17,11 +17,14 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/versity/versitygw/auth"
 	"github.com/versity/versitygw/backend/meta"
 	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/embedgw"
 	"github.com/versity/versitygw/s3api"
+	"github.com/versity/versitygw/s3response"
+	"golang.org/x/sys/unix"
 
 	"yuanzhen/storage"
 )
@@ -47,7 +50,7 @@ func Start(ctx context.Context, dir string) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	backend, err := posix.New(objects, attributes, opts)
+	files, err := posix.New(objects, attributes, opts)
 	if err != nil {
 		return nil, fmt.Errorf("object store folder %s: %w", dir, err)
 	}
@@ -66,7 +69,7 @@ func Start(ctx context.Context, dir string) (*Gateway, error) {
 	listening := make(chan struct{})
 	go func() {
 		defer close(g.done)
-		g.done <- embedgw.RunVersityGW(run, backend, &embedgw.Config{
+		g.done <- embedgw.RunVersityGW(run, synced{files, objects, opts.SideCarDir != ""}, &embedgw.Config{
 			RootUserAccess: root.Access, RootUserSecret: root.Secret, Region: g.config.Region,
 			IAMService: auth.NewIAMServiceSingle(root),
 			Ports:      []string{addr}, MaxConnections: 1024, MaxRequests: 512, MultipartMaxParts: 10000,
@@ -86,6 +89,54 @@ func Start(ctx context.Context, dir string) (*Gateway, error) {
 	case <-ctx.Done():
 		return nil, errors.Join(ctx.Err(), g.Stop())
 	}
+}
+
+// synced puts an object on the disk before the gateway answers for it, which the file backend leaves to the kernel: a
+// power cut would take what a row in the database says is there.
+type synced struct {
+	*posix.Posix
+	dir  string
+	side bool // attributes lie in files of their own
+}
+
+func (s synced) PutObject(ctx context.Context, in s3response.PutObjectInput) (s3response.PutObjectOutput, error) {
+	out, err := s.Posix.PutObject(ctx, in)
+	if err == nil {
+		err = s.sync(*in.Bucket, *in.Key)
+	}
+	return out, err
+}
+
+func (s synced) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMultipartUploadInput) (s3response.CompleteMultipartUploadResult, string, error) {
+	out, version, err := s.Posix.CompleteMultipartUpload(ctx, in)
+	if err == nil {
+		err = s.sync(*in.Bucket, *in.Key)
+	}
+	return out, version, err
+}
+
+// sync is for the object and its name; an object that can't be synced is taken back.
+func (s synced) sync(bucket, key string) error {
+	path := filepath.Join(s.dir, bucket, key)
+	file, err := os.Open(path)
+	if err == nil {
+		if s.side {
+			err = unix.Syncfs(int(file.Fd()))
+		} else {
+			err = file.Sync()
+		}
+		err = errors.Join(err, file.Close())
+	}
+	if err == nil {
+		var folder *os.File
+		if folder, err = os.Open(filepath.Dir(path)); err == nil {
+			err = errors.Join(folder.Sync(), folder.Close())
+		}
+	}
+	if err != nil {
+		err = errors.Join(fmt.Errorf("sync object: %w", err), os.Remove(path))
+	}
+	return err
 }
 
 // answered waits for the first answer, whatever it says. The gateway says that it listens a moment before its server
@@ -121,7 +172,8 @@ func (g *Gateway) Stop() error {
 // attributeStore keeps S3 metadata (our wrapped keys among it) in extended attributes, or in files beside the
 // objects where the file system has none. A folder once begun with files stays with files.
 func attributeStore(objects, side string) (meta.MetadataStorer, posix.PosixOpts, error) {
-	opts := posix.PosixOpts{ValidateBucketNames: true}
+	// Nobody reads the ETag: the checksum that is taken anyhow does for it, and saves an MD5 of every byte.
+	opts := posix.PosixOpts{ValidateBucketNames: true, DataIntegrityEtag: true}
 	opts.SetNewDirPerm(0o700)
 	opts.SetNewFilePerm(0o600)
 	_, err := os.Stat(side)

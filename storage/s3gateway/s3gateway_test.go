@@ -57,7 +57,7 @@ func TestAFolderOutlivesItsGateway(t *testing.T) {
 				}
 			}
 			run(func(s *storage.Store) {
-				if _, err := s.Put(t.Context(), key, strings.NewReader("what the doctor saw"), 19); err != nil {
+				if err := s.Put(t.Context(), key, strings.NewReader("what the doctor saw"), 19); err != nil {
 					t.Fatal(err)
 				}
 			})

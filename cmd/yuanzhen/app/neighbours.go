@@ -14,8 +14,7 @@ type files struct{ store storage.Objects }
 
 func (f files) Put(ctx context.Context, place ids.Institution, body io.Reader, size int64) (string, error) {
 	key := storage.NewKey(place)
-	_, err := f.store.Put(ctx, key, body, size)
-	return string(key), err
+	return string(key), f.store.Put(ctx, key, body, size)
 }
 
 func (f files) Get(ctx context.Context, key string) (io.ReadCloser, error) {

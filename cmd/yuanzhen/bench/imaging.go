@@ -273,8 +273,7 @@ func (c *ImagingCmd) rawStore(ctx context.Context) (f rawFigures, err error) {
 	names := make([]storage.Key, c.Slices)
 	took, err := atOnce(c.Clients, c.Slices, func(i int) error {
 		names[i] = storage.NewKey(place)
-		_, err := store.Put(ctx, names[i], bytes.NewReader(slice), int64(len(slice)))
-		return err
+		return store.Put(ctx, names[i], bytes.NewReader(slice), int64(len(slice)))
 	})
 	if err != nil {
 		return f, err

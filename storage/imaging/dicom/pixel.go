@@ -9,6 +9,7 @@ import (
 	"image/color"
 	"image/jpeg"
 	"math"
+	"math/bits"
 )
 
 // MaxPixels bounds a picture that the server draws: 4096 x 4096.
@@ -24,15 +25,15 @@ type Window struct{ Center, Width float64 }
 type picture struct {
 	rows, cols, samples, allocated, stored, high int
 	signed, planar                               bool
+	swapped                                      bool // big endian
 	photometric                                  string
-	order                                        binary.ByteOrder
 }
 
 func pictureOf(d Dataset) (picture, error) {
 	p := picture{
 		rows: d.Int(Rows, 0), cols: d.Int(Columns, 0), samples: d.Int(samplesPerPixel, 1), allocated: d.Int(bitsAllocated, 0),
 		signed: d.Int(pixelRepresentation, 0) == 1, planar: d.Int(planarConfiguration, 0) == 1,
-		photometric: d.Text(photometric), order: d.Order,
+		photometric: d.Text(photometric), swapped: d.Order == binary.BigEndian,
 	}
 	p.stored = d.Int(bitsStored, p.allocated)
 	p.high = d.Int(highBit, p.stored-1)
@@ -60,7 +61,7 @@ func (f *File) Render(n int, data []byte, window *Window) (image.Image, error) {
 		if data, err = p.unpack(data); err != nil {
 			return nil, err
 		}
-		p.planar, p.order = true, binary.LittleEndian
+		p.planar, p.swapped = true, false
 	case f.TransferSyntax == JPEG || f.TransferSyntax == JPEGExt:
 		if p.allocated != 8 {
 			return nil, ErrNotDrawn
@@ -93,7 +94,7 @@ func (f *File) Draw(n int, samples []byte, window *Window) (image.Image, error) 
 	if err != nil {
 		return nil, err
 	}
-	p.order, p.planar = binary.LittleEndian, false
+	p.swapped, p.planar = false, false
 	switch p.photometric {
 	case "YBR_RCT", "YBR_ICT":
 		p.photometric = "RGB"
@@ -141,7 +142,11 @@ func (p picture) raw(data []byte, i int) uint16 {
 	if p.allocated == 8 {
 		return uint16(data[i])
 	}
-	return p.order.Uint16(data[2*i:])
+	v := binary.LittleEndian.Uint16(data[2*i:])
+	if p.swapped {
+		v = bits.ReverseBytes16(v)
+	}
+	return v
 }
 
 func (p picture) greys(d Dataset, n int, data []byte, window *Window) image.Image {

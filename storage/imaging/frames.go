@@ -1,0 +1,382 @@
+package imaging
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/textproto"
+	"strconv"
+	"strings"
+	"time"
+
+	"yuanzhen/internal/fault"
+	"yuanzhen/storage/imaging/codec"
+	"yuanzhen/storage/imaging/codec/worker"
+	"yuanzhen/storage/imaging/dicom"
+)
+
+// maxFrames bounds one answer of frames, which is put together in memory frame by frame.
+const maxFrames = 1000
+
+// serveFrames is WADO-RS of frames, as stored or (native and RLE) as little endian samples.
+func (s *Service) serveFrames(w http.ResponseWriter, r *http.Request) error {
+	i, err := s.one(r, true)
+	if err != nil {
+		return err
+	}
+	wanted, err := frameList(r.PathValue("frames"), len(i.FrameIndex))
+	if err != nil {
+		return err
+	}
+	guard(w)
+	for _, m := range accepted(r) {
+		form, ok := i.formOf(m)
+		if !ok || !form.parts && len(wanted) > 1 {
+			continue
+		}
+		if unchanged(w, r, etag([]instance{i}, append([]string{form.kind, form.syntax}, r.PathValue("frames"))...)) {
+			return nil
+		}
+		frames, err := s.opened(r.Context(), i)
+		if err != nil {
+			return err
+		}
+		contentType := form.kind + "; transfer-syntax=" + form.syntax
+		if !form.parts {
+			if run := i.FrameIndex[wanted[0]]; frames.lies(form) && len(run) == 1 && frames.inflated == nil {
+				w.Header().Set("Content-Type", contentType)
+				return s.stretch(w, r, i, run[0])
+			}
+			b, err := frames.in(form, wanted[0])
+			if err != nil {
+				return err
+			}
+			w.Header().Set("Content-Type", contentType)
+			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(b))
+			return nil
+		}
+		return inParts(w, r, form.kind, func(part func(textproto.MIMEHeader) (io.Writer, error)) error {
+			for _, n := range wanted {
+				if err := frames.send(form, n, func(length int64) (io.Writer, error) {
+					return part(textproto.MIMEHeader{"Content-Type": {contentType}, "Content-Length": {strconv.FormatInt(length, 10)}})
+				}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return notAcceptable(w, r, `multipart/related; type="application/octet-stream"; transfer-syntax=*`, dicom.FrameType(i.TransferSyntax))
+}
+
+// one finds the single object of the URL; glance is for a picture of it.
+func (s *Service) one(r *http.Request, glance bool) (instance, error) {
+	p, err := pathOf(r)
+	if err != nil {
+		return instance{}, err
+	}
+	all, err := s.read(r.Context(), p, glance)
+	if err != nil {
+		return instance{}, err
+	}
+	return all[0], nil
+}
+
+// frameList reads "1,3,4" and refuses what isn't there: the same answer as for any missing thing.
+func frameList(s string, have int) ([]int, error) {
+	var all []int
+	for _, f := range strings.Split(s, ",") {
+		n, err := strconv.Atoi(f)
+		if err != nil || len(all) == maxFrames {
+			return nil, fault.New(fault.Malformed, "bad_frames", "帧号不合规。", "The list of frames is not a valid one.").
+				WithRemedy("请用从 1 开始的帧号，以逗号分隔，最多 1000 个。", "Please use frame numbers from 1, separated by commas, at most 1000.")
+		}
+		if n < 1 || n > have {
+			return nil, fault.Missing()
+		}
+		all = append(all, n-1)
+	}
+	return all, nil
+}
+
+// form is how a frame is sent.
+type form struct {
+	kind, syntax string
+	parts        bool
+	native       bool // as little endian samples
+}
+
+// formOf decides whether an alternative of the Accept header can be met (PS3.18 §8.7.3).
+func (i instance) formOf(m media) (form, bool) {
+	kind, parts := m.multipart()
+	if m.kind == "*/*" {
+		parts = true // the default of this resource
+	}
+	syntax, stored := m.params["transfer-syntax"], i.TransferSyntax
+	kind = cmp.Or(map[string]string{"image/x-jls": "image/jls", "image/j2c": "image/jphc"}[kind], kind)
+	isNative, decodes := dicom.Native(stored), stored == dicom.RLE || codec.Knows(stored)
+	switch {
+	case isNative, decodes && kind == octets && (syntax == "" || syntax == dicom.ExplicitLE):
+		fits := syntax == "" || syntax == "*" || syntax == dicom.ExplicitLE
+		return form{octets, dicom.ExplicitLE, parts, true}, fits && covers(kind, octets)
+	case kind == octets: // "as it is", for clients that decode by the syntax
+		return form{octets, stored, parts, false}, syntax == "*" || syntax == stored
+	}
+	of := dicom.FrameType(stored)
+	return form{of, stored, parts, false}, covers(kind, of) && (syntax == "" || syntax == "*" || syntax == stored)
+}
+
+// frames reads single frames of one object.
+type frames struct {
+	instance
+	ctx      context.Context // of the one request that reads
+	decoder  *worker.Pool
+	objects  func(off, n int64) (io.ReadCloser, error)
+	inflated []byte      // the whole file, where it lies deflated
+	begin    []byte      // of the file, where it was worth reading at once
+	file     *dicom.File // its head, when it was needed
+}
+
+// opened prepares an object's frames. A deflated one has to be read as a whole.
+func (s *Service) opened(ctx context.Context, i instance) (*frames, error) {
+	f := &frames{instance: i, ctx: ctx, decoder: s.Decoder, objects: func(off, n int64) (io.ReadCloser, error) { return s.Objects.Get(ctx, i.ObjectKey, off, n) }}
+	if i.TransferSyntax != dicom.DeflatedLE {
+		return f, nil
+	}
+	raw, err := f.bytes(0, -1)
+	if err != nil {
+		return nil, err
+	}
+	if f.file, err = dicom.Read(bytes.NewReader(raw)); err != nil {
+		return nil, err
+	}
+	f.inflated, err = dicom.Inflate(raw)
+	return f, err
+}
+
+func (f *frames) bytes(off, n int64) ([]byte, error) {
+	if f.inflated != nil {
+		return f.inflated[off:][:n], nil
+	}
+	if n >= 0 && off+n <= int64(len(f.begin)) {
+		return f.begin[off:][:n], nil
+	}
+	body, err := f.objects(off, n)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	if n < 0 {
+		return io.ReadAll(body)
+	}
+	b := make([]byte, n)
+	_, err = io.ReadFull(body, b)
+	return b, err
+}
+
+// copy sends a run of bytes that may be too large for memory.
+func (f *frames) copy(w io.Writer, at dicom.Span) error {
+	if f.inflated != nil {
+		_, err := w.Write(f.inflated[at.Offset:][:at.Length])
+		return err
+	}
+	body, err := f.objects(at.Offset, at.Length)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	_, err = io.Copy(w, body)
+	return err
+}
+
+// maxFrame bounds a frame that is held in memory: 4096 x 4096 in 16-bit colour.
+const maxFrame = 96 << 20
+
+// stored is frame n as it lies.
+func (f *frames) stored(n int) ([]byte, error) {
+	if runs := f.FrameIndex[n]; len(runs) == 1 && runs[0].Length <= maxFrame {
+		return f.bytes(runs[0].Offset, runs[0].Length)
+	}
+	var b []byte
+	for _, run := range f.FrameIndex[n] {
+		if int64(len(b))+run.Length > maxFrame {
+			return nil, unreadableFrame
+		}
+		part, err := f.bytes(run.Offset, run.Length)
+		if err != nil {
+			return nil, err
+		}
+		b = append(b, part...)
+	}
+	return b, nil
+}
+
+// lies reports whether frames are wanted as they lie.
+func (f *frames) lies(form form) bool {
+	return !form.native || f.TransferSyntax == dicom.ExplicitLE || f.TransferSyntax == dicom.ImplicitLE
+}
+
+// send writes frame n to where out opens, which is asked when the store has answered: what fails before is still an
+// answer of its own. As it lies it is never held as a whole.
+func (f *frames) send(form form, n int, out func(length int64) (io.Writer, error)) error {
+	var body io.Reader
+	var length int64
+	if runs := f.FrameIndex[n]; f.lies(form) && len(runs) == 1 && f.inflated == nil {
+		stored, err := f.objects(runs[0].Offset, runs[0].Length)
+		if err != nil {
+			return err
+		}
+		defer stored.Close()
+		body, length = stored, runs[0].Length
+	} else {
+		b, err := f.in(form, n)
+		if err != nil {
+			return err
+		}
+		body, length = bytes.NewReader(b), int64(len(b))
+	}
+	w, err := out(length)
+	if err == nil {
+		_, err = io.Copy(w, body)
+	}
+	return err
+}
+
+func (f *frames) in(form form, n int) ([]byte, error) {
+	b, err := f.stored(n)
+	if err != nil || f.lies(form) {
+		return b, err
+	}
+	head, err := f.head()
+	if err != nil {
+		return nil, err
+	}
+	if codec.Knows(f.TransferSyntax) {
+		return f.decoded(head, b)
+	}
+	return head.LittleEndian(b)
+}
+
+// decoded is a compressed frame as little endian samples of Bits Allocated, colour by pixel.
+func (f *frames) decoded(head *dicom.File, b []byte) ([]byte, error) {
+	columns, rows, samples, allocated, err := head.Shape()
+	if err != nil {
+		return nil, unreadableFrame.Because(err)
+	}
+	p, err := f.decoder.Decode(f.ctx, f.TransferSyntax, b)
+	if err == nil && (p.Width != columns || p.Height != rows || p.Components != samples || p.Bits > allocated) {
+		err = fmt.Errorf("a frame of %d x %d x %d in an object of %d x %d x %d", p.Width, p.Height, p.Components, columns, rows, samples)
+	}
+	if err != nil {
+		return nil, unreadableFrame.Because(err)
+	}
+	if allocated == 8 {
+		out := make([]byte, len(p.Pix))
+		for i, v := range p.Pix {
+			out[i] = byte(v)
+		}
+		return out, nil
+	}
+	out := make([]byte, 0, 2*len(p.Pix))
+	for _, v := range p.Pix {
+		out = binary.LittleEndian.AppendUint16(out, v)
+	}
+	return out, nil
+}
+
+var unreadableFrame = fault.New(fault.Invalid, "frame_unreadable", "这一帧的内容已损坏或过大，无法解码。", "This frame is broken or too large to be decoded.").
+	WithRemedy("请下载原文件，或请上传方重新导出。", "Please fetch the object as it is stored, or ask the sender to export it again.")
+
+// head is the data set before the pixels.
+func (f *frames) head() (*dicom.File, error) {
+	if f.file != nil {
+		return f.file, nil
+	}
+	b, err := f.bytes(0, f.Head)
+	if err != nil {
+		return nil, err
+	}
+	f.file, err = dicom.Read(bytes.NewReader(b))
+	return f.file, err
+}
+
+// serveBulk is the large values that metadata names by BulkDataURI.
+func (s *Service) serveBulk(w http.ResponseWriter, r *http.Request) error {
+	i, err := s.one(r, false)
+	if err != nil {
+		return err
+	}
+	tags := r.PathValue("tags")
+	at, ok := i.BulkIndex[tags]
+	if !ok && tags == dicom.PixelData.String() && len(i.FrameIndex) > 0 && dicom.Native(i.TransferSyntax) {
+		last := i.FrameIndex[len(i.FrameIndex)-1][0]
+		at, ok = dicom.Span{Offset: i.FrameIndex[0][0].Offset}, true
+		at.Length = last.Offset + last.Length - at.Offset
+	}
+	if !ok {
+		return fault.Missing()
+	}
+	guard(w)
+	if unchanged(w, r, etag([]instance{i}, tags)) {
+		return nil
+	}
+	of, err := i.bulkType(tags)
+	if err != nil {
+		return err
+	}
+	for _, m := range accepted(r) {
+		kind, parts := m.multipart()
+		send := of
+		if !covers(kind, of) {
+			if send = octets; !covers(kind, octets) {
+				continue
+			}
+		}
+		f, err := s.opened(r.Context(), i)
+		if err != nil {
+			return err
+		}
+		if parts || m.kind == "*/*" && of == octets {
+			return inParts(w, r, send, func(part func(textproto.MIMEHeader) (io.Writer, error)) error {
+				out, err := part(textproto.MIMEHeader{"Content-Type": {send}, "Content-Length": {strconv.FormatInt(at.Length, 10)}})
+				if err != nil {
+					return err
+				}
+				return f.copy(out, at)
+			})
+		}
+		w.Header().Set("Content-Type", send)
+		w.Header().Set("Content-Disposition", "attachment")
+		if f.inflated != nil {
+			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.inflated[at.Offset:][:at.Length]))
+			return nil
+		}
+		return s.stretch(w, r, i, at)
+	}
+	return notAcceptable(w, r, of, octets)
+}
+
+// bulkType is the media type of a large value: a document says its own, of which only PDF is believed, since nothing
+// else is ever shown by a browser.
+func (i instance) bulkType(tags string) (string, error) {
+	if tags != dicom.EncapsulatedDocument.String() {
+		return octets, nil
+	}
+	doc, err := unpackJSON(i.DICOMJSON, "")
+	if err != nil {
+		return "", err
+	}
+	var said map[string]struct{ Value []json.RawMessage }
+	if err := json.Unmarshal(doc, &said); err != nil {
+		return "", fmt.Errorf("stored DICOM JSON: %w", err)
+	}
+	if v := said[dicom.MIMETypeOfDocument.String()].Value; len(v) == 1 && string(v[0]) == `"application/pdf"` {
+		return "application/pdf", nil
+	}
+	return octets, nil
+}
