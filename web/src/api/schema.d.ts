@@ -2235,6 +2235,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/seat/watch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Whom an observer may watch now, by WHEP, and the token for it */
+        post: operations["post-seat-watch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/seconds": {
         parameters: {
             query?: never;
@@ -2356,6 +2373,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/teleconsults/{id}/companions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who came into the room by link */
+        get: operations["get-teleconsults-id-companions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/companions/{link}/admit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let a companion in */
+        post: operations["post-teleconsults-id-companions-link-admit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/companions/{link}/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a companion away */
+        post: operations["post-teleconsults-id-companions-link-remove"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/teleconsults/{id}/consent": {
         parameters: {
             query?: never;
@@ -2416,6 +2484,40 @@ export interface paths {
         };
         /** Physicians who may be assigned (TCR-05) */
         get: operations["get-teleconsults-id-experts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Show a photo or paper in the room (multipart: file) */
+        post: operations["post-teleconsults-id-files"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/files/{message}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A file that was shown in the room */
+        get: operations["get-teleconsults-id-files-message"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2493,6 +2595,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/teleconsults/{id}/links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A link into the room that opens once: for a companion, a colleague, an observer, or one's own other device */
+        post: operations["post-teleconsults-id-links"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/lock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Close the room's door, or open it */
+        post: operations["post-teleconsults-id-lock"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/teleconsults/{id}/marks": {
         parameters: {
             query?: never;
@@ -2528,6 +2664,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/teleconsults/{id}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was said and shown in the room */
+        get: operations["get-teleconsults-id-messages"];
+        put?: never;
+        /** Say something in the room, in writing */
+        post: operations["post-teleconsults-id-messages"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/teleconsults/{id}/opinion": {
         parameters: {
             query?: never;
@@ -2556,6 +2710,75 @@ export interface paths {
         put?: never;
         /** Sign the opinion (TCR-08) */
         post: operations["post-teleconsults-id-opinion-sign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/quality": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the lines of the room were like, with their gaps */
+        get: operations["get-teleconsults-id-quality"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/recording": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The room's recording: who was asked, whether it runs, what can be played */
+        get: operations["get-teleconsults-id-recording"];
+        put?: never;
+        /** Ask everybody in the room whether it may be recorded */
+        post: operations["post-teleconsults-id-recording"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/recording/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Agree to the recording, refuse it, or stop it */
+        post: operations["post-teleconsults-id-recording-answer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/recording/{take}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One take of the recording, WebM or Matroska */
+        get: operations["get-teleconsults-id-recording-take"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -3015,7 +3238,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** A link into the room that opens once: for a companion, a colleague, or one's own other device */
+        /** A link into the room that opens once: for a companion, a colleague, an observer, or one's own other device */
         post: operations["post-visits-id-links"];
         delete?: never;
         options?: never;
@@ -3082,7 +3305,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What the line of the visit was like, with its gaps */
+        /** What the lines of the room were like, with their gaps */
         get: operations["get-visits-id-quality"];
         put?: never;
         post?: never;
@@ -3134,7 +3357,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The visit's recording: who was asked, whether it runs, what can be played */
+        /** The room's recording: who was asked, whether it runs, what can be played */
         get: operations["get-visits-id-recording"];
         put?: never;
         /** Ask everybody in the room whether it may be recorded */
@@ -4252,6 +4475,8 @@ export interface components {
             concealed: number;
             /** Format: int64 */
             gaps: number;
+            /** @description Of the visit or teleconsult */
+            id: string;
             institution: string;
             /** Format: double */
             loss: number;
@@ -4262,7 +4487,6 @@ export interface components {
             seat: string;
             /** Format: double */
             sound_only: number;
-            visit_id: string;
         };
         ConsultCalendarDay: {
             /** Format: date */
@@ -4390,7 +4614,7 @@ export interface components {
             name: string;
             relation?: string;
             /** @enum {string} */
-            role: "family" | "interpreter" | "village_doctor" | "colleague";
+            role: "family" | "interpreter" | "village_doctor" | "colleague" | "observer";
             seat: string;
             /** @enum {string} */
             state: "waiting" | "admitted" | "removed";
@@ -4729,6 +4953,9 @@ export interface components {
              * @description Of independent practice, full ones
              */
             years: number;
+        };
+        ConsultLocked: {
+            locked: boolean;
         };
         ConsultMark: {
             readonly author?: components["schemas"]["ConsultDoctor"];
@@ -5534,6 +5761,19 @@ export interface components {
             visit_id?: string;
             walk_in: boolean;
         };
+        ConsultWatchedSeat: {
+            role: string;
+            seat: string;
+        };
+        ConsultWatching: {
+            /** Format: date-time */
+            expires: string;
+            ice_servers: components["schemas"]["ControlICEServer"][];
+            seats: components["schemas"]["ConsultWatchedSeat"][];
+            ticket: string;
+            /** @description Of the room, by WHEP; a seat follows */
+            url: string;
+        };
         ConsultWay: {
             address?: string;
             detail: components["schemas"]["FaultText"];
@@ -5912,7 +6152,7 @@ export interface components {
         };
         InviteInBody: {
             /** @enum {string} */
-            kind: "companion" | "colleague" | "device";
+            kind: "companion" | "colleague" | "device" | "observer";
         };
         Item: {
             sha256: string;
@@ -5972,9 +6212,6 @@ export interface components {
             hours: number;
             /** Format: int64 */
             uses: number;
-        };
-        LockInBody: {
-            locked: boolean;
         };
         MoveVisitInBody: {
             reason?: string;
@@ -6693,6 +6930,12 @@ export interface components {
             /** Format: int64 */
             seats: number;
         };
+        RoomNewInstrumentBody: {
+            /** @enum {string} */
+            kind: "ultrasound" | "otoscope" | "endoscope" | "room_camera";
+            /** @description Everybody in the room sees it */
+            name: string;
+        };
         RuleReason: {
             citation: string;
             message: components["schemas"]["FaultText"];
@@ -6761,12 +7004,6 @@ export interface components {
             reason: string;
             slot_id: string;
         };
-        TeleconsultNewInstrumentBody: {
-            /** @enum {string} */
-            kind: "ultrasound" | "otoscope" | "endoscope" | "room_camera";
-            /** @description Everybody in the room sees it */
-            name: string;
-        };
         TryRulesInBody: {
             /**
              * Format: int64
@@ -6823,12 +7060,6 @@ export interface components {
         };
         VerifyInBody: {
             code: string;
-        };
-        VisitNewInstrumentBody: {
-            /** @enum {string} */
-            kind: "ultrasound" | "otoscope" | "endoscope" | "room_camera";
-            /** @description Everybody in the room sees it */
-            name: string;
         };
         WriteRecordInBody: {
             assessment: string;
@@ -11446,6 +11677,38 @@ export interface operations {
             };
         };
     };
+    "post-seat-watch": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The token of a seat */
+                "Yuanzhen-Seat"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultWatching"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "get-seconds": {
         parameters: {
             query?: never;
@@ -11741,6 +12004,101 @@ export interface operations {
             };
         };
     };
+    "get-teleconsults-id-companions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultCompanion"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-teleconsults-id-companions-link-admit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                link: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultCompanion"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-teleconsults-id-companions-link-remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                link: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultCompanion"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "post-teleconsults-id-consent": {
         parameters: {
             query?: never;
@@ -11877,6 +12235,49 @@ export interface operations {
             };
         };
     };
+    "post-teleconsults-id-files": {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "get-teleconsults-id-files-message": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                message: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     "get-teleconsults-id-instruments": {
         parameters: {
             query?: never;
@@ -11919,7 +12320,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["TeleconsultNewInstrumentBody"];
+                "application/json": components["schemas"]["RoomNewInstrumentBody"];
             };
         };
         responses: {
@@ -12038,6 +12439,76 @@ export interface operations {
             };
         };
     };
+    "post-teleconsults-id-links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InviteInBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultLink"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-teleconsults-id-lock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConsultLocked"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultLocked"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "get-teleconsults-id-marks": {
         parameters: {
             query?: never;
@@ -12139,6 +12610,75 @@ export interface operations {
             };
         };
     };
+    "get-teleconsults-id-messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultMessage"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-teleconsults-id-messages": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The same message sent twice is one */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SayInBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultMessage"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "put-teleconsults-id-opinion": {
         parameters: {
             query?: never;
@@ -12206,6 +12746,155 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["V2ErrorModel"];
                 };
+            };
+        };
+    };
+    "get-teleconsults-id-quality": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultCallQuality"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-teleconsults-id-recording": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultRecording"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-teleconsults-id-recording": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultRecording"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-teleconsults-id-recording-answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnswerInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultRecording"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-teleconsults-id-recording-take": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                take: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -12965,7 +13654,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["VisitNewInstrumentBody"];
+                "application/json": components["schemas"]["RoomNewInstrumentBody"];
             };
         };
         responses: {
@@ -13134,7 +13823,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["LockInBody"];
+                "application/json": components["schemas"]["ConsultLocked"];
             };
         };
         responses: {
@@ -13144,7 +13833,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ConsultVisit"];
+                    "application/json": components["schemas"]["ConsultLocked"];
                 };
             };
             /** @description Error */

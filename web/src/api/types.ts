@@ -360,7 +360,7 @@ export type Ticket = {
 /** A way into the room that opens once; qr is a PNG in base64. */
 export type RoomLink = {
   id: string
-  kind: 'companion' | 'colleague' | 'device'
+  kind: 'companion' | 'colleague' | 'device' | 'observer'
   url: string
   qr: string
   expires: string
@@ -374,6 +374,14 @@ export type Seated = {
   institution: string
   phone: string
   doctor: string
+  expires: string
+}
+/** Whom an observer may watch, by role alone. */
+export type Watching = {
+  url: string
+  ticket: string
+  ice_servers: RTCIceServer[]
+  seats: { seat: string; role: string }[]
   expires: string
 }
 /** A device that sends into the room by WHIP. */
@@ -390,7 +398,7 @@ export type Companion = {
   id: string
   seat: string
   name: string
-  role: 'family' | 'interpreter' | 'village_doctor' | 'colleague'
+  role: 'family' | 'interpreter' | 'village_doctor' | 'colleague' | 'observer'
   relation?: string
   state: 'waiting' | 'admitted' | 'removed'
   arrived_at: string
@@ -450,7 +458,7 @@ export type Calls = {
     gaps: number
   }[]
   worst: {
-    visit_id: string
+    id: string
     at: string
     institution: string
     seat: string
