@@ -410,7 +410,11 @@ func (s *Service) keepPart(id ids.Recording, place ids.Institution, p control.Pa
 		return err
 	}
 	sum := sha256.Sum256(p.Data)
-	return insertPart(ctx, s.DB, id, p, key, sum[:])
+	old, err := putPart(ctx, s.DB, id, p, key, sum[:])
+	if err == nil && old != "" { // the head, written anew
+		err = s.Files.Delete(ctx, old)
+	}
+	return err
 }
 
 // finishRecording ends the recording before its visit or teleconsult closes and plays it through once: what can't be played is

@@ -92,12 +92,16 @@ func checkFailed(ctx context.Context, db pg.DB, id ids.Recording) (before bool, 
 	return before, err
 }
 
-func insertPart(ctx context.Context, db pg.DB, id ids.Recording, p control.Part, key string, sum []byte) error {
-	_, err := db.Exec(ctx, `
-		INSERT INTO recording_part (recording_id, take, number, seat, media_type, start_at, end_at, object_key, size, sha256)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-		id, p.Take, p.Number, string(p.Seat), p.Type, p.Start, p.End, key, len(p.Data), sum)
-	return err
+// putPart keeps a part; old is the object of the one that it replaces, else "".
+func putPart(ctx context.Context, db pg.DB, id ids.Recording, p control.Part, key string, sum []byte) (old string, err error) {
+	err = db.QueryRow(ctx, `
+		WITH old AS (SELECT object_key FROM recording_part WHERE recording_id = $1 AND take = $2 AND number = $3), put AS (
+			INSERT INTO recording_part (recording_id, take, number, seat, media_type, start_at, end_at, object_key, size, sha256)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+			ON CONFLICT (recording_id, take, number) DO UPDATE SET end_at = $7, object_key = $8, size = $9, sha256 = $10)
+		SELECT coalesce((SELECT object_key FROM old), '')`,
+		id, p.Take, p.Number, string(p.Seat), p.Type, p.Start, p.End, key, len(p.Data), sum).Scan(&old)
+	return old, err
 }
 
 func selectTakes(ctx context.Context, tx tx, id ids.Recording) ([]Take, error) {

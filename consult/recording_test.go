@@ -166,6 +166,18 @@ func TestARecordingRunsWhileEverybodyAgreesAndIsFoundFromItsVisit(t *testing.T) 
 		t.Fatal(err)
 	}
 
+	// At its end the head is written anew: the old one is gone from the store.
+	kept := len(w.files.keys())
+	if err := r.keep(part(0, 0, "patient", "ONE", w.now)); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(w.files.keys()); n != kept {
+		t.Fatalf("%d objects, before the new head %d", n, kept)
+	}
+	if err := r.keep(part(0, 0, "patient", "one", w.now)); err != nil {
+		t.Fatal(err)
+	}
+
 	// After a crash the parts are there: found from the visit by patient and doctor, by nobody else.
 	for who, s := range map[string]context.Context{"patient": w.as(w.wang, "recording.read"), "doctor": w.as(w.doctor, "recording.read")} {
 		got, err := w.ReadRecording(s, w.ByVisit(v.ID))
