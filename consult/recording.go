@@ -39,7 +39,7 @@ const recorderSeat control.Seat = "recorder"
 // Recording is what everybody in the room sees of it; Takes are for who may play it.
 type Recording struct {
 	ID       ids.Recording  `json:"id"`
-	State    string         `json:"state" enum:"asked,running,refused,done,damaged"`
+	State    string         `json:"state" enum:"asked,running,refused,done,damaged,erased"`
 	Text     fault.Text     `json:"text"`
 	Version  string         `json:"text_version"`
 	Required bool           `json:"required" doc:"Who refuses is seen in person instead, with a full refund"`
@@ -49,6 +49,11 @@ type Recording struct {
 	Until    string         `json:"keep_until" format:"date"`
 	Answers  []RecordAnswer `json:"answers"`
 	Takes    []Take         `json:"takes"`
+}
+
+// over reports whether nothing is recorded any more.
+func (r Recording) over() bool {
+	return r.State == "done" || r.State == "damaged" || r.State == "erased"
 }
 
 // RecordAnswer is the newest answer of a seat.
@@ -180,7 +185,7 @@ func (s *Service) AnswerRecording(ctx context.Context, in Door, agreed bool, ver
 		if r, err = s.recording(ctx, tx, v); err != nil {
 			return err
 		}
-		if r.ID.IsZero() || r.State == "done" || r.State == "damaged" {
+		if r.ID.IsZero() || r.over() {
 			return fault.New(fault.Conflict, "recording_not_asked", "现在没有在问录音录像。", "Nobody is asked about a recording now.").
 				WithRemedy("请刷新页面。", "Please refresh the page.")
 		}
@@ -272,6 +277,10 @@ func (s *Service) recording(ctx context.Context, tx tx, v venue) (r Recording, e
 	if r.Answers, err = selectAnswers(ctx, tx, r.ID, recordingText.Version); err != nil {
 		return r, err
 	}
+	if r.State == "erased" {
+		r.Takes = []Take{}
+		return r, nil
+	}
 	r.Takes, err = selectTakes(ctx, tx, r.ID)
 	return r, err
 }
@@ -327,7 +336,7 @@ func (s *Service) settleRecording(ctx context.Context, p matter) error {
 		r, err = s.recording(ctx, tx, v)
 		return err
 	})
-	if err != nil || r.ID.IsZero() || r.State == "done" || r.State == "damaged" {
+	if err != nil || r.ID.IsZero() || r.over() {
 		return err
 	}
 	present, err := s.Rooms.Seats(ctx, v.room)
@@ -430,7 +439,7 @@ func (s *Service) finishRecording(ctx context.Context, p matter) error {
 		r, err = selectRecording(ctx, tx, p)
 		return err
 	})
-	if err != nil || r.ID.IsZero() || r.State == "done" || r.State == "damaged" {
+	if err != nil || r.ID.IsZero() || r.over() {
 		return err
 	}
 	if running := s.Tapes.get(r.ID); running != nil {

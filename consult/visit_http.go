@@ -23,6 +23,7 @@ func (s *Service) Routes(api *httpapi.API) {
 	s.recordRoutes(api)
 	s.roomRoutes(api, s.visitRooms())
 	s.seatRoutes(api)
+	s.recordingEndRoutes(api)
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/calls", Action: "calls.read",
 		Summary: "The lines of the last 24 hours, without names"}, s.readCalls)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/visits", Action: "visit.book", Status: 201,

@@ -1807,6 +1807,75 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/recordings/ending": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Recordings whose time is over, those held for a dispute, and what was destroyed lately */
+        get: operations["get-recordings-ending"];
+        put?: never;
+        /** Agree that recordings are destroyed; two have to */
+        post: operations["post-recordings-ending"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recordings/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether visits must be recorded, and how long recordings are kept */
+        get: operations["get-recordings-rules"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recordings/rules/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Decide about the recordings of an institution from now on */
+        put: operations["put-recordings-rules-id"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recordings/{id}/hold": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Keep a recording for a dispute, or release it */
+        post: operations["post-recordings-id-hold"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/registrations": {
         parameters: {
             query?: never;
@@ -4327,6 +4396,10 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        AgreeInBody: {
+            /** @description As they were read */
+            recordings: string[];
+        };
         AlarmInBody: {
             /** @description Danger signs; any word counts */
             red_flags: string[];
@@ -4718,6 +4791,37 @@ export interface components {
             /** Format: int64 */
             version: number;
         };
+        ConsultEndingRecording: {
+            /** Format: int64 */
+            bytes: number;
+            doctor: string;
+            /** Format: date-time */
+            erased_at?: string;
+            /** @description Who agreed */
+            first?: string;
+            held_by?: string;
+            held_why?: string;
+            id: string;
+            institution: string;
+            /** Format: date */
+            keep_until: string;
+            /** @enum {string} */
+            kind: "visit" | "teleconsult";
+            /** @description The reader was the first to agree */
+            mine: boolean;
+            /** Format: int64 */
+            parts: number;
+            /** Format: date-time */
+            recorded_at: string;
+            second?: string;
+            /** @description Of the hashes of the parts in order, once erased */
+            sha256?: string;
+            /**
+             * @description agreed: by one; ending: by two
+             * @enum {string}
+             */
+            state: "due" | "agreed" | "ending" | "held" | "erased";
+        };
         ConsultEndingRegistration: {
             /** Format: date */
             last_day: string;
@@ -5053,6 +5157,11 @@ export interface components {
             until: string;
             /** Format: int64 */
             way_min: number;
+        };
+        ConsultNewRecordingRules: {
+            required: boolean;
+            /** Format: int64 */
+            years: number;
         };
         ConsultNewTeleconsult: {
             department: string;
@@ -5394,12 +5503,20 @@ export interface components {
             /** Format: date-time */
             started_at?: string;
             /** @enum {string} */
-            state: "asked" | "running" | "refused" | "done" | "damaged";
+            state: "asked" | "running" | "refused" | "done" | "damaged" | "erased";
             takes: components["schemas"]["ConsultTake"][];
             text: components["schemas"]["FaultText"];
             text_version: string;
             /** @description It ended by itself and has not gone on */
             trouble: boolean;
+        };
+        ConsultRecordingRules: {
+            institution: string;
+            institution_id: string;
+            /** @description A patient who refuses is seen in person instead, with a full refund */
+            required: boolean;
+            /** Format: int64 */
+            years: number;
         };
         ConsultRegistration: {
             /**
@@ -7003,6 +7120,10 @@ export interface components {
         SqueezeInInBody: {
             reason: string;
             slot_id: string;
+        };
+        TapeHoldInBody: {
+            /** @description The dispute; empty to release */
+            why: string;
         };
         TryRulesInBody: {
             /**
@@ -10745,6 +10866,167 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RecallOutBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-recordings-ending": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultEndingRecording"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-recordings-ending": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AgreeInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultEndingRecording"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-recordings-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultRecordingRules"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "put-recordings-rules-id": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConsultNewRecordingRules"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultRecordingRules"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-recordings-id-hold": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TapeHoldInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultEndingRecording"];
                 };
             };
             /** @description Error */

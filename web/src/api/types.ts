@@ -415,7 +415,7 @@ export type VisitMessage = {
 
 export type VisitRecording = {
   id: string
-  state: 'asked' | 'running' | 'refused' | 'done' | 'damaged'
+  state: 'asked' | 'running' | 'refused' | 'done' | 'damaged' | 'erased'
   text: Text
   text_version: string
   required: boolean
@@ -425,6 +425,28 @@ export type VisitRecording = {
   keep_until: string
   answers: { seat: string; name: string; role: string; agreed: boolean }[]
   takes: { take: number; seat: string; type: string; offset_ms: number; length_ms: number; size: number }[]
+}
+/** What an institution has decided about recordings. */
+export type RecordingRules = { institution_id: string; institution: string; required: boolean; years: number }
+
+/** A recording whose time is over; agreed by one administrator, ending by two. */
+export type EndingRecording = {
+  id: string
+  kind: 'visit' | 'teleconsult'
+  institution: string
+  doctor: string
+  recorded_at: string
+  keep_until: string
+  state: 'due' | 'agreed' | 'ending' | 'held' | 'erased'
+  mine: boolean
+  first?: string
+  second?: string
+  held_by?: string
+  held_why?: string
+  parts: number
+  bytes: number
+  erased_at?: string
+  sha256?: string
 }
 export type CallQuality = {
   seats: {

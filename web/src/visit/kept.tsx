@@ -12,8 +12,8 @@ export function Kept({ at, door, seat }: { at: string; door: RoomDoor; seat: str
   const line = useResource(`quality ${at}`, door.quality)
   const tape = useResource(`recording ${at}`, door.recording)
   const seats = line.value?.seats ?? []
-  const takes = tape.value?.takes.length ?? 0
-  if (chat.messages.length === 0 && were.length === 0 && seats.length === 0 && takes === 0) return null
+  const taped = tape.value && (tape.value.takes.length > 0 || tape.value.state === 'erased')
+  if (chat.messages.length === 0 && were.length === 0 && seats.length === 0 && !taped) return null
   return (
     <section class="card stack" data-test="kept">
       {were.length > 0 && (

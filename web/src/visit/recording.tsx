@@ -107,7 +107,7 @@ export function TapeDesk({ recording }: { recording: RecordingState }) {
   const deed = useDeed()
   const { value } = recording
   const state = value?.state
-  const ended = state === 'done' || state === 'damaged'
+  const ended = state === 'done' || state === 'damaged' || state === 'erased'
   return (
     <div class="row" data-test="tape" data-state={state ?? 'none'}>
       {!ended && state !== 'running' && (
@@ -153,6 +153,7 @@ export function Player({ door, recording }: { door: Door; recording: VisitRecord
       )
     }
   }
+  if (recording.state === 'erased') return <p data-test="erased">{w('tape.state.erased')}</p>
   if (recording.takes.length === 0) return null
   return (
     <section class="stack" ref={at} data-test="player">

@@ -88,6 +88,7 @@ export const w = phrases({
   'tape.state.refused': { zh: '有人不同意，没有录', en: 'Somebody refused: not recorded' },
   'tape.state.done': { zh: '录好了', en: 'Recorded' },
   'tape.state.damaged': { zh: '录音录像有损坏', en: 'The recording is damaged' },
+  'tape.state.erased': { zh: '录音录像保存到期，已销毁', en: 'The recording’s time was over: it was destroyed' },
   'tape.trouble': { zh: '录音录像断了，正在接着录', en: 'The recording broke off; trying again' },
   'tape.agreed': { zh: '{name}（{role}）同意', en: '{name} ({role}) agrees' },
   'tape.refused': { zh: '{name}（{role}）不同意', en: '{name} ({role}) refuses' },
