@@ -2,7 +2,6 @@ package consult
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"yuanzhen/internal/authz"
@@ -13,9 +12,9 @@ import (
 // staleReport is how old a report may be when it comes to be written: after a pause of the database statistics are not made up for.
 const staleReport = 30 * time.Second
 
-// noteCall keeps what is heard of a visit's line. It loses a report rather than a call.
+// noteCall keeps what is heard of the lines of people in rooms. It loses a report rather than a call.
 func (s *Service) noteCall(ctx context.Context, e control.Event) {
-	if !strings.HasPrefix(string(e.Room), "v-") || e.Seat == "" || !e.Admitted {
+	if e.Seat == "" || !e.Admitted {
 		return
 	}
 	var err error
@@ -33,7 +32,7 @@ func (s *Service) noteCall(ctx context.Context, e control.Event) {
 	}
 }
 
-// CallQuality is what the line of a visit was like, a row a seat.
+// CallQuality is what the lines of a room were like, a row a seat.
 type CallQuality struct {
 	Seats []SeatQuality `json:"seats"`
 	Gaps  []Gap         `json:"gaps"`
@@ -61,17 +60,20 @@ type Gap struct {
 	To   *time.Time `json:"to,omitempty" doc:"Absent when it did not come back"`
 }
 
-// CallQuality reads what the line of a visit was like.
-func (s *Service) CallQuality(ctx context.Context, id ids.Visit) (q CallQuality, err error) {
+// CallQuality reads what the lines of a room were like.
+func (s *Service) CallQuality(ctx context.Context, in Door) (q CallQuality, err error) {
 	err = s.inTx(ctx, func(tx tx) error {
-		if _, err := s.visit(ctx, tx, id); err != nil {
+		v, err := in(ctx, tx)
+		if err != nil {
 			return err
 		}
-		if q.Seats, err = selectSeatQuality(ctx, tx, id); err != nil {
+		if q.Seats, err = selectSeatQuality(ctx, tx, v.matter); err != nil {
 			return err
 		}
-		q.Gaps, err = selectGaps(ctx, tx, id)
-		return err
+		if q.Gaps, err = selectGaps(ctx, tx, v.matter); err != nil {
+			return err
+		}
+		return v.note(ctx, tx, v.String(), "line")
 	})
 	return q, err
 }
@@ -98,9 +100,9 @@ type CallHour struct {
 	Gaps      int       `json:"gaps"`
 }
 
-// BadCall is a visit whose line was bad.
+// BadCall is a visit or teleconsult whose line was bad.
 type BadCall struct {
-	VisitID     ids.Visit `json:"visit_id"`
+	ID          ids.Room  `json:"id" doc:"Of the visit or teleconsult"`
 	At          time.Time `json:"at"`
 	Institution string    `json:"institution"`
 	Seat        string    `json:"seat"`

@@ -6,18 +6,9 @@ import (
 	"yuanzhen/internal/httpapi"
 )
 
-func (s *Service) callRoutes(api *httpapi.API) {
-	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/visits/{id}/quality", Action: "visit.read",
-		Summary: "What the line of the visit was like, with its gaps"}, s.readCallQuality)
-	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/calls", Action: "calls.read",
-		Summary: "The lines of the last 24 hours, without names"}, s.readCalls)
-}
-
-type callQualityOut struct{ Body CallQuality }
-
-func (s *Service) readCallQuality(ctx context.Context, in *VisitPath) (*callQualityOut, error) {
-	q, err := s.CallQuality(ctx, in.ID)
-	return &callQualityOut{q}, err
+func (s *Service) callRoutes(api *httpapi.API, d doorway) {
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: d.base + "/{id}/quality", Action: d.read,
+		Summary: "What the lines of the room were like, with their gaps"}, found(d, s.CallQuality))
 }
 
 type callsOut struct{ Body Calls }

@@ -7,16 +7,19 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"yuanzhen/internal/authz"
-	"yuanzhen/internal/ids"
 	"yuanzhen/internal/pg"
 	"yuanzhen/signaling/control"
 )
 
+// whose is the visit or teleconsult that meets in room $1, with the institution that answers for it.
+const whose = `(SELECT id AS visit_id, NULL::uuid AS teleconsult_id, institution_id FROM visit WHERE room = $1
+		UNION ALL SELECT NULL, id, inviter_institution_id FROM teleconsult WHERE room = $1) of`
+
 func insertCallReport(ctx context.Context, db pg.DB, e control.Event) error {
 	q := e.Quality
 	_, err := db.Exec(ctx, `
-		INSERT INTO call_report (visit_id, institution_id, seat, at, seconds, mode, path, rtt_ms, jitter_ms, loss, concealed, freezes, frozen_ms, up_kbps, down_kbps, available)
-		SELECT id, institution_id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15 FROM visit WHERE room = $1
+		INSERT INTO call_report (visit_id, teleconsult_id, institution_id, seat, at, seconds, mode, path, rtt_ms, jitter_ms, loss, concealed, freezes, frozen_ms, up_kbps, down_kbps, available)
+		SELECT visit_id, teleconsult_id, institution_id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15 FROM `+whose+`
 		ON CONFLICT DO NOTHING`,
 		string(e.Room), string(e.Seat), e.At, q.Seconds, q.Mode, q.Path, q.RTTms, q.JitterMs, q.Loss, q.Concealed, q.Freezes, q.FrozenMs, q.UpKbps, q.DownKbps, q.Available)
 	return err
@@ -24,8 +27,8 @@ func insertCallReport(ctx context.Context, db pg.DB, e control.Event) error {
 
 func insertCallEvent(ctx context.Context, db pg.DB, e control.Event) error {
 	_, err := db.Exec(ctx, `
-		INSERT INTO call_event (visit_id, institution_id, seat, at, kind)
-		SELECT id, institution_id, $2, $3, $4 FROM visit WHERE room = $1 ON CONFLICT DO NOTHING`,
+		INSERT INTO call_event (visit_id, teleconsult_id, institution_id, seat, at, kind)
+		SELECT visit_id, teleconsult_id, institution_id, $2, $3, $4 FROM `+whose+` ON CONFLICT DO NOTHING`,
 		string(e.Room), string(e.Seat), e.At, string(e.Kind))
 	return err
 }
@@ -33,7 +36,7 @@ func insertCallEvent(ctx context.Context, db pg.DB, e control.Event) error {
 // still are the rungs on which no picture moves.
 const still = `mode IN ('text', 'audio', 'still')`
 
-func selectSeatQuality(ctx context.Context, tx tx, visit ids.Visit) ([]SeatQuality, error) {
+func selectSeatQuality(ctx context.Context, tx tx, p matter) ([]SeatQuality, error) {
 	return collect(ctx, tx, pgx.RowToStructByName[SeatQuality], `
 		SELECT seat, sum(seconds)::float8 AS seconds, (sum(rtt_ms * seconds) / sum(seconds))::float8 AS rtt_ms,
 		       (sum(loss * seconds) / sum(seconds))::float8 AS loss, (sum(concealed * seconds) / sum(seconds))::float8 AS concealed,
@@ -42,22 +45,22 @@ func selectSeatQuality(ctx context.Context, tx tx, visit ids.Visit) ([]SeatQuali
 		       (sum(CASE WHEN path = 'relay' THEN seconds ELSE 0 END) / sum(seconds))::float8 AS relay,
 		       (sum(CASE WHEN `+still+` THEN seconds ELSE 0 END) / sum(seconds))::float8 AS sound_only,
 		       (array_agg(mode ORDER BY array_position(ARRAY['text', 'audio', 'still', '180p', '360p', '720p'], mode)))[1] AS lowest
-		FROM call_report WHERE visit_id = $1 GROUP BY seat ORDER BY seat`, visit)
+		FROM call_report WHERE room_of = $1 GROUP BY seat ORDER BY seat`, p.id())
 }
 
 // selectGaps pairs each loss of the line with the next coming of the seat. A seat that left on purpose has no gap.
-func selectGaps(ctx context.Context, tx tx, visit ids.Visit) ([]Gap, error) {
+func selectGaps(ctx context.Context, tx tx, p matter) ([]Gap, error) {
 	return collect(ctx, tx, func(row pgx.CollectableRow) (g Gap, err error) {
 		err = row.Scan(&g.Seat, &g.From, &g.To)
 		return g, err
 	}, `
-		SELECT e.seat, e.at, (SELECT min(b.at) FROM call_event b WHERE b.visit_id = e.visit_id AND b.seat = e.seat AND b.kind = 'joined' AND b.at > e.at)
-		FROM call_event e WHERE e.visit_id = $1 AND e.kind = 'reconnecting' ORDER BY e.at`, visit)
+		SELECT e.seat, e.at, (SELECT min(b.at) FROM call_event b WHERE b.room_of = e.room_of AND b.seat = e.seat AND b.kind = 'joined' AND b.at > e.at)
+		FROM call_event e WHERE e.room_of = $1 AND e.kind = 'reconnecting' ORDER BY e.at`, p.id())
 }
 
 func selectCallHours(ctx context.Context, tx tx, scope authz.Scope, since time.Time) ([]CallHour, error) {
 	return collect(ctx, tx, pgx.RowToStructByName[CallHour], `
-		SELECT h.hour, count(DISTINCT r.visit_id)::int AS visits, count(*)::int AS reports,
+		SELECT h.hour, count(DISTINCT r.room_of)::int AS visits, count(*)::int AS reports,
 		       percentile_cont(0.5) WITHIN GROUP (ORDER BY r.rtt_ms) AS rtt50, percentile_cont(0.95) WITHIN GROUP (ORDER BY r.rtt_ms) AS rtt95,
 		       percentile_cont(0.95) WITHIN GROUP (ORDER BY r.loss) AS loss95, percentile_cont(0.95) WITHIN GROUP (ORDER BY r.concealed) AS concealed,
 		       avg((r.path = 'relay')::int)::float8 AS relay, avg((r.path = 'tcp')::int)::float8 AS tcp, avg((r.`+still+`)::int)::float8 AS sound_only,
@@ -72,12 +75,12 @@ func selectCallHours(ctx context.Context, tx tx, scope authz.Scope, since time.T
 func selectBadCalls(ctx context.Context, tx tx, scope authz.Scope, since time.Time) ([]BadCall, error) {
 	return collect(ctx, tx, pgx.RowToStructByName[BadCall], `
 		SELECT * FROM (
-			SELECT r.visit_id, max(r.at) AS at, i.name AS institution, r.seat, avg(r.rtt_ms)::float8 AS rtt_ms, avg(r.loss)::float8 AS loss,
+			SELECT r.room_of AS id, max(r.at) AS at, i.name AS institution, r.seat, avg(r.rtt_ms)::float8 AS rtt_ms, avg(r.loss)::float8 AS loss,
 			       avg(r.concealed)::float8 AS concealed, avg((r.path = 'relay')::int)::float8 AS relay, avg((r.`+still+`)::int)::float8 AS sound_only,
-			       (SELECT count(*) FROM call_event e WHERE e.visit_id = r.visit_id AND e.seat = r.seat AND e.kind = 'reconnecting' AND e.at >= @since)::int AS gaps
+			       (SELECT count(*) FROM call_event e WHERE e.room_of = r.room_of AND e.seat = r.seat AND e.kind = 'reconnecting' AND e.at >= @since)::int AS gaps
 			FROM call_report r JOIN institution i ON i.id = r.institution_id
 			WHERE r.at >= @since AND (@scope_all OR r.institution_id = ANY (@scope_places))
-			GROUP BY r.visit_id, r.seat, i.name
+			GROUP BY r.room_of, r.seat, i.name
 		) c WHERE c.loss > 0.03 OR c.concealed > 0.01 OR c.rtt_ms > 300 OR c.gaps > 0 OR c.sound_only > 0.5
 		ORDER BY c.concealed DESC, c.gaps DESC, c.loss DESC, c.rtt_ms DESC LIMIT 20`, scope.With(pgx.NamedArgs{"since": since}))
 }

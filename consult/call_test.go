@@ -25,7 +25,7 @@ func TestWhatTheLineWasLikeStaysWithTheVisit(t *testing.T) {
 	hear(control.QualityReported, -time.Minute, &control.Quality{Seconds: 10, Mode: "text", Path: "udp"}) // from before the database came back
 	w.Heard(t.Context(), control.Event{Kind: control.QualityReported, Room: "v-unknown", Seat: "patient", At: w.now, Admitted: true, Quality: &control.Quality{Seconds: 1, Mode: "x", Path: "udp"}})
 
-	q, err := w.CallQuality(w.as(w.doctor, "visit.read"), v.ID)
+	q, err := w.CallQuality(w.as(w.doctor, "visit.read"), w.ByVisit(v.ID))
 	if err != nil || len(q.Seats) != 1 || len(q.Gaps) != 1 {
 		t.Fatalf("%+v %v", q, err)
 	}
@@ -36,7 +36,7 @@ func TestWhatTheLineWasLikeStaysWithTheVisit(t *testing.T) {
 	if g := q.Gaps[0]; !g.From.Equal(start.Add(21*time.Second)) || g.To == nil || g.To.Sub(g.From) != 4*time.Second {
 		t.Fatalf("%+v", g)
 	}
-	if _, err := w.CallQuality(w.as(w.stranger, "visit.read"), v.ID); code(err) != "not_found" {
+	if _, err := w.CallQuality(w.as(w.stranger, "visit.read"), w.ByVisit(v.ID)); code(err) != "not_found" {
 		t.Fatalf("a stranger: %v", err)
 	}
 
@@ -46,7 +46,7 @@ func TestWhatTheLineWasLikeStaysWithTheVisit(t *testing.T) {
 	if err != nil || len(calls.Hours) != 1 || len(calls.Worst) != 1 {
 		t.Fatalf("%+v %v", calls, err)
 	}
-	if h := calls.Hours[0]; h.Visits != 1 || h.Reports != 2 || h.Gaps != 1 || h.Relay != 0.5 || calls.Worst[0].VisitID != v.ID {
+	if h := calls.Hours[0]; h.Visits != 1 || h.Reports != 2 || h.Gaps != 1 || h.Relay != 0.5 || calls.Worst[0].ID.String() != v.ID.String() {
 		t.Fatalf("%+v %+v", h, calls.Worst)
 	}
 	for who, ctx := range map[string]*authz.Subject{"of another hospital": other, "without the role": w.staff} {

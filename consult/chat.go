@@ -12,14 +12,13 @@ import (
 	"unicode/utf8"
 
 	"yuanzhen/internal/audit"
-	"yuanzhen/internal/authz"
 	"yuanzhen/internal/fault"
 	"yuanzhen/internal/ids"
 	"yuanzhen/internal/pg"
 	"yuanzhen/signaling/control"
 )
 
-// Message is something said or shown in the room of a visit. It is written once and kept with the visit; words and
+// Message is something said or shown in a room. It is written once and kept with the visit or teleconsult; words and
 // file names lie sealed with the institution's key, files like all other files.
 type Message struct {
 	ID   ids.Message  `json:"id"`
@@ -43,46 +42,8 @@ type SharedFile struct {
 
 const (
 	maxText = 2000 // characters of a message
-	maxSaid = 1000 // messages of a visit: more is no conversation
+	maxSaid = 1000 // messages of a room: more is no conversation
 )
-
-// author is who speaks in a room, by session or by link.
-type author struct {
-	seat       control.Seat
-	name, role string
-	account    ids.Account
-	link       ids.Link
-}
-
-// Door finds the visit and who stands in it: ByVisit or BySeat.
-type Door func(ctx context.Context, tx tx) (Visit, author, error)
-
-// ByVisit is the door of patient and doctor, within their scope.
-func (s *Service) ByVisit(id ids.Visit) Door {
-	return func(ctx context.Context, tx tx) (Visit, author, error) {
-		v, err := s.find(ctx, tx, id)
-		a := author{seat: patientSeat, name: v.Person.Name, role: "guest", account: authz.SubjectFrom(ctx).Account}
-		if authz.SubjectFrom(ctx).Practitioner == v.Doctor.ID {
-			a.seat, a.name, a.role = doctorSeat, v.Doctor.Name, "host"
-		}
-		return v, a, err
-	}
-}
-
-// BySeat is the door of who came by link, once they are let in.
-func (s *Service) BySeat(token string) Door {
-	return func(ctx context.Context, tx tx) (Visit, author, error) {
-		v, l, err := s.bySeat(ctx, tx, token)
-		if err == nil && l.Kind != DeviceLink && l.AdmittedAt == nil {
-			err = fault.New(fault.Refused, "not_admitted", "医生还没有请您进来。", "The doctor has not let you in yet.").
-				WithRemedy("请再等一下。", "Please wait a little.")
-		}
-		if err != nil {
-			return v, author{}, err
-		}
-		return v, author{seat: l.Seat, name: l.shownName(), role: *l.Role, link: l.ID}, nil
-	}
-}
 
 // roomOpen is a fault unless the room may be entered now.
 func (v Visit) roomOpen() error {
@@ -97,24 +58,24 @@ func (v Visit) roomOpen() error {
 		WithRemedy("请先候诊；已结束的就诊不能再进入。", "Please check in first; an ended visit can't be entered.")
 }
 
-// Messages reads what was said and shown, the oldest first. It stays readable to patient and doctor after the visit.
+// Messages reads what was said and shown, the oldest first. It stays readable to those of the matter when it is over.
 func (s *Service) Messages(ctx context.Context, in Door) (list []Message, err error) {
 	err = s.inTx(ctx, func(tx tx) error {
-		v, _, err := in(ctx, tx)
+		v, err := in(ctx, tx)
 		if err != nil {
 			return err
 		}
 		if list, err = s.messages(ctx, tx, v, ids.Message{}); err != nil {
 			return err
 		}
-		return audit.Write(ctx, tx, audit.Entry{Action: "visit.chat", Object: "visit/" + v.ID.String(), Person: v.Person.ID, Place: v.Institution.ID, Reason: "read"})
+		return audit.Write(ctx, tx, v.entry(v.kind()+".chat", v.String(), "read"))
 	})
 	return list, err
 }
 
-// messages reads all of a visit, or one unless it is zero, and opens the seal.
-func (s *Service) messages(ctx context.Context, tx tx, v Visit, one ids.Message) ([]Message, error) {
-	rows, err := selectMessages(ctx, tx, v.ID, one)
+// messages reads all of a room, or one unless it is zero, and opens the seal.
+func (s *Service) messages(ctx context.Context, tx tx, v venue, one ids.Message) ([]Message, error) {
+	rows, err := selectMessages(ctx, tx, v.matter, one)
 	if err != nil {
 		return nil, err
 	}
@@ -163,18 +124,18 @@ func (s *Service) Share(ctx context.Context, in Door, name string, file []byte, 
 	case name == "" || name == "." || len(name) > 200:
 		name = "file"
 	}
-	var v Visit
+	var v venue
 	err = s.inTx(ctx, func(tx tx) error { // who may not write here stores no bytes
-		v, _, err = in(ctx, tx)
+		v, err = in(ctx, tx)
 		return err
 	})
 	if err == nil {
-		err = v.roomOpen()
+		err = v.open
 	}
 	if err != nil {
 		return m, err
 	}
-	key, err := s.Files.Put(ctx, v.Institution.ID, bytes.NewReader(file), int64(len(file)))
+	key, err := s.Files.Put(ctx, v.institution.ID, bytes.NewReader(file), int64(len(file)))
 	if err != nil {
 		return m, err
 	}
@@ -196,34 +157,33 @@ type storedFile struct {
 
 func (s *Service) keepMessage(ctx context.Context, in Door, text string, file *storedFile, requestKey string) (m Message, err error) {
 	id := ids.New[ids.Message]()
-	var v Visit
+	var v venue
 	keep := func(tx tx) error {
-		var a author
-		if v, a, err = in(ctx, tx); err != nil {
+		if v, err = in(ctx, tx); err != nil {
 			return err
 		}
-		sent, err := messageOfRequest(ctx, tx, v.ID, requestKey)
+		sent, err := messageOfRequest(ctx, tx, v.matter, requestKey)
 		if err != nil {
 			return err
 		}
 		if sent.IsZero() {
-			if err := v.roomOpen(); err != nil {
-				return err
+			if v.open != nil {
+				return v.open
 			}
-			n, err := countMessages(ctx, tx, v.ID)
+			n, err := countMessages(ctx, tx, v.matter)
 			if err == nil && n >= maxSaid {
-				err = fault.New(fault.Limited, "too_many_messages", "这次就诊的消息太多了。", "This visit holds too many messages.").
+				err = fault.New(fault.Limited, "too_many_messages", "这个诊室的消息太多了。", "This room holds too many messages.").
 					WithRemedy("请在诊室里说，或打电话。", "Please speak in the room, or call.")
 			}
 			if err != nil {
 				return err
 			}
 			sent = id
-			sealed := s.Vault.Seal(sealScope(v.Institution.ID), messageAAD(id), []byte(text))
-			if err := insertMessage(ctx, tx, id, v, a, sealed, file, requestKey, s.Now()); err != nil {
+			sealed := s.Vault.Seal(sealScope(v.institution.ID), messageAAD(id), []byte(text))
+			if err := insertMessage(ctx, tx, id, v, sealed, file, requestKey, s.Now()); err != nil {
 				return err
 			}
-			if err := audit.Write(ctx, tx, audit.Entry{Action: "visit.chat", Object: "message/" + id.String(), Person: v.Person.ID, Place: v.Institution.ID, Reason: "write"}); err != nil {
+			if err := audit.Write(ctx, tx, v.entry(v.kind()+".chat", "message/"+id.String(), "write")); err != nil {
 				return err
 			}
 		}
@@ -234,11 +194,11 @@ func (s *Service) keepMessage(ctx context.Context, in Door, text string, file *s
 		return err
 	}
 	err = s.inTx(ctx, keep)
-	if pg.Violates(err, "visit_message_once") { // the same one came twice at the same moment
+	if pg.Violates(err, "room_message_once") { // the same one came twice at the same moment
 		err = s.inTx(ctx, keep)
 	}
 	if err == nil {
-		s.tell("message.added", v)
+		s.tellRoom("message.added", v)
 	}
 	return m, err
 }
@@ -247,7 +207,7 @@ func (s *Service) keepMessage(ctx context.Context, in Door, text string, file *s
 func (s *Service) Shared(ctx context.Context, in Door, id ids.Message) (f SharedFile, file io.ReadCloser, err error) {
 	var m Message
 	err = s.inTx(ctx, func(tx tx) error {
-		v, _, err := in(ctx, tx)
+		v, err := in(ctx, tx)
 		if err != nil {
 			return err
 		}
@@ -262,7 +222,7 @@ func (s *Service) Shared(ctx context.Context, in Door, id ids.Message) (f Shared
 			return fault.Missing()
 		}
 		m = list[0]
-		return audit.Write(ctx, tx, audit.Entry{Action: "visit.chat", Object: "message/" + id.String(), Person: v.Person.ID, Place: v.Institution.ID, Reason: "file"})
+		return audit.Write(ctx, tx, v.entry(v.kind()+".chat", "message/"+id.String(), "file"))
 	})
 	if err != nil {
 		return f, nil, err

@@ -16,52 +16,40 @@ import (
 	"yuanzhen/internal/ids"
 )
 
-func (s *Service) chatRoutes(api *httpapi.API) {
-	key := &huma.Param{Name: "Idempotency-Key", In: "header", Required: true, Schema: &huma.Schema{Type: "string", Format: "uuid"}}
-	id := func(name string) *huma.Param {
-		return &huma.Param{Name: name, In: "path", Required: true, Schema: &huma.Schema{Type: "string", Format: "uuid"}}
-	}
-	seat := &huma.Param{Name: "Yuanzhen-Seat", In: "header", Required: true, Schema: &huma.Schema{Type: "string"}}
-	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/visits/{id}/messages", Action: "visit.chat",
-		Summary: "What was said and shown in the room"}, s.readMessages)
-	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/visits/{id}/messages", Action: "visit.chat", Status: 201,
-		Summary: "Say something in the room, in writing"}, s.say)
-	httpapi.Raw(api, httpapi.Op{Method: "POST", Path: "/api/v1/visits/{id}/files", Action: "visit.chat", Status: 201, MaxBytes: maxEvidence + 64<<10,
-		Summary: "Show a photo or paper in the room (multipart: file)", Params: []*huma.Param{id("id"), key}}, s.share(s.visitDoor))
-	httpapi.Raw(api, httpapi.Op{Method: "GET", Path: "/api/v1/visits/{id}/files/{message}", Action: "visit.chat",
-		Summary: "A file that was shown in the room", Params: []*huma.Param{id("id"), id("message")}}, s.sharedFile(s.visitDoor))
+var (
+	onceParam = &huma.Param{Name: "Idempotency-Key", In: "header", Required: true, Schema: &huma.Schema{Type: "string", Format: "uuid"}}
+	seatParam = &huma.Param{Name: "Yuanzhen-Seat", In: "header", Required: true, Schema: &huma.Schema{Type: "string"}}
+)
+
+func (s *Service) chatRoutes(api *httpapi.API, d doorway) {
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: d.base + "/{id}/messages", Action: d.chat,
+		Summary: "What was said and shown in the room"}, found(d, s.Messages))
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: d.base + "/{id}/messages", Action: d.chat, Status: 201,
+		Summary: "Say something in the room, in writing"}, func(ctx context.Context, in *sayIn) (*bodyOut[Message], error) {
+		m, err := s.Say(ctx, d.door(in.ID), in.Body.Text, in.Key)
+		return &bodyOut[Message]{m}, err
+	})
+	httpapi.Raw(api, httpapi.Op{Method: "POST", Path: d.base + "/{id}/files", Action: d.chat, Status: 201, MaxBytes: maxEvidence + 64<<10,
+		Summary: "Show a photo or paper in the room (multipart: file)", Params: []*huma.Param{uuidParam("id"), onceParam}}, s.share(d.inPath))
+	httpapi.Raw(api, httpapi.Op{Method: "GET", Path: d.base + "/{id}/files/{message}", Action: d.chat,
+		Summary: "A file that was shown in the room", Params: []*huma.Param{uuidParam("id"), uuidParam("message")}}, s.sharedFile(d.inPath))
+}
+
+func (s *Service) seatChatRoutes(api *httpapi.API) {
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/seat/messages", Action: "link.use",
-		Summary: "What was said and shown in the room, for who came by link"}, s.seatMessages)
+		Summary: "What was said and shown in the room, for who came by link"}, func(ctx context.Context, in *SeatToken) (*bodyOut[[]Message], error) {
+		list, err := s.Messages(ctx, s.BySeat(in.Token))
+		return &bodyOut[[]Message]{list}, err
+	})
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/seat/messages", Action: "link.use", Status: 201,
-		Summary: "Say something in the room, for who came by link"}, s.seatSay)
+		Summary: "Say something in the room, for who came by link"}, func(ctx context.Context, in *seatSayIn) (*bodyOut[Message], error) {
+		m, err := s.Say(ctx, s.BySeat(in.Token), in.Body.Text, in.Key)
+		return &bodyOut[Message]{m}, err
+	})
 	httpapi.Raw(api, httpapi.Op{Method: "POST", Path: "/api/v1/seat/files", Action: "link.use", Status: 201, MaxBytes: maxEvidence + 64<<10,
-		Summary: "Show a photo or paper in the room, for who came by link (multipart: file)", Params: []*huma.Param{seat, key}}, s.share(s.seatDoor))
+		Summary: "Show a photo or paper in the room, for who came by link (multipart: file)", Params: []*huma.Param{seatParam, onceParam}}, s.share(s.inSeat))
 	httpapi.Raw(api, httpapi.Op{Method: "GET", Path: "/api/v1/seat/files/{message}", Action: "link.use",
-		Summary: "A file that was shown in the room, for who came by link", Params: []*huma.Param{seat, id("message")}}, s.sharedFile(s.seatDoor))
-}
-
-func (s *Service) visitDoor(r *http.Request) (Door, error) {
-	id, err := ids.Parse[ids.Visit](r.PathValue("id"))
-	if err != nil {
-		return nil, fault.Missing().Because(err)
-	}
-	return s.ByVisit(id), nil
-}
-
-func (s *Service) seatDoor(r *http.Request) (Door, error) {
-	return s.BySeat(r.Header.Get("Yuanzhen-Seat")), nil
-}
-
-type messagesOut struct{ Body []Message }
-
-func (s *Service) readMessages(ctx context.Context, in *VisitPath) (*messagesOut, error) {
-	list, err := s.Messages(ctx, s.ByVisit(in.ID))
-	return &messagesOut{list}, err
-}
-
-func (s *Service) seatMessages(ctx context.Context, in *SeatToken) (*messagesOut, error) {
-	list, err := s.Messages(ctx, s.BySeat(in.Token))
-	return &messagesOut{list}, err
+		Summary: "A file that was shown in the room, for who came by link", Params: []*huma.Param{seatParam, uuidParam("message")}}, s.sharedFile(s.inSeat))
 }
 
 // Words is what somebody says in writing; exported because huma reads embedded fields of exported types only.
@@ -73,25 +61,13 @@ type Words struct {
 }
 
 type sayIn struct {
-	VisitPath
+	RoomPath
 	Words
-}
-
-type messageOut struct{ Body Message }
-
-func (s *Service) say(ctx context.Context, in *sayIn) (*messageOut, error) {
-	m, err := s.Say(ctx, s.ByVisit(in.ID), in.Body.Text, in.Key)
-	return &messageOut{m}, err
 }
 
 type seatSayIn struct {
 	SeatToken
 	Words
-}
-
-func (s *Service) seatSay(ctx context.Context, in *seatSayIn) (*messageOut, error) {
-	m, err := s.Say(ctx, s.BySeat(in.Token), in.Body.Text, in.Key)
-	return &messageOut{m}, err
 }
 
 // share reads the one part "file"; the whole body is bounded, and nothing is spooled to disk.

@@ -29,15 +29,18 @@ const (
 	ColleagueLink LinkKind = "colleague"
 	// DeviceLink is for the seat of who offers it, on another device. The seat moves; the old device hears "replaced".
 	DeviceLink LinkKind = "device"
+	// ObserverLink is for who watches and learns: they see and hear what is sent, without a name, a word or a paper, and send
+	// nothing. Only who leads the room may bring them.
+	ObserverLink LinkKind = "observer"
 )
 
 // linkLife is how long a link may be opened. A seat changes hands at once or not at all.
-var linkLife = map[LinkKind]time.Duration{CompanionLink: 24 * time.Hour, ColleagueLink: 24 * time.Hour, DeviceLink: 3 * time.Minute}
+var linkLife = map[LinkKind]time.Duration{CompanionLink: 24 * time.Hour, ColleagueLink: 24 * time.Hour, ObserverLink: 24 * time.Hour, DeviceLink: 3 * time.Minute}
 
-// maxLinks of one visit bounds what one person can make others wait at the door; a device changes more often.
+// maxLinks of one room bounds what one person can make others wait at the door; a device changes more often.
 const maxLinks = 30
 
-// Link is a way into the room of one visit that opens once: its secret is exchanged for a token of the seat and
+// Link is a way into one room that opens once: its secret is exchanged for a token of the seat and
 // is then worth nothing. Both are kept as hashes.
 type Link struct {
 	ID      ids.Link  `json:"id"`
@@ -47,12 +50,12 @@ type Link struct {
 	Expires time.Time `json:"expires"`
 }
 
-// Companion is somebody in the room by link, as everybody in the visit sees them.
+// Companion is somebody in the room by link, as everybody of the matter sees them.
 type Companion struct {
 	ID       ids.Link     `json:"id"`
 	Seat     control.Seat `json:"seat"`
 	Name     string       `json:"name"`
-	Role     string       `json:"role" enum:"family,interpreter,village_doctor,colleague"`
+	Role     string       `json:"role" enum:"family,interpreter,village_doctor,colleague,observer"`
 	Relation string       `json:"relation,omitempty"`
 	State    string       `json:"state" enum:"waiting,admitted,removed"`
 	Arrived  time.Time    `json:"arrived_at"`
@@ -66,7 +69,7 @@ type Arrival struct {
 	Relation string `json:"relation,omitempty" maxLength:"20"`
 }
 
-// Seated is what an opened link gives. The token buys tickets until the visit ends or the host removes the seat.
+// Seated is what an opened link gives. The token buys tickets until the matter ends or the host removes the seat.
 type Seated struct {
 	Token       string       `json:"token"`
 	Kind        LinkKind     `json:"kind"`
@@ -95,40 +98,42 @@ func secretHash(secret string) []byte {
 	return sum[:]
 }
 
-// Invite offers a link. Patient and doctor may bring a companion and move their own seat; a colleague only the doctor.
-func (s *Service) Invite(ctx context.Context, id ids.Visit, kind LinkKind) (l Link, err error) {
+// Invite offers a link. Everybody with a seat by right may bring a companion and move their own seat; a colleague or an observer only
+// who leads.
+func (s *Service) Invite(ctx context.Context, in Door, kind LinkKind) (l Link, err error) {
 	secret := rand.Text()
 	l = Link{ID: ids.New[ids.Link](), Kind: kind, Expires: s.Now().Add(linkLife[kind])}
 	err = s.inTx(ctx, func(tx tx) error {
-		v, err := s.find(ctx, tx, id)
+		v, err := in(ctx, tx)
 		if err != nil {
 			return err
 		}
-		host := authz.SubjectFrom(ctx).Practitioner == v.Doctor.ID
 		seat := control.Seat("c-" + l.ID.String())
 		switch {
-		case slices.Contains([]State{Concluded, TerminatedOffline, Cancelled, Emergency, NoShow}, v.State):
-			return movedOn(v)
-		case kind == ColleagueLink && !host:
+		case v.over:
+			return v.movedOn
+		case kind == ColleagueLink && !v.host():
 			return fault.New(fault.Refused, "only_doctor_invites", "只有接诊医生能请另一位医生。", "Only the doctor of the visit may invite another doctor.").
 				WithRemedy("请在诊室里和医生说。", "Please ask the doctor in the room.")
-		case kind == DeviceLink && host:
-			seat = doctorSeat
+		case kind == ObserverLink && !v.host():
+			return hostOnly
+		case kind == ObserverLink:
+			seat = control.Seat(observerSeat + l.ID.String())
 		case kind == DeviceLink:
-			seat = patientSeat
+			seat = v.by.seat
 		}
-		n, err := countLinks(ctx, tx, id)
+		n, err := countLinks(ctx, tx, v.matter)
 		if err == nil && n >= maxLinks {
-			err = fault.New(fault.Limited, "too_many_links", "这次就诊发的链接太多了。", "Too many links were made for this visit.").
+			err = fault.New(fault.Limited, "too_many_links", "这个诊室发的链接太多了。", "Too many links were made for this room.").
 				WithRemedy("请用已发的链接，或请对方打电话。", "Use those you have, or ask the other to call.")
 		}
 		if err != nil {
 			return err
 		}
-		if err := insertLink(ctx, tx, l, v, seat, authz.SubjectFrom(ctx).Account, secretHash(secret), s.Now()); err != nil {
+		if err := insertLink(ctx, tx, l, v, seat, secretHash(secret), s.Now()); err != nil {
 			return err
 		}
-		return audit.Write(ctx, tx, audit.Entry{Action: "visit.invite", Object: "link/" + l.ID.String(), Person: v.Person.ID, Place: v.Institution.ID, Reason: string(kind)})
+		return v.note(ctx, tx, "link/"+l.ID.String(), string(kind))
 	})
 	if err != nil {
 		return Link{}, err
@@ -138,15 +143,21 @@ func (s *Service) Invite(ctx context.Context, id ids.Visit, kind LinkKind) (l Li
 	return l, err
 }
 
+// observerSeat begins the names of seats that only watch.
+const observerSeat = "o-"
+
+func isObserver(seat control.Seat) bool { return strings.HasPrefix(string(seat), observerSeat) }
+
 // Arrive opens a link for good: of those who come with one secret one gets the seat.
 func (s *Service) Arrive(ctx context.Context, a Arrival) (seated Seated, err error) {
 	token := rand.Text()
+	var came venue
 	err = s.inTx(ctx, func(tx tx) error {
 		l, err := linkBySecret(ctx, tx, secretHash(a.Secret), s.Now())
 		if err != nil {
 			return err
 		}
-		v, err := s.find(authz.WithScope(ctx, authz.System("link.use")), tx, l.VisitID)
+		v, err := s.at(authz.WithScope(ctx, authz.System("link.use")), tx, l.matter())
 		if err != nil {
 			return err
 		}
@@ -160,30 +171,33 @@ func (s *Service) Arrive(ctx context.Context, a Arrival) (seated Seated, err err
 		if err != nil {
 			return err
 		}
-		phone, err := institutionPhone(ctx, tx, v.Institution.ID)
+		phone, err := institutionPhone(ctx, tx, v.institution.ID)
 		if err != nil {
 			return err
 		}
-		seated = Seated{Token: token, Kind: l.Kind, Seat: l.Seat, Name: l.shownName(), Role: *l.Role, Institution: v.Institution.Name,
-			Phone: phone, Doctor: v.Doctor.Name + " " + v.Doctor.Title, Expires: v.End.Add(seatAfter)}
-		return audit.Write(ctx, tx, audit.Entry{Action: "link.use", Object: "link/" + l.ID.String(), Person: v.Person.ID, Place: v.Institution.ID, Reason: *l.Role})
+		seated = Seated{Token: token, Kind: l.Kind, Seat: l.Seat, Name: l.shownName(), Role: *l.Role, Institution: v.institution.Name,
+			Phone: phone, Doctor: v.lead, Expires: v.ends.Add(seatAfter)}
+		if l.Kind == ObserverLink { // sits outside until let in: those who lead ask again who is there
+			came = v
+		}
+		return audit.Write(ctx, tx, v.entry("link.use", "link/"+l.ID.String(), *l.Role))
 	})
+	if err == nil {
+		s.tellRoom("", came)
+	}
 	return seated, err
 }
 
-// seatAfter is how long after the end of its slot a visit's seats may still be asked for by link; a visit that is
-// over before ends them at once.
+// seatAfter is how long after the end of its slot a room's seats may still be asked for by link; what is over before ends
+// them at once.
 const seatAfter = 12 * time.Hour
 
 // introduce fills in who arrives.
-func (s *Service) introduce(ctx context.Context, tx tx, l *linkRow, v Visit, a Arrival) error {
+func (s *Service) introduce(ctx context.Context, tx tx, l *linkRow, v venue, a Arrival) error {
 	role, name := a.Role, strings.TrimSpace(a.Name)
 	switch l.Kind {
 	case DeviceLink:
-		role, name, a.Relation = "guest", v.Person.Name, ""
-		if l.Seat == doctorSeat {
-			role, name = "host", v.Doctor.Name
-		}
+		role, name, a.Relation = v.seats[l.Seat].role, v.seats[l.Seat].name, ""
 	case ColleagueLink:
 		subject := authz.SubjectFrom(ctx)
 		if subject == nil || subject.Practitioner.IsZero() {
@@ -197,6 +211,9 @@ func (s *Service) introduce(ctx context.Context, tx tx, l *linkRow, v Visit, a A
 		l.PractitionerID = subject.Practitioner
 		role, name, a.Relation = "colleague", subject.Name, title
 	default:
+		if l.Kind == ObserverLink {
+			role, a.Relation = "observer", ""
+		}
 		if name == "" || role == "" || utf8.RuneCountInString(name) > 40 {
 			return fault.New(fault.Invalid, "who_are_you", "请写上您的姓名，选您是谁。", "Please give your name and choose who you are.").
 				WithRemedy("诊室里的人都会看到。", "Everybody in the room will see it.")
@@ -208,61 +225,66 @@ func (s *Service) introduce(ctx context.Context, tx tx, l *linkRow, v Visit, a A
 
 // SeatTicket sells the seat of an opened link. A companion waits in it until the doctor admits.
 func (s *Service) SeatTicket(ctx context.Context, token string) (t Ticket, err error) {
-	var v Visit
+	var v venue
 	var l linkRow
 	err = s.inTx(ctx, func(tx tx) error {
 		if v, l, err = s.bySeat(ctx, tx, token); err != nil {
 			return err
 		}
-		return audit.Write(ctx, tx, audit.Entry{Action: "link.use", Object: "visit/" + v.ID.String(), Person: v.Person.ID, Place: v.Institution.ID, Reason: "ticket"})
+		return audit.Write(ctx, tx, v.entry("link.use", v.String(), "ticket"))
 	})
-	if err != nil {
-		return Ticket{}, err
+	if err == nil {
+		err = v.open
 	}
-	if err := v.roomOpen(); err != nil {
+	if err != nil {
 		return Ticket{}, err
 	}
 	admitted := l.AdmittedAt != nil
 	switch {
 	case l.Kind == DeviceLink:
-		admitted = l.Seat == doctorSeat || v.State != CheckedIn
-	case v.row.RoomLocked && !admitted:
+		admitted = *l.Role == "host" || v.begun
+	case v.locked && !admitted:
 		return Ticket{}, roomLocked
+	case l.Kind == ObserverLink:
+		return Ticket{}, observerOnly
 	}
 	return s.sell(control.Claims{Room: v.room, Seat: l.Seat, Name: l.shownName(), Role: *l.Role, Admitted: admitted, Publish: true, Subscribe: true})
 }
 
-// bySeat finds the visit whose room the token has a seat in.
-func (s *Service) bySeat(ctx context.Context, tx tx, token string) (v Visit, l linkRow, err error) {
+// bySeat finds the room that the token has a seat in.
+func (s *Service) bySeat(ctx context.Context, tx tx, token string) (v venue, l linkRow, err error) {
 	if l, err = linkByToken(ctx, tx, secretHash(token)); err != nil {
 		return v, l, err
 	}
-	v, err = s.find(authz.WithScope(ctx, authz.System("link.use")), tx, l.VisitID)
-	if err == nil && (s.Now().After(v.End.Add(seatAfter)) || slices.Contains([]State{Concluded, TerminatedOffline, Cancelled, Emergency, NoShow}, v.State)) {
+	v, err = s.at(authz.WithScope(ctx, authz.System("link.use")), tx, l.matter())
+	if err == nil && (v.over || s.Now().After(v.ends.Add(seatAfter))) {
 		err = notSeated
 	}
 	return v, l, err
 }
 
 // Companions lists who came by link, in order of arrival.
-func (s *Service) Companions(ctx context.Context, id ids.Visit) (list []Companion, err error) {
+func (s *Service) Companions(ctx context.Context, in Door) (list []Companion, err error) {
 	err = s.inTx(ctx, func(tx tx) error {
-		if _, err := s.visit(ctx, tx, id); err != nil {
+		v, err := in(ctx, tx)
+		if err != nil {
 			return err
 		}
-		list, err = selectCompanions(ctx, tx, id)
-		return err
+		if list, err = selectCompanions(ctx, tx, v.matter); err != nil {
+			return err
+		}
+		return v.note(ctx, tx, v.String(), "companions")
 	})
 	return list, err
 }
 
-// AdmitCompanion lets somebody who waits by link into the running visit.
-func (s *Service) AdmitCompanion(ctx context.Context, id ids.Visit, link ids.Link) (Companion, error) {
-	c, v, err := s.settle(ctx, id, link, "admit", func(tx tx, v Visit) (bool, error) {
-		if v.State != InConsult && v.State != Interrupted {
+// AdmitCompanion lets somebody who waits by link into the running room.
+func (s *Service) AdmitCompanion(ctx context.Context, in Door, link ids.Link) (Companion, error) {
+	c, v, err := s.settle(ctx, in, link, "admit", func(tx tx, v venue) (bool, error) {
+		if !v.begun {
 			return false, notBegun
 		}
-		return admitLink(ctx, tx, id, link, s.Now())
+		return admitLink(ctx, tx, v.matter, link, s.Now())
 	})
 	if err == nil {
 		err = s.Rooms.Admit(ctx, v.room, c.Seat)
@@ -271,24 +293,27 @@ func (s *Service) AdmitCompanion(ctx context.Context, id ids.Visit, link ids.Lin
 }
 
 // RemoveCompanion sends somebody away who waits or takes part by link; the same link and token don't bring them back.
-func (s *Service) RemoveCompanion(ctx context.Context, id ids.Visit, link ids.Link) (Companion, error) {
-	c, v, err := s.settle(ctx, id, link, "remove", func(tx tx, v Visit) (bool, error) { return removeLink(ctx, tx, id, link, s.Now()) })
+func (s *Service) RemoveCompanion(ctx context.Context, in Door, link ids.Link) (Companion, error) {
+	c, v, err := s.settle(ctx, in, link, "remove", func(tx tx, v venue) (bool, error) { return removeLink(ctx, tx, v.matter, link, s.Now()) })
 	if err == nil {
 		err = s.Rooms.Remove(ctx, v.room, c.Seat)
 	}
 	return c, err
 }
 
-func (s *Service) settle(ctx context.Context, id ids.Visit, link ids.Link, deed string, move func(tx, Visit) (bool, error)) (c Companion, v Visit, err error) {
+func (s *Service) settle(ctx context.Context, in Door, link ids.Link, deed string, move func(tx, venue) (bool, error)) (c Companion, v venue, err error) {
 	err = s.inTx(ctx, func(tx tx) error {
-		if v, err = s.find(ctx, tx, id); err != nil {
+		if v, err = in(ctx, tx); err != nil {
 			return err
+		}
+		if !v.host() {
+			return hostOnly
 		}
 		moved, err := move(tx, v)
 		if err != nil {
 			return err
 		}
-		list, err := selectCompanions(ctx, tx, id)
+		list, err := selectCompanions(ctx, tx, v.matter)
 		if err != nil {
 			return err
 		}
@@ -297,36 +322,39 @@ func (s *Service) settle(ctx context.Context, id ids.Visit, link ids.Link, deed 
 			return fault.Missing()
 		}
 		if c = list[at]; !moved {
-			return movedOn(v)
+			return v.movedOn
 		}
-		return audit.Write(ctx, tx, audit.Entry{Action: "visit.host", Object: "link/" + link.String(), Person: v.Person.ID, Place: v.Institution.ID, Reason: deed})
+		return v.note(ctx, tx, "link/"+link.String(), deed)
 	})
 	if err == nil {
-		s.tell("visit.changed", v)
+		s.tellRoom("", v)
 	}
 	return c, v, err
 }
 
 // Lock closes the room's door or opens it: behind a closed door nobody new may wait.
-func (s *Service) Lock(ctx context.Context, id ids.Visit, locked bool) (v Visit, err error) {
-	err = s.inTx(ctx, func(tx tx) error {
-		if v, err = s.find(ctx, tx, id); err != nil {
+func (s *Service) Lock(ctx context.Context, in Door, locked bool) error {
+	var v venue
+	err := s.inTx(ctx, func(tx tx) (err error) {
+		if v, err = in(ctx, tx); err != nil {
 			return err
 		}
-		if v.State != InConsult && v.State != Interrupted {
+		switch {
+		case !v.host():
+			return hostOnly
+		case !v.begun:
 			return notBegun
 		}
-		if err := putLock(ctx, tx, id, locked); err != nil {
+		if err := putLock(ctx, tx, v.matter, locked); err != nil {
 			return err
 		}
-		v, err = s.visit(ctx, tx, id)
-		return err
+		return v.note(ctx, tx, v.String(), "lock")
 	})
 	if err == nil {
 		err = s.Rooms.Lock(ctx, v.room, locked)
-		s.tell("visit.changed", v)
+		s.tellRoom("", v)
 	}
-	return v, err
+	return err
 }
 
 // shownName is what the room shows: the name, and in the companion's own words what they are to the patient.

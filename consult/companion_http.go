@@ -7,85 +7,74 @@ import (
 	"yuanzhen/internal/ids"
 )
 
-func (s *Service) companionRoutes(api *httpapi.API) {
-	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/visits/{id}/links", Action: "visit.invite", Status: 201,
-		Summary: "A link into the room that opens once: for a companion, a colleague, or one's own other device"}, s.invite)
-	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/visits/{id}/companions", Action: "visit.read",
-		Summary: "Who came into the room by link"}, s.listCompanions)
-	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/visits/{id}/companions/{link}/admit", Action: "visit.host",
+func (s *Service) companionRoutes(api *httpapi.API, d doorway) {
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: d.base + "/{id}/links", Action: d.invite, Status: 201,
+		Summary: "A link into the room that opens once: for a companion, a colleague, an observer, or one's own other device"},
+		func(ctx context.Context, in *inviteIn) (*bodyOut[Link], error) {
+			l, err := s.Invite(ctx, d.door(in.ID), in.Body.Kind)
+			return &bodyOut[Link]{l}, err
+		})
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: d.base + "/{id}/companions", Action: d.read,
+		Summary: "Who came into the room by link"}, found(d, s.Companions))
+	companion := func(deed func(context.Context, Door, ids.Link) (Companion, error)) func(context.Context, *companionIn) (*bodyOut[Companion], error) {
+		return func(ctx context.Context, in *companionIn) (*bodyOut[Companion], error) {
+			c, err := deed(ctx, d.door(in.ID), in.Link)
+			return &bodyOut[Companion]{c}, err
+		}
+	}
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: d.base + "/{id}/companions/{link}/admit", Action: d.host,
 		Summary: "Let a companion in"}, companion(s.AdmitCompanion))
-	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/visits/{id}/companions/{link}/remove", Action: "visit.host",
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: d.base + "/{id}/companions/{link}/remove", Action: d.host,
 		Summary: "Send a companion away"}, companion(s.RemoveCompanion))
-	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/visits/{id}/lock", Action: "visit.host",
-		Summary: "Close the room's door, or open it"}, s.lock)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: d.base + "/{id}/lock", Action: d.host,
+		Summary: "Close the room's door, or open it"}, func(ctx context.Context, in *lockIn) (*bodyOut[Locked], error) {
+		return &bodyOut[Locked]{in.Body}, s.Lock(ctx, d.door(in.ID), in.Body.Locked)
+	})
+}
+
+func (s *Service) linkRoutes(api *httpapi.API) {
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/seat", Action: "link.use", Status: 201,
-		Summary: "Open a link: its secret for a token of the seat, once"}, s.arrive)
+		Summary: "Open a link: its secret for a token of the seat, once"}, func(ctx context.Context, in *arriveIn) (*bodyOut[Seated], error) {
+		seated, err := s.Arrive(ctx, in.Body)
+		return &bodyOut[Seated]{seated}, err
+	})
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/seat/ticket", Action: "link.use",
-		Summary: "A ticket to the room, by the token of a seat"}, s.seatTicket)
+		Summary: "A ticket to the room, by the token of a seat"}, func(ctx context.Context, in *SeatToken) (*bodyOut[Ticket], error) {
+		t, err := s.SeatTicket(ctx, in.Token)
+		return &bodyOut[Ticket]{t}, err
+	})
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/seat/watch", Action: "link.use",
+		Summary: "Whom an observer may watch now, by WHEP, and the token for it"}, func(ctx context.Context, in *SeatToken) (*bodyOut[Watching], error) {
+		w, err := s.Watch(ctx, in.Token)
+		return &bodyOut[Watching]{w}, err
+	})
 }
 
 type inviteIn struct {
-	VisitPath
+	RoomPath
 	Body struct {
-		Kind LinkKind `json:"kind" enum:"companion,colleague,device"`
+		Kind LinkKind `json:"kind" enum:"companion,colleague,device,observer"`
 	}
-}
-
-type linkOut struct{ Body Link }
-
-func (s *Service) invite(ctx context.Context, in *inviteIn) (*linkOut, error) {
-	l, err := s.Invite(ctx, in.ID, in.Body.Kind)
-	return &linkOut{l}, err
-}
-
-type companionsOut struct{ Body []Companion }
-
-func (s *Service) listCompanions(ctx context.Context, in *VisitPath) (*companionsOut, error) {
-	list, err := s.Companions(ctx, in.ID)
-	return &companionsOut{list}, err
 }
 
 type companionIn struct {
-	VisitPath
+	RoomPath
 	Link ids.Link `path:"link"`
 }
 
-type companionOut struct{ Body Companion }
-
-func companion(deed func(context.Context, ids.Visit, ids.Link) (Companion, error)) func(context.Context, *companionIn) (*companionOut, error) {
-	return func(ctx context.Context, in *companionIn) (*companionOut, error) {
-		c, err := deed(ctx, in.ID, in.Link)
-		return &companionOut{c}, err
-	}
+// Locked says how the door is.
+type Locked struct {
+	Locked bool `json:"locked"`
 }
 
 type lockIn struct {
-	VisitPath
-	Body struct {
-		Locked bool `json:"locked"`
-	}
-}
-
-func (s *Service) lock(ctx context.Context, in *lockIn) (*visitOut, error) {
-	v, err := s.Lock(ctx, in.ID, in.Body.Locked)
-	return &visitOut{v}, err
+	RoomPath
+	Body Locked
 }
 
 type arriveIn struct{ Body Arrival }
 
-type seatedOut struct{ Body Seated }
-
-func (s *Service) arrive(ctx context.Context, in *arriveIn) (*seatedOut, error) {
-	seated, err := s.Arrive(ctx, in.Body)
-	return &seatedOut{seated}, err
-}
-
 // SeatToken is how who came by link shows it; exported because huma reads embedded fields of exported types only.
 type SeatToken struct {
 	Token string `header:"Yuanzhen-Seat" maxLength:"64" doc:"The token of a seat"`
-}
-
-func (s *Service) seatTicket(ctx context.Context, in *SeatToken) (*ticketOut, error) {
-	t, err := s.SeatTicket(ctx, in.Token)
-	return &ticketOut{t}, err
 }

@@ -16,6 +16,7 @@ import (
 type linkRow struct {
 	ID             ids.Link
 	VisitID        ids.Visit
+	TeleconsultID  ids.Teleconsult
 	Kind           LinkKind
 	Seat           control.Seat
 	PractitionerID ids.Practitioner
@@ -25,7 +26,9 @@ type linkRow struct {
 	AdmittedAt     *time.Time
 }
 
-const linkColumns = `id, visit_id, kind, seat, practitioner_id, name, role, relation, admitted_at`
+func (l linkRow) matter() matter { return matter{l.VisitID, l.TeleconsultID} }
+
+const linkColumns = `id, visit_id, teleconsult_id, kind, seat, practitioner_id, name, role, relation, admitted_at`
 
 // linkBySecret is an offered link that is still good.
 func linkBySecret(ctx context.Context, tx tx, hash []byte, now time.Time) (linkRow, error) {
@@ -51,16 +54,16 @@ func oneLink(ctx context.Context, tx tx, none *fault.Error, sql string, args ...
 	return l, err
 }
 
-func countLinks(ctx context.Context, tx tx, visit ids.Visit) (n int, err error) {
-	err = tx.QueryRow(ctx, `SELECT count(*) FROM link WHERE visit_id = $1`, visit).Scan(&n)
+func countLinks(ctx context.Context, tx tx, p matter) (n int, err error) {
+	err = tx.QueryRow(ctx, `SELECT count(*) FROM link WHERE room_of = $1`, p.id()).Scan(&n)
 	return n, err
 }
 
-func insertLink(ctx context.Context, tx tx, l Link, v Visit, seat control.Seat, by ids.Account, hash []byte, now time.Time) error {
+func insertLink(ctx context.Context, tx tx, l Link, v venue, seat control.Seat, hash []byte, now time.Time) error {
 	_, err := tx.Exec(ctx, `
-		INSERT INTO link (id, visit_id, institution_id, account_id, kind, seat, secret_hash, offered_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-		l.ID, v.ID, v.Institution.ID, by, string(l.Kind), string(seat), hash, now, l.Expires)
+		INSERT INTO link (id, visit_id, teleconsult_id, institution_id, account_id, kind, seat, secret_hash, offered_at, expires_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		l.ID, v.visit, v.teleconsult, v.institution.ID, v.by.account, string(l.Kind), string(seat), hash, now, l.Expires)
 	return err
 }
 
@@ -73,37 +76,41 @@ func openLink(ctx context.Context, tx tx, l linkRow, token []byte, now time.Time
 	if err != nil || tag.RowsAffected() == 0 || l.Kind != DeviceLink {
 		return err == nil && tag.RowsAffected() == 1, err
 	}
-	_, err = tx.Exec(ctx, `UPDATE link SET removed_at = $4 WHERE visit_id = $1 AND seat = $2 AND id <> $3 AND removed_at IS NULL`,
-		l.VisitID, string(l.Seat), l.ID, now)
+	_, err = tx.Exec(ctx, `UPDATE link SET removed_at = $4 WHERE room_of = $1 AND seat = $2 AND id <> $3 AND removed_at IS NULL`,
+		l.matter().id(), string(l.Seat), l.ID, now)
 	return true, err
 }
 
-func admitLink(ctx context.Context, tx tx, visit ids.Visit, id ids.Link, now time.Time) (bool, error) {
+func admitLink(ctx context.Context, tx tx, p matter, id ids.Link, now time.Time) (bool, error) {
 	tag, err := tx.Exec(ctx, `
 		UPDATE link SET admitted_at = coalesce(admitted_at, $3)
-		WHERE id = $1 AND visit_id = $2 AND kind <> 'device' AND arrived_at IS NOT NULL AND removed_at IS NULL`, id, visit, now)
+		WHERE id = $1 AND room_of = $2 AND kind <> 'device' AND arrived_at IS NOT NULL AND removed_at IS NULL`, id, p.id(), now)
 	return tag.RowsAffected() == 1, err
 }
 
-func removeLink(ctx context.Context, tx tx, visit ids.Visit, id ids.Link, now time.Time) (bool, error) {
+func removeLink(ctx context.Context, tx tx, p matter, id ids.Link, now time.Time) (bool, error) {
 	tag, err := tx.Exec(ctx, `
-		UPDATE link SET removed_at = $3 WHERE id = $1 AND visit_id = $2 AND kind <> 'device' AND arrived_at IS NOT NULL AND removed_at IS NULL`,
-		id, visit, now)
+		UPDATE link SET removed_at = $3 WHERE id = $1 AND room_of = $2 AND kind <> 'device' AND arrived_at IS NOT NULL AND removed_at IS NULL`,
+		id, p.id(), now)
 	return tag.RowsAffected() == 1, err
 }
 
-func selectCompanions(ctx context.Context, tx tx, visit ids.Visit) ([]Companion, error) {
+func selectCompanions(ctx context.Context, tx tx, p matter) ([]Companion, error) {
 	return collect(ctx, tx, func(row pgx.CollectableRow) (c Companion, err error) {
 		err = row.Scan(&c.ID, &c.Seat, &c.Name, &c.Role, &c.Relation, &c.State, &c.Arrived)
 		return c, err
 	}, `
 		SELECT id, seat, name, role, relation,
 		       CASE WHEN removed_at IS NOT NULL THEN 'removed' WHEN admitted_at IS NOT NULL THEN 'admitted' ELSE 'waiting' END, arrived_at
-		FROM link WHERE visit_id = $1 AND kind <> 'device' AND arrived_at IS NOT NULL ORDER BY arrived_at, id`, visit)
+		FROM link WHERE room_of = $1 AND kind <> 'device' AND arrived_at IS NOT NULL ORDER BY arrived_at, id`, p.id())
 }
 
-func putLock(ctx context.Context, tx tx, visit ids.Visit, locked bool) error {
-	_, err := tx.Exec(ctx, `UPDATE visit SET room_locked = $2, version = version + 1 WHERE id = $1`, visit, locked)
+func putLock(ctx context.Context, tx tx, p matter, locked bool) error {
+	sql := `UPDATE visit SET room_locked = $2, version = version + 1 WHERE id = $1`
+	if p.visit.IsZero() {
+		sql = `UPDATE teleconsult SET room_locked = $2 WHERE id = $1`
+	}
+	_, err := tx.Exec(ctx, sql, p.id(), locked)
 	return err
 }
 

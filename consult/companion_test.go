@@ -30,7 +30,7 @@ func secret(t *testing.T, l consult.Link) string {
 
 func (w *town) invite(s *authz.Subject, v ids.Visit, kind consult.LinkKind) consult.Link {
 	w.t.Helper()
-	l, err := w.Invite(w.as(s, "visit.invite"), v, kind)
+	l, err := w.Invite(w.as(s, "visit.invite"), w.ByVisit(v), kind)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestACompanionComesByLinkAndWaitsForTheDoctor(t *testing.T) {
 	if _, err := w.Say(w.nobody(), w.BySeat(seated.Token), "妈妈昨天又头晕了", uuid.NewString()); code(err) != "not_admitted" {
 		t.Fatalf("who waits at the door spoke: %v", err)
 	}
-	if _, err := w.AdmitCompanion(w.as(w.doctor, "visit.host"), v.ID, link); err != nil {
+	if _, err := w.AdmitCompanion(w.as(w.doctor, "visit.host"), w.ByVisit(v.ID), link); err != nil {
 		t.Fatal(err)
 	}
 	if !slices.Contains(w.rooms.said, "admit c-"+link.String()) {
@@ -73,11 +73,11 @@ func TestACompanionComesByLinkAndWaitsForTheDoctor(t *testing.T) {
 	if ticket, err = w.SeatTicket(w.nobody(), seated.Token); err != nil || !ticket.Admitted {
 		t.Fatalf("back after a reload: %+v %v", ticket, err)
 	}
-	list, err := w.Companions(w.as(w.wang, "visit.read"), v.ID)
+	list, err := w.Companions(w.as(w.wang, "visit.read"), w.ByVisit(v.ID))
 	if err != nil || len(list) != 1 || list[0].State != "admitted" || list[0].Name != "刘梅" || list[0].Relation != "女儿" {
 		t.Fatalf("%+v %v", list, err)
 	}
-	if _, err := w.RemoveCompanion(w.as(w.doctor, "visit.host"), v.ID, link); err != nil {
+	if _, err := w.RemoveCompanion(w.as(w.doctor, "visit.host"), w.ByVisit(v.ID), link); err != nil {
 		t.Fatal(err)
 	}
 	if _, err = w.SeatTicket(w.nobody(), seated.Token); code(err) != "seat_gone" {
@@ -134,10 +134,10 @@ func TestLinksThatDoNotOpen(t *testing.T) {
 			t.Errorf("%s: %v, want %s", c.story, err, c.want)
 		}
 	}
-	if _, err := w.Invite(w.as(w.stranger, "visit.invite"), v.ID, consult.CompanionLink); code(err) != "not_found" {
+	if _, err := w.Invite(w.as(w.stranger, "visit.invite"), w.ByVisit(v.ID), consult.CompanionLink); code(err) != "not_found" {
 		t.Errorf("a stranger invites: %v", err)
 	}
-	if _, err := w.Invite(w.as(w.wang, "visit.invite"), v.ID, consult.ColleagueLink); code(err) != "only_doctor_invites" {
+	if _, err := w.Invite(w.as(w.wang, "visit.invite"), w.ByVisit(v.ID), consult.ColleagueLink); code(err) != "only_doctor_invites" {
 		t.Errorf("the patient invites a second doctor: %v", err)
 	}
 }
@@ -172,13 +172,16 @@ func TestALockedRoomLetsNobodyNewWait(t *testing.T) {
 	w := newTown(t)
 	v := w.begun()
 	seated, link := w.daughter(v.ID)
-	if v, err := w.Lock(w.as(w.doctor, "visit.host"), v.ID, true); err != nil || !v.RoomLocked {
+	if err := w.Lock(w.as(w.doctor, "visit.host"), w.ByVisit(v.ID), true); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := w.Visit(w.as(w.doctor, "visit.read"), v.ID); err != nil || !v.RoomLocked {
 		t.Fatalf("%+v %v", v, err)
 	}
 	if _, err := w.SeatTicket(w.nobody(), seated.Token); code(err) != "room_locked" {
 		t.Fatalf("at the locked door: %v", err)
 	}
-	if _, err := w.AdmitCompanion(w.as(w.doctor, "visit.host"), v.ID, link); err != nil {
+	if _, err := w.AdmitCompanion(w.as(w.doctor, "visit.host"), w.ByVisit(v.ID), link); err != nil {
 		t.Fatal(err)
 	}
 	if ticket, err := w.SeatTicket(w.nobody(), seated.Token); err != nil || !ticket.Admitted {
@@ -228,7 +231,7 @@ func TestWhatIsSaidAndShownStaysWithTheVisit(t *testing.T) {
 	w := newTown(t)
 	v := w.begun()
 	seated, link := w.daughter(v.ID)
-	if _, err := w.AdmitCompanion(w.as(w.doctor, "visit.host"), v.ID, link); err != nil {
+	if _, err := w.AdmitCompanion(w.as(w.doctor, "visit.host"), w.ByVisit(v.ID), link); err != nil {
 		t.Fatal(err)
 	}
 	wang, doctor := w.as(w.wang, "visit.chat"), w.as(w.doctor, "visit.chat")
@@ -277,7 +280,7 @@ func TestWhatIsSaidAndShownStaysWithTheVisit(t *testing.T) {
 			t.Fatalf("%s opens: %v", s.Name, err)
 		}
 	}
-	if n := one[int](w, `SELECT count(*) FROM visit_message m WHERE strpos(m::text, '158/96') + strpos(m::text, '药盒') > 0 OR strpos(encode(m.text_sealed, 'hex'), encode('158/96', 'hex')) > 0`); n != 0 {
+	if n := one[int](w, `SELECT count(*) FROM room_message m WHERE strpos(m::text, '158/96') + strpos(m::text, '药盒') > 0 OR strpos(encode(m.text_sealed, 'hex'), encode('158/96', 'hex')) > 0`); n != 0 {
 		t.Fatal("words lie open in the database")
 	}
 	if n := one[int](w, `SELECT count(*) FROM audit_entry WHERE action = 'visit.chat'`); n != 3+2+2 {
@@ -308,7 +311,7 @@ func TestFilesThatAreNotShared(t *testing.T) {
 	if _, err := w.Share(w.as(w.wang, "visit.chat"), door, "x", []byte("%PDF-1.4"), uuid.NewString()); err == nil {
 		t.Error("the store was away, and the file was said to be kept")
 	}
-	if n := one[int](w, `SELECT count(*) FROM visit_message`); n != 0 || len(w.files.kept) != 0 {
+	if n := one[int](w, `SELECT count(*) FROM room_message`); n != 0 || len(w.files.kept) != 0 {
 		t.Fatalf("%d messages, %d files", n, len(w.files.kept))
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -285,6 +286,13 @@ func (m *memory) Delete(_ context.Context, key string) error {
 	defer m.mu.Unlock()
 	delete(m.kept, key)
 	return nil
+}
+
+// keys are what is kept.
+func (m *memory) keys() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Collect(maps.Keys(m.kept))
 }
 
 type events struct {

@@ -10,8 +10,6 @@ import (
 
 	"github.com/skip2/go-qrcode"
 
-	"yuanzhen/internal/audit"
-	"yuanzhen/internal/authz"
 	"yuanzhen/internal/fault"
 	"yuanzhen/internal/ids"
 	"yuanzhen/signaling/control"
@@ -44,67 +42,24 @@ func isInstrument(seat control.Seat) bool { return strings.HasPrefix(string(seat
 // maxInstruments of one room at a time: more is no examination.
 const maxInstruments = 8
 
-// venue is a room as instruments see it, of a visit or of a teleconsult.
-type venue struct {
-	room        control.Room
-	visit       ids.Visit
-	teleconsult ids.Teleconsult
-	person      ids.Person
-	institution ids.Institution
-	by          author
-	mayBring    bool
-	open        error // why nobody enters now
-	object      string
-}
-
-// Venue finds the room and who asks: AtVisit or AtTeleconsult.
-type Venue func(ctx context.Context, tx tx) (venue, error)
-
 // instrumentBringers are the roles that handle instruments: the doctor, a second one, and the village doctor at the patient's side.
 var instrumentBringers = []string{"host", "colleague", "village_doctor"}
 
-// AtVisit is the room of a visit, by either of its doors.
-func (s *Service) AtVisit(in Door) Venue {
-	return func(ctx context.Context, tx tx) (venue, error) {
-		v, a, err := in(ctx, tx)
-		return venue{room: v.room, visit: v.ID, person: v.Person.ID, institution: v.Institution.ID, by: a,
-			mayBring: slices.Contains(instrumentBringers, a.role), open: v.roomOpen(), object: "visit/" + v.ID.String()}, err
-	}
-}
-
-// AtTeleconsult is the room of a teleconsult: the asking doctor and the experts bring instruments.
-func (s *Teleconsults) AtTeleconsult(id ids.Teleconsult) Venue {
-	return func(ctx context.Context, tx tx) (venue, error) {
-		t, err := s.find(ctx, tx, id)
-		if err != nil {
-			return venue{}, err
-		}
-		sub := authz.SubjectFrom(ctx)
-		in := asks(ctx, t.Inviter.Practitioner.ID) || t.Expert != nil && asks(ctx, t.Expert.Practitioner.ID) || t.hasFurther(sub.Practitioner)
-		return venue{room: t.room, teleconsult: t.ID, person: t.Person.ID, institution: t.Inviter.Institution.ID, by: author{account: sub.Account},
-			mayBring: in, open: t.mustBe(Scheduled, InProgress, OpinionSigned, Decided), object: "teleconsult/" + t.ID.String()}, nil
-	}
-}
-
 // atOpen finds a room that is open to instruments of who asks.
-func (at Venue) atOpen(ctx context.Context, tx tx) (venue, error) {
-	v, err := at(ctx, tx)
+func (in Door) atOpen(ctx context.Context, tx tx) (venue, error) {
+	v, err := in(ctx, tx)
 	switch {
 	case err != nil:
 		return v, err
-	case !v.mayBring:
+	case !slices.Contains(instrumentBringers, v.by.role):
 		return v, fault.New(fault.Refused, "no_instruments", "只有医生或村医能接入设备。", "Only a doctor or the village doctor brings instruments.").
 			WithRemedy("请在诊室里和医生说。", "Please ask the doctor in the room.")
 	}
 	return v, v.open
 }
 
-func (v venue) audit(ctx context.Context, tx tx, i ids.Instrument, reason string) error {
-	return audit.Write(ctx, tx, audit.Entry{Action: authz.ScopeFrom(ctx).Action, Object: "instrument/" + i.String(), Person: v.person, Place: v.institution, Reason: reason})
-}
-
 // AddInstrument makes a seat for a device and a pass to it.
-func (s *Service) AddInstrument(ctx context.Context, at Venue, kind, name string) (p InstrumentPass, err error) {
+func (s *Service) AddInstrument(ctx context.Context, in Door, kind, name string) (p InstrumentPass, err error) {
 	name = strings.TrimSpace(name)
 	if n := utf8.RuneCountInString(name); n == 0 || n > 40 || !slices.Contains([]string{"ultrasound", "otoscope", "endoscope", "room_camera"}, kind) {
 		return p, fault.New(fault.Invalid, "instrument_unnamed", "请写设备的名字，选它的种类。", "Please name the instrument and choose its kind.").
@@ -114,7 +69,7 @@ func (s *Service) AddInstrument(ctx context.Context, at Venue, kind, name string
 	p.Seat = control.Seat(instrumentSeat + p.ID.String())
 	var v venue
 	err = s.inTx(ctx, func(tx tx) error {
-		if v, err = at.atOpen(ctx, tx); err != nil {
+		if v, err = in.atOpen(ctx, tx); err != nil {
 			return err
 		}
 		added, err := insertInstrument(ctx, tx, p.Instrument, v)
@@ -125,7 +80,7 @@ func (s *Service) AddInstrument(ctx context.Context, at Venue, kind, name string
 		if err != nil {
 			return err
 		}
-		return v.audit(ctx, tx, p.ID, "add")
+		return v.note(ctx, tx, "instrument/"+p.ID.String(), "add")
 	})
 	if err != nil {
 		return p, err
@@ -134,10 +89,10 @@ func (s *Service) AddInstrument(ctx context.Context, at Venue, kind, name string
 }
 
 // AnotherInstrumentPass is for a device that did not begin in time, or lost the line for long.
-func (s *Service) AnotherInstrumentPass(ctx context.Context, at Venue, id ids.Instrument) (p InstrumentPass, err error) {
+func (s *Service) AnotherInstrumentPass(ctx context.Context, in Door, id ids.Instrument) (p InstrumentPass, err error) {
 	var v venue
 	err = s.inTx(ctx, func(tx tx) error {
-		if v, err = at.atOpen(ctx, tx); err != nil {
+		if v, err = in.atOpen(ctx, tx); err != nil {
 			return err
 		}
 		list, err := selectInstruments(ctx, tx, v)
@@ -149,7 +104,7 @@ func (s *Service) AnotherInstrumentPass(ctx context.Context, at Venue, id ids.In
 			return fault.Missing()
 		}
 		p.Instrument = list[found]
-		return v.audit(ctx, tx, id, "ticket")
+		return v.note(ctx, tx, "instrument/"+id.String(), "ticket")
 	})
 	if err != nil {
 		return p, err
@@ -162,7 +117,7 @@ func (s *Service) passFor(v venue, i Instrument) (InstrumentPass, error) {
 	if err != nil {
 		return InstrumentPass{}, err
 	}
-	at, err := s.whipAddress(pass, v.room, i)
+	at, err := s.directAddress(pass, "/whip/"+string(v.room)+"/"+string(i.Seat), url.Values{"source": {i.Kind}})
 	if err != nil {
 		return InstrumentPass{}, err
 	}
@@ -171,40 +126,26 @@ func (s *Service) passFor(v venue, i Instrument) (InstrumentPass, error) {
 	return p, err
 }
 
-// whipAddress is where a device offers: at our own address, unless a media node of its own has the room.
-func (s *Service) whipAddress(pass control.Pass, room control.Room, i Instrument) (string, error) {
-	base := s.Public
-	if pass.URL != "" { // of a socket, ws or wss
-		base = "http" + strings.TrimPrefix(pass.URL, "ws")
-	}
-	u, err := url.Parse(base)
-	if err != nil {
-		return "", err
-	}
-	u = u.ResolveReference(&url.URL{Path: "/whip/" + string(room) + "/" + string(i.Seat), RawQuery: url.Values{"source": {i.Kind}}.Encode()})
-	return u.String(), nil
-}
-
 // Instruments lists the devices of a room, in order of their coming.
-func (s *Service) Instruments(ctx context.Context, at Venue) (list []Instrument, err error) {
+func (s *Service) Instruments(ctx context.Context, in Door) (list []Instrument, err error) {
 	err = s.inTx(ctx, func(tx tx) error {
-		v, err := at(ctx, tx)
+		v, err := in(ctx, tx)
 		if err != nil {
 			return err
 		}
 		if list, err = selectInstruments(ctx, tx, v); err != nil {
 			return err
 		}
-		return audit.Write(ctx, tx, audit.Entry{Action: authz.ScopeFrom(ctx).Action, Object: v.object, Person: v.person, Place: v.institution, Reason: "instruments"})
+		return v.note(ctx, tx, v.String(), "instruments")
 	})
 	return list, err
 }
 
 // RemoveInstrument sends a device away; its pass is worth nothing any more.
-func (s *Service) RemoveInstrument(ctx context.Context, at Venue, id ids.Instrument) error {
+func (s *Service) RemoveInstrument(ctx context.Context, in Door, id ids.Instrument) error {
 	var v venue
 	err := s.inTx(ctx, func(tx tx) (err error) {
-		if v, err = at.atOpen(ctx, tx); err != nil {
+		if v, err = in.atOpen(ctx, tx); err != nil {
 			return err
 		}
 		removed, err := removeInstrument(ctx, tx, v, id, s.Now())
@@ -214,7 +155,7 @@ func (s *Service) RemoveInstrument(ctx context.Context, at Venue, id ids.Instrum
 		if err != nil {
 			return err
 		}
-		return v.audit(ctx, tx, id, "remove")
+		return v.note(ctx, tx, "instrument/"+id.String(), "remove")
 	})
 	if err != nil {
 		return err

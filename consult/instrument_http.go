@@ -24,14 +24,14 @@ type instrumentsOut struct{ Body []Instrument }
 
 type instrumentPassOut struct{ Body InstrumentPass }
 
-// The three doors to a room, each with what is asked there.
+// The two ways to a room, each with what is asked there.
 type (
-	visitNewInstrument struct {
-		VisitPath
+	roomNewInstrument struct {
+		RoomPath
 		NewInstrument
 	}
-	visitInstrument struct {
-		VisitPath
+	roomInstrument struct {
+		RoomPath
 		InstrumentPath
 	}
 	seatNewInstrument struct {
@@ -42,41 +42,25 @@ type (
 		SeatToken
 		InstrumentPath
 	}
-	teleconsultNewInstrument struct {
-		TeleconsultPath
-		NewInstrument
-	}
-	teleconsultInstrument struct {
-		TeleconsultPath
-		InstrumentPath
-	}
 )
 
-func (s *Service) instrumentRoutes(api *httpapi.API) {
-	visit := func(id ids.Visit) Venue { return s.AtVisit(s.ByVisit(id)) }
-	seat := func(token string) Venue { return s.AtVisit(s.BySeat(token)) }
-	instruments(s, api, "/api/v1/visits/{id}/instruments", "visit.host",
-		func(in *VisitPath) Venue { return visit(in.ID) },
-		func(in *visitNewInstrument) (Venue, NewInstrument) { return visit(in.ID), in.NewInstrument },
-		func(in *visitInstrument) (Venue, ids.Instrument) { return visit(in.ID), in.Instrument })
-	instruments(s, api, "/api/v1/seat/instruments", "link.use",
-		func(in *SeatToken) Venue { return seat(in.Token) },
-		func(in *seatNewInstrument) (Venue, NewInstrument) { return seat(in.Token), in.NewInstrument },
-		func(in *seatInstrument) (Venue, ids.Instrument) { return seat(in.Token), in.Instrument })
+func (s *Service) instrumentRoutes(api *httpapi.API, d doorway) {
+	instruments(s, api, d.base+"/{id}/instruments", d.host,
+		func(in *RoomPath) Door { return d.door(in.ID) },
+		func(in *roomNewInstrument) (Door, NewInstrument) { return d.door(in.ID), in.NewInstrument },
+		func(in *roomInstrument) (Door, ids.Instrument) { return d.door(in.ID), in.Instrument })
 }
 
-func (s *Teleconsults) instrumentRoutes(api *httpapi.API) {
-	instruments(s.Service, api, "/api/v1/teleconsults/{id}/instruments", "teleconsult.enter",
-		func(in *TeleconsultPath) Venue { return s.AtTeleconsult(in.ID) },
-		func(in *teleconsultNewInstrument) (Venue, NewInstrument) {
-			return s.AtTeleconsult(in.ID), in.NewInstrument
-		},
-		func(in *teleconsultInstrument) (Venue, ids.Instrument) { return s.AtTeleconsult(in.ID), in.Instrument })
+func (s *Service) seatInstrumentRoutes(api *httpapi.API) {
+	instruments(s, api, "/api/v1/seat/instruments", "link.use",
+		func(in *SeatToken) Door { return s.BySeat(in.Token) },
+		func(in *seatNewInstrument) (Door, NewInstrument) { return s.BySeat(in.Token), in.NewInstrument },
+		func(in *seatInstrument) (Door, ids.Instrument) { return s.BySeat(in.Token), in.Instrument })
 }
 
 // instruments adds the deeds at one door.
 func instruments[Place, New, One any](s *Service, api *httpapi.API, base, action string,
-	place func(*Place) Venue, added func(*New) (Venue, NewInstrument), one func(*One) (Venue, ids.Instrument)) {
+	place func(*Place) Door, added func(*New) (Door, NewInstrument), one func(*One) (Door, ids.Instrument)) {
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: base, Action: action, Summary: "Instruments that send into the room"},
 		func(ctx context.Context, in *Place) (*instrumentsOut, error) {
 			list, err := s.Instruments(ctx, place(in))

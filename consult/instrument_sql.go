@@ -17,7 +17,7 @@ func insertInstrument(ctx context.Context, tx tx, i Instrument, v venue) (bool, 
 		INSERT INTO instrument (id, institution_id, visit_id, teleconsult_id, kind, name, account_id, link_id, added_at)
 		SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9
 		WHERE (SELECT count(*) FROM instrument WHERE (visit_id = $3 OR teleconsult_id = $4) AND removed_at IS NULL) < $10`,
-		i.ID, v.institution, v.visit, v.teleconsult, i.Kind, i.Name, v.by.account, v.by.link, i.Added, maxInstruments)
+		i.ID, v.institution.ID, v.visit, v.teleconsult, i.Kind, i.Name, v.by.account, v.by.link, i.Added, maxInstruments)
 	return tag.RowsAffected() == 1, err
 }
 

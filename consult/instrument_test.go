@@ -14,7 +14,7 @@ func TestADoctorBringsAnInstrumentIntoTheRoomAndSendsItAway(t *testing.T) {
 	w := newTown(t)
 	v := w.begun()
 	doctor := w.as(w.doctor, "visit.host")
-	at := w.AtVisit(w.ByVisit(v.ID))
+	at := w.ByVisit(v.ID)
 	room := one[string](w, `SELECT room FROM visit WHERE id = $1`, v.ID)
 	p, err := w.AddInstrument(doctor, at, "ultrasound", " 2 号超声 ")
 	if err != nil {
@@ -47,16 +47,16 @@ func TestWhoMayNotBringAnInstrument(t *testing.T) {
 	w := newTown(t)
 	v := w.begun()
 	seated, link := w.daughter(v.ID)
-	if _, err := w.AdmitCompanion(w.as(w.doctor, "visit.host"), v.ID, link); err != nil {
+	if _, err := w.AdmitCompanion(w.as(w.doctor, "visit.host"), w.ByVisit(v.ID), link); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.AddInstrument(w.nobody(), w.AtVisit(w.BySeat(seated.Token)), "otoscope", "耳镜"); code(err) != "no_instruments" {
+	if _, err := w.AddInstrument(w.nobody(), w.BySeat(seated.Token), "otoscope", "耳镜"); code(err) != "no_instruments" {
 		t.Errorf("the daughter: %v", err)
 	}
-	if _, err := w.AddInstrument(w.as(w.stranger, "visit.host"), w.AtVisit(w.ByVisit(v.ID)), "otoscope", "耳镜"); code(err) != "not_found" {
+	if _, err := w.AddInstrument(w.as(w.stranger, "visit.host"), w.ByVisit(v.ID), "otoscope", "耳镜"); code(err) != "not_found" {
 		t.Errorf("a stranger: %v", err)
 	}
-	doctor, at := w.as(w.doctor, "visit.host"), w.AtVisit(w.ByVisit(v.ID))
+	doctor, at := w.as(w.doctor, "visit.host"), w.ByVisit(v.ID)
 	for _, bad := range [][2]string{{"x_ray", "机器"}, {"otoscope", " "}, {"otoscope", strings.Repeat("长", 41)}} {
 		if _, err := w.AddInstrument(doctor, at, bad[0], bad[1]); code(err) != "instrument_unnamed" {
 			t.Errorf("%v: %v", bad, err)
@@ -80,18 +80,18 @@ func TestTheVillageDoctorBringsTheOtoscope(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := w.AtVisit(w.BySeat(seated.Token))
+	at := w.BySeat(seated.Token)
 	if _, err := w.AddInstrument(w.nobody(), at, "otoscope", "耳镜"); code(err) != "not_admitted" {
 		t.Fatalf("from outside the door: %v", err)
 	}
-	if _, err := w.AdmitCompanion(w.as(w.doctor, "visit.host"), v.ID, l.ID); err != nil {
+	if _, err := w.AdmitCompanion(w.as(w.doctor, "visit.host"), w.ByVisit(v.ID), l.ID); err != nil {
 		t.Fatal(err)
 	}
 	p, err := w.AddInstrument(w.nobody(), at, "otoscope", "耳镜")
 	if err != nil || !strings.HasSuffix(p.URL, "?source=otoscope") {
 		t.Fatalf("%+v %v", p, err)
 	}
-	if err := w.RemoveInstrument(w.as(w.doctor, "visit.host"), w.AtVisit(w.ByVisit(v.ID)), p.ID); err != nil {
+	if err := w.RemoveInstrument(w.as(w.doctor, "visit.host"), w.ByVisit(v.ID), p.ID); err != nil {
 		t.Fatalf("the doctor removes it: %v", err)
 	}
 }
@@ -100,7 +100,7 @@ func TestAnInstrumentNeitherStopsARecordingNorIsInIt(t *testing.T) {
 	w := newTown(t)
 	v, r := w.taped(false)
 	w.present("doctor", "patient", "i-ultrasound")
-	if _, err := w.AskRecording(w.as(w.doctor, "recording.ask"), v.ID); err != nil {
+	if _, err := w.AskRecording(w.as(w.doctor, "recording.ask"), w.ByVisit(v.ID)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.AnswerRecording(w.as(w.wang, "recording.answer"), w.ByVisit(v.ID), true, version); err != nil {
@@ -115,7 +115,7 @@ func TestAnInstrumentNeitherStopsARecordingNorIsInIt(t *testing.T) {
 func TestTheDoctorsOfATeleconsultBringInstruments(t *testing.T) {
 	c := newCounty(t)
 	one := c.scheduled()
-	at := c.AtTeleconsult(one.ID)
+	at := c.town.ByTeleconsult(one.ID)
 	p, err := c.town.AddInstrument(c.as(c.asker, "teleconsult.enter"), at, "ultrasound", "县医院超声")
 	if err != nil || !strings.Contains(p.URL, "/whip/t-") {
 		t.Fatalf("%+v %v", p, err)
@@ -126,7 +126,7 @@ func TestTheDoctorsOfATeleconsultBringInstruments(t *testing.T) {
 	if _, err := c.town.AddInstrument(c.as(c.stranger, "teleconsult.enter"), at, "ultrasound", "超声"); code(err) != "not_found" {
 		t.Fatalf("a stranger: %v", err)
 	}
-	draft := c.AtTeleconsult(c.requested().ID)
+	draft := c.town.ByTeleconsult(c.requested().ID)
 	if _, err := c.town.AddInstrument(c.as(c.asker, "teleconsult.enter"), draft, "ultrasound", "超声"); code(err) != "teleconsult_moved_on" {
 		t.Fatalf("before there is a room: %v", err)
 	}

@@ -17,16 +17,16 @@ import (
 	"yuanzhen/signaling/control"
 )
 
-// A recording runs only while everybody present has agreed to the text in force. It is one a visit, in takes: a newcomer
+// A recording runs only while everybody present has agreed to the text in force. It is one a room, in takes: a newcomer
 // who has not agreed stops it, and it goes on when they have. The recorder is a seat that everybody sees.
 
 // recordingText is what everybody is asked. Another wording is another version: consents are kept with theirs.
 var recordingText = struct {
 	Version string
 	fault.Text
-}{"recording-2026-11", fault.Text{
-	ZH: "医院希望给这次就诊录音录像，加密保存，只用于病历、医疗质量和处理纠纷，到期删除。诊室里每个人都同意才会录，录的时候屏幕上有红灯。您可以不同意，也可以随时停。",
-	EN: "The hospital would like to record sound and picture of this visit. The recording is encrypted, serves the record, the quality of care and the settling of disputes only, and is deleted when its time is over. It runs only while everybody in the room agrees, with a red light on every screen. You may refuse, and you may stop it at any time.",
+}{"recording-2026-12", fault.Text{
+	ZH: "医院希望给这次就诊或会诊录音录像，加密保存，只用于病历、医疗质量和处理纠纷，到期删除。诊室里每个人都同意才会录，录的时候屏幕上有红灯。您可以不同意，也可以随时停。",
+	EN: "The hospital would like to record sound and picture of this visit or consult. The recording is encrypted, serves the record, the quality of care and the settling of disputes only, and is deleted when its time is over. It runs only while everybody in the room agrees, with a red light on every screen. You may refuse, and you may stop it at any time.",
 }}
 
 func recordingTextHash() []byte {
@@ -39,7 +39,7 @@ const recorderSeat control.Seat = "recorder"
 // Recording is what everybody in the room sees of it; Takes are for who may play it.
 type Recording struct {
 	ID       ids.Recording  `json:"id"`
-	State    string         `json:"state" enum:"asked,running,refused,done,damaged"`
+	State    string         `json:"state" enum:"asked,running,refused,done,damaged,erased"`
 	Text     fault.Text     `json:"text"`
 	Version  string         `json:"text_version"`
 	Required bool           `json:"required" doc:"Who refuses is seen in person instead, with a full refund"`
@@ -49,8 +49,11 @@ type Recording struct {
 	Until    string         `json:"keep_until" format:"date"`
 	Answers  []RecordAnswer `json:"answers"`
 	Takes    []Take         `json:"takes"`
+}
 
-	visit ids.Visit
+// over reports whether nothing is recorded any more.
+func (r Recording) over() bool {
+	return r.State == "done" || r.State == "damaged" || r.State == "erased"
 }
 
 // RecordAnswer is the newest answer of a seat.
@@ -135,52 +138,54 @@ var noRecorder = fault.New(fault.Unavailable, "no_recorder", "这里现在不能
 	WithRemedy("请联系信息科。", "Please call your IT desk.")
 
 // AskRecording asks everybody in the room, the doctor agreeing by asking.
-func (s *Service) AskRecording(ctx context.Context, id ids.Visit) (r Recording, err error) {
+func (s *Service) AskRecording(ctx context.Context, in Door) (r Recording, err error) {
 	if s.Tapes == nil {
 		return r, noRecorder
 	}
+	var v venue
 	err = s.inTx(ctx, func(tx tx) error {
-		v, a, err := s.ByVisit(id)(ctx, tx)
-		if err != nil {
+		if v, err = in(ctx, tx); err != nil {
 			return err
 		}
-		if v.State != InConsult && v.State != Interrupted {
+		switch {
+		case !v.host():
+			return hostOnly
+		case !v.begun:
 			return notBegun
 		}
 		recording, err := askRecording(ctx, tx, ids.New[ids.Recording](), v, s.Now())
 		if err != nil {
 			return err
 		}
-		if err := insertAnswer(ctx, tx, recording, a, true, s.Now()); err != nil {
+		if err := insertAnswer(ctx, tx, recording, v.by, true, s.Now()); err != nil {
 			return err
 		}
 		if r, err = s.recording(ctx, tx, v); err != nil {
 			return err
 		}
-		return audit.Write(ctx, tx, audit.Entry{Action: "recording.ask", Object: "recording/" + recording.String(), Person: v.Person.ID, Place: v.Institution.ID})
+		return audit.Write(ctx, tx, v.entry("recording.ask", "recording/"+recording.String(), ""))
 	})
 	if err != nil {
 		return r, err
 	}
-	s.followRecording(id)
+	s.followRecording(v.matter)
 	return r, nil
 }
 
 // AnswerRecording is somebody's consent or refusal. A refusal stops what runs; where the institution demands recordings
 // the patient's refusal ends the visit online: seen in person, all paid back.
 func (s *Service) AnswerRecording(ctx context.Context, in Door, agreed bool, version string) (r Recording, err error) {
-	var v Visit
-	var offline bool
+	var v venue
+	var offline Visit
 	err = s.inTx(ctx, func(tx tx) error {
-		offline = false
-		var a author
-		if v, a, err = in(ctx, tx); err != nil {
+		offline = Visit{}
+		if v, err = in(ctx, tx); err != nil {
 			return err
 		}
 		if r, err = s.recording(ctx, tx, v); err != nil {
 			return err
 		}
-		if r.ID.IsZero() || r.State == "done" || r.State == "damaged" {
+		if r.ID.IsZero() || r.over() {
 			return fault.New(fault.Conflict, "recording_not_asked", "现在没有在问录音录像。", "Nobody is asked about a recording now.").
 				WithRemedy("请刷新页面。", "Please refresh the page.")
 		}
@@ -188,20 +193,15 @@ func (s *Service) AnswerRecording(ctx context.Context, in Door, agreed bool, ver
 			return fault.New(fault.Conflict, "recording_text_old", "说明有更新，请再看一遍。", "The text has changed; please read it again.").
 				WithRemedy("请刷新页面。", "Please refresh the page.")
 		}
-		if err := insertAnswer(ctx, tx, r.ID, a, agreed, s.Now()); err != nil {
+		if err := insertAnswer(ctx, tx, r.ID, v.by, agreed, s.Now()); err != nil {
 			return err
 		}
 		if !agreed {
 			if err := refuseRecording(ctx, tx, r.ID); err != nil {
 				return err
 			}
-			if r.Required && a.seat == patientSeat {
-				offline = true
-				m := move("send offline")
-				if moved, err := moveVisit(ctx, tx, v.ID, v.State, m.To, s.Now()); err != nil || !moved {
-					return joinMoved(err, v)
-				}
-				if err := putRefusal(ctx, tx, v.ID); err != nil {
+			if r.Required && v.by.seat == patientSeat {
+				if offline, err = s.sendOffline(ctx, tx, v.visit); err != nil {
 					return err
 				}
 			}
@@ -213,70 +213,83 @@ func (s *Service) AnswerRecording(ctx context.Context, in Door, agreed bool, ver
 		if agreed {
 			reason = "agreed"
 		}
-		return audit.Write(ctx, tx, audit.Entry{Action: "recording.answer", Object: "recording/" + r.ID.String(), Person: v.Person.ID, Place: v.Institution.ID, Reason: reason + " by " + string(a.seat)})
+		return audit.Write(ctx, tx, v.entry("recording.answer", "recording/"+r.ID.String(), reason+" by "+string(v.by.seat)))
 	})
 	if err != nil {
 		return r, err
 	}
-	s.tell("visit.changed", v)
-	if offline {
-		s.tellQueue(ctx, v)
-		s.closeRoom(ctx, v)
+	s.tellRoom("", v)
+	if !offline.ID.IsZero() {
+		s.tellQueue(ctx, offline)
+		s.closeRoom(ctx, v.room)
 	}
-	s.followRecording(v.ID)
+	s.followRecording(v.matter)
 	return r, nil
 }
 
-func joinMoved(err error, v Visit) error {
+// sendOffline ends a visit whose patient refused the recording that the hospital demands.
+func (s *Service) sendOffline(ctx context.Context, tx tx, id ids.Visit) (Visit, error) {
+	v, err := s.find(authz.WithScope(ctx, authz.System("recording.answer")), tx, id)
 	if err != nil {
-		return err
+		return v, err
 	}
-	return movedOn(v)
+	moved, err := moveVisit(ctx, tx, id, v.State, move("send offline").To, s.Now())
+	if err == nil && !moved {
+		err = movedOn(v)
+	}
+	if err == nil {
+		err = putRefusal(ctx, tx, id)
+	}
+	return v, err
 }
 
 // ReadRecording reads what everybody in the room may know; with takes for who may play them.
 func (s *Service) ReadRecording(ctx context.Context, in Door) (r Recording, err error) {
 	err = s.inTx(ctx, func(tx tx) error {
-		v, a, err := in(ctx, tx)
+		v, err := in(ctx, tx)
 		if err != nil {
 			return err
 		}
 		if r, err = s.recording(ctx, tx, v); err != nil {
 			return err
 		}
-		if a.account.IsZero() {
+		if v.by.account.IsZero() {
 			r.Takes = []Take{}
 		}
 		if r.ID.IsZero() {
 			return nil
 		}
-		return audit.Write(ctx, tx, audit.Entry{Action: "recording.read", Object: "recording/" + r.ID.String(), Person: v.Person.ID, Place: v.Institution.ID, Reason: "state"})
+		return audit.Write(ctx, tx, v.entry("recording.read", "recording/"+r.ID.String(), "state"))
 	})
 	return r, err
 }
 
-// recording reads the visit's recording; the zero one when nobody was asked yet.
-func (s *Service) recording(ctx context.Context, tx tx, v Visit) (r Recording, err error) {
-	r, err = selectRecording(ctx, tx, v.ID)
+// recording reads the room's recording; the zero one when nobody was asked yet.
+func (s *Service) recording(ctx context.Context, tx tx, v venue) (r Recording, err error) {
+	r, err = selectRecording(ctx, tx, v.matter)
 	if err != nil {
 		return r, err
 	}
-	if r.Required, err = recordingRequired(ctx, tx, v.Institution.ID); err != nil {
+	if r.Required, err = recordingRequired(ctx, tx, v); err != nil {
 		return r, err
 	}
-	r.Text, r.Version, r.visit = recordingText.Text, recordingText.Version, v.ID
+	r.Text, r.Version = recordingText.Text, recordingText.Version
 	if r.Answers, err = selectAnswers(ctx, tx, r.ID, recordingText.Version); err != nil {
 		return r, err
+	}
+	if r.State == "erased" {
+		r.Takes = []Take{}
+		return r, nil
 	}
 	r.Takes, err = selectTakes(ctx, tx, r.ID)
 	return r, err
 }
 
 // Play opens one take. It is read part by part, so that a player may jump.
-func (s *Service) Play(ctx context.Context, id ids.Visit, take int, first bool) (t Take, file io.ReadSeeker, err error) {
+func (s *Service) Play(ctx context.Context, in Door, take int, first bool) (t Take, file io.ReadSeeker, err error) {
 	var parts []storedPart
 	err = s.inTx(ctx, func(tx tx) error {
-		v, err := s.find(ctx, tx, id)
+		v, err := in(ctx, tx)
 		if err != nil {
 			return err
 		}
@@ -292,18 +305,18 @@ func (s *Service) Play(ctx context.Context, id ids.Visit, take int, first bool) 
 		if parts, err = selectParts(ctx, tx, r.ID, take); err != nil || !first {
 			return err
 		}
-		return audit.Write(ctx, tx, audit.Entry{Action: "recording.read", Object: fmt.Sprintf("recording/%s/%d", r.ID, take), Person: v.Person.ID, Place: v.Institution.ID, Reason: "play"})
+		return audit.Write(ctx, tx, v.entry("recording.read", fmt.Sprintf("recording/%s/%d", r.ID, take), "play"))
 	})
 	return t, &tape{ctx: ctx, files: s.Files, parts: parts}, err
 }
 
 // followRecording brings recorder and consent together, beside the caller.
-func (s *Service) followRecording(id ids.Visit) {
+func (s *Service) followRecording(p matter) {
 	if s.Tapes != nil {
 		s.Tapes.spawn(func() {
 			ctx := authz.WithScope(context.Background(), authz.System("recording.follow"))
-			if err := s.settleRecording(ctx, id); err != nil {
-				s.Log.WarnContext(ctx, "recording does not follow its room", "visit", id.String(), "error", err)
+			if err := s.settleRecording(ctx, p); err != nil {
+				s.Log.WarnContext(ctx, "recording does not follow its room", "room_of", p.String(), "error", err)
 			}
 		})
 	}
@@ -311,27 +324,26 @@ func (s *Service) followRecording(id ids.Visit) {
 
 // settleRecording starts the recorder when everybody present has agreed and stops it when somebody has not. It may be called
 // at any time, also after a restart: what has to be is read anew.
-func (s *Service) settleRecording(ctx context.Context, id ids.Visit) error {
+func (s *Service) settleRecording(ctx context.Context, p matter) error {
 	s.Tapes.one.Lock()
 	defer s.Tapes.one.Unlock()
-	var v Visit
+	var v venue
 	var r Recording
 	err := s.inTx(ctx, func(tx tx) (err error) {
-		if v, err = s.find(ctx, tx, id); err != nil {
+		if v, err = s.at(ctx, tx, p); err != nil {
 			return err
 		}
 		r, err = s.recording(ctx, tx, v)
 		return err
 	})
-	if err != nil || r.ID.IsZero() || r.State == "done" || r.State == "damaged" {
+	if err != nil || r.ID.IsZero() || r.over() {
 		return err
 	}
-	open := v.State == InConsult || v.State == Interrupted
 	present, err := s.Rooms.Seats(ctx, v.room)
 	if err != nil {
 		return err
 	}
-	want := open && r.State != "refused" && allAgreed(present, r.Answers)
+	want := v.begun && r.State != "refused" && allAgreed(v.meet, present, r.Answers)
 	running := s.Tapes.get(r.ID)
 	switch {
 	case want && running == nil:
@@ -340,22 +352,23 @@ func (s *Service) settleRecording(ctx context.Context, id ids.Visit) error {
 		s.Tapes.put(r.ID, nil)
 		err = running.Stop(ctx)
 	}
-	if lost := s.noteRecording(ctx, r.ID, want && err == nil, open, err != nil); lost != nil {
+	if lost := s.noteRecording(ctx, r.ID, want && err == nil, v.begun, err != nil); lost != nil {
 		return lost
 	}
-	s.tell("visit.changed", v)
+	s.tellRoom("", v)
 	return err
 }
 
-// allAgreed reports whether patient and doctor are there and everybody present has agreed. Instruments are nobody, and are not recorded.
-func allAgreed(present []control.SeatState, answers []RecordAnswer) bool {
+// allAgreed reports whether those are there who must meet, and everybody present has agreed. Instruments are nobody; observers
+// send nothing that could be recorded.
+func allAgreed(meet []control.Seat, present []control.SeatState, answers []RecordAnswer) bool {
 	agreed := map[control.Seat]bool{}
 	for _, a := range answers {
 		agreed[a.Seat] = a.Agreed
 	}
 	in := map[control.Seat]bool{}
 	for _, p := range present {
-		if p.Seat == recorderSeat || isInstrument(p.Seat) || p.Presence == control.Waiting {
+		if p.Seat == recorderSeat || isInstrument(p.Seat) || isObserver(p.Seat) || p.Presence == control.Waiting {
 			continue
 		}
 		if !agreed[p.Seat] {
@@ -363,10 +376,10 @@ func allAgreed(present []control.SeatState, answers []RecordAnswer) bool {
 		}
 		in[p.Seat] = true
 	}
-	return in[patientSeat] && in[doctorSeat]
+	return !slices.ContainsFunc(meet, func(seat control.Seat) bool { return !in[seat] })
 }
 
-func (s *Service) startRecorder(ctx context.Context, v Visit, r Recording) error {
+func (s *Service) startRecorder(ctx context.Context, v venue, r Recording) error {
 	agreed := map[control.Seat]bool{}
 	for _, a := range r.Answers {
 		agreed[a.Seat] = a.Agreed
@@ -384,10 +397,10 @@ func (s *Service) startRecorder(ctx context.Context, v Visit, r Recording) error
 		if why != nil {
 			s.Log.Warn("a recording ended by itself", "recording", r.ID.String(), "error", why)
 		}
-		s.followRecording(v.ID)
+		s.followRecording(v.matter)
 	}
 	recording, err := s.Tapes.Recorder.Record(ctx, s.Tapes.URL(), ticket, next, func(seat control.Seat) bool { return agreed[seat] },
-		func(p control.Part) error { return s.keepPart(r.ID, v.Institution.ID, p) }, ended)
+		func(p control.Part) error { return s.keepPart(r.ID, v.institution.ID, p) }, ended)
 	if err != nil {
 		return err
 	}
@@ -406,12 +419,16 @@ func (s *Service) keepPart(id ids.Recording, place ids.Institution, p control.Pa
 		return err
 	}
 	sum := sha256.Sum256(p.Data)
-	return insertPart(ctx, s.DB, id, p, key, sum[:])
+	old, err := putPart(ctx, s.DB, id, p, key, sum[:])
+	if err == nil && old != "" { // the head, written anew
+		err = s.Files.Delete(ctx, old)
+	}
+	return err
 }
 
-// finishRecording ends the recording before its visit closes and plays it through once: what can't be played is said while
-// the doctor is there. A second try closes the visit all the same, with the recording marked.
-func (s *Service) finishRecording(ctx context.Context, v Visit) error {
+// finishRecording ends the recording before its visit or teleconsult closes and plays it through once: what can't be played is
+// said while the doctor is there. A second try closes all the same, with the recording marked.
+func (s *Service) finishRecording(ctx context.Context, p matter) error {
 	if s.Tapes == nil {
 		return nil
 	}
@@ -419,10 +436,10 @@ func (s *Service) finishRecording(ctx context.Context, v Visit) error {
 	defer s.Tapes.one.Unlock()
 	var r Recording
 	err := s.inTx(ctx, func(tx tx) (err error) {
-		r, err = s.recording(ctx, tx, v)
+		r, err = selectRecording(ctx, tx, p)
 		return err
 	})
-	if err != nil || r.ID.IsZero() || r.State == "done" || r.State == "damaged" {
+	if err != nil || r.ID.IsZero() || r.over() {
 		return err
 	}
 	if running := s.Tapes.get(r.ID); running != nil {
@@ -443,8 +460,8 @@ func (s *Service) finishRecording(ctx context.Context, v Visit) error {
 	if before {
 		return endRecording(ctx, s.DB, r.ID, "damaged", s.Now())
 	}
-	return fault.New(fault.Conflict, "recording_unplayable", "录音录像检查没有通过，就诊还没有结束。", "The recording did not pass its check; the visit has not ended.").
-		WithRemedy("请把要点写进病历，再按一次“结束”；这份录音会标为损坏并通知信息科。", "Write the essentials into the record and press End again; the recording is then marked as damaged.").Because(err)
+	return fault.New(fault.Conflict, "recording_unplayable", "录音录像检查没有通过，还没有结束。", "The recording did not pass its check; nothing has ended yet.").
+		WithRemedy("请把要点写下来，再按一次“结束”；这份录音会标为损坏并通知信息科。", "Write the essentials down and press End again; the recording is then marked as damaged.").Because(err)
 }
 
 // playable reads every take as a player would.

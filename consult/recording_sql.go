@@ -12,20 +12,20 @@ import (
 	"yuanzhen/signaling/control"
 )
 
-// askRecording begins the visit's recording, or asks again after a refusal. What runs goes on.
-func askRecording(ctx context.Context, tx tx, id ids.Recording, v Visit, now time.Time) (recording ids.Recording, err error) {
+// askRecording begins the room's recording, or asks again after a refusal. What runs goes on.
+func askRecording(ctx context.Context, tx tx, id ids.Recording, v venue, now time.Time) (recording ids.Recording, err error) {
 	err = tx.QueryRow(ctx, `
-		INSERT INTO recording (id, visit_id, institution_id, state, text_version, asked_at, keep_until)
-		SELECT $1, $2, i.id, 'asked', $4, $5, ($5::timestamptz + make_interval(years => i.recording_years))::date FROM institution i WHERE i.id = $3
-		ON CONFLICT (visit_id) DO UPDATE SET text_version = excluded.text_version,
+		INSERT INTO recording (id, visit_id, teleconsult_id, institution_id, state, text_version, asked_at, keep_until)
+		SELECT $1, $2, $3, i.id, 'asked', $5, $6, ($6::timestamptz + make_interval(years => i.recording_years))::date FROM institution i WHERE i.id = $4
+		ON CONFLICT (room_of) DO UPDATE SET text_version = excluded.text_version,
 			state = CASE WHEN recording.state = 'refused' THEN 'asked' ELSE recording.state END
-		RETURNING id`, id, v.ID, v.Institution.ID, recordingText.Version, now).Scan(&recording)
+		RETURNING id`, id, v.visit, v.teleconsult, v.institution.ID, recordingText.Version, now).Scan(&recording)
 	return recording, err
 }
 
-func selectRecording(ctx context.Context, tx tx, visit ids.Visit) (r Recording, err error) {
+func selectRecording(ctx context.Context, tx tx, p matter) (r Recording, err error) {
 	err = tx.QueryRow(ctx, `
-		SELECT id, state, trouble, started_at, ended_at, to_char(keep_until, 'YYYY-MM-DD') FROM recording WHERE visit_id = $1`, visit).
+		SELECT id, state, trouble, started_at, ended_at, to_char(keep_until, 'YYYY-MM-DD') FROM recording WHERE room_of = $1`, p.id()).
 		Scan(&r.ID, &r.State, &r.Trouble, &r.Started, &r.Ended, &r.Until)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = nil
@@ -33,8 +33,9 @@ func selectRecording(ctx context.Context, tx tx, visit ids.Visit) (r Recording, 
 	return r, err
 }
 
-func recordingRequired(ctx context.Context, tx tx, place ids.Institution) (required bool, err error) {
-	err = tx.QueryRow(ctx, `SELECT recording_required FROM institution WHERE id = $1`, place).Scan(&required)
+// recordingRequired: at a consult of doctors nobody is turned away.
+func recordingRequired(ctx context.Context, tx tx, v venue) (required bool, err error) {
+	err = tx.QueryRow(ctx, `SELECT recording_required AND NOT $2 FROM institution WHERE id = $1`, v.institution.ID, v.visit.IsZero()).Scan(&required)
 	return required, err
 }
 
@@ -91,12 +92,16 @@ func checkFailed(ctx context.Context, db pg.DB, id ids.Recording) (before bool, 
 	return before, err
 }
 
-func insertPart(ctx context.Context, db pg.DB, id ids.Recording, p control.Part, key string, sum []byte) error {
-	_, err := db.Exec(ctx, `
-		INSERT INTO recording_part (recording_id, take, number, seat, media_type, start_at, end_at, object_key, size, sha256)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-		id, p.Take, p.Number, string(p.Seat), p.Type, p.Start, p.End, key, len(p.Data), sum)
-	return err
+// putPart keeps a part; old is the object of the one that it replaces, else "".
+func putPart(ctx context.Context, db pg.DB, id ids.Recording, p control.Part, key string, sum []byte) (old string, err error) {
+	err = db.QueryRow(ctx, `
+		WITH old AS (SELECT object_key FROM recording_part WHERE recording_id = $1 AND take = $2 AND number = $3), put AS (
+			INSERT INTO recording_part (recording_id, take, number, seat, media_type, start_at, end_at, object_key, size, sha256)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+			ON CONFLICT (recording_id, take, number) DO UPDATE SET end_at = $7, object_key = $8, size = $9, sha256 = $10)
+		SELECT coalesce((SELECT object_key FROM old), '')`,
+		id, p.Take, p.Number, string(p.Seat), p.Type, p.Start, p.End, key, len(p.Data), sum).Scan(&old)
+	return old, err
 }
 
 func selectTakes(ctx context.Context, tx tx, id ids.Recording) ([]Take, error) {
@@ -122,12 +127,13 @@ func selectParts(ctx context.Context, tx tx, id ids.Recording, take int) ([]stor
 		WHERE number = place ORDER BY number`, id, take)
 }
 
-// recordedVisit finds the visit that meets in the room; zero when there is none or nobody was asked about a recording.
-func recordedVisit(ctx context.Context, db pg.DB, room control.Room) (id ids.Visit, err error) {
+// recordedMatter finds whose room it is; zero when it is nobody's or nobody was asked about a recording.
+func recordedMatter(ctx context.Context, db pg.DB, room control.Room) (p matter, err error) {
 	err = db.QueryRow(ctx, `
-		SELECT v.id FROM visit v JOIN recording r ON r.visit_id = v.id WHERE v.room = $1 AND r.state IN ('asked', 'running', 'refused')`, string(room)).Scan(&id)
+		SELECT visit_id, teleconsult_id FROM recording WHERE state IN ('asked', 'running', 'refused')
+		  AND room_of IN (SELECT id FROM visit WHERE room = $1 UNION ALL SELECT id FROM teleconsult WHERE room = $1)`, string(room)).Scan(&p.visit, &p.teleconsult)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = nil
 	}
-	return id, err
+	return p, err
 }

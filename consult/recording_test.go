@@ -108,7 +108,7 @@ func (w *town) sign(v ids.Visit) {
 	}
 }
 
-const version = "recording-2026-11"
+const version = "recording-2026-12"
 
 func part(take, number int, seat control.Seat, data string, from time.Time) control.Part {
 	return control.Part{Take: take, Number: number, Seat: seat, Type: "audio/webm", Start: from, End: from.Add(time.Duration(number+1) * 3 * time.Second), Data: []byte(data)}
@@ -121,7 +121,7 @@ func TestARecordingRunsWhileEverybodyAgreesAndIsFoundFromItsVisit(t *testing.T) 
 	if _, err := w.AnswerRecording(wang, w.ByVisit(v.ID), true, version); code(err) != "recording_not_asked" {
 		t.Fatalf("an answer without a question: %v", err)
 	}
-	asked, err := w.AskRecording(doctor, v.ID)
+	asked, err := w.AskRecording(doctor, w.ByVisit(v.ID))
 	if err != nil || asked.State != "asked" || asked.Text.ZH == "" || len(asked.Answers) != 1 || !asked.Answers[0].Agreed {
 		t.Fatalf("%+v %v", asked, err)
 	}
@@ -146,7 +146,7 @@ func TestARecordingRunsWhileEverybodyAgreesAndIsFoundFromItsVisit(t *testing.T) 
 
 	// A daughter comes who was not asked: it stops, and goes on when she has agreed.
 	seated, link := w.daughter(v.ID)
-	if _, err := w.AdmitCompanion(w.as(w.doctor, "visit.host"), v.ID, link); err != nil {
+	if _, err := w.AdmitCompanion(w.as(w.doctor, "visit.host"), w.ByVisit(v.ID), link); err != nil {
 		t.Fatal(err)
 	}
 	w.present("doctor", "patient", control.Seat("c-"+link.String()))
@@ -166,13 +166,25 @@ func TestARecordingRunsWhileEverybodyAgreesAndIsFoundFromItsVisit(t *testing.T) 
 		t.Fatal(err)
 	}
 
+	// At its end the head is written anew: the old one is gone from the store.
+	kept := len(w.files.keys())
+	if err := r.keep(part(0, 0, "patient", "ONE", w.now)); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(w.files.keys()); n != kept {
+		t.Fatalf("%d objects, before the new head %d", n, kept)
+	}
+	if err := r.keep(part(0, 0, "patient", "one", w.now)); err != nil {
+		t.Fatal(err)
+	}
+
 	// After a crash the parts are there: found from the visit by patient and doctor, by nobody else.
 	for who, s := range map[string]context.Context{"patient": w.as(w.wang, "recording.read"), "doctor": w.as(w.doctor, "recording.read")} {
 		got, err := w.ReadRecording(s, w.ByVisit(v.ID))
 		if err != nil || len(got.Takes) != 2 || got.Takes[1].OffsetMs != 60_000 || got.Takes[0].LengthMs != 6000 || got.Until != "2029-06-15" {
 			t.Fatalf("%s: %+v %v", who, got, err)
 		}
-		_, file, err := w.Play(s, v.ID, 0, true)
+		_, file, err := w.Play(s, w.ByVisit(v.ID), 0, true)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -191,7 +203,7 @@ func TestARecordingRunsWhileEverybodyAgreesAndIsFoundFromItsVisit(t *testing.T) 
 		if _, err := w.ReadRecording(subject, w.ByVisit(v.ID)); code(err) != "not_found" {
 			t.Fatalf("%s: %v", s, err)
 		}
-		if _, _, err := w.Play(subject, v.ID, 0, true); code(err) != "not_found" {
+		if _, _, err := w.Play(subject, w.ByVisit(v.ID), 0, true); code(err) != "not_found" {
 			t.Fatalf("%s plays: %v", s, err)
 		}
 	}
@@ -206,7 +218,7 @@ func TestARecordingRunsWhileEverybodyAgreesAndIsFoundFromItsVisit(t *testing.T) 
 func TestWithdrawingStopsTheRecording(t *testing.T) {
 	w := newTown(t)
 	v, r := w.taped(false)
-	if _, err := w.AskRecording(w.as(w.doctor, "recording.ask"), v.ID); err != nil {
+	if _, err := w.AskRecording(w.as(w.doctor, "recording.ask"), w.ByVisit(v.ID)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.AnswerRecording(w.as(w.wang, "recording.answer"), w.ByVisit(v.ID), true, version); err != nil {
@@ -229,7 +241,7 @@ func TestWithdrawingStopsTheRecording(t *testing.T) {
 func TestWhereRecordingIsDemandedARefusalLeadsToTheClinicWithTheMoneyBack(t *testing.T) {
 	w := newTown(t)
 	v, r := w.taped(true)
-	if asked, err := w.AskRecording(w.as(w.doctor, "recording.ask"), v.ID); err != nil || !asked.Required {
+	if asked, err := w.AskRecording(w.as(w.doctor, "recording.ask"), w.ByVisit(v.ID)); err != nil || !asked.Required {
 		t.Fatalf("%+v %v", asked, err)
 	}
 	if _, err := w.AnswerRecording(w.as(w.wang, "recording.answer"), w.ByVisit(v.ID), false, version); err != nil {
@@ -256,7 +268,7 @@ func TestARecordingIsPlayedBeforeTheVisitCloses(t *testing.T) {
 		t.Run(c.story, func(t *testing.T) {
 			w := newTown(t)
 			v, r := w.taped(false)
-			if _, err := w.AskRecording(w.as(w.doctor, "recording.ask"), v.ID); err != nil {
+			if _, err := w.AskRecording(w.as(w.doctor, "recording.ask"), w.ByVisit(v.ID)); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := w.AnswerRecording(w.as(w.wang, "recording.answer"), w.ByVisit(v.ID), true, version); err != nil {
@@ -287,7 +299,7 @@ func TestARecorderThatFailsIsSaid(t *testing.T) {
 	w := newTown(t)
 	v, r := w.taped(false)
 	r.fails = errors.New("no room")
-	if _, err := w.AskRecording(w.as(w.doctor, "recording.ask"), v.ID); err != nil {
+	if _, err := w.AskRecording(w.as(w.doctor, "recording.ask"), w.ByVisit(v.ID)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.AnswerRecording(w.as(w.wang, "recording.answer"), w.ByVisit(v.ID), true, version); err != nil {

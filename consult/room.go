@@ -68,11 +68,11 @@ func socketOf(p control.Pass) string {
 	return "/signal"
 }
 
-// closeRoom ends the room after the visit; that it is closed a moment later than the visit harms nobody,
-// because no ticket is sold for an ended visit.
-func (s *Service) closeRoom(ctx context.Context, v Visit) {
-	if err := s.Rooms.Close(ctx, v.room); err != nil {
-		s.Log.WarnContext(ctx, "room not closed", "visit", v.ID.String(), "error", err)
+// closeRoom ends the room after the visit or teleconsult; that it is closed a moment later harms nobody, because no ticket is
+// sold for what has ended.
+func (s *Service) closeRoom(ctx context.Context, room control.Room) {
+	if err := s.Rooms.Close(ctx, room); err != nil {
+		s.Log.WarnContext(ctx, "room not closed", "room", string(room), "error", err)
 	}
 }
 
@@ -81,10 +81,10 @@ func (s *Service) closeRoom(ctx context.Context, v Visit) {
 func (s *Service) Heard(ctx context.Context, e control.Event) {
 	s.noteCall(ctx, e)
 	if s.Tapes != nil && e.Seat != recorderSeat && e.Kind != control.QualityReported {
-		if id, err := recordedVisit(ctx, s.DB, e.Room); err != nil {
+		if p, err := recordedMatter(ctx, s.DB, e.Room); err != nil {
 			s.Log.WarnContext(ctx, "recording not looked for", "error", err)
-		} else if !id.IsZero() {
-			s.followRecording(id)
+		} else if p != (matter{}) {
+			s.followRecording(p)
 		}
 	}
 	if e.Seat != patientSeat && e.Seat != doctorSeat { // a visit is between these two, whoever else comes and goes

@@ -394,16 +394,29 @@ func (s *Teleconsults) Cancel(ctx context.Context, id ids.Teleconsult, reason st
 		return putReason(ctx, tx, id, reason)
 	})
 	if err == nil {
-		s.endRoom(ctx, t)
+		s.closeRoom(ctx, t.room)
 	}
 	return t, err
 }
 
 // Close ends the consult: the expert's right to the images lapses, the room closes.
 func (s *Teleconsults) Close(ctx context.Context, id ids.Teleconsult) (Teleconsult, error) {
-	t, err := s.move(ctx, id, invitersDeed, "close", func(tx tx, t Teleconsult) error { return s.Images.EndGrants(ctx, tx, id) })
+	t, err := s.Teleconsult(ctx, id)
+	if err == nil && !t.isTheirs(ctx, invitersDeed) {
+		err = fault.Missing()
+	}
 	if err == nil {
-		s.endRoom(ctx, t)
+		err = t.mustBe(Decided)
+	}
+	if err == nil {
+		err = s.finishRecording(ctx, matter{teleconsult: id})
+	}
+	if err != nil {
+		return t, err
+	}
+	t, err = s.move(ctx, id, invitersDeed, "close", func(tx tx, t Teleconsult) error { return s.Images.EndGrants(ctx, tx, id) })
+	if err == nil {
+		s.closeRoom(ctx, t.room)
 	}
 	return t, err
 }

@@ -11,7 +11,7 @@ import (
 // Routes adds the deeds of a teleconsult.
 func (s *Teleconsults) Routes(api *httpapi.API) {
 	const base = "/api/v1/teleconsults"
-	s.instrumentRoutes(api)
+	s.roomRoutes(api, s.consultRooms())
 	s.markRoutes(api)
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/patients", Action: "patient.search",
 		Summary: "Patients whose chart the own hospital keeps, by name"}, s.findPatients)

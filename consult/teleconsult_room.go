@@ -2,10 +2,12 @@ package consult
 
 import (
 	"context"
+	"slices"
 
 	"yuanzhen/internal/authz"
 	"yuanzhen/internal/fault"
 	"yuanzhen/internal/ids"
+	"yuanzhen/internal/live"
 	"yuanzhen/signaling/control"
 )
 
@@ -23,53 +25,115 @@ func (s *Teleconsults) InvitePatient(ctx context.Context, id ids.Teleconsult) (T
 	})
 }
 
+// Seats of a teleconsult's room; each further expert has one of their own.
+const (
+	expertSeat  control.Seat = "expert"
+	inviterSeat control.Seat = "inviter"
+)
+
+func furtherSeat(who ids.Practitioner) control.Seat {
+	return expertSeat + "-" + control.Seat(who.String())
+}
+
+// consultRoom is the room of a teleconsult within the scope. The asking doctor and the experts lead it together; the hospital that
+// asks keeps what is said in it, as it keeps the chart.
+func (s *Service) consultRoom(ctx context.Context, tx tx, id ids.Teleconsult) (venue, error) {
+	if id.IsZero() { // would filter nothing
+		return venue{}, fault.Missing()
+	}
+	rows, err := selectTeleconsults(ctx, tx, authz.ScopeFrom(ctx), id)
+	if err == nil && len(rows) == 0 {
+		err = fault.Missing()
+	}
+	if err != nil {
+		return venue{}, err
+	}
+	r := rows[0]
+	further, err := selectFurther(ctx, tx, id)
+	if err != nil {
+		return venue{}, err
+	}
+	t := Teleconsult{State: State(r.State)}
+	v := venue{matter: matter{teleconsult: id}, room: control.Room(r.Room), person: r.PersonID,
+		institution: Named[ids.Institution]{r.InviterPlace, r.InviterPlaceName}, lead: r.InviterName + " " + r.InviterTitle,
+		seats: map[control.Seat]occupant{inviterSeat: {r.InviterName, "host"}}, meet: []control.Seat{inviterSeat, expertSeat},
+		open: t.mustBe(Scheduled, InProgress, OpinionSigned, Decided), begun: t.mustBe(InProgress, OpinionSigned, Decided) == nil,
+		over: t.mustBe(Closed, Declined, Cancelled) == nil, locked: r.RoomLocked, movedOn: t.mustBe(),
+		changed: live.Event{Kind: "teleconsult.changed", ID: id.String(), Accounts: r.PatientAccounts, Practitioners: []ids.Practitioner{r.InviterID}}}
+	if r.SLADue != nil { // before it is handed in, it is no business of the invited hospital
+		v.changed.Places = []ids.Institution{r.InvitedPlace}
+	}
+	if !r.ExpertID.IsZero() {
+		v.seats[expertSeat], v.ends = occupant{*r.ExpertName, "host"}, *r.End
+		v.changed.Practitioners = append(v.changed.Practitioners, r.ExpertID)
+	}
+	for _, d := range further {
+		v.seats[furtherSeat(d.ID)] = occupant{d.Name, "host"}
+		v.changed.Practitioners = append(v.changed.Practitioners, d.ID)
+	}
+	if r.PatientInvitedAt != nil {
+		v.seats[patientSeat] = occupant{r.PersonName, "guest"}
+	}
+	return v, nil
+}
+
+// ByTeleconsult is the door of the asking doctor, the experts and the invited patient, within their scope.
+func (s *Service) ByTeleconsult(id ids.Teleconsult) Door {
+	return func(ctx context.Context, tx tx) (venue, error) {
+		v, err := s.consultRoom(ctx, tx, id)
+		if err != nil {
+			return v, err
+		}
+		seat := patientSeat
+		if who := authz.SubjectFrom(ctx).Practitioner; !who.IsZero() {
+			switch slices.Index(v.changed.Practitioners, who) {
+			case 0:
+				seat = inviterSeat
+			case 1:
+				seat = expertSeat
+			default:
+				seat = furtherSeat(who)
+			}
+		}
+		if v.seats[seat] == (occupant{}) {
+			return v, fault.New(fault.Forbidden, "not_invited", "这次会诊还没有请您进入。", "You have not been asked into this consult.").
+				WithRemedy("请问您的医生。", "Please ask your doctor.")
+		}
+		return v.sit(ctx, seat), nil
+	}
+}
+
 // Enter sells the seat of whoever asks. The room is open from the assignment until the
 // consult is closed; the patient waits in it for the expert.
 func (s *Teleconsults) Enter(ctx context.Context, id ids.Teleconsult) (Ticket, error) {
-	sub := authz.SubjectFrom(ctx)
 	var t Teleconsult
+	var v venue
 	met := false
 	err := s.inTx(ctx, func(tx tx) (err error) {
 		if t, err = s.teleconsult(ctx, tx, id); err != nil {
 			return err
 		}
-		if err := t.mustBe(Scheduled, InProgress, OpinionSigned, Decided); err != nil {
+		if v, err = s.ByTeleconsult(id)(ctx, tx); err != nil {
 			return err
 		}
-		if met = sub.Practitioner == t.Expert.Practitioner.ID && t.State == Scheduled; met {
-			if _, err = moveTeleconsult(ctx, tx, id, Scheduled, InProgress, s.Now()); err == nil {
-				t, err = s.find(ctx, tx, id)
-			}
+		if v.open != nil {
+			return v.open
+		}
+		if met = v.by.seat == expertSeat && t.State == Scheduled; met {
+			_, err = moveTeleconsult(ctx, tx, id, Scheduled, InProgress, s.Now())
 		}
 		return err
 	})
 	if err != nil {
 		return Ticket{}, err
 	}
-	c := control.Claims{Room: t.room, Admitted: true, Publish: true, Subscribe: true, Role: "host"}
-	switch {
-	case sub.Practitioner == t.Expert.Practitioner.ID:
-		c.Seat, c.Name = "expert", t.Expert.Practitioner.Name
+	if v.by.seat == expertSeat {
 		s.admitPatient(ctx, t) // again at each ticket, if the room did not hear
-	case sub.Practitioner == t.Inviter.Practitioner.ID:
-		c.Seat, c.Name = "inviter", t.Inviter.Practitioner.Name
-	case t.hasFurther(sub.Practitioner):
-		c.Seat, c.Name = control.Seat("expert-"+sub.Practitioner.String()), sub.Name
-	case t.PatientIn:
-		c.Seat, c.Name, c.Role, c.Admitted = patientSeat, t.Person.Name, "guest", t.State != Scheduled
-	default:
-		return Ticket{}, fault.New(fault.Forbidden, "not_invited", "这次会诊还没有请您进入。", "You have not been asked into this consult.").
-			WithRemedy("请问您的医生。", "Please ask your doctor.")
 	}
 	if met {
-		s.tellAll(t)
+		s.tellRoom("", v)
 	}
-	pass, err := s.Desk.Issue(c)
-	if err != nil {
-		return Ticket{}, err
-	}
-	return Ticket{URL: socketOf(pass), Room: t.room, Ticket: pass.Ticket, ICEServers: pass.ICEServers,
-		Seat: TicketSeat{c.Name, c.Role}, Admitted: c.Admitted, Expires: pass.Expires}, nil
+	return s.sell(control.Claims{Room: v.room, Seat: v.by.seat, Name: v.by.name, Role: v.by.role, Admitted: v.host() || v.begun, Publish: true, Subscribe: true})
 }
 
 func (s *Teleconsults) admitPatient(ctx context.Context, t Teleconsult) {
@@ -78,12 +142,5 @@ func (s *Teleconsults) admitPatient(ctx context.Context, t Teleconsult) {
 	}
 	if err := s.Rooms.Admit(ctx, t.room, patientSeat); err != nil {
 		s.Log.WarnContext(ctx, "patient not admitted to the consult", "teleconsult", t.ID.String(), "error", err)
-	}
-}
-
-// endRoom closes the room after the consult; no ticket is sold any more.
-func (s *Teleconsults) endRoom(ctx context.Context, t Teleconsult) {
-	if err := s.Rooms.Close(ctx, t.room); err != nil {
-		s.Log.WarnContext(ctx, "room not closed", "teleconsult", t.ID.String(), "error", err)
 	}
 }

@@ -46,6 +46,7 @@ type teleconsultRow struct {
 	PatientInvitedAt *time.Time
 	Reason           string
 	Room             string
+	RoomLocked       bool
 	CreatedAt        time.Time
 	SLADue           *time.Time `db:"sla_due"`
 	Studies          []string
@@ -64,7 +65,7 @@ func selectTeleconsults(ctx context.Context, tx tx, scope authz.Scope, only ids.
 		       t.expert_practitioner_id AS expert_id, e.name AS expert_name, e.title AS expert_title,
 		       lower(s.during) AS start, upper(s.during) AS "end",
 		       t.consent_method, t.consent_signed_by, t.consent_relation, t.consent_at, t.patient_invited_at,
-		       t.reason, t.room, t.created_at, t.sla_due,
+		       t.reason, t.room, t.room_locked, t.created_at, t.sla_due,
 		       ARRAY(SELECT study_uid FROM teleconsult_study x WHERE x.teleconsult_id = t.id ORDER BY study_uid) AS studies,
 		       ARRAY(SELECT account_id FROM proxy x WHERE x.person_id = t.person_id) AS patient_accounts
 		FROM teleconsult t

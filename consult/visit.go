@@ -450,7 +450,7 @@ func (s *Service) Cancel(ctx context.Context, id ids.Visit, reason string) (Visi
 	})
 	s.tellOffered(offered, err)
 	if err == nil {
-		s.closeRoom(ctx, v)
+		s.closeRoom(ctx, v.room)
 	}
 	return v, err
 }
@@ -524,7 +524,7 @@ func (s *Service) Judge(ctx context.Context, id ids.Visit, j Judgement) (v Visit
 		s.tell("visit.changed", v)
 		if v.State == TerminatedOffline {
 			s.tellQueue(ctx, v)
-			s.closeRoom(ctx, v)
+			s.closeRoom(ctx, v.room)
 		}
 	}
 	return v, err
@@ -547,14 +547,14 @@ func (s *Service) End(ctx context.Context, id ids.Visit) (Visit, error) {
 		err = signed(v)
 	}
 	if err == nil {
-		err = s.finishRecording(ctx, v)
+		err = s.finishRecording(ctx, matter{visit: v.ID})
 	}
 	if err != nil {
 		return v, err
 	}
 	v, err = s.act(ctx, id, "conclude", func(_ tx, v Visit) error { return signed(v) })
 	if err == nil {
-		s.closeRoom(ctx, v)
+		s.closeRoom(ctx, v.room)
 	}
 	return v, err
 }

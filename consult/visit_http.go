@@ -21,11 +21,11 @@ func (s *Service) Routes(api *httpapi.API) {
 	s.evidenceRoutes(api)
 	s.queueRoutes(api)
 	s.recordRoutes(api)
-	s.companionRoutes(api)
-	s.chatRoutes(api)
-	s.callRoutes(api)
-	s.recordingRoutes(api)
-	s.instrumentRoutes(api)
+	s.roomRoutes(api, s.visitRooms())
+	s.seatRoutes(api)
+	s.recordingEndRoutes(api)
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/calls", Action: "calls.read",
+		Summary: "The lines of the last 24 hours, without names"}, s.readCalls)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/visits", Action: "visit.book", Status: 201,
 		Summary: "Book a visit in a slot"}, s.book)
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/visits", Action: "visit.read",

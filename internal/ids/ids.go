@@ -48,6 +48,7 @@ type (
 	part         struct{}
 	favourite    struct{}
 	mark         struct{}
+	room         struct{}
 )
 
 type (
@@ -83,6 +84,7 @@ type (
 	Review       = ID[review]    // a human review of a decision
 	Part         = ID[part]      // what may be collected once of a prescription
 	Mark         = ID[mark]      // drawn on an image of a teleconsult
+	Room         = ID[room]      // a visit or a teleconsult, where either may meet
 )
 
 // New makes a fresh identifier: ids.New[ids.Visit]().

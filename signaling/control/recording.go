@@ -10,7 +10,7 @@ import (
 type Part struct {
 	Take   int    // counts takes of the recording: a seat's sound and picture for as long as they stay the same
 	Seat   Seat   // who is heard and seen
-	Number int    // within the take, from 0
+	Number int    // within the take, from 0; 0 comes once more at the end, with what is known by then, in place of the first
 	Type   string // media type of the file
 	Start  time.Time
 	End    time.Time // of the last frame in the part

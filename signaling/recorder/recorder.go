@@ -292,9 +292,7 @@ func (c *recording) flush(last bool) {
 	c.mu.Lock()
 	var parts []control.Part
 	for seat, t := range c.takes {
-		if p, ok := t.part(last); ok {
-			parts = append(parts, p)
-		}
+		parts = append(parts, t.flush(last)...)
 		if t.ended {
 			delete(c.takes, seat)
 		}

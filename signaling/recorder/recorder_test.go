@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"encoding/binary"
 	"errors"
+	"math"
 	"net/http/httptest"
 	"net/netip"
 	"strings"
@@ -36,10 +38,14 @@ func (s *shelf) keep(p control.Part) error {
 	if s.away != nil {
 		return s.away
 	}
-	if p.Number != len(s.parts[p.Take]) {
+	switch have := s.parts[p.Take]; {
+	case p.Number == 0 && len(have) > 0:
+		have[0] = p
+	case p.Number != len(have):
 		return errors.New("parts out of order")
+	default:
+		s.parts[p.Take] = append(have, p)
 	}
-	s.parts[p.Take] = append(s.parts[p.Take], p)
 	return nil
 }
 
@@ -159,7 +165,7 @@ func TestWhatTwoPeopleSayIsKeptInPartsThatPlay(t *testing.T) {
 	until(t, "two parts of both", func() bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		return len(s.parts[0]) >= 2 && len(s.parts[1]) >= 2
+		return len(s.parts[0]) > 2 && len(s.parts[1]) > 2 // after the head
 	})
 	// What is on the shelf now is what a crash would leave.
 	before := s.files(t)
@@ -218,7 +224,7 @@ func TestARecordingEndsWithItsRoomAndWithItsStore(t *testing.T) {
 }
 
 func TestAFileCutAnywherePlaysToItsLastWholeCluster(t *testing.T) {
-	file := header(&Video{Codec: "V_VP8", Width: 640, Height: 480})
+	file, _ := header(&Video{Codec: "V_VP8", Width: 640, Height: 480}, nil)
 	ends := []int{len(file)}
 	for n := range 5 {
 		at := time.Duration(n) * 3 * time.Second
@@ -240,6 +246,105 @@ func TestAFileCutAnywherePlaysToItsLastWholeCluster(t *testing.T) {
 	if _, err := Inspect(strings.NewReader("GIF89a")); err == nil {
 		t.Fatal("a picture passed for a recording")
 	}
+}
+
+// A take of pictures with a key frame every other part, and one of sound alone: at the end the head tells the length and where
+// the index is, and the index leads to clusters that hold the frame.
+func TestAPlayerMayJumpInAFileThatCameToItsEnd(t *testing.T) {
+	for _, video := range []*Video{{Codec: "V_VP8", Width: 640, Height: 480}, nil} {
+		k := &take{seat: "patient", begun: time.Now(), video: video}
+		var file [][]byte
+		for n := range 6 {
+			at := time.Duration(n) * 3 * time.Second
+			k.add(frame{audioTrack, at + 500*time.Millisecond, true, []byte("opus")})
+			if video != nil {
+				k.add(frame{videoTrack, at + 400*time.Millisecond, n%2 == 0, []byte("picture")})
+			}
+			for _, p := range k.flush(n == 5) {
+				if p.Number == 0 && len(file) > 0 {
+					if len(p.Data) != len(file[0]) || bytes.Equal(p.Data, file[0]) {
+						t.Fatal("the head is not the same head, filled in")
+					}
+					file[0] = p.Data
+				} else {
+					file = append(file, p.Data)
+				}
+			}
+		}
+		whole := bytes.Join(file, nil)
+		if c, err := Inspect(bytes.NewReader(whole)); err != nil || c.Audio != 6 || c.Length != 15500*time.Millisecond {
+			t.Fatalf("%+v %v", c, err)
+		}
+		top := children(t, whole)
+		segment := top[len(top)-1]
+		if segment.id != idSegment || segment.size != uint64(len(segment.content)) {
+			t.Fatalf("a segment of %d, and there are %d bytes", segment.size, len(segment.content))
+		}
+		parts := children(t, segment.content)
+		at := map[uint64]found{}
+		for _, p := range parts {
+			at[p.at] = p
+		}
+		if parts[0].id != idSeekHead || at[seek(t, parts[0].content)].id != idCues {
+			t.Fatal("the head does not lead to the index")
+		}
+		info := children(t, parts[1].content)
+		if length := math.Float64frombits(binary.BigEndian.Uint64(info[1].content)); info[1].id != idDuration || length != 15500 {
+			t.Fatalf("length %v", length)
+		}
+		points, want := children(t, parts[len(parts)-1].content), 6
+		if video != nil {
+			want = 3
+		}
+		if len(points) != want {
+			t.Fatalf("%d points, want %d", len(points), want)
+		}
+		for n, point := range points {
+			when, where := children(t, point.content)[0], children(t, children(t, point.content)[1].content)[1]
+			c := at[binary.BigEndian.Uint64(where.content)]
+			wanted := uint64(n*3000 + 500)
+			if video != nil {
+				wanted = uint64(n*6000 + 400)
+			}
+			if got := binary.BigEndian.Uint64(when.content); got != wanted || c.id != idCluster {
+				t.Fatalf("point %d at %d ms leads to %x", n, got, c.id)
+			}
+			if begin := binary.BigEndian.Uint64(children(t, c.content)[0].content); begin > wanted || wanted-begin > 3000 {
+				t.Fatalf("point %d leads to a cluster of %d ms", n, begin)
+			}
+		}
+	}
+}
+
+type found struct {
+	id      uint32
+	size    uint64 // as it is told
+	at      uint64 // of its first byte, in what holds it
+	content []byte
+}
+
+// children reads the elements that b holds, with sizes of eight bytes as this package writes them.
+func children(t *testing.T, b []byte) (list []found) {
+	t.Helper()
+	for at := 0; at < len(b); {
+		r := bytes.NewReader(b[at:])
+		id, size, err := parser{r: r}.element()
+		if err != nil {
+			t.Fatal(err)
+		}
+		content := b[len(b)-r.Len():]
+		if size > uint64(len(content)) {
+			t.Fatalf("%x of %d bytes, and there are %d", id, size, len(content))
+		}
+		list = append(list, found{id, size, uint64(at), content[:size]})
+		at = len(b) - r.Len() + int(size)
+	}
+	return list
+}
+
+func seek(t *testing.T, head []byte) uint64 {
+	t.Helper()
+	return binary.BigEndian.Uint64(children(t, children(t, head)[0].content)[1].content)
 }
 
 func TestKeyFramesAreFound(t *testing.T) {
@@ -264,7 +369,11 @@ func TestKeyFramesAreFound(t *testing.T) {
 }
 
 func FuzzInspect(f *testing.F) {
-	f.Add(append(header(nil), cluster([]frame{{audioTrack, 0, true, []byte("x")}})...))
+	head, _ := header(nil, nil)
+	f.Add(append(head, cluster([]frame{{audioTrack, 0, true, []byte("x")}})...))
+	index := cues(audioTrack, []cue{{0, 1}})
+	whole, _ := header(nil, &ending{cues: 1, size: 2, length: time.Second})
+	f.Add(append(append(whole, cluster([]frame{{audioTrack, 0, true, []byte("x")}})...), index...))
 	f.Add([]byte{0x1a, 0x45, 0xdf, 0xa3})
 	f.Fuzz(func(t *testing.T, b []byte) { _, _ = Inspect(bytes.NewReader(b)) })
 }

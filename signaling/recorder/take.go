@@ -36,31 +36,67 @@ type take struct {
 	headed  bool      // the header went out: what it says stays
 	frames  []frame
 	parts   int
+	size    uint64 // of what the segment holds so far
+	cues    []cue
 	lastAt  time.Duration
 	ended   bool
 	pending bool // a picture is announced and not there yet
 }
 
-// part takes what there is as the next part of the file.
-func (t *take) part(last bool) (control.Part, bool) {
+// flush takes what there is as the next parts of the file: the head by itself, then a cluster a time. When the take has ended the
+// index follows, and the head once more in place of the first.
+func (t *take) flush(last bool) (parts []control.Part) {
 	t.ended = t.ended || last
 	waiting := !t.headed && t.pending && time.Since(t.begun) < waitForPicture && !t.ended
-	if len(t.frames) == 0 || waiting {
-		return control.Part{}, false
+	if waiting || len(t.frames) == 0 && !t.headed {
+		return nil
 	}
-	var data []byte
 	if !t.headed {
 		t.headed = true
-		data = header(t.video)
+		head, begin := header(t.video, nil)
+		t.size = uint64(len(head) - begin)
+		parts = append(parts, t.part(head))
 	}
-	data = append(data, cluster(t.frames)...)
+	if len(t.frames) > 0 {
+		data := cluster(t.frames) // puts the frames in order
+		t.index()
+		t.lastAt = max(t.lastAt, t.frames[len(t.frames)-1].at)
+		t.frames = nil
+		t.size += uint64(len(data))
+		parts = append(parts, t.part(data))
+	}
+	if !t.ended || len(t.cues) == 0 {
+		return parts
+	}
+	data := cues(t.cuesTrack(), t.cues)
+	parts = append(parts, t.part(data))
+	head, _ := header(t.video, &ending{cues: t.size, size: t.size + uint64(len(data)), length: t.lastAt})
+	again := t.part(head)
+	again.Number = 0
+	return append(parts, again)
+}
+
+// cuesTrack is the one whose frames a player begins at.
+func (t *take) cuesTrack() byte {
+	if t.video == nil {
+		return audioTrack
+	}
+	return videoTrack
+}
+
+// index notes where a player may begin in the cluster that comes next: at its first key frame.
+func (t *take) index() {
 	for _, f := range t.frames {
-		t.lastAt = max(t.lastAt, f.at)
+		if f.key && f.track == t.cuesTrack() {
+			t.cues = append(t.cues, cue{f.at, t.size})
+			return
+		}
 	}
-	t.frames = nil
-	p := control.Part{Take: t.number, Seat: t.seat, Number: t.parts, Type: t.mediaType(), Start: t.begun, End: t.begun.Add(t.lastAt), Data: data}
+}
+
+func (t *take) part(data []byte) control.Part {
 	t.parts++
-	return p, true
+	return control.Part{Take: t.number, Seat: t.seat, Number: t.parts - 1, Type: t.mediaType(), Start: t.begun, End: t.begun.Add(t.lastAt), Data: data}
 }
 
 func (t *take) mediaType() string {

@@ -6,13 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"time"
 )
 
 // A take as a WebM file (RFC 9559, Matroska; the WebM subset where the codecs are VP8 and Opus). Nothing is transcoded:
 // frames are put into clusters as they come. The segment's size is left unknown, each cluster is whole, so that the file is
-// playable up to its last cluster however it ends.
+// playable up to its last cluster however it ends. At a good end an index follows the clusters (Cues, RFC 9559 §22), and the
+// head is written anew with where it is, the duration and the size: then a player may jump.
 
 // Element ids, RFC 9559 §5.
 const (
@@ -40,6 +42,18 @@ const (
 	idCluster       = 0x1F43B675
 	idTimestamp     = 0xE7
 	idSimpleBlock   = 0xA3
+	idVoid          = 0xEC
+	idSeekHead      = 0x114D9B74
+	idSeek          = 0x4DBB
+	idSeekID        = 0x53AB
+	idSeekPosition  = 0x53AC
+	idDuration      = 0x4489
+	idCues          = 0x1C53BB6B
+	idCuePoint      = 0xBB
+	idCueTime       = 0xB3
+	idCuePositions  = 0xB7
+	idCueTrack      = 0xF7
+	idCueCluster    = 0xF1
 )
 
 const (
@@ -86,16 +100,36 @@ func number(id uint32, v uint64) []byte {
 
 func text(id uint32, s string) []byte { return element(id, []byte(s)) }
 
-// header begins a file. audio is always there, video when not nil.
-func header(video *Video) []byte {
+// ending is what is known of a file when it is over. Sizes and positions are in bytes from where the segment's content begins.
+type ending struct {
+	cues, size uint64
+	length     time.Duration
+}
+
+const unknownSize = 1<<56 - 1 // RFC 8794 §6.2
+
+// header begins a file: audio is always there, video when not nil. Without an end it is that of a file that is still being
+// written, of the same length. begin is where the segment's content begins.
+func header(video *Video, end *ending) (b []byte, begin int) {
 	docType := "webm"
 	if video != nil && video.Codec != "V_VP8" {
 		docType = "matroska"
 	}
-	b := element(idEBML, number(0x4286, 1), number(0x42F7, 1), number(0x42F2, 4), number(0x42F3, 8), text(0x4282, docType), number(0x4287, 4), number(0x4285, 2))
-	b = appendID(b, idSegment)
-	b = append(b, 0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF) // unknown size, RFC 8794 §6.2
-	b = append(b, element(idInfo, number(idTimestampUnit, uint64(time.Millisecond)), text(idMuxingApp, "yuanzhen"), text(idWritingApp, "yuanzhen"))...)
+	known := end != nil
+	if !known {
+		end = &ending{size: unknownSize}
+	}
+	index := element(idSeekHead, element(idSeek, element(idSeekID, appendID(nil, idCues)), number(idSeekPosition, end.cues)))
+	length := math.Float64bits(float64(end.length) / float64(time.Millisecond))
+	duration := element(idDuration, binary.BigEndian.AppendUint64(nil, length))
+	if !known {
+		index, duration = void(len(index)), void(len(duration))
+	}
+	b = element(idEBML, number(0x4286, 1), number(0x42F7, 1), number(0x42F2, 4), number(0x42F3, 8), text(0x4282, docType), number(0x4287, 4), number(0x4285, 2))
+	b = binary.BigEndian.AppendUint64(appendID(b, idSegment), 1<<56|end.size)
+	begin = len(b)
+	b = append(b, index...)
+	b = append(b, element(idInfo, number(idTimestampUnit, uint64(time.Millisecond)), duration, text(idMuxingApp, "yuanzhen"), text(idWritingApp, "yuanzhen"))...)
 	// RFC 7845 §5.1: an identification header for mono or stereo at 48 kHz; the stream says itself which it is.
 	opusHead := append([]byte("OpusHead\x01\x02"), 0, 0, 0x80, 0xBB, 0, 0, 0, 0, 0)
 	rate := [8]byte{0x40, 0xE7, 0x70} // 48000 as a float64
@@ -110,7 +144,27 @@ func header(video *Video) []byte {
 		entry = append(entry, element(idVideo, number(idPixelWidth, video.Width), number(idPixelHeight, video.Height)))
 		tracks = append(tracks, element(idTrackEntry, entry...)...)
 	}
-	return append(b, element(idTracks, tracks)...)
+	return append(b, element(idTracks, tracks)...), begin
+}
+
+// void keeps n bytes free, RFC 8794 §11.3.2; nine at least.
+func void(n int) []byte { return element(idVoid, make([]byte, n-9)) }
+
+// cue is a place to begin from: at a key frame, or in a file of sound alone anywhere. cluster is the position of the cluster
+// that holds it, in bytes from where the segment's content begins.
+type cue struct {
+	at      time.Duration
+	cluster uint64
+}
+
+// cues is the index that follows the last cluster.
+func cues(track byte, list []cue) []byte {
+	var points []byte
+	for _, c := range list {
+		points = append(points, element(idCuePoint, number(idCueTime, uint64(c.at.Milliseconds())),
+			element(idCuePositions, number(idCueTrack, uint64(track)), number(idCueCluster, c.cluster)))...)
+	}
+	return element(idCues, points)
 }
 
 // frame is one block: at is its time since the file began.

@@ -93,6 +93,11 @@ describe('a recording', { concurrency: 1 }, () => {
 
   journey.step('it goes on when both are back, and the patient stops it', async () => {
     await Promise.all([doctor, patient].map(({ page }) => page.waitForSelector(t('red-light'), { timeout: 60_000 })))
+    await until('some seconds of both after the kill', async () => {
+      const { takes, started_at } = await recording('张建国')
+      const late = takes.filter((take) => Date.parse(started_at) + take.offset_ms > killed && take.length_ms > 4000)
+      return new Set(late.map((take) => take.seat)).size === 2
+    })
     await patient.page.click(t('more'))
     await patient.page.click(t('tape-stop'))
     await patient.page.keyboard.press('Escape')
@@ -102,12 +107,23 @@ describe('a recording', { concurrency: 1 }, () => {
 
   journey.step('it plays in a browser: pictures are drawn and sound is there to the end', async () => {
     const { takes } = await recording('王秀英')
-    for (const { take, seat, length_ms } of takes.filter(({ length_ms }) => length_ms > 10_000)) {
+    let indexed = 0
+    for (const { take, seat, length_ms } of takes.filter(({ length_ms }) => length_ms > 3000)) {
       const played = await patient.page.evaluate(async (src) => {
         const video = document.createElement('video')
         video.muted = true
         video.playbackRate = 4
         video.src = src
+        const heard = (what: string) => new Promise((done) => video.addEventListener(what, done, { once: true }))
+        await heard('loadedmetadata')
+        const told = video.duration // infinite where the server was killed: that file has no end
+        let jumped = 0
+        for (const to of Number.isFinite(told) ? [told - 1, 0] : []) {
+          const there = heard('seeked')
+          video.currentTime = to
+          await there
+          jumped = Math.max(jumped, video.currentTime)
+        }
         await new Promise((done, fail) => {
           video.onended = done
           video.onerror = () => fail(new Error(video.error?.message))
@@ -115,6 +131,8 @@ describe('a recording', { concurrency: 1 }, () => {
         })
         const media = video as HTMLVideoElement & { webkitAudioDecodedByteCount: number }
         return {
+          told,
+          jumped,
           end: video.currentTime,
           width: video.videoWidth,
           frames: video.getVideoPlaybackQuality().totalVideoFrames,
@@ -123,8 +141,14 @@ describe('a recording', { concurrency: 1 }, () => {
       }, `/api/v1/visits/${visit}/recording/${take}`)
       console.log(`${seat}, take ${take}: ${JSON.stringify(played)} of ${length_ms} ms`)
       assert.ok(played.end > length_ms / 1000 - 1, 'it ends early')
+      if (Number.isFinite(played.told)) {
+        indexed++
+        assert.ok(Math.abs(played.told - length_ms / 1000) < 0.5, 'it tells another length')
+        assert.ok(Math.abs(played.jumped - (played.told - 1)) < 0.5, 'it does not jump')
+      }
       assert.ok(played.width > 0 && played.frames > 30, 'no picture')
       assert.ok(played.sound > 1000, 'no sound')
     }
+    assert.ok(indexed > 0, 'of no take the length is known')
   })
 })

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
-import type { EvidenceCase, Me, Teleconsult } from '../src/api/types'
+import type { EndingRecording, EvidenceCase, Me, Teleconsult } from '../src/api/types'
 import { desk, launch, shot, someone } from './browser'
 import { evidence, prescription, qinghe, visit, wang } from './cast'
 import { overflow, tooSmall, violations } from './judge'
@@ -78,6 +78,19 @@ const record = {
   sha256: 'x',
   canonical: '{}',
 }
+const ending = (id: string, more: Partial<EndingRecording>): EndingRecording => ({
+  id,
+  kind: 'visit',
+  institution: '清河市第一医院',
+  doctor: '张建国',
+  recorded_at: '2023-11-12T09:30:00+08:00',
+  keep_until: '2026-11-12',
+  state: 'due',
+  mine: false,
+  parts: 412,
+  bytes: 151_000_000,
+  ...more,
+})
 const doctor = { 'GET /me': staff('doctor', '张建国', 'd-zhang') }
 const waiting = { ...visit, waiting_s: 360 }
 
@@ -203,6 +216,38 @@ const screens: Screen[] = [
       'POST /teleconsults/t-1/ticket': refuse(404),
     },
     ready: '[data-test=opinion-editor]',
+  },
+  {
+    name: 'recordings',
+    path: '/staff/recordings',
+    answers: {
+      'GET /me': staff('administrator', '钱进', 'd-qian'),
+      'GET /recordings/rules': [{ institution_id: 'i-1', institution: '清河市第一医院', required: true, years: 3 }],
+      'GET /recordings/ending': [
+        ending('r-1', { state: 'due' }),
+        ending('r-2', { state: 'agreed', first: '郑岩' }),
+        ending('r-3', { state: 'ending', first: '郑岩', second: '何静' }),
+        ending('r-4', { state: 'held', held_by: '何静', held_why: '调解中，病历已封存', kind: 'teleconsult' }),
+        ending('r-5', {
+          state: 'erased',
+          first: '郑岩',
+          second: '钱进',
+          erased_at: '2026-11-20T02:00:00+08:00',
+          sha256: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
+        }),
+      ],
+    },
+    ready: '[data-test=ending-one]',
+    steps: async (page) => {
+      await page.setViewportSize({ width: 360, height: 640 })
+      assert.equal(await overflow(page), 0, 'at 360 px')
+      await shot(page, 'staff/recordings-360', true)
+      await page.setViewportSize(desk.viewport)
+      await page.click('[data-test=end-agree]')
+      await page.waitForSelector('[data-test=end-agree-go]')
+      await shot(page, 'staff/recordings-sure')
+      await page.keyboard.press('Escape')
+    },
   },
   {
     name: 'nothing',

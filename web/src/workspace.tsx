@@ -32,6 +32,8 @@ import { Mark } from './ui/icons'
 import { Button, Loading, ProblemNote } from './ui/parts'
 import { w as ui } from './ui/words'
 import { Cockpit } from './visit/cockpit'
+import { TapesPage } from './visit/tapes_page'
+import { w as tapes } from './visit/tapes_words'
 
 type Screen = { href: string; label: () => string; roles: readonly Role[] }
 
@@ -50,6 +52,7 @@ const screens: readonly Screen[] = [
   { href: '/staff/policies', label: () => policy('nav.policies'), roles: ['administrator', 'regulator'] },
   { href: '/staff/decisions', label: () => policy('nav.decisions'), roles: ['administrator', 'regulator'] },
   { href: '/staff/pharmacies', label: () => pharmacy('nav.registry'), roles: ['administrator', 'regulator'] },
+  { href: '/staff/recordings', label: () => tapes('nav'), roles: ['administrator'] },
   { href: '/staff/status', label: () => w('nav.status'), roles: ['administrator', 'regulator'] },
   { href: '/staff/roster', label: () => w('nav.roster'), roles: ['administrator'] },
   { href: '/staff/registrations', label: () => w('nav.registrations'), roles: ['doctor', 'administrator'] },
@@ -183,6 +186,7 @@ function Inside() {
             <Route path="/staff/decisions" component={DecisionList} />
             <Route path="/staff/decisions/:id" component={DecisionSheet} />
             <Route path="/staff/certificates" component={CertificatesPage} />
+            <Route path="/staff/recordings" component={TapesPage} />
             <Route path="/staff/status" component={Status} />
             <Route default component={Home} />
           </Router>

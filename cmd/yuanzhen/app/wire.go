@@ -90,6 +90,9 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 		_, err := h.consult.BlockLapsed(ctx)
 		return errors.Join(err, h.consult.WarnEnding(ctx))
 	}))
+	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, _ *river.Job[consult.RecordingEnd]) error {
+		return h.consult.EndRecordings(ctx)
+	}))
 	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, job *river.Job[consult.KeepMarks]) error {
 		return h.teleconsults.KeepMarks(ctx, job.Args)
 	}))
@@ -106,7 +109,8 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, _ *river.Job[tidyArgs]) error { return taker.Images.Tidy(ctx) }))
 	if h.queue, err = jobs.New(e.db, a.log, workers, jobs.Periodic{Every: sealEvery, Args: sealArgs{}}, jobs.Periodic{Every: lapseEvery, Args: lapseArgs{}},
 		jobs.Periodic{Every: tidyEvery, Args: tidyArgs{}}, jobs.Periodic{Every: prescribe.EscalateEvery, Args: prescribe.Escalation{}},
-		jobs.Periodic{Every: prescribe.RemindEvery, Args: prescribe.Reminding{}}); err != nil {
+		jobs.Periodic{Every: prescribe.RemindEvery, Args: prescribe.Reminding{}},
+		jobs.Periodic{Every: consult.RecordingEndEvery, Args: consult.RecordingEnd{}}); err != nil {
 		return nil, err
 	}
 	h.onStop(func(ctx context.Context) error { return sealAll(ctx, h.audit) }) // nothing stays outside the log

@@ -43,6 +43,8 @@ export type Read = [
   Known<ours.VisitMessage, S['ConsultMessage']>,
   Known<ours.VisitRecording, S['ConsultRecording']>,
   Known<ours.VisitRecording['takes'][number], S['ConsultTake']>,
+  Known<ours.RecordingRules, S['ConsultRecordingRules']>,
+  Known<ours.EndingRecording, S['ConsultEndingRecording']>,
   Known<ours.NetworkCheck, S['AppNetworkCheck']>,
   Known<ours.CallQuality, S['ConsultCallQuality']>,
   Known<ours.Calls['hours'][number], S['ConsultCallHour']>,

@@ -1807,6 +1807,75 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/recordings/ending": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Recordings whose time is over, those held for a dispute, and what was destroyed lately */
+        get: operations["get-recordings-ending"];
+        put?: never;
+        /** Agree that recordings are destroyed; two have to */
+        post: operations["post-recordings-ending"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recordings/rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether visits must be recorded, and how long recordings are kept */
+        get: operations["get-recordings-rules"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recordings/rules/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Decide about the recordings of an institution from now on */
+        put: operations["put-recordings-rules-id"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/recordings/{id}/hold": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Keep a recording for a dispute, or release it */
+        post: operations["post-recordings-id-hold"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/registrations": {
         parameters: {
             query?: never;
@@ -2235,6 +2304,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/seat/watch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Whom an observer may watch now, by WHEP, and the token for it */
+        post: operations["post-seat-watch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/seconds": {
         parameters: {
             query?: never;
@@ -2356,6 +2442,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/teleconsults/{id}/companions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who came into the room by link */
+        get: operations["get-teleconsults-id-companions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/companions/{link}/admit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let a companion in */
+        post: operations["post-teleconsults-id-companions-link-admit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/companions/{link}/remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a companion away */
+        post: operations["post-teleconsults-id-companions-link-remove"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/teleconsults/{id}/consent": {
         parameters: {
             query?: never;
@@ -2416,6 +2553,40 @@ export interface paths {
         };
         /** Physicians who may be assigned (TCR-05) */
         get: operations["get-teleconsults-id-experts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Show a photo or paper in the room (multipart: file) */
+        post: operations["post-teleconsults-id-files"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/files/{message}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A file that was shown in the room */
+        get: operations["get-teleconsults-id-files-message"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2493,6 +2664,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/teleconsults/{id}/links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A link into the room that opens once: for a companion, a colleague, an observer, or one's own other device */
+        post: operations["post-teleconsults-id-links"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/lock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Close the room's door, or open it */
+        post: operations["post-teleconsults-id-lock"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/teleconsults/{id}/marks": {
         parameters: {
             query?: never;
@@ -2528,6 +2733,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/teleconsults/{id}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was said and shown in the room */
+        get: operations["get-teleconsults-id-messages"];
+        put?: never;
+        /** Say something in the room, in writing */
+        post: operations["post-teleconsults-id-messages"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/teleconsults/{id}/opinion": {
         parameters: {
             query?: never;
@@ -2556,6 +2779,75 @@ export interface paths {
         put?: never;
         /** Sign the opinion (TCR-08) */
         post: operations["post-teleconsults-id-opinion-sign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/quality": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the lines of the room were like, with their gaps */
+        get: operations["get-teleconsults-id-quality"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/recording": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The room's recording: who was asked, whether it runs, what can be played */
+        get: operations["get-teleconsults-id-recording"];
+        put?: never;
+        /** Ask everybody in the room whether it may be recorded */
+        post: operations["post-teleconsults-id-recording"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/recording/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Agree to the recording, refuse it, or stop it */
+        post: operations["post-teleconsults-id-recording-answer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/recording/{take}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One take of the recording, WebM or Matroska */
+        get: operations["get-teleconsults-id-recording-take"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -3015,7 +3307,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** A link into the room that opens once: for a companion, a colleague, or one's own other device */
+        /** A link into the room that opens once: for a companion, a colleague, an observer, or one's own other device */
         post: operations["post-visits-id-links"];
         delete?: never;
         options?: never;
@@ -3082,7 +3374,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What the line of the visit was like, with its gaps */
+        /** What the lines of the room were like, with their gaps */
         get: operations["get-visits-id-quality"];
         put?: never;
         post?: never;
@@ -3134,7 +3426,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The visit's recording: who was asked, whether it runs, what can be played */
+        /** The room's recording: who was asked, whether it runs, what can be played */
         get: operations["get-visits-id-recording"];
         put?: never;
         /** Ask everybody in the room whether it may be recorded */
@@ -4104,6 +4396,10 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        AgreeInBody: {
+            /** @description As they were read */
+            recordings: string[];
+        };
         AlarmInBody: {
             /** @description Danger signs; any word counts */
             red_flags: string[];
@@ -4252,6 +4548,8 @@ export interface components {
             concealed: number;
             /** Format: int64 */
             gaps: number;
+            /** @description Of the visit or teleconsult */
+            id: string;
             institution: string;
             /** Format: double */
             loss: number;
@@ -4262,7 +4560,6 @@ export interface components {
             seat: string;
             /** Format: double */
             sound_only: number;
-            visit_id: string;
         };
         ConsultCalendarDay: {
             /** Format: date */
@@ -4390,7 +4687,7 @@ export interface components {
             name: string;
             relation?: string;
             /** @enum {string} */
-            role: "family" | "interpreter" | "village_doctor" | "colleague";
+            role: "family" | "interpreter" | "village_doctor" | "colleague" | "observer";
             seat: string;
             /** @enum {string} */
             state: "waiting" | "admitted" | "removed";
@@ -4493,6 +4790,37 @@ export interface components {
             signed_at?: string;
             /** Format: int64 */
             version: number;
+        };
+        ConsultEndingRecording: {
+            /** Format: int64 */
+            bytes: number;
+            doctor: string;
+            /** Format: date-time */
+            erased_at?: string;
+            /** @description Who agreed */
+            first?: string;
+            held_by?: string;
+            held_why?: string;
+            id: string;
+            institution: string;
+            /** Format: date */
+            keep_until: string;
+            /** @enum {string} */
+            kind: "visit" | "teleconsult";
+            /** @description The reader was the first to agree */
+            mine: boolean;
+            /** Format: int64 */
+            parts: number;
+            /** Format: date-time */
+            recorded_at: string;
+            second?: string;
+            /** @description Of the hashes of the parts in order, once erased */
+            sha256?: string;
+            /**
+             * @description agreed: by one; ending: by two
+             * @enum {string}
+             */
+            state: "due" | "agreed" | "ending" | "held" | "erased";
         };
         ConsultEndingRegistration: {
             /** Format: date */
@@ -4730,6 +5058,9 @@ export interface components {
              */
             years: number;
         };
+        ConsultLocked: {
+            locked: boolean;
+        };
         ConsultMark: {
             readonly author?: components["schemas"]["ConsultDoctor"];
             found?: components["schemas"]["ConsultFound"];
@@ -4826,6 +5157,11 @@ export interface components {
             until: string;
             /** Format: int64 */
             way_min: number;
+        };
+        ConsultNewRecordingRules: {
+            required: boolean;
+            /** Format: int64 */
+            years: number;
         };
         ConsultNewTeleconsult: {
             department: string;
@@ -5167,12 +5503,20 @@ export interface components {
             /** Format: date-time */
             started_at?: string;
             /** @enum {string} */
-            state: "asked" | "running" | "refused" | "done" | "damaged";
+            state: "asked" | "running" | "refused" | "done" | "damaged" | "erased";
             takes: components["schemas"]["ConsultTake"][];
             text: components["schemas"]["FaultText"];
             text_version: string;
             /** @description It ended by itself and has not gone on */
             trouble: boolean;
+        };
+        ConsultRecordingRules: {
+            institution: string;
+            institution_id: string;
+            /** @description A patient who refuses is seen in person instead, with a full refund */
+            required: boolean;
+            /** Format: int64 */
+            years: number;
         };
         ConsultRegistration: {
             /**
@@ -5533,6 +5877,19 @@ export interface components {
             until: string;
             visit_id?: string;
             walk_in: boolean;
+        };
+        ConsultWatchedSeat: {
+            role: string;
+            seat: string;
+        };
+        ConsultWatching: {
+            /** Format: date-time */
+            expires: string;
+            ice_servers: components["schemas"]["ControlICEServer"][];
+            seats: components["schemas"]["ConsultWatchedSeat"][];
+            ticket: string;
+            /** @description Of the room, by WHEP; a seat follows */
+            url: string;
         };
         ConsultWay: {
             address?: string;
@@ -5912,7 +6269,7 @@ export interface components {
         };
         InviteInBody: {
             /** @enum {string} */
-            kind: "companion" | "colleague" | "device";
+            kind: "companion" | "colleague" | "device" | "observer";
         };
         Item: {
             sha256: string;
@@ -5972,9 +6329,6 @@ export interface components {
             hours: number;
             /** Format: int64 */
             uses: number;
-        };
-        LockInBody: {
-            locked: boolean;
         };
         MoveVisitInBody: {
             reason?: string;
@@ -6693,6 +7047,12 @@ export interface components {
             /** Format: int64 */
             seats: number;
         };
+        RoomNewInstrumentBody: {
+            /** @enum {string} */
+            kind: "ultrasound" | "otoscope" | "endoscope" | "room_camera";
+            /** @description Everybody in the room sees it */
+            name: string;
+        };
         RuleReason: {
             citation: string;
             message: components["schemas"]["FaultText"];
@@ -6761,11 +7121,9 @@ export interface components {
             reason: string;
             slot_id: string;
         };
-        TeleconsultNewInstrumentBody: {
-            /** @enum {string} */
-            kind: "ultrasound" | "otoscope" | "endoscope" | "room_camera";
-            /** @description Everybody in the room sees it */
-            name: string;
+        TapeHoldInBody: {
+            /** @description The dispute; empty to release */
+            why: string;
         };
         TryRulesInBody: {
             /**
@@ -6823,12 +7181,6 @@ export interface components {
         };
         VerifyInBody: {
             code: string;
-        };
-        VisitNewInstrumentBody: {
-            /** @enum {string} */
-            kind: "ultrasound" | "otoscope" | "endoscope" | "room_camera";
-            /** @description Everybody in the room sees it */
-            name: string;
         };
         WriteRecordInBody: {
             assessment: string;
@@ -10527,6 +10879,167 @@ export interface operations {
             };
         };
     };
+    "get-recordings-ending": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultEndingRecording"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-recordings-ending": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AgreeInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultEndingRecording"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-recordings-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultRecordingRules"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "put-recordings-rules-id": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConsultNewRecordingRules"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultRecordingRules"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-recordings-id-hold": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TapeHoldInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultEndingRecording"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "get-registrations": {
         parameters: {
             query?: never;
@@ -11446,6 +11959,38 @@ export interface operations {
             };
         };
     };
+    "post-seat-watch": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The token of a seat */
+                "Yuanzhen-Seat"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultWatching"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "get-seconds": {
         parameters: {
             query?: never;
@@ -11741,6 +12286,101 @@ export interface operations {
             };
         };
     };
+    "get-teleconsults-id-companions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultCompanion"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-teleconsults-id-companions-link-admit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                link: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultCompanion"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-teleconsults-id-companions-link-remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                link: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultCompanion"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "post-teleconsults-id-consent": {
         parameters: {
             query?: never;
@@ -11877,6 +12517,49 @@ export interface operations {
             };
         };
     };
+    "post-teleconsults-id-files": {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "get-teleconsults-id-files-message": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                message: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     "get-teleconsults-id-instruments": {
         parameters: {
             query?: never;
@@ -11919,7 +12602,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["TeleconsultNewInstrumentBody"];
+                "application/json": components["schemas"]["RoomNewInstrumentBody"];
             };
         };
         responses: {
@@ -12038,6 +12721,76 @@ export interface operations {
             };
         };
     };
+    "post-teleconsults-id-links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InviteInBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultLink"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-teleconsults-id-lock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConsultLocked"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultLocked"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "get-teleconsults-id-marks": {
         parameters: {
             query?: never;
@@ -12139,6 +12892,75 @@ export interface operations {
             };
         };
     };
+    "get-teleconsults-id-messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultMessage"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-teleconsults-id-messages": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The same message sent twice is one */
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SayInBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultMessage"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "put-teleconsults-id-opinion": {
         parameters: {
             query?: never;
@@ -12206,6 +13028,155 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["V2ErrorModel"];
                 };
+            };
+        };
+    };
+    "get-teleconsults-id-quality": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultCallQuality"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-teleconsults-id-recording": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultRecording"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-teleconsults-id-recording": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultRecording"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-teleconsults-id-recording-answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AnswerInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultRecording"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-teleconsults-id-recording-take": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                take: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -12965,7 +13936,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["VisitNewInstrumentBody"];
+                "application/json": components["schemas"]["RoomNewInstrumentBody"];
             };
         };
         responses: {
@@ -13134,7 +14105,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["LockInBody"];
+                "application/json": components["schemas"]["ConsultLocked"];
             };
         };
         responses: {
@@ -13144,7 +14115,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ConsultVisit"];
+                    "application/json": components["schemas"]["ConsultLocked"];
                 };
             };
             /** @description Error */

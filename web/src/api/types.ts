@@ -360,7 +360,7 @@ export type Ticket = {
 /** A way into the room that opens once; qr is a PNG in base64. */
 export type RoomLink = {
   id: string
-  kind: 'companion' | 'colleague' | 'device'
+  kind: 'companion' | 'colleague' | 'device' | 'observer'
   url: string
   qr: string
   expires: string
@@ -374,6 +374,14 @@ export type Seated = {
   institution: string
   phone: string
   doctor: string
+  expires: string
+}
+/** Whom an observer may watch, by role alone. */
+export type Watching = {
+  url: string
+  ticket: string
+  ice_servers: RTCIceServer[]
+  seats: { seat: string; role: string }[]
   expires: string
 }
 /** A device that sends into the room by WHIP. */
@@ -390,7 +398,7 @@ export type Companion = {
   id: string
   seat: string
   name: string
-  role: 'family' | 'interpreter' | 'village_doctor' | 'colleague'
+  role: 'family' | 'interpreter' | 'village_doctor' | 'colleague' | 'observer'
   relation?: string
   state: 'waiting' | 'admitted' | 'removed'
   arrived_at: string
@@ -407,7 +415,7 @@ export type VisitMessage = {
 
 export type VisitRecording = {
   id: string
-  state: 'asked' | 'running' | 'refused' | 'done' | 'damaged'
+  state: 'asked' | 'running' | 'refused' | 'done' | 'damaged' | 'erased'
   text: Text
   text_version: string
   required: boolean
@@ -417,6 +425,28 @@ export type VisitRecording = {
   keep_until: string
   answers: { seat: string; name: string; role: string; agreed: boolean }[]
   takes: { take: number; seat: string; type: string; offset_ms: number; length_ms: number; size: number }[]
+}
+/** What an institution has decided about recordings. */
+export type RecordingRules = { institution_id: string; institution: string; required: boolean; years: number }
+
+/** A recording whose time is over; agreed by one administrator, ending by two. */
+export type EndingRecording = {
+  id: string
+  kind: 'visit' | 'teleconsult'
+  institution: string
+  doctor: string
+  recorded_at: string
+  keep_until: string
+  state: 'due' | 'agreed' | 'ending' | 'held' | 'erased'
+  mine: boolean
+  first?: string
+  second?: string
+  held_by?: string
+  held_why?: string
+  parts: number
+  bytes: number
+  erased_at?: string
+  sha256?: string
 }
 export type CallQuality = {
   seats: {
@@ -450,7 +480,7 @@ export type Calls = {
     gaps: number
   }[]
   worst: {
-    visit_id: string
+    id: string
     at: string
     institution: string
     seat: string

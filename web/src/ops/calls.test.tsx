@@ -25,7 +25,7 @@ const calls: Calls = {
   ],
   worst: [
     {
-      visit_id: '0190-abcdef',
+      id: '0190-abcdef',
       at: '2026-11-26T15:20:00+08:00',
       institution: '清河市第一医院',
       seat: 'patient',

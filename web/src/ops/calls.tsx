@@ -71,9 +71,9 @@ export function CallTables({ calls }: { calls: Calls }) {
             </thead>
             <tbody>
               {calls.worst.map((call) => (
-                <tr key={call.visit_id + call.seat}>
+                <tr key={call.id + call.seat}>
                   <th scope="row">
-                    {clock(call.at)} {call.institution} <span class="mono">{call.visit_id.slice(-6)}</span>
+                    {clock(call.at)} {call.institution} <span class="mono">{call.id.slice(-6)}</span>
                   </th>
                   <td>{roleWordOfSeat(call.seat)}</td>
                   <td>

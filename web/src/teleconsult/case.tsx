@@ -12,6 +12,8 @@ import { w as imaging } from '../imaging/words'
 import { MeetingFinder } from '../schedule/finder'
 import { Button, Dialog, Field, Loading, Notice, ProblemNote, Select } from '../ui/parts'
 import { w as sign } from '../visit/desk_words'
+import { consultDoor } from '../visit/door'
+import { Kept } from '../visit/kept'
 import { missing, partIn, roomOpen, stateTone } from './states'
 import { w } from './words'
 
@@ -107,6 +109,9 @@ export function Case({ id, me, onChanged }: { id: string; me: Me; onChanged: () 
           </>
         )}
       </dl>
+      {(one.state === 'decided' || one.state === 'closed') && (part === 'inviter' || part === 'expert') && (
+        <Kept at={id} door={consultDoor(id)} seat={part} />
+      )}
       {one.state === 'draft' && part === 'inviter' && <Preparing one={one} deed={deed} act={act} onChanged={changed} />}
       {one.state === 'submitted' && part === 'inviter' && <Notice tone="info" live title={w('s.submitted')} />}
       {one.state === 'submitted' && part === 'coordinator' && <Assigning one={one} act={act} busy={deed.busy} />}

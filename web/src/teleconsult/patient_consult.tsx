@@ -2,13 +2,15 @@
 
 import { useEffect, useMemo, useState } from 'preact/hooks'
 import { useRoute } from 'preact-iso'
-import { get, post } from '../api/client'
+import { get } from '../api/client'
 import { useResource } from '../api/resource'
-import type { Teleconsult, Ticket } from '../api/types'
+import type { Teleconsult } from '../api/types'
 import { clock, moment } from '../i18n/format'
 import { Button, Loading, Notice, ProblemNote, useTitle } from '../ui/parts'
 import { CallScreen } from '../visit/call'
 import { Devices } from '../visit/devices'
+import { consultDoor } from '../visit/door'
+import { Kept } from '../visit/kept'
 import { Room } from '../visit/room'
 import { w as visits } from '../visit/words'
 import { w } from './patient_words'
@@ -53,7 +55,8 @@ export function ConsultPage() {
 
 function Consult({ one, refresh }: { one: Teleconsult; refresh: () => void }) {
   const devices = useMemo(() => new Devices(), [])
-  const room = useMemo(() => new Room(() => post<Ticket>(`/teleconsults/${one.id}/ticket`), devices), [one.id, devices])
+  const door = useMemo(() => consultDoor(one.id), [one.id])
+  const room = useMemo(() => new Room(door.ticket, devices), [door, devices])
   const [at, setAt] = useState<'outside' | 'inside' | 'left'>('outside')
   const open = joinable(one)
   const { phase, refusal } = room.view.value
@@ -80,6 +83,7 @@ function Consult({ one, refresh }: { one: Teleconsult; refresh: () => void }) {
         alone={w('alone')}
         myName={one.person.name}
         room={room}
+        door={door}
         chatKey={one.id}
         onHang={() => setAt('left')}
       />
@@ -115,6 +119,7 @@ function Consult({ one, refresh }: { one: Teleconsult; refresh: () => void }) {
       </dl>
       {phase === 'refused' && <Notice tone="warn" title={refusal} />}
       {!over && !open && <Notice tone="info" live title={w('notyet')} />}
+      {over && one.patient_invited && <Kept at={one.id} door={door} seat="patient" />}
       {open && !over && (
         <>
           <p class="meta">{visits('dev.ask')}</p>

@@ -6,7 +6,7 @@ import { call, get, post, put } from '../api/client'
 import { onChange } from '../api/live'
 import { useDeed, useResource } from '../api/resource'
 import { me } from '../api/session'
-import type { Teleconsult, Ticket } from '../api/types'
+import type { Teleconsult } from '../api/types'
 import { clock } from '../i18n/format'
 import { w as identity } from '../identity/words'
 import { MarkList } from '../imaging/mark_list'
@@ -21,9 +21,11 @@ import { SignDialog } from '../ui/sign'
 import { lineSentence } from '../visit/call'
 import { w as desk } from '../visit/desk_words'
 import { Devices } from '../visit/devices'
-import { rack } from '../visit/door'
+import { consultLead } from '../visit/door'
 import { Instruments } from '../visit/instruments'
+import { ConsentDialog, RedLight } from '../visit/recording'
 import { Room } from '../visit/room'
+import { DeskChat, DeskDoor, DeskKeys, useRoomDesk } from '../visit/room_desk'
 import { ShareScreen } from '../visit/share_screen'
 import { Picture } from '../visit/waiting'
 import { opinionPaper } from './paper'
@@ -148,8 +150,9 @@ function Inside({
   const self = me()
   const part = partIn(self, one)
   const devices = useMemo(() => new Devices(), [])
-  const room = useMemo(() => new Room(() => post<Ticket>(`/teleconsults/${one.id}/ticket`), devices), [one.id, devices])
-  const instruments = useMemo(() => rack(`/teleconsults/${one.id}`), [one.id])
+  const door = useMemo(() => consultLead(one.id), [one.id])
+  const room = useMemo(() => new Room(door.ticket, devices), [door, devices])
+  const beside = useRoomDesk(one.id, door, room)
   const { share, view: shared } = useShare(room, self.name)
   const { marks, view: marked } = useMarks(one.id, room, { id: self.practitioner_id ?? '', name: self.name })
   const marking = useDeed()
@@ -196,6 +199,7 @@ function Inside({
         </Button>
         <section class="stack">
           <h2>{w('r.people')}</h2>
+          <RedLight on={view.recording} />
           <div class="people">
             {view.remotes.map((remote) => (
               <div class="tile" key={remote.seat} data-test="person">
@@ -226,8 +230,12 @@ function Inside({
               {view.camera ? desk('cam.off') : desk('cam.on')}
             </Button>
             <ShareScreen room={room} />
-            <Instruments at={one.id} rack={instruments} remotes={view.remotes} />
+            <Instruments at={one.id} rack={door.rack} remotes={view.remotes} />
+            <DeskKeys desk={beside} kinds={['companion', 'colleague', 'observer', 'device']} />
           </div>
+          {(view.phase === 'live' || view.phase === 'reconnecting') && <DeskDoor desk={beside} />}
+          <DeskChat desk={beside} />
+          <ConsentDialog recording={beside.tape} />
         </section>
         <section class="stack">
           <h2>{w('r.series')}</h2>

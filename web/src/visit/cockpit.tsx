@@ -13,20 +13,16 @@ import { PausedPlans } from '../prescribe/paused'
 import { Icon } from '../ui/icons'
 import { useKeys } from '../ui/keys'
 import { Button, Dialog, Field, Loading, Notice, ProblemNote, Select, Tick, useTitle } from '../ui/parts'
-import { SoundOnly } from './call'
 import { ChartPanel } from './chart_panel'
-import { Chat, useChat } from './chat'
 import { w } from './desk_words'
 import { Devices } from './devices'
-import { rack, visitDoor } from './door'
+import { visitLead } from './door'
 import { Instruments } from './instruments'
 import { Kept } from './kept'
 import { Arrivals, CallDesk } from './line'
-import { HostDoor, Invite } from './people'
 import { RecordEditor, signable, useRecord } from './record_editor'
-import { StopTape, TapeDesk, useRecording } from './recording'
 import { Room } from './room'
-import { w as say } from './room_words'
+import { DeskChat, DeskDoor, DeskKeys, useRoomDesk } from './room_desk'
 import { ShareScreen } from './share_screen'
 import { Stage } from './stage'
 import { stateTone } from './states'
@@ -152,16 +148,13 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
   ])
   const chart = useResource(`chart ${id}`, (signal) => get<Chart>(`/visits/${id}/chart`, signal))
   const devices = useMemo(() => new Devices(), [])
-  const door = useMemo(() => ({ ...visitDoor(id), rack: rack(`/visits/${id}`) }), [id])
+  const door = useMemo(() => visitLead(id), [id])
   const room = useMemo(() => new Room(door.ticket, devices), [door, devices])
-  const chat = useChat(id, door, room)
-  const tape = useRecording(id, door, room)
+  const beside = useRoomDesk(id, door, room)
   const desk = useRecord(id)
   const deed = useDeed()
   const [signing, setSigning] = useState<'record' | 'prescription' | undefined>()
   const [judging, setJudging] = useState(false)
-  const [writing, setWriting] = useState(false)
-  const [bringing, setBringing] = useState(false)
   const view = room.view.value
   const inRoom = visit.value !== undefined && running(visit.value)
   const waits = visit.value?.state === 'checked_in'
@@ -206,7 +199,6 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
       visit.set(await post<Visit>(`/visits/${id}/${path}`, body))
       onChanged()
     })
-  const settle = (path: string, body: object = {}) => void deed.run(() => post(`/visits/${id}/${path}`, body))
   const idle =
     current.state === 'checked_in'
       ? w('call.waiting')
@@ -248,13 +240,8 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
                   {view.camera ? w('cam.off') : w('cam.on')}
                 </Button>
                 <ShareScreen room={room} />
-                {door.rack && <Instruments at={id} rack={door.rack} remotes={view.remotes} />}
-                <Button icon="send" pressed={writing} onPress={() => setWriting(!writing)} test="chat-key">
-                  {chat.unread > 0 && !writing ? say('chat.new', { n: chat.unread }) : say('chat.title')}
-                </Button>
-                <Button icon="people" onPress={() => setBringing(true)} test="more">
-                  {say('more')}
-                </Button>
+                <Instruments at={id} rack={door.rack} remotes={view.remotes} />
+                <DeskKeys desk={beside} kinds={['companion', 'colleague', 'observer', 'device']} />
                 <span class="end row">
                   <Button
                     look="danger"
@@ -270,19 +257,10 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
               </>
             )}
           </div>
-          {inRoom && (
-            <HostDoor
-              view={view}
-              busy={deed.busy}
-              onAdmit={(link) => settle(`companions/${link}/admit`)}
-              onRemove={(link) => settle(`companions/${link}/remove`)}
-              onLock={(locked) => settle('lock', { locked })}
-            />
-          )}
-          {inRoom && <TapeDesk recording={tape} />}
+          {inRoom && <DeskDoor desk={beside} />}
         </div>
-        {inRoom && writing && <Chat chat={chat} door={door} seat="doctor" open />}
-        {!inRoom && <Kept visit={current} seat="doctor" />}
+        {inRoom && <DeskChat desk={beside} />}
+        {!inRoom && <Kept at={id} door={door} seat="doctor" />}
         <div class="row">
           <span class="meta">{w('judge.title')}</span>
           <span class="grow">
@@ -328,17 +306,6 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
           />
         )}
       </aside>
-      {bringing && (
-        <Dialog title={say('more')} onClose={() => setBringing(false)}>
-          <div class="stack">
-            <SoundOnly checked={view.line.soundOnly} onChange={(only) => room.listenOnly(only)} />
-            <StopTape recording={tape} seat="doctor" />
-            {door.invite && <Invite kind="companion" invite={door.invite} />}
-            {door.invite && <Invite kind="colleague" invite={door.invite} />}
-            {door.invite && <Invite kind="device" invite={door.invite} />}
-          </div>
-        </Dialog>
-      )}
       {judging && (
         <JudgeDialog
           onClose={() => setJudging(false)}

@@ -1,6 +1,17 @@
-// The two ways to a room: with a session, as patient or doctor of the visit; or with the token of a seat, by link.
+// The two ways to a room: with a session, as one of those whose visit or consult it is; or with the token of a seat, by link.
 import { call, file } from '../api/client'
-import type { Instrument, InstrumentPass, RoomLink, Seated, Ticket, VisitMessage, VisitRecording } from '../api/types'
+import type {
+  CallQuality,
+  Companion,
+  Instrument,
+  InstrumentPass,
+  RoomLink,
+  Seated,
+  Ticket,
+  VisitMessage,
+  VisitRecording,
+  Watching,
+} from '../api/types'
 
 export type LinkKind = RoomLink['kind']
 
@@ -30,12 +41,29 @@ export type Door = {
   open: (message: string) => Promise<Blob>
   recording: (signal: AbortSignal) => Promise<VisitRecording>
   answer: (agree: boolean, version: string) => Promise<VisitRecording>
-  /** The doctor's: asks everybody. */
-  record?: () => Promise<VisitRecording>
+  /** The address of a take of the recording. */
+  take: (take: number) => string
   /** Undefined for who came by link: they bring nobody. */
   invite?: (kind: LinkKind) => Promise<RoomLink>
   /** Undefined for who brings no instruments. */
   rack?: Rack
+  /** Undefined for who does not lead the room. */
+  lead?: Lead
+}
+
+/** What those do who lead a room. */
+export type Lead = {
+  admit: (link: string) => Promise<Companion>
+  remove: (link: string) => Promise<Companion>
+  lock: (locked: boolean) => Promise<unknown>
+  /** Asks everybody whether the room may be recorded. */
+  record: () => Promise<VisitRecording>
+}
+
+/** A room by session: also who came by link, and what the lines were like. */
+export type RoomDoor = Door & {
+  companions: (signal: AbortSignal) => Promise<Companion[]>
+  quality: (signal: AbortSignal) => Promise<CallQuality>
 }
 
 const form = (file: File) => {
@@ -54,14 +82,35 @@ function door(base: string, ticket: string, headers: Record<string, string>): Do
     answer: (agree, version) =>
       call('POST', `${base}/recording/answer`, { headers, body: { agree, text_version: version } }),
     open: (message) => file(`${base}/files/${message}`, headers),
+    take: (take) => `/api/v1${base}/recording/${take}`,
   }
 }
 
-export const visitDoor = (visit: string): Door => ({
-  ...door(`/visits/${visit}`, `/visits/${visit}/ticket`, {}),
-  record: () => call('POST', `/visits/${visit}/recording`),
-  invite: (kind) => call('POST', `/visits/${visit}/links`, { body: { kind } }),
+/** The door of everybody who has a seat by right; those who lead get their keys with `leading`. */
+function roomDoor(base: string): RoomDoor {
+  return {
+    ...door(base, `${base}/ticket`, {}),
+    invite: (kind) => call('POST', `${base}/links`, { body: { kind } }),
+    companions: (signal) => call('GET', `${base}/companions`, { signal }),
+    quality: (signal) => call('GET', `${base}/quality`, { signal }),
+  }
+}
+
+const leading = (base: string): RoomDoor & { lead: Lead; rack: Rack } => ({
+  ...roomDoor(base),
+  rack: rack(base),
+  lead: {
+    admit: (link) => call('POST', `${base}/companions/${link}/admit`),
+    remove: (link) => call('POST', `${base}/companions/${link}/remove`),
+    lock: (locked) => call('POST', `${base}/lock`, { body: { locked } }),
+    record: () => call('POST', `${base}/recording`),
+  },
 })
+
+export const visitDoor = (id: string) => roomDoor(`/visits/${id}`)
+export const visitLead = (id: string) => leading(`/visits/${id}`)
+export const consultDoor = (id: string) => roomDoor(`/teleconsults/${id}`)
+export const consultLead = (id: string) => leading(`/teleconsults/${id}`)
 
 export function seatDoor(token: string, role = ''): Door {
   const headers = { 'Yuanzhen-Seat': token }
@@ -71,3 +120,7 @@ export function seatDoor(token: string, role = ''): Door {
 
 export const arrive = (body: { secret: string; name?: string; role?: string; relation?: string }): Promise<Seated> =>
   call('POST', '/seat', { body })
+
+/** Whom an observer may watch now. */
+export const watching = (token: string): Promise<Watching> =>
+  call('POST', '/seat/watch', { headers: { 'Yuanzhen-Seat': token } })

@@ -6,6 +6,7 @@ import { Button, Field, Notice, ProblemNote, Select, useTitle } from '../ui/part
 import { CallScreen } from './call'
 import { Devices } from './devices'
 import { arrive, seatDoor } from './door'
+import { Observe } from './observe'
 import { Room } from './room'
 import { roleWord, w } from './room_words'
 import { DeviceTest } from './waiting'
@@ -22,7 +23,7 @@ export function keptSeat(): Seated | undefined {
   }
 }
 
-const kinds = ['companion', 'colleague', 'device'] as const
+const kinds = ['companion', 'colleague', 'device', 'observer'] as const
 type Offer = { kind: (typeof kinds)[number]; secret: string }
 
 /** The fragment of a link: what it is for, and its secret. */
@@ -40,7 +41,7 @@ export function Join() {
     // The secret leaves the address bar: what is on screen or in the history opens nothing.
     if (location.hash) history.replaceState(null, '', location.pathname)
   }, [])
-  if (seat) return <Seat seat={seat} />
+  if (seat) return seat.kind === 'observer' ? <Observe seat={seat} /> : <Seat seat={seat} />
   return (
     <main class="page" id="content" data-test="join">
       <h1>{w('join.title')}</h1>
@@ -70,7 +71,8 @@ function Introduce({ offer, onSeat }: { offer: Offer; onSeat: (seat: Seated) => 
   const deed = useDeed()
   const go = (said: { name?: string; role?: string; relation?: string }) =>
     void deed.run(async () => onSeat(await arrive({ secret: offer.secret, ...said })))
-  if (offer.kind !== 'companion')
+  const observes = offer.kind === 'observer'
+  if (offer.kind === 'colleague' || offer.kind === 'device')
     return (
       <div class="stack">
         <p>{w(`join.${offer.kind}`)}</p>
@@ -90,19 +92,21 @@ function Introduce({ offer, onSeat }: { offer: Offer; onSeat: (seat: Seated) => 
       class="stack"
       onSubmit={(event) => {
         event.preventDefault()
-        go({ name, role, relation })
+        go(observes ? { name } : { name, role, relation })
       }}
     >
-      <p>{w('join.lead')}</p>
+      <p>{w(observes ? 'join.observer' : 'join.lead')}</p>
       <ProblemNote problem={deed.problem} />
       <Field label={w('join.name')} name="name" value={name} onInput={setName} maxLength={40} autoComplete="name" />
-      <Select
-        label={w('join.role')}
-        value={role}
-        options={companionRoles.map((value) => ({ value, label: roleWord(value) }))}
-        onChange={setRole}
-      />
-      {role === 'family' && (
+      {!observes && (
+        <Select
+          label={w('join.role')}
+          value={role}
+          options={companionRoles.map((value) => ({ value, label: roleWord(value) }))}
+          onChange={setRole}
+        />
+      )}
+      {!observes && role === 'family' && (
         <Field
           label={w('join.relation')}
           hint={w('join.relation.hint')}

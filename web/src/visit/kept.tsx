@@ -1,25 +1,19 @@
-// What stays of the room after a visit: who was there, what was written and shown.
-import { useMemo } from 'preact/hooks'
-import { get } from '../api/client'
+// What stays of a room after a visit or consult: who was there, what was written and shown, the recording, the line.
 import { useResource } from '../api/resource'
-import type { CallQuality, Companion, Visit } from '../api/types'
 import { Chat, useChat } from './chat'
-import { visitDoor } from './door'
+import type { RoomDoor } from './door'
 import { Player } from './recording'
 import { roleWordOfSeat, w, withRole } from './room_words'
 
-export function Kept({ visit, seat = 'patient' }: { visit: Pick<Visit, 'id'>; seat?: string }) {
-  const door = useMemo(() => visitDoor(visit.id), [visit.id])
-  const chat = useChat(visit.id, door)
-  const present = useResource(`companions ${visit.id}`, (signal) =>
-    get<Companion[]>(`/visits/${visit.id}/companions`, signal),
-  )
+export function Kept({ at, door, seat }: { at: string; door: RoomDoor; seat: string }) {
+  const chat = useChat(at, door)
+  const present = useResource(`companions ${at}`, door.companions)
   const were = present.value?.filter((one) => one.state === 'admitted') ?? []
-  const line = useResource(`quality ${visit.id}`, (signal) => get<CallQuality>(`/visits/${visit.id}/quality`, signal))
-  const tape = useResource(`recording ${visit.id}`, door.recording)
+  const line = useResource(`quality ${at}`, door.quality)
+  const tape = useResource(`recording ${at}`, door.recording)
   const seats = line.value?.seats ?? []
-  const takes = tape.value?.takes.length ?? 0
-  if (chat.messages.length === 0 && were.length === 0 && seats.length === 0 && takes === 0) return null
+  const taped = tape.value && (tape.value.takes.length > 0 || tape.value.state === 'erased')
+  if (chat.messages.length === 0 && were.length === 0 && seats.length === 0 && !taped) return null
   return (
     <section class="card stack" data-test="kept">
       {were.length > 0 && (
@@ -41,7 +35,7 @@ export function Kept({ visit, seat = 'patient' }: { visit: Pick<Visit, 'id'>; se
           <Chat chat={chat} door={door} seat={seat} open={false} />
         </>
       )}
-      {tape.value && <Player visit={visit.id} recording={tape.value} />}
+      {tape.value && <Player door={door} recording={tape.value} />}
       {seats.length > 0 && (
         <>
           <h2>{w('line.title')}</h2>

@@ -1,9 +1,9 @@
 // Who is in the room and who waits outside; how others are brought in, and the seat to another device.
 import { useState } from 'preact/hooks'
-import { useDeed } from '../api/resource'
+import { useDeed, useResource } from '../api/resource'
 import type { RoomLink } from '../api/types'
 import { Button, Dialog, Notice, ProblemNote } from '../ui/parts'
-import type { Door, LinkKind } from './door'
+import type { Door, Lead, LinkKind, RoomDoor } from './door'
 import type { RoomView } from './room'
 import { roleWord, w, withRole } from './room_words'
 
@@ -12,7 +12,12 @@ export function Invite({ kind, invite }: { kind: LinkKind; invite: (kind: LinkKi
   const [link, setLink] = useState<RoomLink>()
   const [copied, setCopied] = useState(false)
   const deed = useDeed()
-  const how = { companion: 'invite.how', colleague: 'invite.how.colleague', device: 'invite.how.device' } as const
+  const how = {
+    companion: 'invite.how',
+    colleague: 'invite.how.colleague',
+    device: 'invite.how.device',
+    observer: 'invite.how.observer',
+  } as const
   if (!link)
     return (
       <>
@@ -58,6 +63,9 @@ export function PeopleList({ view, myName }: { view: RoomView; myName: string })
         {view.remotes.map((remote) => (
           <li key={remote.seat}>{withRole(remote)}</li>
         ))}
+        {view.observers.map(({ seat, name }) => (
+          <li key={seat}>{withRole({ name, role: 'observer' })}</li>
+        ))}
       </ul>
       {view.remotes.length === 0 && <p class="meta">{w('people.none')}</p>}
       {view.locked && <p class="meta">{w('lock.is')}</p>}
@@ -91,33 +99,37 @@ export function MoreDialog({
   )
 }
 
-/** The host's keys to the door: who knocks, who is in by link, and the lock. */
-export function HostDoor({
-  view,
-  busy,
-  onAdmit,
-  onRemove,
-  onLock,
-}: {
-  view: RoomView
-  busy: boolean
-  onAdmit: (link: string) => void
-  onRemove: (link: string) => void
-  onLock: (locked: boolean) => void
-}) {
-  const linkOf = (seat: string) => (seat.startsWith('c-') ? seat.slice(2) : undefined)
+/** The keys to the door of those who lead: who knocks, who is in by link, and the lock. */
+export function HostDoor({ at, view, door, lead }: { at: string; view: RoomView; door: RoomDoor; lead: Lead }) {
+  const deed = useDeed()
+  // Observers wait outside of the room itself: the house knows of them.
+  const { value, refresh } = useResource(`companions ${at}`, door.companions, ['visit.changed', 'teleconsult.changed'])
+  const outside = (value ?? []).filter((one) => one.role === 'observer' && one.state === 'waiting')
+  const linkOf = (seat: string) => (/^[co]-/.test(seat) ? seat.slice(2) : undefined)
+  const settle = (what: () => Promise<unknown>) =>
+    void deed.run(async () => {
+      await what()
+      refresh()
+    })
+  const present = [...view.remotes, ...view.observers.map((one) => ({ ...one, role: 'observer' }))]
   return (
     <div class="host-door" data-test="host-door">
-      {view.waiting.map(({ seat, name, role }) => {
+      <ProblemNote problem={deed.problem} />
+      {[...view.waiting, ...outside].map(({ seat, name, role }) => {
         const link = linkOf(seat)
         if (!link) return null
         return (
           <Notice key={seat} tone="warn" live title={w('people.knocks', { name, role: roleWord(role) })}>
             <span class="row">
-              <Button look="primary" busy={busy} onPress={() => onAdmit(link)} test="admit-companion">
+              <Button
+                look="primary"
+                busy={deed.busy}
+                onPress={() => settle(() => lead.admit(link))}
+                test="admit-companion"
+              >
                 {w('people.admit')}
               </Button>
-              <Button busy={busy} onPress={() => onRemove(link)} test="refuse-companion">
+              <Button busy={deed.busy} onPress={() => settle(() => lead.remove(link))} test="refuse-companion">
                 {w('people.refuse')}
               </Button>
             </span>
@@ -125,13 +137,18 @@ export function HostDoor({
         )
       })}
       <ul class="people row" aria-label={w('people.title')}>
-        {view.remotes.map((remote) => {
-          const link = linkOf(remote.seat)
+        {present.map((one) => {
+          const link = linkOf(one.seat)
           return (
-            <li key={remote.seat} class="row">
-              <span>{withRole(remote)}</span>
+            <li key={one.seat} class="row">
+              <span>{withRole(one)}</span>
               {link && (
-                <Button look="quiet" busy={busy} onPress={() => onRemove(link)} test="remove-companion">
+                <Button
+                  look="quiet"
+                  busy={deed.busy}
+                  onPress={() => settle(() => lead.remove(link))}
+                  test="remove-companion"
+                >
                   {w('people.remove')}
                 </Button>
               )}
@@ -143,8 +160,8 @@ export function HostDoor({
             icon="lock"
             look="quiet"
             pressed={view.locked}
-            busy={busy}
-            onPress={() => onLock(!view.locked)}
+            busy={deed.busy}
+            onPress={() => settle(() => lead.lock(!view.locked))}
             test="lock"
           >
             {view.locked ? w('lock.off') : w('lock.on')}

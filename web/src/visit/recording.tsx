@@ -20,7 +20,7 @@ const topic = 'recording'
 
 /** Who joins learns it from the server; a change is said in the room, so that everybody asks again at once. */
 export function useRecording(key: string, door: Door, room: Room): RecordingState {
-  const found = useResource(`recording ${key}`, door.recording, ['visit.changed'])
+  const found = useResource(`recording ${key}`, door.recording, ['visit.changed', 'teleconsult.changed'])
   const { refresh, set, value } = found
   const { phase, seat, recording } = room.view.value
   useEffect(() => room.onSaid(topic, () => refresh()), [room, refresh])
@@ -36,8 +36,8 @@ export function useRecording(key: string, door: Door, room: Room): RecordingStat
       room.say(topic, seat)
     },
     ask: async () => {
-      if (!door.record) return
-      set(await door.record())
+      if (!door.lead) return
+      set(await door.lead.record())
       room.say(topic, seat)
     },
   }
@@ -107,7 +107,7 @@ export function TapeDesk({ recording }: { recording: RecordingState }) {
   const deed = useDeed()
   const { value } = recording
   const state = value?.state
-  const ended = state === 'done' || state === 'damaged'
+  const ended = state === 'done' || state === 'damaged' || state === 'erased'
   return (
     <div class="row" data-test="tape" data-state={state ?? 'none'}>
       {!ended && state !== 'running' && (
@@ -135,7 +135,7 @@ export function TapeDesk({ recording }: { recording: RecordingState }) {
 }
 
 /** All takes, each by itself or together as they were. */
-export function Player({ visit, recording }: { visit: string; recording: VisitRecording }) {
+export function Player({ door, recording }: { door: Door; recording: VisitRecording }) {
   const at = useRef<HTMLElement>(null)
   const timers = useRef<ReturnType<typeof setTimeout>[]>([])
   const stop = () => {
@@ -153,6 +153,7 @@ export function Player({ visit, recording }: { visit: string; recording: VisitRe
       )
     }
   }
+  if (recording.state === 'erased') return <p data-test="erased">{w('tape.state.erased')}</p>
   if (recording.takes.length === 0) return null
   return (
     <section class="stack" ref={at} data-test="player">
@@ -170,7 +171,7 @@ export function Player({ visit, recording }: { visit: string; recording: VisitRe
               controls
               preload="metadata"
               data-offset={take.offset_ms}
-              src={`/api/v1/visits/${visit}/recording/${take.take}`}
+              src={door.take(take.take)}
               aria-label={roleWordOfSeat(take.seat)}
             />
             <figcaption>

@@ -5,7 +5,7 @@ import type { Ticket } from '../api/types'
 import { pick } from '../i18n/i18n'
 import { type Options, SignalClient, TicketRefused, type View } from '../signal/client'
 import type { LineView } from '../signal/line'
-import type { AppMessage, Json, PointerMessage } from '../signal/protocol'
+import type { AppMessage, Json, PointerMessage, Seat } from '../signal/protocol'
 import type { Devices } from './devices'
 import { soundOnly } from './reception'
 
@@ -45,6 +45,8 @@ export type RoomView = {
   refusalCode: string
   /** Who waits to be let in. */
   waiting: { seat: string; name: string; role: string }[]
+  /** Who only watches: the first part of their seats, and their names. */
+  observers: { seat: string; name: string }[]
   locked: boolean
   /** The recorder sits in the room. */
   recording: boolean
@@ -64,6 +66,7 @@ export const noRoom: RoomView = {
   refusal: '',
   refusalCode: '',
   waiting: [],
+  observers: [],
   locked: false,
   recording: false,
   line: { light: 'good', sends: '360p', takes: '720p', soundOnly: false },
@@ -91,6 +94,14 @@ const hopeless = [401, 403, 404, 409, 410, 422]
 const returnedFor = 4000
 /** The role of the seat that writes down what is said. It is nobody to look at. */
 const recorder = 'recorder'
+const observer = 'observer'
+
+/** An observer has a seat for each person watched, o-…~seat: one line for all of them. */
+export function observersOf(seats: readonly Pick<Seat, 'seat' | 'name' | 'role'>[]): { seat: string; name: string }[] {
+  const found = new Map<string, string>()
+  for (const { seat, name, role } of seats) if (role === observer) found.set(seat.split('~')[0] ?? seat, name)
+  return [...found].map(([seat, name]) => ({ seat, name }))
+}
 
 export class Room {
   readonly view = signal<RoomView>(noRoom)
@@ -238,6 +249,7 @@ export class Room {
       waiting: view.seats
         .filter((seat) => seat.presence === 'waiting')
         .map(({ seat, name, role }) => ({ seat, name, role })),
+      observers: observersOf(view.seats),
       locked: view.locked,
       recording: view.seats.some((seat) => seat.role === recorder && seat.presence !== 'waiting'),
       line: view.line,
@@ -247,7 +259,11 @@ export class Room {
   /** One stream a seat, kept while the seat stays, so that a picture on screen never restarts. */
   private remotes(view: View): Remote[] {
     const others = view.seats.filter(
-      (seat) => seat.seat !== view.self?.seat && seat.presence !== 'waiting' && seat.role !== recorder,
+      (seat) =>
+        seat.seat !== view.self?.seat &&
+        seat.presence !== 'waiting' &&
+        seat.role !== recorder &&
+        seat.role !== observer,
     )
     for (const seat of this.streams.keys()) if (!others.some((one) => one.seat === seat)) this.streams.delete(seat)
     return others.map((seat) => {

@@ -35,7 +35,7 @@ export const w = phrases({
   'chat.file.hint': { zh: 'JPEG、PNG 或 PDF，10 MB 以内', en: 'JPEG, PNG or PDF, up to 10 MB' },
   'chat.open': { zh: '打开 {name}', en: 'Open {name}' },
   'chat.tab': { zh: '在新页看 {name}', en: 'Open {name} in a new page' },
-  'chat.kept': { zh: '文字和文件会随就诊保存。', en: 'Messages and files are kept with the visit.' },
+  'chat.kept': { zh: '文字和文件会保存下来。', en: 'Messages and files are kept.' },
   'rack.title': { zh: '设备', en: 'Instruments' },
   'rack.open': { zh: '接入设备', en: 'Instruments' },
   'rack.none': {
@@ -88,6 +88,7 @@ export const w = phrases({
   'tape.state.refused': { zh: '有人不同意，没有录', en: 'Somebody refused: not recorded' },
   'tape.state.done': { zh: '录好了', en: 'Recorded' },
   'tape.state.damaged': { zh: '录音录像有损坏', en: 'The recording is damaged' },
+  'tape.state.erased': { zh: '录音录像保存到期，已销毁', en: 'The recording’s time was over: it was destroyed' },
   'tape.trouble': { zh: '录音录像断了，正在接着录', en: 'The recording broke off; trying again' },
   'tape.agreed': { zh: '{name}（{role}）同意', en: '{name} ({role}) agrees' },
   'tape.refused': { zh: '{name}（{role}）不同意', en: '{name} ({role}) refuses' },
@@ -97,6 +98,7 @@ export const w = phrases({
   'tape.take': { zh: '{who}，第 {from} 秒起，{length} 秒', en: '{who}, from second {from}, {length} s' },
   'invite.companion': { zh: '请家人或翻译进来', en: 'Bring family or an interpreter' },
   'invite.colleague': { zh: '请另一位医生', en: 'Invite another doctor' },
+  'invite.observer': { zh: '请人旁听（只看，不露姓名）', en: 'Let somebody observe (no names shown)' },
   'invite.device': { zh: '换到另一台设备', en: 'Move to another device' },
   'invite.how': {
     zh: '把链接发给对方，或让对方扫码。只能用一次。医生同意后才进得来。',
@@ -105,6 +107,10 @@ export const w = phrases({
   'invite.how.colleague': {
     zh: '把链接发给那位医生。要用医生账号登录，只能用一次。',
     en: 'Send this link to the doctor. It asks for a doctor’s account and works once.',
+  },
+  'invite.how.observer': {
+    zh: '把链接发给对方，只能用一次。对方只能看和听：看不到姓名、文字、文件和影像，也不能说话。',
+    en: 'Send this link; it works once. They only watch and listen: no names, messages, papers or images, and they cannot speak.',
   },
   'invite.how.device': {
     zh: '3 分钟内用另一台设备扫码。那边接上，这边会断开。',
@@ -129,6 +135,16 @@ export const w = phrases({
   'join.colleague': { zh: '您被请来一起看这位病人。', en: 'You are invited to see this patient together.' },
   'join.colleague.go': { zh: '以医生身份进入', en: 'Enter as a doctor' },
   'join.colleague.sign': { zh: '先登录医生账号', en: 'Sign in as a doctor first' },
+  'join.observer': {
+    zh: '您被请来旁听。您只能看和听，诊室里的人会看到您的姓名。',
+    en: 'You are invited to observe: you watch and listen, and everybody in the room sees your name.',
+  },
+  'join.observer.wait': { zh: '请稍等，医生会让您开始旁听', en: 'Please wait. The doctor will let you begin' },
+  'join.observer.title': { zh: '旁听', en: 'Observing' },
+  'join.observer.none': { zh: '现在没有人发送声音和画面。', en: 'Nobody is sending sound or pictures now.' },
+  'join.observer.hint': { zh: '请勿录屏、拍照或转述。', en: 'Do not record, photograph or pass on what you see.' },
+  'seat.expert': { zh: '专家', en: 'Expert' },
+  'seat.inviter': { zh: '申请医生', en: 'Asking doctor' },
   'join.bad': { zh: '链接不完整', en: 'The link is not complete' },
   'join.bad.say': {
     zh: '请从收到的消息里重新打开，或再要一个。',
@@ -162,7 +178,11 @@ export function roleWord(role: string): string {
 }
 
 /** Who sits in a seat, by its name alone. */
-export const roleWordOfSeat = (seat: string) =>
-  seat === 'patient' ? w('role.guest') : seat === 'doctor' ? w('role.host') : w('role.companion')
+export function roleWordOfSeat(seat: string): string {
+  if (seat === 'patient') return w('role.guest')
+  if (seat === 'doctor') return w('role.host')
+  if (seat === 'inviter') return w('seat.inviter')
+  return seat.startsWith('expert') ? w('seat.expert') : w('role.companion')
+}
 
 export const withRole = ({ name, role }: { name: string; role: string }) => w('named', { name, role: roleWord(role) })

@@ -199,7 +199,7 @@ function After({ visit }: { visit: Visit }) {
       {visit.prescriptions.map((one) => (
         <PrescriptionSummary key={one.id} id={one.id} />
       ))}
-      <Kept visit={visit} />
+      <Kept at={visit.id} door={visitDoor(visit.id)} seat="patient" />
       <a class="button" href="/">
         {w('end.home')}
       </a>
