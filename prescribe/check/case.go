@@ -45,7 +45,8 @@ type Context struct {
 	PharmacyStatus  string   `yaml:"pharmacy_status" json:"pharmacy_status,omitempty"`
 	TokenUsed       bool     `yaml:"token_used" json:"token_used,omitempty"`
 	Promotion       bool     `yaml:"promotion" json:"promotion,omitempty"`
-	Diagnosis       []string `yaml:"diagnosis" json:"diagnosis,omitempty"` // ICD-10 of this prescription; else the conditions count
+	LocalDays       Whole    `yaml:"local_days" json:"local_days,omitempty"` // most days of a long prescription by a local document on file (RXE-17)
+	Diagnosis       []string `yaml:"diagnosis" json:"diagnosis,omitempty"`   // ICD-10 of this prescription; else the conditions count
 }
 
 // Patient as known today.
@@ -218,6 +219,7 @@ func (c *Case) Validate(kb *formulary.Knowledge) error {
 	v.oneOf("context.author", x.Author, authors)
 	v.oneOf("context.pharmacy_status", x.PharmacyStatus, pharmacies)
 	v.within("context.valid_days", x.ValidDays, 0, 366)
+	v.within("context.local_days", x.LocalDays, 0, 90)
 	v.codes("context.diagnosis", x.Diagnosis)
 
 	if p.AgeYears != nil {
