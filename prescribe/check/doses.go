@@ -40,7 +40,7 @@ func (r *run) doses() {
 		if p.site() != "" {
 			continue
 		}
-		known := p.single.Comparable(p.none())
+		known := p.single.Comparable(p.None)
 		if !known && p.limitedAtOnce() {
 			r.unknownDose(p.Ingredient, "ingredients:"+p.ID+":dose_unit="+p.Unit)
 		}
@@ -61,7 +61,7 @@ func (p *part) limitedAtOnce() bool {
 
 func (r *run) dailyDose(p *part) (told bool) {
 	ceilings := r.dailyCeilings(p)
-	total := r.daily[p.ID]
+	total := r.intakeOf(p.Ingredient)
 	var worst Alert
 	for _, c := range ceilings {
 		if !total.whole {

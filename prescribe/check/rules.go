@@ -1,6 +1,7 @@
 package check
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -76,9 +77,12 @@ var elsewhere = map[string]string{
 	"R_PHARMACIST_REFUSE": "the pharmacist's review: no approval while an alert is contraindicated",
 }
 
+// judged are the rows that judges hold, in one order.
+var judged = slices.Sorted(maps.Keys(judges))
+
 func (r *run) rules() {
-	for id, judge := range judges {
-		judge(r, r.kb.Rules[id])
+	for _, id := range judged {
+		judges[id](r, r.kb.Rules[id])
 	}
 }
 
@@ -142,7 +146,7 @@ func (r *run) longDefault(rule *formulary.Rule) {
 	}
 	r.rule(rule)
 	if national := r.kb.Rules["R_DAYS_LONG_MAX"].Limit; days > national {
-		a := &r.alerts[r.at[rule.ID]]
+		a := &r.alerts[r.at(rule.ID)]
 		a.Evidence = append(a.Evidence, "context.local_days:"+strconv.Itoa(days)+" d > "+strconv.Itoa(national)+" d")
 	}
 	var most formulary.Chronic
@@ -152,7 +156,7 @@ func (r *run) longDefault(rule *formulary.Rule) {
 		}
 	}
 	if most.MaxDays > 0 && days > most.MaxDays {
-		a := &r.alerts[r.at[rule.ID]]
+		a := &r.alerts[r.at(rule.ID)]
 		a.Evidence = append(a.Evidence, "chronic_conditions:"+most.ICD10+":"+strconv.Itoa(most.MaxDays)+" d")
 	}
 }
