@@ -89,15 +89,13 @@ func (r row) signed() proof.Signed {
 	return s
 }
 
-// filter is a question within the scope: one prescription, the one of a claimed part, what waits for review or for a second
+// filter is a question within the scope: one prescription, what waits for review or for a second
 // person, a doctor's paused plans, or a person's prescriptions, of all visits or of one.
 type filter struct {
 	ID     ids.Prescription
 	Person ids.Person
 	Visit  ids.Visit
 	State  State
-	Part   ids.Part // a part that this pharmacy claimed
-	Holder ids.Institution
 	Paused ids.Practitioner // whose plans were paused by a red answer
 	Asking bool             // drafts that ask for a second person
 }
@@ -108,8 +106,6 @@ func (f filter) only() string {
 	switch {
 	case !f.ID.IsZero():
 		return "rx.id = @id"
-	case !f.Part.IsZero():
-		return "rx.id = (SELECT prescription_id FROM prescription_part WHERE id = @part AND claimed_by = @claimed_by)"
 	case f.Asking:
 		return `rx.state = 'draft' AND EXISTS (SELECT FROM prescription_second c
 		       WHERE c.prescription_id = rx.id AND c.sha256 = rx.sha256 AND c.answered_at IS NULL)`
@@ -157,7 +153,7 @@ func selectPrescriptions(ctx context.Context, db pg.DB, scope authz.Scope, f fil
 		  AND `+f.only()+`
 		ORDER BY CASE WHEN rx.state = 'signed' AND @queue THEN rx.risk END DESC, CASE WHEN rx.state = 'signed' AND @queue THEN rx.signed_at END, rx.id DESC
 		LIMIT 200`,
-		scope.With(pgx.NamedArgs{"id": f.ID, "person": f.Person, "visit": f.Visit, "part": f.Part, "claimed_by": f.Holder, "paused": f.Paused, "queue": f.State == Signed}))
+		scope.With(pgx.NamedArgs{"id": f.ID, "person": f.Person, "visit": f.Visit, "paused": f.Paused, "queue": f.State == Signed}))
 	if err != nil {
 		return nil, err
 	}
