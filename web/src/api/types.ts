@@ -801,6 +801,12 @@ export type VerifyKey = {
   to: string
   revoked_at?: string
 }
+export type ProofAnswer = {
+  result: VerifyAnswer['result']
+  evidence_code?: string
+  faults: string[]
+  notes: string[]
+}
 export type VerifyAnswer = {
   result: 'genuine' | 'forged' | 'used' | 'revoked' | 'expired' | 'unknown_key'
   institution?: string
