@@ -41,7 +41,7 @@ type medicine struct {
 	Left                        int // days of supply
 }
 
-// prescribed is a line of another approved prescription whose days are not over.
+// prescribed is a line of another signed prescription whose days are not over.
 type prescribed struct {
 	Item json.RawMessage
 	Left int
@@ -63,7 +63,8 @@ func (s *Service) caseOf(o Order, facts consult.Standing, ps parties, known char
 		Context: check.Context{
 			Channel: "online", Type: o.Type, Diagnosis: o.Diagnosis, Author: "human", PrescriberTitle: ranks[ps.TitleRank],
 			GuardianPresent: facts.GuardianPresent, Paediatrician: &ps.PaediatricQualified,
-			Renewal: facts.Kind == "follow_up", // a follow-up that writes a current medicine again renews it
+			ValidDays: check.Whole(o.ValidDays),
+			Renewal:   facts.Kind == "follow_up", // a follow-up that writes a current medicine again renews it
 		},
 		Patient: check.Patient{AgeYears: &years, AgeMonths: &months, Sex: ps.Sex, Conditions: known.Conditions},
 		Items:   items(o),
@@ -168,6 +169,7 @@ func (s *Service) readable(o Order) error {
 // named puts the formulary's generic names into the order, whatever names were sent (RXE-11).
 func (s *Service) named(o Order) Order {
 	out := o
+	out.ValidDays = max(o.ValidDays, 1)
 	out.Items = make([]Item, len(o.Items))
 	for i, item := range o.Items {
 		if item.Product != "" {

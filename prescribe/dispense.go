@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -123,29 +125,30 @@ type Claiming struct {
 // state it leaves. Who comes second is told who was first.
 func (s *Service) ClaimPart(ctx context.Context, act Claiming) (claim Claim, err error) {
 	var refused error
+	account := authz.SubjectFrom(ctx).Account
 	err = s.inTx(ctx, func(tx tx) error {
-		place, err := s.counter(ctx, tx, act.Channel)
+		at := s.Now()
+		won, err := claimPart(ctx, tx, attempt{hashOf(act.Code), authz.ScopeFrom(ctx).Places(), act.Channel, account, at, at.Add(lease)})
 		if err != nil {
 			return err
 		}
-		account := authz.SubjectFrom(ctx).Account
-		part, won, err := claimPart(ctx, tx, hashOf(act.Code), place, act.Channel, s.Now(), s.Now().Add(lease))
-		if err != nil {
-			return err
-		}
-		if won {
-			if claim, err = s.claim(ctx, tx, part, place); err != nil {
+		if !won.ID.IsZero() {
+			if claim, err = s.claimOf(won); err != nil {
 				return err
 			}
 			if err := s.fitsChannel(claim, act.Channel); err != nil {
 				return err
 			}
-			return s.dispenseEvent(ctx, tx, claim, place, event{Deed: "claim", At: s.Now()})
+			return won.read(ctx, tx)
 		}
-		part, refused, err = s.whyNot(ctx, tx, act.Code, place)
-		if err != nil || refused != nil {
+		place, err := s.counter(ctx, tx, act.Channel)
+		if err != nil {
+			return err
+		}
+		part, why, err := s.whyNot(ctx, tx, act.Code, place)
+		if refused = why; err != nil || refused != nil {
 			if refused != nil && part.IsZero() { // kept, although nothing was claimed
-				return insertEvent(ctx, tx, ids.Part{}, place, account, event{Deed: "wrong_code", At: s.Now()})
+				return insertEvent(ctx, tx, ids.Part{}, place, account, event{Deed: "wrong_code", At: at})
 			}
 			return err
 		}
@@ -234,31 +237,38 @@ func (s *Service) fitsChannel(c Claim, channel string) error {
 
 // claim reads what a pharmacy holds.
 func (s *Service) claim(ctx context.Context, tx tx, part ids.Part, place ids.Institution) (Claim, error) {
-	list, err := selectPrescriptions(ctx, tx, authz.System("prescription.claim"), filter{Part: part, Holder: place})
-	if err != nil {
-		return Claim{}, fmt.Errorf("part %s: %w", part, err)
-	}
-	if len(list) == 0 {
-		return Claim{}, fault.Missing()
-	}
-	p, err := s.shown(list[0])
+	h, err := selectHeldPart(ctx, tx, part, place)
 	if err != nil {
 		return Claim{}, err
 	}
-	for _, pt := range p.Parts {
-		if pt.ID != part {
-			continue
-		}
-		c := Claim{PartID: part, No: p.No, Part: pt.Part, State: pt.State, LeaseUntil: *pt.LeaseUntil, Patient: p.Person.Name, Sex: p.Person.Sex, Age: p.Person.Age,
-			Diagnosis: p.Diagnosis, Doctor: p.Doctor.Name, Hospital: p.Institution.Name, EvidenceCode: *p.row.EvidenceCode}
-		for _, line := range pt.Lines {
-			item := p.Items[line.Line-1]
-			item.Days = line.Days
-			c.Lines = append(c.Lines, ClaimLine{item, line.Remain})
-		}
-		return c, audit.Write(ctx, tx, audit.Entry{Action: authz.ScopeFrom(ctx).Action, Object: "prescription/" + p.ID.String(), Person: p.Person.ID, Place: place})
+	c, err := s.claimOf(h)
+	if err != nil {
+		return Claim{}, err
 	}
-	return Claim{}, fault.Missing()
+	return c, h.read(ctx, tx)
+}
+
+// claimOf shows a held part to its pharmacy.
+func (s *Service) claimOf(h heldPart) (Claim, error) {
+	state := Part{State: h.State, NotBefore: h.NotBefore, NotAfter: h.NotAfter, LeaseUntil: &h.LeaseUntil, PausedAt: h.PausedAt}.today(s.Now())
+	c := Claim{PartID: h.ID, No: h.No, Part: h.Part, State: state, LeaseUntil: h.LeaseUntil, Patient: h.Patient, Sex: h.Sex, Age: age(h.BirthDate, s.Now()) / 12,
+		Diagnosis: h.Diagnosis, Doctor: h.Doctor, Hospital: h.Hospital, EvidenceCode: h.EvidenceCode}
+	var all []Item
+	var lines []PartLine
+	if err := errors.Join(json.Unmarshal(h.Items, &all), json.Unmarshal(h.Lines, &lines)); err != nil {
+		return c, fmt.Errorf("part %s: %w", h.ID, err)
+	}
+	for _, line := range lines {
+		item := all[line.Line-1]
+		item.Days = line.Days
+		c.Lines = append(c.Lines, ClaimLine{item, line.Remain})
+	}
+	return c, nil
+}
+
+// read records that the pharmacy has seen what is on it.
+func (h heldPart) read(ctx context.Context, tx tx) error {
+	return audit.Write(ctx, tx, audit.Entry{Action: authz.ScopeFrom(ctx).Action, Object: "prescription/" + h.PrescriptionID.String(), Person: h.PersonID, Place: h.Place})
 }
 
 // Claims lists what the subject's pharmacy holds now.

@@ -141,6 +141,16 @@ func (s *Service) dispenseRoutes(api *httpapi.API) {
 			ph, err := s.ClosePharmacy(ctx, in.ID, in.Body.Note)
 			return &pharmacyOut{ph}, err
 		})
+	httpapi.Raw(api, httpapi.Op{Method: "GET", Path: "/api/v1/pharmacies/{id}/papers/{sha256}", Action: "pharmacy.read",
+		Summary: "A paper of a pharmacy's application"}, func(w http.ResponseWriter, r *http.Request) error {
+		id, err := ids.Parse[ids.Institution](r.PathValue("id"))
+		if err != nil {
+			return fault.Missing()
+		}
+		kept, file, err := s.PharmacyPaper(r.Context(), id, r.PathValue("sha256"))
+		return givePaper(w, kept, file, err)
+	})
+	s.longDocumentRoutes(api)
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/prescriptions/quality", Action: "prescription.quality",
 		Summary: "Quality figures of the last 30 days, and prescriptions that were written in seconds"},
 		func(ctx context.Context, _ *struct{}) (*qualityOut, error) {

@@ -2,6 +2,7 @@ package prescribe
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -61,19 +62,84 @@ func putToken(ctx context.Context, tx tx, part ids.Part, hash []byte, at time.Ti
 	return tag.RowsAffected() == 1, err
 }
 
-// claimPart is the one statement that gives a part away; a row means it was won.
-func claimPart(ctx context.Context, tx tx, hash []byte, place ids.Institution, channel string, at, until time.Time) (part ids.Part, won bool, err error) {
-	err = tx.QueryRow(ctx, `
-		UPDATE prescription_part p SET state = 'claimed', claimed_by = $2, channel = $3, claimed_at = $4, lease_until = $5
-		FROM prescription rx
-		WHERE p.token_hash = $1 AND (p.state = 'ready' OR p.state = 'claimed' AND p.lease_until < $4)
-		  AND p.not_before <= $6::date AND $4 <= p.not_after AND p.paused_at IS NULL
-		  AND rx.id = p.prescription_id AND rx.state = 'approved'
-		RETURNING p.id`, hash, place, channel, at, until, dayOf(at)).Scan(&part)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return part, false, nil
+// heldPart is what a pharmacy reads of a part that it claimed, and no more: not what the checks said, no signatures.
+type heldPart struct {
+	ID             ids.Part
+	Place          ids.Institution
+	PrescriptionID ids.Prescription
+	PersonID       ids.Person
+	No             string
+	Part           int
+	State          string
+	NotBefore      string
+	NotAfter       time.Time
+	LeaseUntil     time.Time
+	PausedAt       *time.Time
+	Patient        string
+	Sex            string
+	BirthDate      time.Time
+	Diagnosis      []string
+	Doctor         string
+	Hospital       string
+	EvidenceCode   string
+	Items          json.RawMessage
+	Lines          json.RawMessage
+}
+
+// heldColumns reads parts pt that the rest of the statement names.
+const heldColumns = `
+	SELECT pt.id, pt.claimed_by AS place, pt.prescription_id, rx.person_id, rx.no, pt.part, pt.state, pt.not_before::text AS not_before, pt.not_after,
+	       pt.lease_until, pt.paused_at, p.name AS patient, p.sex, p.birth_date, rx.diagnosis, d.name AS doctor, i.name AS hospital, rx.evidence_code, rx.items,
+	       (SELECT jsonb_agg(jsonb_build_object('line', l.line, 'days', l.days, 'remain', l.remain) ORDER BY l.line)
+	          FROM prescription_part_line l WHERE l.part_id = pt.id) AS lines
+	FROM `
+const heldJoins = `
+	JOIN prescription rx ON rx.id = pt.prescription_id
+	JOIN person p ON p.id = rx.person_id JOIN practitioner d ON d.id = rx.practitioner_id JOIN institution i ON i.id = rx.institution_id`
+
+func selectHeldPart(ctx context.Context, tx tx, part ids.Part, place ids.Institution) (heldPart, error) {
+	list, err := collect[heldPart](ctx, tx, heldColumns+`prescription_part pt`+heldJoins+` WHERE pt.id = $1 AND pt.claimed_by = $2`, part, place)
+	if err != nil || len(list) == 0 {
+		return heldPart{}, orMissing(err)
 	}
-	return part, err == nil, err
+	return list[0], nil
+}
+
+func orMissing(err error) error {
+	if err != nil {
+		return err
+	}
+	return fault.Missing()
+}
+
+// attempt of somebody at one of these pharmacies to claim a part.
+type attempt struct {
+	Hash    []byte
+	Places  []ids.Institution
+	Channel string
+	By      ids.Account
+	At      time.Time
+	Until   time.Time
+}
+
+// claimPart is the one statement that gives a part away, notes it and reads it, all in one trip; zero when it was not won,
+// whatever the reason: the pharmacy may not claim, the code is unknown, the part is taken, too early or over.
+func claimPart(ctx context.Context, tx tx, a attempt) (heldPart, error) {
+	list, err := collect[heldPart](ctx, tx, `
+		WITH counter AS (SELECT c.place FROM (`+counterOf+`) c WHERE c.wrong < $8), won AS (
+			UPDATE prescription_part p SET state = 'claimed', claimed_by = c.place, channel = $2, claimed_at = $6, lease_until = $7
+			FROM prescription rx, counter c
+			WHERE p.token_hash = $5 AND (p.state = 'ready' OR p.state = 'claimed' AND p.lease_until < $6)
+			  AND p.not_before <= $3::date AND $6 <= p.not_after AND p.paused_at IS NULL
+			  AND rx.id = p.prescription_id AND rx.state = 'approved'
+			RETURNING p.*), noted AS (
+			INSERT INTO dispense_event (id, part_id, institution_id, account_id, deed, at) SELECT gen_random_uuid(), id, claimed_by, $9, 'claim', $6 FROM won)`+
+		heldColumns+`won pt`+heldJoins,
+		texts(a.Places), a.Channel, dayOf(a.At), a.At.Add(-time.Hour), a.Hash, a.At, a.Until, wrongCodes, a.By)
+	if err != nil || len(list) == 0 {
+		return heldPart{}, err
+	}
+	return list[0], nil
 }
 
 // held is a part at a pharmacy.
@@ -111,13 +177,16 @@ func texts(places []ids.Institution) []string {
 	return all
 }
 
-// selectCounter is the approved pharmacy among places, and how many codes it got wrong in the last hour.
-func selectCounter(ctx context.Context, tx tx, places []ids.Institution, channel string, at time.Time) (place ids.Institution, wrong int, err error) {
-	err = tx.QueryRow(ctx, `
-		SELECT ph.institution_id, (SELECT count(*) FROM dispense_event e WHERE e.institution_id = ph.institution_id AND e.deed = 'wrong_code' AND e.at > $4)
+// counterOf is the approved pharmacy among places $1 with channel $2 on day $3, and how many codes it got wrong since $4.
+const counterOf = `
+		SELECT ph.institution_id AS place, (SELECT count(*) FROM dispense_event e WHERE e.institution_id = ph.institution_id AND e.deed = 'wrong_code' AND e.at > $4) AS wrong
 		FROM pharmacy ph
 		WHERE ph.institution_id = ANY ($1::uuid[]) AND ph.state = 'approved' AND ph.licence_until >= $3::date AND $2 = ANY (ph.channels)
-		ORDER BY ph.institution_id LIMIT 1`, texts(places), channel, dayOf(at), at.Add(-time.Hour)).Scan(&place, &wrong)
+		ORDER BY ph.institution_id LIMIT 1`
+
+// selectCounter is zero where no pharmacy among places may claim.
+func selectCounter(ctx context.Context, tx tx, places []ids.Institution, channel string, at time.Time) (place ids.Institution, wrong int, err error) {
+	err = tx.QueryRow(ctx, counterOf, texts(places), channel, dayOf(at), at.Add(-time.Hour)).Scan(&place, &wrong)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return place, 0, nil
 	}

@@ -27,7 +27,16 @@ type market struct {
 func (c *clinic) application(n int) Application {
 	return Application{Name: fmt.Sprintf("%d号药店", n), Code: fmt.Sprintf("91420100MA%08d", n), Region: "420102", Address: "街", Phone: "027", LicenceNo: fmt.Sprintf("鄂DA%d", n),
 		BusinessScope: "处方药零售", Pharmacist: "马兰", Channels: []string{"walk_in", "online_retail"}, LicenceUntil: "2028-01-01",
-		Documents: []Document{{Name: "药品经营许可证", Number: "1", Until: "2028-01-01"}}}
+		Documents: []Document{{Name: "药品经营许可证", Number: "1", SHA256: c.paper(), Until: "2028-01-01"}}}
+}
+
+// paper is one that was uploaded.
+func (c *clinic) paper() string {
+	c.t.Helper()
+	sum := strings.Repeat("ab", 32)
+	c.exec(`INSERT INTO policy_file (sha256, institution_id, object_key, file_name, content_type, size, account_id, kept_at)
+	        VALUES ($1, $2, 'k', '许可证.pdf', 'application/pdf', 9, $3, now()) ON CONFLICT DO NOTHING`, sum, c.place, c.doctor.Account)
+	return sum
 }
 
 func newMarket(t *testing.T) *market {
@@ -135,6 +144,46 @@ func TestAPharmacyNeedsTwoOthers(t *testing.T) {
 }
 
 // A hundred pharmacies' clicks, one code, one claim; who comes second is told who was first.
+func TestAPharmacyComesBackWithNewPapers(t *testing.T) {
+	m := newMarket(t)
+	apply := func(by int, a Application) (Pharmacy, error) { return m.Apply(m.as(m.admins[by], "pharmacy.apply"), a) }
+	a := m.application(8)
+	a.Documents = append(a.Documents, Document{Name: "执业药师注册证", Number: "2", SHA256: m.paper(), Until: "2027-06-30"})
+	ph, err := apply(0, a)
+	if err != nil || ph.LicenceUntil.Format(time.DateOnly) != "2027-06-30" {
+		t.Fatalf("the paper that ends first counts: %+v, %v", ph, err)
+	}
+	a.Documents[1].SHA256 = strings.Repeat("0", 64)
+	if _, err := apply(0, a); code(err) != "paper_missing" {
+		t.Errorf("a paper that nobody uploaded: %v", err)
+	}
+	again := m.application(1) // approved, in date
+	if _, err := apply(1, again); code(err) != "pharmacy_known" {
+		t.Errorf("in date: %v", err)
+	}
+	again.Code, again.LicenceNo = "91420100MA99999999", m.application(0).LicenceNo
+	if _, err := apply(1, again); code(err) != "licence_known" {
+		t.Errorf("another's licence: %v", err)
+	}
+	m.now = time.Date(2028, 1, 2, 10, 0, 0, 0, m.now.Location())
+	renewed := m.application(1)
+	renewed.LicenceUntil, renewed.Documents[0].Until = "2033-01-01", "2033-01-01"
+	if ph, err = apply(1, renewed); err != nil || ph.State != "applied" || ph.FirstBy != nil || ph.ID != m.ids[1] {
+		t.Fatalf("after its licence ended: %+v, %v", ph, err)
+	}
+	for _, by := range []int{0, 2} {
+		if ph, err = m.ApprovePharmacy(m.as(m.admins[by], "pharmacy.approve"), ph.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if ph.State != "approved" {
+		t.Errorf("%+v", ph)
+	}
+	if _, _, err := m.PharmacyPaper(m.as(m.admins[0], "pharmacy.read"), ph.ID, strings.Repeat("0", 64)); code(err) != "not_found" {
+		t.Errorf("somebody else's paper: %v", err)
+	}
+}
+
 func TestOneClaimWins(t *testing.T) {
 	m := newMarket(t)
 	p := m.approved(renewal())

@@ -2,19 +2,23 @@ package prescribe
 
 import (
 	"context"
+	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"yuanzhen/internal/audit"
 	"yuanzhen/internal/authz"
 	"yuanzhen/internal/fault"
 	"yuanzhen/internal/ids"
+	"yuanzhen/internal/pg"
 )
 
-// Document is a paper of a pharmacy's application.
+// Document is a paper of a pharmacy's application, uploaded before: who approves reads it.
 type Document struct {
 	Name   string `json:"name" minLength:"1" maxLength:"100" doc:"such as 药品经营许可证"`
 	Number string `json:"number" minLength:"1" maxLength:"100"`
-	SHA256 string `json:"sha256,omitempty" pattern:"^([0-9a-f]{64})?$" doc:"of the scan that the hospital keeps"`
+	SHA256 string `json:"sha256" pattern:"^[0-9a-f]{64}$" doc:"of the paper, as its upload answered"`
 	Until  string `json:"until" format:"date"`
 }
 
@@ -45,7 +49,7 @@ type Pharmacy struct {
 	Pharmacist    string          `json:"pharmacist"`
 	Channels      []string        `json:"channels"`
 	Documents     []Document      `json:"documents"`
-	LicenceUntil  time.Time       `json:"licence_until"`
+	LicenceUntil  time.Time       `json:"licence_until" doc:"of the licence or of another paper, whichever ends first"`
 	State         string          `json:"state" enum:"applied,approved,refused,suspended,expired"`
 	AppliedBy     string          `json:"applied_by"`
 	FirstBy       *string         `json:"first_by,omitempty"`
@@ -65,10 +69,19 @@ type PublicPharmacy struct {
 	LicenceUntil time.Time       `json:"licence_until"`
 }
 
-// Apply enters a pharmacy into the registry; two other administrators have to approve it.
+// Apply enters a pharmacy into the registry with its papers; two other administrators read them and approve it. One that
+// was refused, suspended or whose papers ended applies again with new ones and is approved anew.
 func (s *Service) Apply(ctx context.Context, a Application) (Pharmacy, error) {
 	id := ids.New[ids.Institution]()
 	err := s.inTx(ctx, func(tx tx) error {
+		papers := ""
+		for _, d := range a.Documents {
+			if kept, err := selectPaper(ctx, tx, d.SHA256); err != nil || kept.ObjectKey == "" {
+				return orNoPaper(err)
+			}
+			a.LicenceUntil = min(a.LicenceUntil, d.Until)
+			papers += d.Name + " " + d.Number + " " + d.SHA256[:12] + " "
+		}
 		found, err := institutionByCode(ctx, tx, a.Code)
 		if err != nil {
 			return err
@@ -87,8 +100,12 @@ func (s *Service) Apply(ctx context.Context, a Application) (Pharmacy, error) {
 			return fault.New(fault.Conflict, "pharmacy_known", "这家药店已在名录中。", "This pharmacy is in the registry already.").
 				WithRemedy("请在名录中查看。", "Please look in the registry.")
 		}
-		return s.pharmacyDeed(ctx, tx, id, "apply", "")
+		return s.pharmacyDeed(ctx, tx, id, "apply", strings.TrimSpace(papers))
 	})
+	if pg.Violates(err, "pharmacy_licence_no_key") {
+		return Pharmacy{}, fault.New(fault.Conflict, "licence_known", "这个许可证号已属于另一家药店。", "Another pharmacy has this licence.").
+			WithRemedy("请核对许可证号。", "Check the number of the licence.")
+	}
 	if err != nil {
 		return Pharmacy{}, err
 	}
@@ -152,6 +169,18 @@ func (s *Service) pharmacy(ctx context.Context, id ids.Institution) (Pharmacy, e
 // Pharmacies is the whole registry.
 func (s *Service) Pharmacies(ctx context.Context) ([]Pharmacy, error) {
 	return selectPharmacies(ctx, s.DB, ids.Institution{}, s.Now())
+}
+
+// PharmacyPaper opens one of a pharmacy's papers.
+func (s *Service) PharmacyPaper(ctx context.Context, id ids.Institution, sha256 string) (kept keptPaper, file io.ReadCloser, err error) {
+	ph, err := s.pharmacy(ctx, id)
+	if err != nil {
+		return kept, nil, err
+	}
+	if !slices.ContainsFunc(ph.Documents, func(d Document) bool { return d.SHA256 == sha256 }) {
+		return kept, nil, fault.Missing()
+	}
+	return s.openPaper(ctx, sha256, "pharmacy/"+id.String(), id)
 }
 
 // OpenPharmacies are those where a prescription can be collected today.

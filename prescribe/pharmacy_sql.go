@@ -33,8 +33,12 @@ func insertInstitution(ctx context.Context, tx tx, id ids.Institution, a Applica
 func insertPharmacy(ctx context.Context, tx tx, id ids.Institution, a Application, by ids.Account, at time.Time) (bool, error) {
 	tag, err := tx.Exec(ctx, `
 		INSERT INTO pharmacy (institution_id, licence_no, business_scope, pharmacist, channels, documents, licence_until, state, applied_by, applied_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, 'applied', $8, $9) ON CONFLICT DO NOTHING`,
-		id, a.LicenceNo, a.BusinessScope, a.Pharmacist, a.Channels, a.Documents, a.LicenceUntil, by, at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, 'applied', $8, $9)
+		ON CONFLICT (institution_id) DO UPDATE SET licence_no = excluded.licence_no, business_scope = excluded.business_scope, pharmacist = excluded.pharmacist,
+			channels = excluded.channels, documents = excluded.documents, licence_until = excluded.licence_until, state = 'applied',
+			applied_by = excluded.applied_by, applied_at = excluded.applied_at, first_by = NULL, first_at = NULL, second_by = NULL, second_at = NULL
+		WHERE pharmacy.state IN ('refused', 'suspended') OR pharmacy.licence_until < $10::date`,
+		id, a.LicenceNo, a.BusinessScope, a.Pharmacist, a.Channels, a.Documents, a.LicenceUntil, by, at, dayOf(at))
 	return tag.RowsAffected() == 1, err
 }
 

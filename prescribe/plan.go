@@ -75,20 +75,21 @@ func longest(o Order) (days int) {
 // planned: above 28 days a long prescription is a plan of several parts.
 func planned(o Order) bool { return o.Type == "long" && longest(o) > partDays }
 
-// validity is the end of the day of issue (RXE-22); a plan ends with its last part.
+// validity is the end of the day of issue, or of the second or third day if the doctor says so (RXE-22); a plan ends with
+// its last part.
 func validity(o Order, signed time.Time) time.Time {
 	parts := partsOf(o, signed)
 	return parts[len(parts)-1].NotAfter
 }
 
-// partsOf divides an order: one part, or up to three of 28 days, each with its own earliest and latest day.
+// partsOf divides an order: one part, or up to three of 28 days (30 under a local document), each with its own earliest and latest day.
 func partsOf(o Order, signed time.Time) (parts []Part) {
 	size := longest(o)
 	if planned(o) {
-		size = partDays
+		size = max(partDays, (longest(o)+2)/3) // up to 90 days by a local document: still three parts
 	}
 	for done := 0; done < longest(o); done += size {
-		p := Part{ID: ids.New[ids.Part](), Part: len(parts) + 1, NotBefore: dayOf(signed), NotAfter: endOfDay(signed)}
+		p := Part{ID: ids.New[ids.Part](), Part: len(parts) + 1, NotBefore: dayOf(signed), NotAfter: endOfDay(signed.AddDate(0, 0, max(o.ValidDays, 1)-1))}
 		if done > 0 {
 			due := signed.In(qr.China).AddDate(0, 0, done)
 			p.NotBefore, p.NotAfter = dayOf(due.AddDate(0, 0, -earlyDays)), endOfDay(due.AddDate(0, 0, lateDays))

@@ -3,12 +3,14 @@ package prescribe
 import (
 	"context"
 	"encoding/pem"
+	"errors"
 	"net/http"
 
 	"yuanzhen/internal/fault"
 	"yuanzhen/internal/httpapi"
 	"yuanzhen/internal/ids"
 	"yuanzhen/prescribe/formulary"
+	"yuanzhen/prescribe/proof"
 	"yuanzhen/prescribe/qr"
 )
 
@@ -61,6 +63,8 @@ func (s *Service) Routes(api *httpapi.API) {
 		Summary: "Certificate of the authority above the keys (PEM)"}, s.giveRoot)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/verify", Action: "prescription.verify",
 		Summary: "Is this evidence code genuine, and does it still hold?"}, s.verifyCode)
+	httpapi.Raw(api, httpapi.Op{Method: "POST", Path: "/api/v1/verify/proof", Action: "prescription.verify", MaxBytes: maxProof,
+		Summary: "What does this proof file (JSON) prove, and does it still hold? Faults are named; nothing is kept"}, s.verifyProof)
 }
 
 type prescriptionIn struct {
@@ -202,6 +206,28 @@ func (s *Service) giveRoot(w http.ResponseWriter, _ *http.Request) error {
 	}
 	w.Header().Set("Content-Type", "application/x-pem-file")
 	return pem.Encode(w, &pem.Block{Type: "CERTIFICATE", Bytes: s.Keys.CA.Root()})
+}
+
+const maxProof = 512 << 10 // a file of five lines and three signatures is 20 kB
+
+func (s *Service) verifyProof(w http.ResponseWriter, r *http.Request) error {
+	file, err := proof.Read(r.Body)
+	if err != nil {
+		return unreadableProof(err)
+	}
+	v, err := s.VerifyProof(r.Context(), file)
+	if err != nil {
+		return err
+	}
+	return tell(w, v)
+}
+
+func unreadableProof(err error) error {
+	if long := (*http.MaxBytesError)(nil); errors.As(err, &long) {
+		return long
+	}
+	return fault.New(fault.Invalid, "proof_unreadable", "这不是处方的证明文件。", "This is no proof file of a prescription.").
+		WithRemedy("请选择医院给的 .proof.json 文件。", "Choose the .proof.json file that the hospital gave.").Because(err)
 }
 
 type verifyIn struct {

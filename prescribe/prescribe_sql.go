@@ -45,6 +45,8 @@ type row struct {
 	State           State
 	Diagnosis       []string
 	DaysReason      string
+	ValidDays       int
+	LongDocument    ids.LongDocument
 	Items           json.RawMessage
 	Checked         json.RawMessage
 	CheckCase       json.RawMessage
@@ -87,15 +89,13 @@ func (r row) signed() proof.Signed {
 	return s
 }
 
-// filter is a question within the scope: one prescription, the one of a claimed part, what waits for review or for a second
+// filter is a question within the scope: one prescription, what waits for review or for a second
 // person, a doctor's paused plans, or a person's prescriptions, of all visits or of one.
 type filter struct {
 	ID     ids.Prescription
 	Person ids.Person
 	Visit  ids.Visit
 	State  State
-	Part   ids.Part // a part that this pharmacy claimed
-	Holder ids.Institution
 	Paused ids.Practitioner // whose plans were paused by a red answer
 	Asking bool             // drafts that ask for a second person
 }
@@ -106,8 +106,6 @@ func (f filter) only() string {
 	switch {
 	case !f.ID.IsZero():
 		return "rx.id = @id"
-	case !f.Part.IsZero():
-		return "rx.id = (SELECT prescription_id FROM prescription_part WHERE id = @part AND claimed_by = @claimed_by)"
 	case f.Asking:
 		return `rx.state = 'draft' AND EXISTS (SELECT FROM prescription_second c
 		       WHERE c.prescription_id = rx.id AND c.sha256 = rx.sha256 AND c.answered_at IS NULL)`
@@ -124,7 +122,7 @@ func selectPrescriptions(ctx context.Context, db pg.DB, scope authz.Scope, f fil
 	rows, err := db.Query(ctx, `
 		SELECT rx.id, rx.no, rx.version, rx.supersedes, rx.visit_id, rx.person_id, p.name AS person_name, p.sex, p.birth_date,
 		       rx.practitioner_id, d.name AS doctor_name, d.title, rx.institution_id, i.name AS institution_name,
-		       rx.type, rx.state, rx.diagnosis, rx.days_reason, rx.items, rx.checked, rx.check_case,
+		       rx.type, rx.state, rx.diagnosis, rx.days_reason, rx.valid_days, rx.long_document, rx.items, rx.checked, rx.check_case,
 		       (SELECT coalesce(jsonb_agg(jsonb_build_object('alert', o.alert, 'reason_code', o.reason_code, 'text', o.text) ORDER BY o.alert), '[]')
 		          FROM prescription_override o WHERE o.prescription_id = rx.id) AS overrides,
 		       rx.canonical, rx.sha256, rx.risk, rx.written_at, rx.statement, rx.signature, rx.key_id::text AS key_id, sk.alg, rx.signed_at, rx.valid_until,
@@ -155,7 +153,7 @@ func selectPrescriptions(ctx context.Context, db pg.DB, scope authz.Scope, f fil
 		  AND `+f.only()+`
 		ORDER BY CASE WHEN rx.state = 'signed' AND @queue THEN rx.risk END DESC, CASE WHEN rx.state = 'signed' AND @queue THEN rx.signed_at END, rx.id DESC
 		LIMIT 200`,
-		scope.With(pgx.NamedArgs{"id": f.ID, "person": f.Person, "visit": f.Visit, "part": f.Part, "claimed_by": f.Holder, "paused": f.Paused, "queue": f.State == Signed}))
+		scope.With(pgx.NamedArgs{"id": f.ID, "person": f.Person, "visit": f.Visit, "paused": f.Paused, "queue": f.State == Signed}))
 	if err != nil {
 		return nil, err
 	}
@@ -198,19 +196,20 @@ func nextNumber(ctx context.Context, tx tx, day qr.Day) (string, error) {
 func insertPrescription(ctx context.Context, tx tx, facts consult.Standing, c content) error {
 	_, err := tx.Exec(ctx, `
 		INSERT INTO prescription (id, no, version, supersedes, visit_id, person_id, practitioner_id, institution_id, type, state, diagnosis,
-		                          days_reason, items, checked, check_case, canonical, sha256, risk, written_at, request_key)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'draft', $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
+		                          days_reason, items, checked, check_case, canonical, sha256, risk, written_at, request_key,
+		                          valid_days, long_document)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'draft', $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`,
 		c.ID, c.No, c.Version, c.Supersedes, c.VisitID, facts.Person, facts.Practitioner, facts.Institution, c.Type, c.Diagnosis,
-		c.DaysReason, c.Items, c.Checked, c.Case, c.Canonical, c.SHA256, c.Risk, c.WrittenAt, c.requestKey)
+		c.DaysReason, c.Items, c.Checked, c.Case, c.Canonical, c.SHA256, c.Risk, c.WrittenAt, c.requestKey, c.ValidDays, c.Permit.ID)
 	return err
 }
 
 func updateDraft(ctx context.Context, tx tx, c content) (bool, error) {
 	tag, err := tx.Exec(ctx, `
 		UPDATE prescription SET type = $2, diagnosis = $3, days_reason = $4, items = $5, checked = $6, check_case = $7, canonical = $8,
-		                        sha256 = $9, risk = $10, written_at = $11
+		                        sha256 = $9, risk = $10, written_at = $11, valid_days = $12, long_document = $13
 		WHERE id = $1 AND state = 'draft'`,
-		c.ID, c.Type, c.Diagnosis, c.DaysReason, c.Items, c.Checked, c.Case, c.Canonical, c.SHA256, c.Risk, c.WrittenAt)
+		c.ID, c.Type, c.Diagnosis, c.DaysReason, c.Items, c.Checked, c.Case, c.Canonical, c.SHA256, c.Risk, c.WrittenAt, c.ValidDays, c.Permit.ID)
 	return tag.RowsAffected() == 1, err
 }
 
@@ -399,8 +398,8 @@ func selectParties(ctx context.Context, tx tx, facts consult.Standing) (parties,
 }
 
 // selectChart reads what is known of the patient on a day: allergies, conditions, medicines in supply and
-// prescribed, the newest creatinine.
-func selectChart(ctx context.Context, tx tx, person ids.Person, at time.Time) (c chart, err error) {
+// prescribed but for the one that is judged, also what still waits for its pharmacist, and the newest creatinine.
+func selectChart(ctx context.Context, tx tx, person ids.Person, but ids.Prescription, at time.Time) (c chart, err error) {
 	if c.Allergies, err = collect[allergy](ctx, tx, `SELECT substance, severity, reaction FROM allergy WHERE person_id = $1 ORDER BY substance`, person); err != nil {
 		return c, err
 	}
@@ -412,8 +411,9 @@ func selectChart(ctx context.Context, tx tx, person ids.Person, at time.Time) (c
 	if c.Prescribed, err = collect[prescribed](ctx, tx, `
 		SELECT item, (rx.signed_at::date + (item->>'days')::int) - $2::date AS left
 		FROM prescription rx, jsonb_array_elements(rx.items) item
-		WHERE rx.person_id = $1 AND rx.state = 'approved' AND rx.signed_at::date + (item->>'days')::int > $2::date
-		ORDER BY rx.id, item->>'line'`, person, at); err != nil {
+		WHERE rx.person_id = $1 AND rx.state IN ('signed', 'approved') AND rx.signed_at::date + (item->>'days')::int > $2::date
+		  AND rx.id <> $3
+		ORDER BY rx.id, item->>'line'`, person, at, but); err != nil {
 		return c, err
 	}
 	creatinine, err := collect[measured](ctx, tx, `

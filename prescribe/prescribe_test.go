@@ -828,8 +828,10 @@ func TestEveryCaseByHTTP(t *testing.T) {
 // Without its knowledge the house prescribes nothing and says why; what was issued is read, verified and withdrawn as ever.
 func TestKnowledgeMissing(t *testing.T) {
 	c := newClinic(t)
+	other := renewal()
+	other.Items = []Item{{Line: 1, Ingredient: "rosuvastatin", Dose: "10", Unit: "mg", PerDay: 1, Days: 28, Provenance: "typed"}}
 	waiting, draft := c.signed(renewal()), c.write(renewal())
-	approved, err := c.review(c.signed(renewal()), pass())
+	approved, err := c.review(c.signed(other), pass())
 	if err != nil {
 		t.Fatal(err)
 	}

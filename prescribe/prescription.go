@@ -40,6 +40,7 @@ type Service struct {
 	Live      consult.Bus
 	Knowledge *formulary.Knowledge // nil when it could not be read: then nothing is prescribed, and all else works
 	Notices   consult.Notices      // nil where nobody is told
+	Files     consult.Files        // papers of pharmacies and local documents
 	VerifyURL string               // what a QR code holds before the evidence code: "https://…/verify#"
 	Log       *audit.Log           // says when a signature was made
 }
@@ -113,10 +114,11 @@ type Item struct {
 
 // Order is what the doctor wants the patient to have.
 type Order struct {
-	Type       string   `json:"type" enum:"general,long,emergency"`
+	Type       string   `json:"type" enum:"general,long,emergency,herbal" doc:"herbal: slices, on a form of their own (RXE-08); refused, because nobody here can check them"`
 	Diagnosis  []string `json:"diagnosis" minItems:"1" maxItems:"10" doc:"ICD-10 (RXE-10)"`
 	Items      []Item   `json:"items" minItems:"1" maxItems:"5"`
 	DaysReason string   `json:"days_reason,omitempty" maxLength:"500" doc:"for more days than the type allows (RXE-15, RXE-17)"`
+	ValidDays  int      `json:"valid_days,omitempty" minimum:"0" maximum:"3" doc:"days on which it may be claimed, the day of signing counted; 1 unless the doctor says more (RXE-22)"`
 }
 
 // Checked is what checks and law said of a draft.
@@ -329,6 +331,7 @@ type content struct {
 	VisitID    ids.Visit
 	WrittenAt  time.Time
 	Order
+	Permit    permit // by which a long prescription has more than 84 days
 	Case      check.Case
 	Checked   Checked
 	Canonical []byte
@@ -344,6 +347,9 @@ func (s *Service) compose(ctx context.Context, tx tx, facts consult.Standing, c 
 	if _, err := s.knowledge(); err != nil {
 		return c, err
 	}
+	if herbal := herbalPieces(o); herbal != nil {
+		return c, notAllowed(*herbal)
+	}
 	if err := s.readable(o); err != nil {
 		return c, err
 	}
@@ -354,7 +360,7 @@ func (s *Service) compose(ctx context.Context, tx tx, facts consult.Standing, c 
 	if err != nil {
 		return c, err
 	}
-	chart, err := selectChart(ctx, tx, facts.Person, c.WrittenAt)
+	chart, err := selectChart(ctx, tx, facts.Person, c.ID, c.WrittenAt)
 	if err != nil {
 		return c, err
 	}
@@ -364,7 +370,13 @@ func (s *Service) compose(ctx context.Context, tx tx, facts consult.Standing, c 
 		}
 	}
 	c.Order = s.named(o)
+	if national := s.Knowledge.Rules["R_DAYS_LONG_MAX"].Limit; o.Type == "long" && longest(o) > national {
+		if c.Permit, err = selectPermit(ctx, tx, facts.Institution, s.Now()); err != nil {
+			return c, err
+		}
+	}
 	c.Case = s.caseOf(c.Order, facts, ps, chart, c.WrittenAt)
+	c.Case.Context.LocalDays = check.Whole(c.Permit.MaxDays)
 	c.Checked = s.check(c.Case)
 	c.Checked.Reasons = s.law(c.Order, facts, ps)
 	c.Risk = risk(c)
@@ -386,7 +398,7 @@ func canonical(c content, facts consult.Standing, ps parties) ([]byte, error) {
 	for _, a := range c.Checked.Alerts {
 		alerts = append(alerts, alert{a.Key, a.Severity})
 	}
-	plain, err := json.Marshal(map[string]any{
+	document := map[string]any{
 		"format": "yuanzhen prescription 1", "id": c.ID, "no": c.No, "version": c.Version, "supersedes": c.Supersedes, "visit": c.VisitID,
 		"institution": map[string]any{"id": facts.Institution, "name": ps.InstitutionName},
 		"doctor":      map[string]any{"id": facts.Practitioner, "name": ps.DoctorName, "title": ps.Title},
@@ -394,7 +406,14 @@ func canonical(c content, facts consult.Standing, ps parties) ([]byte, error) {
 		"type":        c.Type, "diagnosis": c.Diagnosis, "items": c.Items, "days_reason": c.DaysReason,
 		"check":      map[string]any{"knowledge": c.Checked.Knowledge, "decision": c.Checked.Decision, "alerts": alerts},
 		"written_at": c.WrittenAt.UTC().Format(time.RFC3339),
-	})
+	}
+	if c.ValidDays > 1 { // what is not said is one day
+		document["valid_days"] = c.ValidDays
+	}
+	if !c.Permit.ID.IsZero() {
+		document["long_document"] = map[string]any{"id": c.Permit.ID, "title": c.Permit.Title, "number": c.Permit.Number}
+	}
+	plain, err := json.Marshal(document)
 	if err != nil {
 		return nil, err
 	}
@@ -468,7 +487,7 @@ func (s *Service) shown(r row) (Prescription, error) {
 		Doctor:      consult.Doctor{ID: r.PractitionerID, Name: r.DoctorName, Title: r.Title},
 		Institution: consult.Named[ids.Institution]{ID: r.InstitutionID, Name: r.InstitutionName},
 		Overrides:   []Override{}, SHA256: r.SHA256, Canonical: string(r.Canonical), SignedAt: r.SignedAt, ValidUntil: r.ValidUntil, PlanToldAt: r.ConfirmedAt, Reminders: r.Reminders,
-		Order: Order{Type: r.Type, Diagnosis: r.Diagnosis, DaysReason: r.DaysReason}, row: r,
+		Order: Order{Type: r.Type, Diagnosis: r.Diagnosis, DaysReason: r.DaysReason, ValidDays: r.ValidDays}, row: r,
 	}
 	for what, into := range map[*json.RawMessage]any{&r.Items: &p.Items, &r.Checked: &p.Check, &r.Overrides: &p.Overrides, &r.Seconds: &p.Seconds, &r.Parts: &p.Parts} {
 		if err := json.Unmarshal(*what, into); err != nil {

@@ -3,6 +3,7 @@ package prescribe
 import (
 	"bytes"
 	"encoding/json"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"yuanzhen/internal/ids"
 	"yuanzhen/prescribe/proof"
 	"yuanzhen/prescribe/qr"
 )
@@ -38,6 +40,57 @@ func (m *market) proved() (proof.File, []qr.Key) {
 		m.t.Fatal(err)
 	}
 	return file, list
+}
+
+// The file on the page for everybody: whole, altered, of a prescription that was cancelled since, and no file at all.
+func TestAProofFileByHTTP(t *testing.T) {
+	m := newMarket(t)
+	file, _ := m.proved()
+	address := m.serve(nil) + "/api/v1/verify/proof"
+	ask := func(body any) (v ProofVerification, status int) {
+		t.Helper()
+		text, err := json.Marshal(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.Post(address, "application/json", bytes.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		if err := json.NewDecoder(response.Body).Decode(&v); err != nil {
+			t.Fatal(err)
+		}
+		return v, response.StatusCode
+	}
+	if v, status := ask(file); status != 200 || v.Result != qr.Genuine || len(v.Faults) > 0 || v.EvidenceCode == "" {
+		t.Fatalf("%d %+v", status, v)
+	}
+	altered := file
+	altered.Envelope = strings.Replace(file.Envelope, "28", "29", 1)
+	if v, _ := ask(altered); v.Result != qr.Forged || len(v.Faults) == 0 || v.EvidenceCode != "" {
+		t.Errorf("altered: %+v", v)
+	}
+	if _, status := ask("hello"); status != 422 {
+		t.Errorf("no file: %d", status)
+	}
+	if v, status := ask(map[string]string{}); status != 200 || v.Result != qr.Forged || !strings.Contains(v.Faults[0], "format") {
+		t.Errorf("an empty one: %d %+v", status, v)
+	}
+	var e proof.Envelope
+	if err := json.Unmarshal([]byte(file.Envelope), &e); err != nil {
+		t.Fatal(err)
+	}
+	id, err := ids.Parse[ids.Prescription](e.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Cancel(m.as(m.doctor, "prescription.write"), id); err != nil {
+		t.Fatal(err)
+	}
+	if v, _ := ask(file); v.Result != qr.Revoked || len(v.Faults) > 0 {
+		t.Errorf("cancelled since: %+v", v)
+	}
 }
 
 // The file alone, with the published keys and the authority's certificate, years later: no database, no server.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"yuanzhen/internal/ids"
 	"yuanzhen/internal/pg"
 	"yuanzhen/prescribe/proof"
 	"yuanzhen/prescribe/qr"
@@ -122,11 +123,19 @@ func proveText(f *proof.Findings, p Prescription) error {
 	for _, a := range p.Check.Alerts {
 		alerts = append(alerts, map[string]any{"key": a.Key, "severity": a.Severity})
 	}
-	stored, err := proof.Canonical(map[string]any{
+	columns := map[string]any{
 		"id": r.ID, "no": r.No, "version": r.Version, "supersedes": r.Supersedes, "visit": r.VisitID, "type": r.Type, "diagnosis": r.Diagnosis,
 		"days_reason": r.DaysReason, "items": p.Items, "written_at": r.WrittenAt.UTC().Format(time.RFC3339),
 		"check": map[string]any{"knowledge": p.Check.Knowledge, "decision": p.Check.Decision, "alerts": alerts},
-	})
+	}
+	if signed["valid_days"] != nil || r.ValidDays != 1 {
+		columns["valid_days"] = r.ValidDays
+	}
+	var under struct{ ID ids.LongDocument }
+	if json.Unmarshal(signed["long_document"], &under); under.ID != r.LongDocument { // none: zero
+		f.Fault("long_document: differs from what was signed")
+	}
+	stored, err := proof.Canonical(columns)
 	if err != nil {
 		return err
 	}

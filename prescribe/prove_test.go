@@ -69,6 +69,8 @@ func TestOneByteChanged(t *testing.T) {
 		{"type", `UPDATE prescription SET type = 'general'`, "type:"},
 		{"diagnosis", `UPDATE prescription SET diagnosis = '{I11}'`, "diagnosis:"},
 		{"days_reason", `UPDATE prescription SET days_reason = 'x'`, "days_reason:"},
+		{"valid_days", `UPDATE prescription SET valid_days = 3`, "valid_days:"},
+		{"long_document", `UPDATE prescription SET long_document = gen_random_uuid()`, "long_document:"},
 		{"items: a dose", `UPDATE prescription SET items = jsonb_set(items, '{0,dose}', '"6"')`, "items:"},
 		{"items: a name", `UPDATE prescription SET items = jsonb_set(items, '{1,name,zh}', '"缬沙坦氢氯噻嗪丸"')`, "items:"},
 		{"checked: the decision", `UPDATE prescription SET checked = jsonb_set(checked, '{decision}', '"clean"')`, "check:"},

@@ -201,7 +201,7 @@ func (s *Service) stillFit(ctx context.Context, tx tx, p Prescription) error {
 	if _, err := s.knowledge(); err != nil {
 		return err
 	}
-	known, err := selectChart(ctx, tx, p.Person.ID, s.Now())
+	known, err := selectChart(ctx, tx, p.Person.ID, p.ID, s.Now())
 	if err != nil {
 		return err
 	}
@@ -220,7 +220,9 @@ func (s *Service) stillFit(ctx context.Context, tx tx, p Prescription) error {
 	if asked.Context.PriorRecord != nil && *asked.Context.PriorRecord {
 		facts.Evidence = p.Diagnosis
 	}
-	result := s.check(s.caseOf(p.Order, facts, ps, known, s.Now()))
+	judged := s.caseOf(p.Order, facts, ps, known, s.Now())
+	judged.Context.LocalDays = asked.Context.LocalDays // what was signed under a local document stands when that ends
+	result := s.check(judged)
 	var blocking []check.Alert
 	lifted := p.lifted()
 	for _, a := range result.Alerts {
@@ -247,12 +249,16 @@ func reviewDocument(p Prescription, act Reviewing, id ids.Practitioner, name str
 
 // use is dose and frequency of a line, as short as a code needs.
 func (i Item) use() string {
+	when := eventTimings[i.Timing]
 	often := fmt.Sprintf("%d/d", i.PerDay)
 	if i.PerWeek > 0 {
 		often = fmt.Sprintf("%d/wk", i.PerWeek)
 	}
 	if i.Product != "" {
-		return i.Units + " × " + often
+		return i.Units + " × " + often + when
 	}
-	return i.Dose + " " + i.Unit + " × " + often
+	return i.Dose + " " + i.Unit + " × " + often + when
 }
+
+// eventTimings are HL7's codes (http://hl7.org/fhir/event-timing), short enough for the evidence code.
+var eventTimings = map[string]string{"before_meal": " AC", "with_meal": " C", "after_meal": " PC", "morning": " MORN", "bedtime": " HS"}

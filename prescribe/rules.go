@@ -48,6 +48,17 @@ func madeByAI(o Order) *rule.Reason {
 		Remedy:  fault.Text{ZH: "请由医生本人逐项填写。", EN: "The doctor fills in each line."}, Citation: "互联网诊疗监管细则(试行) 第21条"}
 }
 
+// herbalPieces: slices have a form of their own, never beside other medicines (RXE-08). The formulary holds none, so that
+// nothing of them could be checked, and what is not checked is not prescribed.
+func herbalPieces(o Order) *rule.Reason {
+	if o.Type != "herbal" {
+		return nil
+	}
+	return &rule.Reason{Rule: "RXE-08", Outcome: rule.Deny,
+		Message: fault.Text{ZH: "中药饮片须单独开方；这里没有饮片资料，配伍和剂量核查不了，不能在线开具。", EN: "Herbal slices need a form of their own; there is no data about them here, nothing can be checked, and they are not prescribed online."},
+		Remedy:  fault.Text{ZH: "请患者线下就诊开饮片；中成药在目录里的可以开。", EN: "Have the patient seen in person for slices; listed patent medicines can be prescribed."}, Citation: "处方管理办法 第6条"}
+}
+
 // otherDiagnosis: a follow-up treats what was diagnosed before (RXE-03), compared by ICD-10 category.
 func otherDiagnosis(o Order, facts consult.Standing) *rule.Reason {
 	known := func(code string) bool {

@@ -136,6 +136,8 @@ func (s *Service) draw(p Prescription, a about) ([]byte, error) {
 	return sheet.PDF()
 }
 
+var timings = map[string]string{"before_meal": "餐前", "with_meal": "随餐", "after_meal": "餐后", "morning": "早晨", "bedtime": "睡前"}
+
 // useWords says how to take a line, a number tied to its unit by a no-break space.
 func (i Item) useWords() string {
 	amount := i.Dose + "\u00a0" + i.Unit
@@ -149,6 +151,9 @@ func (i Item) useWords() string {
 	parts := []string{"每次\u00a0" + amount, often}
 	if route := routes[i.Route]; route != "" {
 		parts = append(parts, route)
+	}
+	if when := timings[i.Timing]; when != "" {
+		parts = append(parts, when)
 	}
 	return strings.Join(append(parts, fmt.Sprintf("共\u00a0%d\u00a0天", i.Days)), "，")
 }

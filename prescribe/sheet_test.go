@@ -63,13 +63,17 @@ func TestPaper(t *testing.T) {
 
 func TestWordsOfUse(t *testing.T) {
 	for want, i := range map[string]Item{
-		"每次 30 mg，每日 3 次，口服，共 7 天":  {Ingredient: "diltiazem", Dose: "30", Unit: "mg", PerDay: 3, Route: "po", Days: 7},
-		"每次 70 mg，每周 1 次，共 28 天":    {Ingredient: "alendronate", Dose: "70", Unit: "mg", PerDay: 1, PerWeek: 1, Days: 28},
-		"每次 1 片（支、袋），每日 1 次，共 28 天": {Product: "valsartan_hctz", Units: "1", PerDay: 1, Days: 28},
+		"每次 30 mg，每日 3 次，口服，共 7 天":      {Ingredient: "diltiazem", Dose: "30", Unit: "mg", PerDay: 3, Route: "po", Days: 7},
+		"每次 500 mg，每日 2 次，口服，餐后，共 28 天": {Ingredient: "metformin", Dose: "500", Unit: "mg", PerDay: 2, Route: "po", Timing: "after_meal", Days: 28},
+		"每次 70 mg，每周 1 次，共 28 天":        {Ingredient: "alendronate", Dose: "70", Unit: "mg", PerDay: 1, PerWeek: 1, Days: 28},
+		"每次 1 片（支、袋），每日 1 次，共 28 天":     {Product: "valsartan_hctz", Units: "1", PerDay: 1, Days: 28},
 	} {
 		if got := strings.ReplaceAll(i.useWords(), "\u00a0", " "); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
+	}
+	if use := (Item{Dose: "500", Unit: "mg", PerDay: 2, Timing: "after_meal"}).use(); use != "500 mg × 2/d PC" {
+		t.Errorf("in the evidence code: %s", use)
 	}
 	for months, want := range map[int]string{5: "5个月", 35: "35个月", 36: "3岁", 827: "68岁"} {
 		if got := ageWords(months); got != want {

@@ -171,7 +171,7 @@ func signable(c Checked, o Order, overrides []Override, lifted map[string]bool) 
 	return nil
 }
 
-// endOfDay is the last second of the day in China: a prescription is valid on the day of issue (RXE-22).
+// endOfDay is the last second of the day in China, by which validity is counted (RXE-22).
 func endOfDay(t time.Time) time.Time {
 	y, m, d := t.In(qr.China).Date()
 	return time.Date(y, m, d+1, 0, 0, -1, 0, qr.China)

@@ -59,6 +59,31 @@ func (s *Service) Verify(ctx context.Context, code string) (v Verification, err 
 	return v, err
 }
 
+// ProofVerification is what a proof file proves, and whether what it proves still holds.
+type ProofVerification struct {
+	Result       qr.Result `json:"result" enum:"genuine,forged,used,revoked,expired,unknown_key"`
+	EvidenceCode string    `json:"evidence_code,omitempty" doc:"of a file without faults: the few lines to show"`
+	proof.Findings
+}
+
+// VerifyProof checks a proof file as the command does, with keys, certificates and log of the house; then it asks what only
+// the issuer knows. Who holds the file holds the prescription: nothing is told that is not in it, and nothing is kept.
+func (s *Service) VerifyProof(ctx context.Context, file proof.File) (v ProofVerification, err error) {
+	trust, err := s.trust(ctx, s.DB)
+	if err != nil {
+		return v, err
+	}
+	trust.Keys = append(trust.Keys, proof.LogKey(s.Log.Signer.Name(), s.Log.Public))
+	e, findings := trust.Check(file)
+	if v.Findings = findings; len(v.Faults) > 0 {
+		v.Result = qr.Forged
+		return v, nil
+	}
+	now, err := s.Verify(ctx, e.EvidenceCode)
+	v.Result, v.EvidenceCode = now.Result, e.EvidenceCode
+	return v, err
+}
+
 // QR draws the evidence code of an approved prescription.
 func (s *Service) QR(ctx context.Context, id ids.Prescription) ([]byte, error) {
 	p, err := s.Prescription(ctx, id)

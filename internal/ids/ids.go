@@ -49,6 +49,7 @@ type (
 	favourite    struct{}
 	mark         struct{}
 	room         struct{}
+	longDocument struct{}
 )
 
 type (
@@ -78,13 +79,14 @@ type (
 	Link         = ID[link]       // a way into a visit's room that opens once
 	Instrument   = ID[instrument] // sends into a room by WHIP
 	Recording    = ID[recording]
-	Favourite    = ID[favourite] // a line that a doctor keeps to begin from
-	Message      = ID[message]   // said or shown in a visit's room
-	Policy       = ID[policy]    // one version of a first-visit policy
-	Review       = ID[review]    // a human review of a decision
-	Part         = ID[part]      // what may be collected once of a prescription
-	Mark         = ID[mark]      // drawn on an image of a teleconsult
-	Room         = ID[room]      // a visit or a teleconsult, where either may meet
+	Favourite    = ID[favourite]    // a line that a doctor keeps to begin from
+	Message      = ID[message]      // said or shown in a visit's room
+	Policy       = ID[policy]       // one version of a first-visit policy
+	Review       = ID[review]       // a human review of a decision
+	Part         = ID[part]         // what may be collected once of a prescription
+	LongDocument = ID[longDocument] // a local document that permits more than 84 days
+	Mark         = ID[mark]         // drawn on an image of a teleconsult
+	Room         = ID[room]         // a visit or a teleconsult, where either may meet
 )
 
 // New makes a fresh identifier: ids.New[ids.Visit]().

@@ -95,6 +95,8 @@ func TestWhatHooksCannotRead(t *testing.T) {
 		{"a condition in words", func(r *Request) {
 			r.Prefetch.Conditions.Entry = append(r.Prefetch.Conditions.Entry, Entry{Resource{Code: &Concept{Text: "痛风"}}})
 		}, true},
+		{"allergies that nobody sent", func(r *Request) { r.Prefetch.Allergies = Bundle{} }, true},
+		{"current medicines that nobody sent", func(r *Request) { r.Prefetch.Medications = Bundle{} }, true},
 		{"an order nobody knows", func(r *Request) { r.Context.DraftOrders.Entry[0].Resource.Medication = coded("urn:other", "1") }, false},
 		{"a dose in words", func(r *Request) { r.Context.DraftOrders.Entry[0].Resource.Instruction = nil }, false},
 		{"a route of another system", func(r *Request) {

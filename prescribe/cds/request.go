@@ -201,6 +201,12 @@ func (r Request) Case(kb *formulary.Knowledge, now time.Time) (check.Case, error
 			c.Patient.AgeYears, c.Patient.AgeMonths = &years, &months
 		}
 	}
+	for name, sent := range map[string]Bundle{"conditions": r.Prefetch.Conditions, "allergies": r.Prefetch.Allergies, "medications": r.Prefetch.Medications} {
+		if sent.ResourceType == "" && sent.Entry == nil {
+			c.Unlisted = append(c.Unlisted, "prefetch."+name+" was not sent") // not asked is not "none"
+		}
+	}
+	slices.Sort(c.Unlisted)
 	for _, e := range r.Prefetch.Conditions.Entry {
 		if code := codeOf(e.Resource.Code, SystemICD10); code != "" {
 			c.Patient.Conditions = append(c.Patient.Conditions, code)

@@ -45,7 +45,8 @@ type Context struct {
 	PharmacyStatus  string   `yaml:"pharmacy_status" json:"pharmacy_status,omitempty"`
 	TokenUsed       bool     `yaml:"token_used" json:"token_used,omitempty"`
 	Promotion       bool     `yaml:"promotion" json:"promotion,omitempty"`
-	Diagnosis       []string `yaml:"diagnosis" json:"diagnosis,omitempty"` // ICD-10 of this prescription; else the conditions count
+	LocalDays       Whole    `yaml:"local_days" json:"local_days,omitempty"` // most days of a long prescription by a local document on file (RXE-17)
+	Diagnosis       []string `yaml:"diagnosis" json:"diagnosis,omitempty"`   // ICD-10 of this prescription; else the conditions count
 }
 
 // Patient as known today.
@@ -202,6 +203,14 @@ var (
 	icd10       = regexp.MustCompile(`^[A-Z][0-9][0-9A-Z](\.?[0-9A-Za-z+*]{1,10})?$`)
 )
 
+// The most of each in one case: far above any patient, and low enough that all pairs of them cost milliseconds.
+const (
+	maxItems   = 50
+	maxActive  = 300
+	maxAllergy = 300
+	maxCodes   = 500
+)
+
 // Validate reports the first field that the knowledge can't read, and folds the spellings of lactation into one.
 func (c *Case) Validate(kb *formulary.Knowledge) error {
 	v := validator{kb: kb}
@@ -209,6 +218,15 @@ func (c *Case) Validate(kb *formulary.Knowledge) error {
 		if key != "expect" && key != "note" && !strings.HasPrefix(key, "title_") {
 			v.fail(key, "unknown field")
 		}
+	}
+	v.most("items", len(c.Items), maxItems)
+	v.most("active_meds", len(c.ActiveMeds), maxActive)
+	v.most("allergies", len(c.Allergies), maxAllergy)
+	v.most("patient.conditions", len(c.Patient.Conditions), maxCodes)
+	v.most("context.diagnosis", len(c.Context.Diagnosis), maxCodes)
+	v.most("unlisted", len(c.Unlisted), maxActive+maxAllergy+maxCodes)
+	if v.err != nil {
+		return v.err
 	}
 	x, p := &c.Context, &c.Patient
 	v.oneOf("context.channel", x.Channel, channels)
@@ -218,6 +236,7 @@ func (c *Case) Validate(kb *formulary.Knowledge) error {
 	v.oneOf("context.author", x.Author, authors)
 	v.oneOf("context.pharmacy_status", x.PharmacyStatus, pharmacies)
 	v.within("context.valid_days", x.ValidDays, 0, 366)
+	v.within("context.local_days", x.LocalDays, 0, 90)
 	v.codes("context.diagnosis", x.Diagnosis)
 
 	if p.AgeYears != nil {
@@ -307,6 +326,12 @@ func (v *validator) fail(field, format string, args ...any) {
 func (v *validator) within(field string, n, low, high Whole) {
 	if n < low || n > high {
 		v.fail(field, "%d is not between %d and %d", n, low, high)
+	}
+}
+
+func (v *validator) most(field string, n, most int) {
+	if n > most {
+		v.fail(field, "%d are more than %d", n, most)
 	}
 }
 

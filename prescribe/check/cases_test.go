@@ -150,6 +150,7 @@ func TestUnreadableCases(t *testing.T) {
 		{"an age of 200", item + "patient: {age_years: 200}", "patient.age_years"},
 		{"half a year", item + "patient: {age_years: 0.5}", "is not a whole number"},
 		{"two documents", item + "---\n" + item, "more than one document"},
+		{"more lines than anybody reads", "items: [" + strings.Repeat("{ingredient: aspirin, dose: 100, unit: mg, per_day: 1, days: 7}, ", 51) + "]", "items: 51 are more than 50"},
 		{"no document", "", "EOF"},
 		{"the second of two cases", "cases:\n- {id: a, " + strings.TrimSpace(item) + "}\n- {id: b, items: []}", "cases[1] b: items"},
 	} {

@@ -65,14 +65,15 @@ type run struct {
 	new        []*part
 	active     []*part // without the entries that a renewal replaces
 	replaced   []*part
-	daily      map[string]intake // by ingredient: new and active systemic parts
+	daily      []intake // of each ingredient: new and active systemic parts
 	alerts     []Alert
-	at         map[string]int // of a key in alerts
-	open       []string       // NotCurated
+	open       []string // NotCurated
+	spare      []part   // a block to take parts from
 }
 
 // intake is what a patient takes of an ingredient in a day. What is known counts, even where more is unknown.
 type intake struct {
+	of    *formulary.Ingredient
 	known formulary.Amount
 	whole bool // no part is of unknown dose
 }
@@ -82,6 +83,8 @@ type part struct {
 	*formulary.Ingredient
 	item        int // the item or active medicine it belongs to
 	route, form string
+	where       string           // where a local route works; "" for all others, which share one site, the body
+	reaches     bool             // the body, in a dose that matters: see systemic
 	compound    bool             // one of several ingredients of a product
 	strength    formulary.Amount // in one unit of a product
 	single      formulary.Amount // in one administration of an item
@@ -94,31 +97,25 @@ type part struct {
 
 // systemic reports that the drug reaches the body in a dose that matters: every route but the local ones,
 // and the local ones for drugs that are curated for them (timolol eye drops slow the heart).
-func (p *part) systemic() bool {
-	return !slices.Contains(formulary.LocalRoutes, p.route) || p.route == p.MainRoute
-}
+func (p *part) systemic() bool { return p.reaches }
 
-// site is where a local route works; all other routes share one site, the body.
-func (p *part) site() string {
-	if slices.Contains(formulary.LocalRoutes, p.route) {
-		return p.route
-	}
-	return ""
-}
+// site is where the drug works.
+func (p *part) site() string { return p.where }
 
 func (p *part) injected() bool {
 	return p.form == "inj" || slices.Contains([]string{"iv", "im", "sc", "id"}, p.route)
 }
 
-// alert of a severity about ingredients.
+// alert of a severity about ingredients; the list becomes the alert's.
 func alert(kind string, severity Severity, text, remedy fault.Text, about []string, evidence ...string) Alert {
-	about = slices.Clone(about)
-	slices.Sort(about)
-	if about == nil {
-		about = []string{}
-	}
 	key := kind
-	if len(about) > 0 {
+	switch len(about) {
+	case 0:
+		about = []string{}
+	case 1:
+		key += ":" + about[0]
+	default:
+		slices.Sort(about)
 		key += ":" + strings.Join(about, "+")
 	}
 	return Alert{key, kind, about, severity, tiers[severity], text, remedy, evidence}
@@ -127,9 +124,8 @@ func alert(kind string, severity Severity, text, remedy fault.Text, about []stri
 // add keeps the most severe alert of a key; equal ones are told by their words, so that the order of items
 // never shows. Reasons of not_checked add up.
 func (r *run) add(a Alert) {
-	at, there := r.at[a.Key]
-	if !there {
-		r.at[a.Key] = len(r.alerts)
+	at := r.at(a.Key)
+	if at < 0 {
 		r.alerts = append(r.alerts, a)
 		return
 	}
@@ -147,6 +143,33 @@ func (r *run) add(a Alert) {
 	r.alerts[at] = a
 }
 
+// at is where the alert of a key stands, -1 where there is none. There are a few dozen; a map would cost more than it saves.
+func (r *run) at(key string) int {
+	for i := range r.alerts {
+		if r.alerts[i].Key == key {
+			return i
+		}
+	}
+	return -1
+}
+
+// intakeOf an ingredient; the zero intake where nothing systemic is taken of it.
+func (r *run) intakeOf(i *formulary.Ingredient) (n intake) {
+	if at := r.taken(i); at >= 0 {
+		n = r.daily[at]
+	}
+	return n
+}
+
+func (r *run) taken(i *formulary.Ingredient) int {
+	for at := range r.daily {
+		if r.daily[at].of == i {
+			return at
+		}
+	}
+	return -1
+}
+
 // NotChecked is the type of alert for what the data can't judge.
 const NotChecked = "not_checked"
 
@@ -160,9 +183,21 @@ func (r *run) result() Result {
 	for i := range r.alerts {
 		worst = max(worst, r.alerts[i].Severity)
 	}
-	slices.SortFunc(r.alerts, func(a, b Alert) int {
-		return cmp.Or(cmp.Compare(b.Severity, a.Severity), cmp.Compare(a.Key, b.Key))
+	// Alerts are large: their places are sorted, and then each moves once.
+	order := make([]int, len(r.alerts))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(i, k int) int {
+		a, b := &r.alerts[i], &r.alerts[k]
+		return cmp.Or(cmp.Compare(b.Severity, a.Severity), strings.Compare(a.Key, b.Key))
 	})
+	for to, from := range order {
+		for from < to { // it has moved: follow it
+			from = order[from]
+		}
+		r.alerts[to], r.alerts[from] = r.alerts[from], r.alerts[to]
+	}
 	slices.Sort(r.open)
 	return Result{ID: r.c.ID, Decision: decisions[worst], Alerts: r.alerts, Knowledge: r.kb.Version, NotCurated: slices.Compact(r.open)}
 }

@@ -12,15 +12,15 @@ import (
 // ceiling is a limit that applies to this patient.
 type ceiling struct {
 	max      formulary.Amount
-	severity Severity // just above it; above twice the limit one step worse
+	severity Severity // just above it
 	row      string
 }
 
-// step is the severity of an amount against the ceiling.
-func (c ceiling) step(a formulary.Amount) Severity {
+// step is the severity of an amount against the ceiling: twice when it is more than twice as much.
+func (c ceiling) step(a formulary.Amount, twice Severity) Severity {
 	switch {
 	case a.Over(c.max.Times(formulary.NewRatio(2, 1))):
-		return min(c.severity+1, formulary.Contraindicated)
+		return twice
 	case a.Over(c.max):
 		return c.severity
 	}
@@ -40,7 +40,7 @@ func (r *run) doses() {
 		if p.site() != "" {
 			continue
 		}
-		known := p.single.Comparable(p.none())
+		known := p.single.Comparable(p.None)
 		if !known && p.limitedAtOnce() {
 			r.unknownDose(p.Ingredient, "ingredients:"+p.ID+":dose_unit="+p.Unit)
 		}
@@ -61,13 +61,13 @@ func (p *part) limitedAtOnce() bool {
 
 func (r *run) dailyDose(p *part) (told bool) {
 	ceilings := r.dailyCeilings(p)
-	total := r.daily[p.ID]
+	total := r.intakeOf(p.Ingredient)
 	var worst Alert
 	for _, c := range ceilings {
 		if !total.whole {
 			r.unknownDose(p.Ingredient, c.row)
 		}
-		severity := c.step(total.known)
+		severity := c.step(total.known, formulary.Contraindicated)
 		if severity < worst.Severity || severity == 0 {
 			continue
 		}
@@ -123,7 +123,7 @@ func (r *run) singleDose(p *part) {
 		}
 	}
 	for _, c := range ceilings {
-		if severity := c.step(p.single); severity > 0 {
+		if severity := c.step(p.single, min(c.severity+1, formulary.Contraindicated)); severity > 0 {
 			is, may := p.single.In(p.Unit), c.max.In(p.Unit)
 			r.add(alert("dose_single_max", severity,
 				fault.Text{ZH: p.Name.ZH + "单次" + is + "，超过上限" + may + "。", EN: p.Name.EN + ": " + is + " at once, over the limit of " + may + "."},
@@ -155,7 +155,7 @@ func (r *run) weekly(p *part) {
 			continue
 		}
 		// The value of weekly_only is the most for one week.
-		if severity := (ceiling{max: l.Amount, severity: formulary.Major}).step(p.single); severity > 0 {
+		if severity := (ceiling{max: l.Amount, severity: formulary.Major}).step(p.single, formulary.Contraindicated); severity > 0 {
 			is, may := p.single.In(p.Unit)+"/wk", l.Amount.In(p.Unit)+"/wk"
 			r.add(alert("dose_weekly_max", severity,
 				fault.Text{ZH: p.Name.ZH + "每周" + is + "，超过上限" + may + "。", EN: p.Name.EN + ": " + is + ", over the limit of " + may + "."},

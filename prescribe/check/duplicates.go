@@ -18,7 +18,7 @@ func (r *run) duplicates() {
 				fault.Text{ZH: a.Name.ZH + "重复：不止一种药含有它。", EN: a.Name.EN + " twice: more than one medicine contains it."},
 				fault.Text{ZH: "保留其中一种。", EN: "Keep one of them."}, []string{a.ID}, "ingredients:"+a.ID))
 		default:
-			for _, class := range r.kb.Duplicates(a.ID, b.ID) {
+			for _, class := range a.Twins[b.Ingredient] {
 				r.duplicateClass(a, b, class)
 			}
 		}
@@ -26,7 +26,7 @@ func (r *run) duplicates() {
 }
 
 func (r *run) duplicateClass(a, b *part, class formulary.Duplicate) {
-	if a.systemic() && b.systemic() && len(r.kb.Interactions(a.ID, b.ID)) > 0 {
+	if a.systemic() && b.systemic() && len(a.With[b.Ingredient]) > 0 {
 		return
 	}
 	if b.ID < a.ID {

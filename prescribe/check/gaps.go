@@ -1,6 +1,8 @@
 package check
 
 import (
+	"slices"
+
 	"yuanzhen/internal/fault"
 	"yuanzhen/prescribe/formulary"
 )
@@ -26,7 +28,8 @@ func (r *run) gaps() {
 		r.add(alert(NotChecked, formulary.Major, fault.Text{ZH: "病历里有药物或过敏原不在处方集中，未能核查。", EN: "The chart names a medicine or an allergen that the formulary does not hold; it was not checked."},
 			fault.Text{ZH: "请在病历中改用处方集里的名称。", EN: "Name it in the chart as the formulary does."}, nil, name))
 	}
-	if r.months < 0 && len(r.alerts) == 0 {
+	// Also beside other alerts: a note on an interaction would else pass for a judged age.
+	if r.months < 0 && !slices.ContainsFunc(r.alerts, func(a Alert) bool { return a.Type == NotChecked }) {
 		r.add(alert(NotChecked, formulary.Major, fault.Text{ZH: "患者年龄不明，儿童相关规则未能核查。", EN: "The age is unknown; the rules for children were not checked."},
 			fault.Text{ZH: "请补录年龄。", EN: "Add the age."}, nil, "patient.age_years"))
 	}

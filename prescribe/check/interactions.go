@@ -28,7 +28,7 @@ func (r *run) interactions() {
 		if a.ID == b.ID || !a.systemic() || !b.systemic() {
 			return
 		}
-		if row := r.worst(a.ID, b.ID); row != nil {
+		if row := r.worst(a, b); row.Interaction != nil {
 			r.add(r.interaction(a, b, row))
 		}
 	})
@@ -40,12 +40,11 @@ type weighed struct {
 	cap      string // the comparison with the cap, if there is one
 }
 
-func (r *run) worst(a, b string) *weighed {
-	var worst *weighed
-	for _, row := range r.kb.Interactions(a, b) {
+func (r *run) worst(a, b *part) (worst weighed) {
+	for _, row := range a.With[b.Ingredient] {
 		w := r.weigh(row)
-		if worst == nil || cmp.Or(cmp.Compare(w.severity, worst.severity), cmp.Compare(w.Specific, worst.Specific), cmp.Compare(worst.Row, w.Row)) > 0 {
-			worst = &w
+		if worst.Interaction == nil || cmp.Or(cmp.Compare(w.severity, worst.severity), cmp.Compare(w.Specific, worst.Specific), cmp.Compare(worst.Row, w.Row)) > 0 {
+			worst = w
 		}
 	}
 	return worst
@@ -57,7 +56,7 @@ func (r *run) weigh(row *formulary.Interaction) weighed {
 	if row.CapOf == nil {
 		return w
 	}
-	total := r.daily[row.CapOf.ID]
+	total := r.intakeOf(row.CapOf)
 	is, may := total.known.In(row.CapOf.Unit)+"/d", row.Cap.In(row.CapOf.Unit)+"/d"
 	switch {
 	case total.known.Over(row.Cap):
@@ -70,24 +69,20 @@ func (r *run) weigh(row *formulary.Interaction) weighed {
 	return w
 }
 
-func (r *run) interaction(a, b *part, row *weighed) Alert {
+func (r *run) interaction(a, b *part, row weighed) Alert {
 	if b.ID < a.ID {
 		a, b = b, a
 	}
-	evidence := append(make([]string, 0, len(row.Sources)+3), row.Row)
-	evidence = append(evidence, row.Sources...)
-	text := fault.Text{
-		ZH: a.Name.ZH + "与" + b.Name.ZH + "合用：" + row.Mechanism.ZH + "，可致" + row.Effect.ZH + "。",
-		EN: a.Name.EN + " with " + b.Name.EN + ". " + row.Mechanism.EN + ". Effect: " + row.Effect.EN + ".",
-	}
-	remedy := fault.Text{ZH: row.Management.ZH + "。", EN: row.Management.EN + "."}
+	evidence := row.Evidence
+	text := fault.Text{ZH: a.Name.ZH + "与" + b.Name.ZH + row.Because.ZH, EN: a.Name.EN + " with " + b.Name.EN + row.Because.EN}
+	remedy := row.Remedy
 	if row.CapOf != nil {
 		limit := row.Cap.In(row.CapOf.Unit)
 		remedy = fault.Text{ZH: row.CapOf.Name.ZH + "日剂量不超过" + limit + "。", EN: "At most " + limit + " of " + row.CapOf.Name.EN + " a day."}
 	}
 	for _, more := range []string{row.cap, row.Qualifier} {
 		if more != "" {
-			evidence = append(evidence, more)
+			evidence = append(evidence, more) // a copy: the row's own has no room
 		}
 	}
 	return alert("ddi", row.severity, text, remedy, []string{a.ID, b.ID}, evidence...)

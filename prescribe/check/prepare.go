@@ -10,8 +10,8 @@ import (
 // and adds up the daily doses.
 func prepare(kb *formulary.Knowledge, c *Case) *run {
 	medicines := len(c.Items) + len(c.ActiveMeds) // a product with several ingredients makes the lists grow
-	r := &run{kb: kb, c: c, months: -1, alerts: make([]Alert, 0, 2*medicines), at: make(map[string]int, 2*medicines), daily: make(map[string]intake, medicines),
-		new: make([]*part, 0, len(c.Items)), active: make([]*part, 0, len(c.ActiveMeds))}
+	r := &run{kb: kb, c: c, months: -1, alerts: make([]Alert, 0, 2*medicines), daily: make([]intake, 0, medicines),
+		new: make([]*part, 0, len(c.Items)), active: make([]*part, 0, len(c.ActiveMeds)), spare: make([]part, medicines)}
 	if c.Patient.AgeYears != nil {
 		r.months = int(*c.Patient.AgeYears) * 12
 	}
@@ -28,14 +28,14 @@ func prepare(kb *formulary.Knowledge, c *Case) *run {
 		if item.PerDay.Sign() == 0 {
 			perDay = item.PerWeek.Ratio().Over(formulary.NewRatio(7, 1))
 		}
-		for _, p := range r.parts(item.Ingredient, item.Product, item.Dose, item.Unit, item.Units, item.Route, item.Form) {
+		r.parts(item.Ingredient, item.Product, item.Dose, item.Unit, item.Units, item.Route, item.Form, func(p *part) {
 			p.item, p.days, p.weekly, p.aiGenerated = i, int(item.Days), item.PerWeek, item.Provenance == "ai_generated"
 			p.daily = p.single.Times(perDay)
 			r.new = append(r.new, p)
-		}
+		})
 	}
 	for i, a := range c.ActiveMeds {
-		for _, p := range r.parts(a.Ingredient, a.Product, a.DailyDose, a.Unit, a.Units, a.Route, a.Form) {
+		r.parts(a.Ingredient, a.Product, a.DailyDose, a.Unit, a.Units, a.Route, a.Form, func(p *part) {
 			p.item, p.remaining, p.daily = i, int(a.RemainingDays), p.single // an active ingredient states its daily dose
 			if a.Product != "" {
 				p.daily = p.single.Times(a.PerDay.Ratio())
@@ -48,7 +48,7 @@ func prepare(kb *formulary.Knowledge, c *Case) *run {
 			} else {
 				r.active = append(r.active, p)
 			}
-		}
+		})
 	}
 	for _, list := range [][]*part{r.new, r.active} {
 		for _, p := range list {
@@ -63,45 +63,55 @@ func (r *run) takes(p *part) {
 	if !p.systemic() {
 		return
 	}
-	total, there := r.daily[p.ID]
-	if !there {
-		total = intake{p.none(), true}
+	at := r.taken(p.Ingredient)
+	if at < 0 {
+		at = len(r.daily)
+		r.daily = append(r.daily, intake{p.Ingredient, p.None, true})
 	}
+	total := &r.daily[at]
 	if sum := total.known.Plus(p.daily); !sum.IsZero() {
 		total.known = sum
 	} else {
 		total.whole = false
 	}
-	r.daily[p.ID] = total
 }
 
-// none of the drug, in its unit.
-func (p *part) none() formulary.Amount {
-	none, _ := formulary.NewAmount(formulary.Decimal{}, p.Unit)
-	return none
+// part takes one from the block.
+func (r *run) part(of part) *part {
+	if len(r.spare) == 0 {
+		r.spare = make([]part, 8)
+	}
+	p := &r.spare[0]
+	r.spare = r.spare[1:]
+	*p = of
+	local := slices.Contains(formulary.LocalRoutes, p.route)
+	if local {
+		p.where = p.route
+	}
+	p.reaches = !local || p.route == p.MainRoute
+	return p
 }
 
-// parts of one medicine; single is what one administration holds, unstated if it was not said.
-func (r *run) parts(ingredient, product string, dose formulary.Decimal, unit string, units formulary.Decimal, route, form string) []*part {
+// parts gives each part of one medicine; single is what one administration holds, unstated if it was not said.
+func (r *run) parts(ingredient, product string, dose formulary.Decimal, unit string, units formulary.Decimal, route, form string, give func(*part)) {
 	if product == "" {
 		i := r.kb.Ingredients[ingredient]
-		p := &part{Ingredient: i, route: routeOf(i, route, form), form: formOf(i, route, form)}
+		p := r.part(part{Ingredient: i, route: routeOf(i, route, form), form: formOf(i, route, form)})
 		if !dose.IsZero() {
 			p.single, _ = formulary.NewAmount(dose, unit) // the unit was validated
 		}
-		return []*part{p}
+		give(p)
+		return
 	}
 	components := r.kb.Products[product].Components
-	var parts []*part
 	for _, c := range components {
-		p := &part{Ingredient: c.Ingredient, route: routeOf(c.Ingredient, route, form), form: formOf(c.Ingredient, route, form), strength: c.Strength}
+		p := r.part(part{Ingredient: c.Ingredient, route: routeOf(c.Ingredient, route, form), form: formOf(c.Ingredient, route, form), strength: c.Strength})
 		p.compound = len(components) > 1 || r.kb.Products[product].Others != ""
 		if !units.IsZero() {
 			p.single = c.Strength.Times(units.Ratio())
 		}
-		parts = append(parts, p)
+		give(p)
 	}
-	return parts
 }
 
 // routeOf is the route as written, else the one that the form implies, else the main one.

@@ -1,8 +1,8 @@
 package check
 
 import (
-	"fmt"
 	"math"
+	"strconv"
 
 	"yuanzhen/internal/fault"
 	"yuanzhen/prescribe/formulary"
@@ -25,6 +25,11 @@ func (r *run) renal() {
 		return
 	}
 	measured := !p.Creatinine.IsZero()
+	rate, said := 0.0, ""
+	if measured && r.months >= 0 && p.Sex != "" {
+		rate = egfr(p.Sex == "F", r.months/12, p.Creatinine.Ratio().Float())
+		said = strconv.FormatFloat(rate, 'f', 0, 64)
+	}
 	for _, d := range r.new {
 		if !d.systemic() || len(d.Renal) == 0 {
 			continue
@@ -40,13 +45,13 @@ func (r *run) renal() {
 				fault.Text{ZH: "请补录年龄和性别。", EN: "Add age and sex."}, d.Renal[0].Row)
 			continue
 		}
-		r.renalRow(d, egfr(p.Sex == "F", r.months/12, p.Creatinine.Ratio().Float()))
+		r.renalRow(d, rate, said)
 	}
 }
 
 var renalSeverity = map[string]Severity{"monitor": formulary.Moderate, "reduce": formulary.Moderate, "avoid": formulary.Major, "contra": formulary.Contraindicated}
 
-func (r *run) renalRow(d *part, rate float64) {
+func (r *run) renalRow(d *part, rate float64, said string) {
 	var row *formulary.Renal
 	for i := range d.Renal {
 		next := &d.Renal[i]
@@ -61,9 +66,10 @@ func (r *run) renalRow(d *part, rate float64) {
 		return
 	}
 	severity, advice := renalSeverity[row.Action], renalAdvice[row.Action]
-	evidence := []string{row.Row, row.Source, fmt.Sprintf("eGFR %.0f < %d", rate, row.Below)}
+	below := strconv.Itoa(row.Below)
+	evidence := append(make([]string, 0, 4), row.Row, row.Source, "eGFR "+said+" < "+below)
 	if !row.DailyMax.IsZero() {
-		total := r.daily[d.ID]
+		total := r.intakeOf(d.Ingredient)
 		if !total.whole {
 			r.unknownDose(d.Ingredient, row.Row)
 		}
@@ -76,8 +82,8 @@ func (r *run) renalRow(d *part, rate float64) {
 		evidence = append(evidence, total.known.In(d.Unit)+"/d > "+limit+"/d")
 	}
 	r.add(alert("renal", severity,
-		fault.Text{ZH: fmt.Sprintf("%s：eGFR约%.0f，低于%d，%s。", d.Name.ZH, rate, row.Below, advice.ZH),
-			EN: fmt.Sprintf("%s: eGFR about %.0f, below %d: %s.", d.Name.EN, rate, row.Below, advice.EN)},
+		fault.Text{ZH: d.Name.ZH + "：eGFR约" + said + "，低于" + below + "，" + advice.ZH + "。",
+			EN: d.Name.EN + ": eGFR about " + said + ", below " + below + ": " + advice.EN + "."},
 		fault.Text{ZH: advice.ZH + "。", EN: advice.EN + "."}, []string{d.ID}, evidence...))
 }
 

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,7 +14,7 @@ import (
 var judges = map[string]func(*run, *formulary.Rule){
 	"R_DAYS_GENERAL":      func(r *run, rule *formulary.Rule) { r.tooLong(rule, "general") },
 	"R_DAYS_EMERGENCY":    func(r *run, rule *formulary.Rule) { r.tooLong(rule, "emergency") },
-	"R_DAYS_LONG_MAX":     func(r *run, rule *formulary.Rule) { r.tooLong(rule, "long") },
+	"R_DAYS_LONG_MAX":     func(r *run, rule *formulary.Rule) { r.when(r.kind() == "long" && r.longest() > r.longMax(), rule) },
 	"R_DAYS_LONG_DEFAULT": (*run).longDefault,
 	"R_LONG_EXCLUDED":     (*run).longExcluded,
 	"R_LINES_MAX":         func(r *run, rule *formulary.Rule) { r.when(len(r.c.Items) > rule.Limit, rule) },
@@ -76,9 +77,12 @@ var elsewhere = map[string]string{
 	"R_PHARMACIST_REFUSE": "the pharmacist's review: no approval while an alert is contraindicated",
 }
 
+// judged are the rows that judges hold, in one order.
+var judged = slices.Sorted(maps.Keys(judges))
+
 func (r *run) rules() {
-	for id, judge := range judges {
-		judge(r, r.kb.Rules[id])
+	for _, id := range judged {
+		judges[id](r, r.kb.Rules[id])
 	}
 }
 
@@ -129,13 +133,22 @@ func (r *run) tooLong(rule *formulary.Rule, kind string) {
 	r.when(r.kind() == kind && r.longest() > rule.Limit, rule)
 }
 
+// longMax is the most days of a long prescription: the national norm's, or more by a local document on file.
+func (r *run) longMax() int {
+	return max(r.kb.Rules["R_DAYS_LONG_MAX"].Limit, int(r.c.Context.LocalDays))
+}
+
 // longDefault: over four weeks needs an assessment. Where the patient's conditions allow still less, the evidence says so.
 func (r *run) longDefault(rule *formulary.Rule) {
 	days := r.longest()
-	if r.kind() != "long" || days <= rule.Limit || days > r.kb.Rules["R_DAYS_LONG_MAX"].Limit {
+	if r.kind() != "long" || days <= rule.Limit || days > r.longMax() {
 		return
 	}
 	r.rule(rule)
+	if national := r.kb.Rules["R_DAYS_LONG_MAX"].Limit; days > national {
+		a := &r.alerts[r.at(rule.ID)]
+		a.Evidence = append(a.Evidence, "context.local_days:"+strconv.Itoa(days)+" d > "+strconv.Itoa(national)+" d")
+	}
 	var most formulary.Chronic
 	for _, c := range r.kb.Chronic {
 		if _, has := r.under([]string{c.ICD10}); has && c.MaxDays > most.MaxDays {
@@ -143,7 +156,7 @@ func (r *run) longDefault(rule *formulary.Rule) {
 		}
 	}
 	if most.MaxDays > 0 && days > most.MaxDays {
-		a := &r.alerts[r.at[rule.ID]]
+		a := &r.alerts[r.at(rule.ID)]
 		a.Evidence = append(a.Evidence, "chronic_conditions:"+most.ICD10+":"+strconv.Itoa(most.MaxDays)+" d")
 	}
 }

@@ -48,8 +48,6 @@ type Knowledge struct {
 	Chronic     []Chronic
 
 	texts     map[string]fault.Text // by kind and code
-	pairs     map[[2]string][]*Interaction
-	twins     map[[2]string][]Duplicate
 	crossings map[[2]string]Crossing
 	searched  []entry
 	readings  map[rune][]string       // pinyin without tones
@@ -67,6 +65,7 @@ type Ingredient struct {
 	Forms     []string
 	MainRoute string // the dose range and the maxima hold for this route
 	Unit      string
+	None      Amount // nothing of it, in Unit
 	UsualLow  Amount // usual daily range of an adult
 	UsualHigh Amount
 	DailyMax  Amount // an alert ceiling for an adult, not a recommended dose
@@ -86,7 +85,9 @@ type Ingredient struct {
 	Limits     []Limit
 	Renal      []Renal
 	Against    []Contraindication
-	Groups     []string // allergy groups
+	Groups     []string                       // allergy groups
+	With       map[*Ingredient][]*Interaction // in the order of the table
+	Twins      map[*Ingredient][]Duplicate    // classes in which the two double each other
 	Control    []Control
 	RetailBans []RetailBan
 }
@@ -146,15 +147,15 @@ type Contraindication struct {
 
 // Interaction is one row; Specific counts how many of its two sides name an ingredient, not a class.
 type Interaction struct {
-	Row                           string
-	Severity                      Severity
-	Tier                          string
-	Mechanism, Effect, Management fault.Text
-	CapOf                         *Ingredient // DOSE_CAP: up to Cap a day the pair is tolerable
-	Cap                           Amount
-	Qualifier                     string
-	Sources                       []string
-	Specific                      int
+	Row             string
+	Severity        Severity
+	Tier            string
+	Because, Remedy fault.Text  // the rest of the sentence after the two names; what to do
+	CapOf           *Ingredient // DOSE_CAP: up to Cap a day the pair is tolerable
+	Cap             Amount
+	Qualifier       string
+	Evidence        []string // the row and its sources, without room to grow
+	Specific        int
 }
 
 // Duplicate is a class in which two different ingredients do the same work twice.
@@ -213,12 +214,6 @@ func (k *Knowledge) Usual(id string) []Use { return k.usual[id] }
 // Coded is the one ingredient that a code of ATC (http://www.whocc.no/atc) or RxNorm names, or nil.
 func (k *Knowledge) Coded(system, code string) *Ingredient { return k.coded[system+" "+code] }
 
-// Interactions of two different ingredients, in the order of the table.
-func (k *Knowledge) Interactions(a, b string) []*Interaction { return k.pairs[pair(a, b)] }
-
-// Duplicates are the classes in which a and b double each other.
-func (k *Knowledge) Duplicates(a, b string) []Duplicate { return k.twins[pair(a, b)] }
-
 // Crossing from an allergy group to another, if one is known.
 func (k *Knowledge) Crossing(from, to string) (Crossing, bool) {
 	c, ok := k.crossings[[2]string{from, to}]
@@ -241,11 +236,4 @@ func HasPrefix(code, prefix string) bool {
 		at++
 	}
 	return true
-}
-
-func pair(a, b string) [2]string {
-	if b < a {
-		a, b = b, a
-	}
-	return [2]string{a, b}
 }

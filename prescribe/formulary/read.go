@@ -36,8 +36,8 @@ func Read(data fs.FS) (*Knowledge, error) {
 func read(text func(table string) ([]byte, error)) (*Knowledge, error) {
 	r := &reader{classes: map[string]class{}, k: &Knowledge{
 		Ingredients: map[string]*Ingredient{}, Products: map[string]*Product{}, Groups: map[string]*Group{},
-		Rules: map[string]*Rule{}, texts: map[string]fault.Text{}, pairs: map[[2]string][]*Interaction{},
-		twins: map[[2]string][]Duplicate{}, crossings: map[[2]string]Crossing{}, readings: map[rune][]string{},
+		Rules: map[string]*Rule{}, texts: map[string]fault.Text{},
+		crossings: map[[2]string]Crossing{}, readings: map[rune][]string{},
 		trade: map[string][]fault.Text{}, usual: map[string][]Use{},
 	}}
 	hash := sha256.New()
@@ -152,8 +152,9 @@ func (r *reader) ingredient(v row) {
 		PerKgDay: r.amount(v, "paed_max_per_kg_day", "dose_unit"), ChildDailyCap: r.amount(v, "paed_daily_cap", "dose_unit"),
 		Essential: r.oneOf(v, "neml_2026", "0", "1") == "1", Sources: strings.Split(v["src"], ";"),
 	}
-	if !KnownUnit(i.Unit) {
-		r.fail("unknown unit %q", i.Unit)
+	var err error
+	if i.None, err = NewAmount(Decimal{}, i.Unit); err != nil {
+		r.fail("%w", err)
 	}
 	for _, form := range i.Forms {
 		if !slices.Contains(Forms, form) {
@@ -166,6 +167,7 @@ func (r *reader) ingredient(v row) {
 	if _, twice := r.k.Ingredients[i.ID]; twice || i.ID == "" {
 		r.fail("ingredient %q is there twice or has no id", i.ID)
 	}
+	i.With, i.Twins = map[*Ingredient][]*Interaction{}, map[*Ingredient][]Duplicate{}
 	r.k.Ingredients[i.ID] = i
 }
 
@@ -239,11 +241,13 @@ func (r *reader) contraindication(v row) {
 }
 
 func (r *reader) interaction(v row) {
+	why, effect, todo := r.wording("mech", v["mechanism"]), r.wording("eff", v["effect"]), r.wording("mgmt", v["management"])
 	x := &Interaction{
-		Row: "interactions:" + v["id"], Severity: r.severity(v), Tier: r.tier(v), Mechanism: r.wording("mech", v["mechanism"]),
-		Effect: r.wording("eff", v["effect"]), Management: r.wording("mgmt", v["management"]), Qualifier: v["qualifier"],
-		Sources: strings.Split(v["src"], ";"),
+		Row: "interactions:" + v["id"], Severity: r.severity(v), Tier: r.tier(v), Qualifier: v["qualifier"],
+		Because: fault.Text{ZH: "合用：" + why.ZH + "，可致" + effect.ZH + "。", EN: ". " + why.EN + ". Effect: " + effect.EN + "."},
+		Remedy:  fault.Text{ZH: todo.ZH + "。", EN: todo.EN + "."},
 	}
+	x.Evidence = slices.Clip(append([]string{x.Row}, strings.Split(v["src"], ";")...))
 	if v["cap_ingredient"] != "" {
 		x.CapOf, x.Cap = r.known(v["cap_ingredient"]), r.amount(v, "cap_max_daily", "cap_unit")
 		r.sameKind(x.CapOf, x.Cap)
@@ -256,12 +260,10 @@ func (r *reader) interaction(v row) {
 			x.Specific++
 		}
 	}
-	seen := map[[2]string]bool{}
 	for _, a := range r.target(v["a_type"], v["a"]) {
 		for _, b := range r.target(v["b_type"], v["b"]) {
-			if key := pair(a.ID, b.ID); a != b && !seen[key] {
-				seen[key] = true
-				r.k.pairs[key] = append(r.k.pairs[key], x)
+			if a != b && !slices.Contains(a.With[b], x) {
+				both(a, b, func(i, k *Ingredient) { i.With[k] = append(i.With[k], x) })
 			}
 		}
 	}
@@ -273,9 +275,15 @@ func (r *reader) duplicate(v row) {
 	members := r.target("class", v["class"])
 	for i, a := range members {
 		for _, b := range members[i+1:] {
-			r.k.twins[pair(a.ID, b.ID)] = append(r.k.twins[pair(a.ID, b.ID)], d)
+			both(a, b, func(i, k *Ingredient) { i.Twins[k] = append(i.Twins[k], d) })
 		}
 	}
+}
+
+// both puts what two ingredients have with each other under either.
+func both(a, b *Ingredient, put func(i, k *Ingredient)) {
+	put(a, b)
+	put(b, a)
 }
 
 func (r *reader) group(v row) {
@@ -377,7 +385,7 @@ func (r *reader) known(id string) *Ingredient {
 		return i
 	}
 	r.fail("unknown ingredient %q", id)
-	return &Ingredient{ID: id}
+	return &Ingredient{ID: id, With: map[*Ingredient][]*Interaction{}, Twins: map[*Ingredient][]Duplicate{}}
 }
 
 // sameKind refuses a limit that could never be compared with the doses of its ingredient.

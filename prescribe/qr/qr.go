@@ -68,7 +68,7 @@ type evidence1 struct {
 type Line struct {
 	_    struct{} `cbor:",toarray"`
 	Name string   `json:"name"`
-	Use  string   `json:"use"` // dose and frequency: "5 mg × 1/d"
+	Use  string   `json:"use"` // dose, frequency and HL7 event timing: "5 mg × 1/d AC"
 	Days int      `json:"days"`
 }
 

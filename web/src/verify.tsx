@@ -3,18 +3,22 @@ import './ui/patient.css'
 import { render } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import { asProblem, get, post } from './api/client'
-import type { VerifyAnswer, VerifyKey } from './api/types'
+import { useDeed } from './api/resource'
+import type { ProofAnswer, VerifyAnswer, VerifyKey } from './api/types'
 import { day } from './i18n/format'
 import { elder, lang, rememberReading } from './i18n/i18n'
-import { type Checked, checkCode, codeIn, type Evidence } from './prescribe/evidence'
+import { type Checked, checkCode, codeIn, type Evidence, openCode } from './prescribe/evidence'
 import { plainUse } from './prescribe/use'
 import { w } from './prescribe/verify_words'
 import { Icon, type IconName, Mark } from './ui/icons'
-import { Button, Field, useTitle } from './ui/parts'
+import { Button, Field, ProblemNote, useTitle } from './ui/parts'
 import { w as ui } from './ui/words'
 
 type Result = VerifyAnswer['result'] | 'genuine.offline' | 'cannot_check'
-type State = { at: 'asking' } | { at: 'busy' } | { at: 'done'; result: Result; evidence?: Evidence }
+type State =
+  | { at: 'asking' }
+  | { at: 'busy' }
+  | { at: 'done'; result: Result; evidence?: Evidence; proof?: ProofAnswer }
 
 const faces: Record<Result, { tone: 'ok' | 'warn' | 'danger'; icon: IconName }> = {
   genuine: { tone: 'ok', icon: 'check' },
@@ -61,8 +65,22 @@ async function verify(code: string): Promise<{ result: Result; evidence?: Eviden
 function VerifyPage() {
   const [typed, setTyped] = useState('')
   const [state, setState] = useState<State>(location.hash.length > 1 ? { at: 'busy' } : { at: 'asking' })
+  const proving = useDeed()
   useTitle(w('title'))
 
+  /** A proof file is checked whole by the server, with certificates and the log; what is no JSON goes as it is and is refused. */
+  const prove = async (file: File) => {
+    const text = await file.text()
+    let body: unknown = text
+    try {
+      body = JSON.parse(text)
+    } catch {
+      // the server says what is wrong with it
+    }
+    const proof = await post<ProofAnswer>('/verify/proof', body)
+    const opened = proof.evidence_code ? openCode(proof.evidence_code) : undefined
+    setState({ at: 'done', result: proof.result, ...(opened ? { evidence: opened.evidence } : {}), proof })
+  }
   const check = (code: string) => {
     setState({ at: 'busy' })
     void verify(code).then((answer) => setState({ at: 'done', ...answer }))
@@ -90,7 +108,11 @@ function VerifyPage() {
         </button>
       </header>
       <main class="page" id="content">
-        {state.at === 'done' ? <Answer result={state.result} evidence={state.evidence} /> : <h1>{w('title')}</h1>}
+        {state.at === 'done' ? (
+          <Answer result={state.result} evidence={state.evidence} proof={state.proof} />
+        ) : (
+          <h1>{w('title')}</h1>
+        )}
         {state.at === 'busy' && <p role="status">{w('busy')}</p>}
         {state.at === 'asking' && (
           <form
@@ -105,6 +127,24 @@ function VerifyPage() {
             <Button look="primary" type="submit" disabled={typed.trim() === ''}>
               {w('go')}
             </Button>
+            <ProblemNote problem={proving.problem} />
+            <div class="field">
+              <label for="proof-file">{w('file.label')}</label>
+              <p class="hint" id="proof-file-hint">
+                {w('file.hint')}
+              </p>
+              <input
+                id="proof-file"
+                type="file"
+                name="proof"
+                accept="application/json,.json"
+                aria-describedby="proof-file-hint"
+                onChange={(event) => {
+                  const file = event.currentTarget.files?.[0]
+                  if (file) void proving.run(() => prove(file))
+                }}
+              />
+            </div>
           </form>
         )}
         {state.at === 'done' && (
@@ -127,7 +167,15 @@ function VerifyPage() {
   )
 }
 
-function Answer({ result, evidence }: { result: Result; evidence: Evidence | undefined }) {
+function Answer({
+  result,
+  evidence,
+  proof,
+}: {
+  result: Result
+  evidence: Evidence | undefined
+  proof: ProofAnswer | undefined
+}) {
   const { tone, icon } = faces[result]
   return (
     <>
@@ -136,6 +184,28 @@ function Answer({ result, evidence }: { result: Result; evidence: Evidence | und
         <h1>{w(result)}</h1>
       </div>
       <p class="lead">{w(`${result}.say`)}</p>
+      {proof && (
+        <div class="card stack" data-test="proof" data-faults={proof.faults.length}>
+          {proof.faults.length === 0 ? <p>{w('file.whole')}</p> : <h2>{w('file.faults')}</h2>}
+          {proof.faults.length > 0 && (
+            <ul lang="en">
+              {proof.faults.map((one) => (
+                <li key={one}>{one}</li>
+              ))}
+            </ul>
+          )}
+          {proof.notes.length > 0 && (
+            <>
+              <h3>{w('file.notes')}</h3>
+              <ul lang="en">
+                {proof.notes.map((one) => (
+                  <li key={one}>{one}</li>
+                ))}
+              </ul>
+            </>
+          )}
+        </div>
+      )}
       {evidence && (
         <dl class="facts card">
           <dt>{w('hospital')}</dt>

@@ -161,7 +161,7 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 	h.teleconsults = &consult.Teleconsults{Service: h.consult, Images: images}
 	knowledge := a.knowledge()
 	scripts := &prescribe.Service{DB: e.db, Now: time.Now, Visits: h.consult, Keys: signing, Live: bus, Knowledge: knowledge, VerifyURL: a.Addr() + "/verify#", Log: h.audit}
-	scripts.Notices, h.scripts = h.identity, scripts
+	scripts.Notices, scripts.Files, h.scripts = h.identity, files{e.store}, scripts
 	h.consult.Scripts = scripts
 	for _, room := range []interface{ Routes(*httpapi.API) }{signing, h.consult, h.teleconsults, images, scripts} {
 		room.Routes(h.api)

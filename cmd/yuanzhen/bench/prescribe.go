@@ -147,7 +147,7 @@ func grown(kb *formulary.Knowledge) (*formulary.Knowledge, int, error) {
 	more, rows := header+"\n", have
 	for i := range names {
 		for k := i + 1; k < len(names) && rows < 10*have; k++ {
-			if len(kb.Interactions(names[i], names[k])) > 0 {
+			if len(kb.Ingredients[names[i]].With[kb.Ingredients[names[k]]]) > 0 {
 				continue
 			}
 			rows++

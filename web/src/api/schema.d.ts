@@ -1121,6 +1121,75 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/long-documents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Local documents that permit more than 84 days */
+        get: operations["get-long-documents"];
+        put?: never;
+        /** File one; another administrator approves it */
+        post: operations["post-long-documents"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/long-documents/{id}/approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The second person's approval */
+        post: operations["post-long-documents-id-approve"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/long-documents/{id}/paper": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The paper itself */
+        get: operations["get-long-documents-id-paper"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/long-documents/{id}/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End one at once */
+        post: operations["post-long-documents-id-withdraw"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/me": {
         parameters: {
             query?: never;
@@ -1271,6 +1340,23 @@ export interface paths {
         put?: never;
         /** Refuse an application, or suspend at once */
         post: operations["post-pharmacies-id-close"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pharmacies/{id}/papers/{sha256}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A paper of a pharmacy's application */
+        get: operations["get-pharmacies-id-papers-sha256"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -6526,8 +6612,8 @@ export interface components {
             /** @description such as 药品经营许可证 */
             name: string;
             number: string;
-            /** @description of the scan that the hospital keeps */
-            sha256?: string;
+            /** @description of the paper, as its upload answered */
+            sha256: string;
             /** Format: date */
             until: string;
         };
@@ -6608,12 +6694,50 @@ export interface components {
             night_minutes: number;
             pharmacists: components["schemas"]["PrescribeAsked"][];
         };
+        PrescribeLongDocument: {
+            approved_by?: string;
+            filed_by: string;
+            id: string;
+            institution: string;
+            institution_id: string;
+            issuer: string;
+            /** Format: int64 */
+            max_days: number;
+            number: string;
+            sha256: string;
+            /**
+             * @description filed: waits for a second administrator; waiting: its first day is to come
+             * @enum {string}
+             */
+            state: "filed" | "waiting" | "valid" | "expired" | "withdrawn";
+            title: string;
+            /** Format: date-time */
+            valid_from: string;
+            /** Format: date-time */
+            valid_until: string;
+            withdrawn_by?: string;
+        };
         PrescribeNewLimits: {
             /** Format: int64 */
             day_minutes: number;
             /** Format: int64 */
             night_minutes: number;
             pharmacists: components["schemas"]["PrescribeNewStep"][];
+        };
+        PrescribeNewLongDocument: {
+            institution_id: string;
+            issuer: string;
+            /** Format: int64 */
+            max_days: number;
+            /** @description 文号 */
+            number: string;
+            /** @description of the paper, as its upload answered */
+            sha256: string;
+            title: string;
+            /** Format: date */
+            valid_from: string;
+            /** Format: date */
+            valid_until: string;
         };
         PrescribeNewStep: {
             id: string;
@@ -6626,8 +6750,16 @@ export interface components {
             /** @description ICD-10 (RXE-10) */
             diagnosis: string[];
             items: components["schemas"]["PrescribeItem"][];
-            /** @enum {string} */
-            type: "general" | "long" | "emergency";
+            /**
+             * @description herbal: slices, on a form of their own (RXE-08); refused, because nobody here can check them
+             * @enum {string}
+             */
+            type: "general" | "long" | "emergency" | "herbal";
+            /**
+             * Format: int64
+             * @description days on which it may be claimed, the day of signing counted; 1 unless the doctor says more (RXE-22)
+             */
+            valid_days?: number;
         };
         PrescribeOverride: {
             /** @description the alert's key */
@@ -6681,7 +6813,10 @@ export interface components {
             first_by?: string;
             id: string;
             licence_no: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description of the licence or of another paper, whichever ends first
+             */
             licence_until: string;
             name: string;
             /** @description of the last deed */
@@ -6762,8 +6897,16 @@ export interface components {
             /** @enum {string} */
             state: "draft" | "signed" | "approved" | "returned" | "refused" | "void" | "expired" | "dispensed";
             supersedes?: string;
-            /** @enum {string} */
-            type: "general" | "long" | "emergency";
+            /**
+             * @description herbal: slices, on a form of their own (RXE-08); refused, because nobody here can check them
+             * @enum {string}
+             */
+            type: "general" | "long" | "emergency" | "herbal";
+            /**
+             * Format: int64
+             * @description days on which it may be claimed, the day of signing counted; 1 unless the doctor says more (RXE-22)
+             */
+            valid_days?: number;
             /** Format: date-time */
             valid_until?: string;
             /** Format: int64 */
@@ -6952,8 +7095,16 @@ export interface components {
              */
             step: 0 | 1 | 2;
             supersedes?: string;
-            /** @enum {string} */
-            type: "general" | "long" | "emergency";
+            /**
+             * @description herbal: slices, on a form of their own (RXE-08); refused, because nobody here can check them
+             * @enum {string}
+             */
+            type: "general" | "long" | "emergency" | "herbal";
+            /**
+             * Format: int64
+             * @description days on which it may be claimed, the day of signing counted; 1 unless the doctor says more (RXE-22)
+             */
+            valid_days?: number;
             /** Format: date-time */
             valid_until?: string;
             /** Format: int64 */
@@ -9500,6 +9651,148 @@ export interface operations {
             };
         };
     };
+    "get-long-documents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrescribeLongDocument"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-long-documents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PrescribeNewLongDocument"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrescribeLongDocument"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-long-documents-id-approve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrescribeLongDocument"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-long-documents-id-paper": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "post-long-documents-id-withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrescribeLongDocument"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "get-me": {
         parameters: {
             query?: never;
@@ -9841,6 +10134,24 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["V2ErrorModel"];
                 };
+            };
+        };
+    };
+    "get-pharmacies-id-papers-sha256": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };

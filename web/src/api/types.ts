@@ -581,7 +581,7 @@ export type RxItem = {
 }
 
 export type RxState = 'draft' | 'signed' | 'approved' | 'returned' | 'refused' | 'void' | 'expired' | 'dispensed'
-export type RxType = 'general' | 'long' | 'emergency'
+export type RxType = 'general' | 'long' | 'emergency' | 'herbal'
 export type Tier = 'hard_stop' | 'interruptive' | 'passive'
 
 export type Alert = {
@@ -629,6 +629,8 @@ export type Prescription = {
   canonical: string
   signed_at?: string
   valid_until?: string
+  /** On how many days it may be claimed, the day of signing counted. */
+  valid_days?: number
   review?: {
     result: 'pass' | 'return' | 'refuse'
     reason_code?: string
@@ -725,12 +727,27 @@ export type Pharmacy = PublicPharmacy & {
   region: string
   business_scope: string
   pharmacist: string
-  documents: { name: string; number: string; until: string }[]
+  documents: { name: string; number: string; until: string; sha256?: string }[]
   state: 'applied' | 'approved' | 'refused' | 'suspended' | 'expired'
   applied_by: string
   first_by?: string
   second_by?: string
   note: string
+}
+/** A local document that permits long prescriptions of more than 84 days. */
+export type LongDocument = {
+  id: string
+  institution_id: string
+  institution: string
+  title: string
+  number: string
+  issuer: string
+  max_days: number
+  valid_from: string
+  valid_until: string
+  state: 'filed' | 'waiting' | 'valid' | 'expired' | 'withdrawn'
+  filed_by: string
+  approved_by?: string
 }
 export type RxQuality = {
   prescriptions: number
@@ -753,7 +770,13 @@ export type RxQuality = {
     unproven: boolean
   }[]
 }
-export type NewPrescription = { type: RxType; diagnosis: string[]; items: RxItem[]; days_reason?: string }
+export type NewPrescription = {
+  type: RxType
+  diagnosis: string[]
+  items: RxItem[]
+  days_reason?: string
+  valid_days?: number
+}
 export type ReviewReason =
   | 'diagnosis'
   | 'dose'
@@ -807,6 +830,12 @@ export type VerifyKey = {
   from: string
   to: string
   revoked_at?: string
+}
+export type ProofAnswer = {
+  result: VerifyAnswer['result']
+  evidence_code?: string
+  faults: string[]
+  notes: string[]
 }
 export type VerifyAnswer = {
   result: 'genuine' | 'forged' | 'used' | 'revoked' | 'expired' | 'unknown_key'

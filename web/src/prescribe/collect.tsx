@@ -19,7 +19,14 @@ export function Collect({ prescription }: { prescription: Prescription }) {
   return (
     <section class="stack" data-test="collect">
       <h2>{planned(prescription) ? w('plan.title') : w('get.title')}</h2>
-      {planned(prescription) && <p>{w('plan.say', { n: prescription.parts.length })}</p>}
+      {planned(prescription) && (
+        <p>
+          {w('plan.say', {
+            n: prescription.parts.length,
+            days: Math.max(...(prescription.parts[0]?.lines.map((line) => line.days) ?? [28])),
+          })}
+        </p>
+      )}
       {!agreed && <Agree prescription={prescription} />}
       <ol class="stack parts">
         {prescription.parts.map((part) => (

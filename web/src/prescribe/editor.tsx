@@ -19,7 +19,8 @@ import { rxPaper } from './paper'
 import { drugName, rxSentence, rxUse } from './patient_rx'
 import { w as rx } from './words'
 
-const types: readonly RxType[] = ['long', 'general', 'emergency']
+const types: readonly RxType[] = ['long', 'general', 'emergency', 'herbal']
+const validity = ['1', '2', '3'] as const
 const pause = 700 // ms without a change before the draft is sent and checked
 
 type Props = {
@@ -136,6 +137,12 @@ export function PrescriptionEditor({ visit, diagnosis, last, existing, signing, 
             options={types.map((value) => ({ value, label: w(`type.${value}`) }))}
             onChange={(type) => edit({ ...order, type })}
           />
+          <Select
+            label={w('rx.valid')}
+            value={String(order.validDays) as (typeof validity)[number]}
+            options={validity.map((value) => ({ value, label: w(`valid.${value}`) }))}
+            onChange={(days) => edit({ ...order, validDays: Number(days) })}
+          />
         </div>
       </div>
       {diagnosis.length === 0 && <p class="meta">{w('rx.nodiagnosis')}</p>}
@@ -164,7 +171,11 @@ export function PrescriptionEditor({ visit, diagnosis, last, existing, signing, 
       {order.lines.map((line) => (
         <LineEditor key={line.line} line={line} order={order} onEdit={edit} onKeep={favourites.keep} />
       ))}
-      {order.lines.length < mostLines ? (
+      {order.type === 'herbal' ? (
+        <Notice tone="warn" live title={w('rx.herbal')}>
+          <p>{w('rx.herbal.say')}</p>
+        </Notice>
+      ) : order.lines.length < mostLines ? (
         <>
           <Find<FormularyRow>
             label={w('rx.find')}

@@ -4,7 +4,8 @@ import type { FormularyRow, NewPrescription, Prescription, RxItem, RxType, Usual
 export const mostLines = 5
 
 export type Line = RxItem & { range?: { low: string; high: string }; usual?: UsualUse[] }
-export type Order = { type: RxType; lines: Line[]; daysReason: string }
+/** `validDays`: on how many days it may be claimed, the day of signing counted. */
+export type Order = { type: RxType; lines: Line[]; daysReason: string; validDays: number }
 
 const numbered = (lines: Line[]): Line[] => lines.map((line, index) => ({ ...line, line: index + 1 }))
 
@@ -68,15 +69,28 @@ export function completeLine({ dose, units, per_day, per_week, days }: Line): bo
   return decimal.test(units ?? dose ?? '') && (per_day || per_week || 0) > 0 && days > 0
 }
 
-export const complete = (order: Order): boolean => order.lines.length > 0 && order.lines.every(completeLine)
+/** Herbal slices are refused by the server; nothing of them is sent. */
+export const complete = (order: Order): boolean =>
+  order.type !== 'herbal' && order.lines.length > 0 && order.lines.every(completeLine)
 
 export function toSend(order: Order, diagnosis: string[]): NewPrescription {
   const items = order.lines.map(({ range: _, name: __, usual: ___, ...item }) => item)
-  return { type: order.type, diagnosis, items, ...(order.daysReason ? { days_reason: order.daysReason } : {}) }
+  return {
+    type: order.type,
+    diagnosis,
+    items,
+    ...(order.daysReason ? { days_reason: order.daysReason } : {}),
+    ...(order.validDays > 1 ? { valid_days: order.validDays } : {}),
+  }
 }
 
 export function fromPrescription(prescription: Prescription): Order {
-  return { type: prescription.type, lines: prescription.items, daysReason: prescription.days_reason ?? '' }
+  return {
+    type: prescription.type,
+    lines: prescription.items,
+    daysReason: prescription.days_reason ?? '',
+    validDays: prescription.valid_days ?? 1,
+  }
 }
 
-export const emptyOrder: Order = { type: 'long', lines: [], daysReason: '' }
+export const emptyOrder: Order = { type: 'long', lines: [], daysReason: '', validDays: 1 }

@@ -12,6 +12,8 @@ type RxDocument = Pick<Prescription, 'no' | 'type' | 'diagnosis' | 'items'> & {
   doctor: { name: string; title: string }
   institution: { name: string }
   days_reason?: string
+  valid_days?: number
+  long_document?: { title: string; number: string }
 }
 
 export const rxLine = (item: RxItem): string =>
@@ -33,5 +35,9 @@ export function rxPaper(canonical: string, named: (code: string) => string): Pap
     { label: w('desk.diagnosis'), text: of.diagnosis.map(named) },
     { label: w('desk.lines'), text: of.items.map(rxLine) },
     { label: w('rx.reason'), text: [of.days_reason ?? ''] },
+    { label: w('rx.valid'), text: [w(of.valid_days === 3 ? 'valid.3' : of.valid_days === 2 ? 'valid.2' : 'valid.1')] },
+    ...(of.long_document
+      ? [{ label: w('rx.permit'), text: [`${of.long_document.title} ${of.long_document.number}`] }]
+      : []),
   ]
 }

@@ -8,6 +8,8 @@ import { moment } from '../i18n/format'
 import { Button, Field, Loading, Notice, ProblemNote, Tick, useTitle } from '../ui/parts'
 import { w as desk } from './desk_words'
 import { Limits } from './limits'
+import { LongDocuments } from './long_documents'
+import { PaperField } from './paper_field'
 import { w } from './pharmacy_words'
 
 const tone = { applied: 'info', approved: 'ok', refused: 'plain', suspended: 'danger', expired: 'warn' } as const
@@ -43,6 +45,7 @@ export function Registry() {
         <Line key={one.id} pharmacy={one} administers={administers} onDone={list.refresh} />
       ))}
       {administers && <Limits />}
+      {administers && <LongDocuments />}
       <Recall />
       <Quality />
     </main>
@@ -76,6 +79,23 @@ function Line({ pharmacy, administers, onDone }: { pharmacy: Pharmacy; administe
           c: pharmacy.second_by ?? w('reg.nobody'),
         })}
       </span>
+      {pharmacy.documents.map((one) => (
+        <span key={one.name + one.number}>
+          {one.sha256 ? (
+            <a
+              href={`/api/v1/pharmacies/${pharmacy.id}/papers/${one.sha256}`}
+              target="_blank"
+              rel="noreferrer"
+              data-test="paper"
+            >
+              {w('reg.paper.read', { name: one.name, no: one.number })}
+            </a>
+          ) : (
+            w('reg.paper.none', { name: one.name, no: one.number })
+          )}{' '}
+          <span class="meta">{w('reg.paper.until', { date: one.until.slice(0, 10) })}</span>
+        </span>
+      ))}
       {pharmacy.note && <span>{pharmacy.note}</span>}
       <ProblemNote problem={deed.problem} />
       <div class="row">
@@ -136,6 +156,8 @@ const labels = [
 function Applying({ onDone }: { onDone: () => void }) {
   const [form, setForm] = useState<Form>(empty)
   const [online, setOnline] = useState(false)
+  const [licence, setLicence] = useState('')
+  const [registered, setRegistered] = useState('') // paper of the pharmacist in charge
   const deed = useDeed()
   return (
     <form
@@ -146,7 +168,10 @@ function Applying({ onDone }: { onDone: () => void }) {
           await post<Pharmacy>('/pharmacies', {
             ...form,
             channels: online ? ['walk_in', 'online_retail'] : ['walk_in'],
-            documents: [{ name: '药品经营许可证', number: form.licence_no, until: form.licence_until }],
+            documents: [
+              { name: '药品经营许可证', number: form.licence_no, until: form.licence_until, sha256: licence },
+              { name: '执业药师注册证', number: form.pharmacist, until: form.licence_until, sha256: registered },
+            ],
           })
           onDone()
         })
@@ -165,12 +190,21 @@ function Applying({ onDone }: { onDone: () => void }) {
           />
         ))}
       </div>
+      <div class="two">
+        <PaperField label={w('reg.paper.licence')} name="licence_paper" hash={licence} onKept={setLicence} />
+        <PaperField
+          label={w('reg.paper.pharmacist')}
+          name="pharmacist_paper"
+          hash={registered}
+          onKept={setRegistered}
+        />
+      </div>
       <Tick label={w('reg.post')} checked={online} onChange={setOnline} />
       <Button
         look="primary"
         type="submit"
         busy={deed.busy}
-        disabled={Object.values(form).some((value) => value.trim() === '')}
+        disabled={[...Object.values(form), licence, registered].some((value) => value.trim() === '')}
         test="apply"
       >
         {w('reg.send')}

@@ -4,6 +4,7 @@ import { plainUse, sayUse } from './use'
 
 it.each([
   ['5 mg × 1/d', '每次 5\u00a0mg，每天 1 次'],
+  ['500 mg × 2/d PC', '每次 500\u00a0mg，每天 2 次，饭后'],
   ['70 mg × 1/wk', '每次 70\u00a0mg，每周 1 次'],
   ['2 × 3/d', '每次 2 片（支、袋），每天 3 次'],
   ['as the label says', 'as the label says'],

@@ -2,13 +2,22 @@ import type { RxItem } from '../api/types'
 import { w } from './verify_words'
 import { w as rx } from './words'
 
-/** The dose in a code, "5 mg × 1/d", in plain words; another form stays as it is. */
+/** When in the day, by HL7's event timing. */
+const eventTiming = {
+  AC: 'timing.before_meal',
+  C: 'timing.with_meal',
+  PC: 'timing.after_meal',
+  MORN: 'timing.morning',
+  HS: 'timing.bedtime',
+} as const
+
+/** The use in a code, "5 mg × 1/d AC", in plain words; another form stays as it is. */
 export function plainUse(use: string): string {
-  const [, dose = '', n = '', per] = /^(.+) × (\d+)\/(d|wk)$/.exec(use) ?? []
+  const [, dose = '', n = '', per, timing] = /^(.+) × (\d+)\/(d|wk)(?: (AC|C|PC|MORN|HS))?$/.exec(use) ?? []
+  if (!per) return use
   const amount = /^[\d.]+$/.test(dose) ? w('use.units', { n: dose }) : dose.replace(' ', '\u00a0')
-  if (per === 'd') return w('use.day', { amount, n })
-  if (per === 'wk') return w('use.week', { amount, n })
-  return use
+  const when = among(eventTiming, timing)
+  return w(per === 'd' ? 'use.day' : 'use.week', { amount, n }) + (when ? rx('line.comma') + rx(when) : '')
 }
 
 const unitWord = {

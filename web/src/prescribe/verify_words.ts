@@ -41,6 +41,14 @@ export const w = phrases({
   'use.week': { zh: '每次 {amount}，每周 {n} 次', en: '{amount} each time, {n} times a week' },
   'use.units': { zh: '{n} 片（支、袋）', en: '{n} units' },
   'line.days': { zh: '{use}，{n}\u00a0天', en: '{use}, {n} days' },
+  'file.label': { zh: '或选证明文件（.proof.json）', en: 'Or choose the proof file (.proof.json)' },
+  'file.hint': {
+    zh: '医院给的证明文件：验全部签名、印章和时间。要联网；没有网络可用命令 yuanzhen prescribe prove。',
+    en: 'The file from the hospital: all signatures, seal and times are checked. It needs a line; without one use the command yuanzhen prescribe prove.',
+  },
+  'file.whole': { zh: '全部签名、印章和时间都对得上。', en: 'All signatures, the seal and the times fit.' },
+  'file.faults': { zh: '对不上的地方', en: 'What does not fit' },
+  'file.notes': { zh: '另外知道', en: 'Also' },
   how: { zh: '怎么验的', en: 'How this was checked' },
   'how.say': {
     zh: '码里有处方内容和医院的电子印章（国密 SM2）。这个页面用医院公布的公钥验印章，再问医院有没有用过。',

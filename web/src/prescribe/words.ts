@@ -61,8 +61,8 @@ export const w = phrases({
   },
   'plan.title': { zh: '长期处方的安排', en: 'Your plan' },
   'plan.say': {
-    zh: '分 {n} 期取，每期 28 天。取下一期前答几个问题；哪里不对，先停药，找医生。',
-    en: '{n} parts of 28 days. You answer a few questions before each; if something is wrong, a doctor looks first.',
+    zh: '分 {n} 期取，每期 {days} 天。取下一期前答几个问题；哪里不对，先停药，找医生。',
+    en: '{n} parts of {days} days. You answer a few questions before each; if something is wrong, a doctor looks first.',
   },
   'plan.yes': { zh: '看明白了，同意这样取药', en: 'I understand and agree' },
   'in.title': { zh: '取第 {n} 期前，答几个问题', en: 'Before part {n}' },
