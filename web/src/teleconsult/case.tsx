@@ -215,6 +215,7 @@ function Preparing({
       <section class="stack">
         <h2>{w('s.images')}</h2>
         <UploadBox
+          id={one.id}
           institution={one.inviter.institution.id}
           onDone={(uids) => {
             setSent((all) => [...new Set([...all, ...uids])])
