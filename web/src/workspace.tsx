@@ -12,6 +12,7 @@ import { lang, rememberReading } from './i18n/i18n'
 import { w as certificate } from './identity/certificate_words'
 import { CertificatesPage } from './identity/certificates'
 import { StaffSignIn } from './identity/staff_signin'
+import { SharedPage } from './imaging/shared_page'
 import { CallsPage } from './ops/calls'
 import { Status } from './ops/status'
 import { w } from './ops/words'
@@ -205,4 +206,5 @@ function App() {
 
 rememberReading()
 const root = document.getElementById('app')
-if (root) render(<App />, root)
+// Who comes by a share link has no account: the page of the link knows nothing of sessions.
+if (root) render(location.pathname === '/shared' ? <SharedPage /> : <App />, root)

@@ -1,7 +1,7 @@
 import { generateKeyPairSync, sign } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
-import { deflateRawSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
+import { zipped } from '../../e2e/archive'
 import { headOf } from './part10'
 import { lackingIn, proofOf } from './receipt'
 import { detailIn, Pause, readStow, type Sent, type Server, type Upload, upload } from './upload'
@@ -246,44 +246,12 @@ describe('the head of a DICOM file', () => {
   })
 })
 
-/** An archive as PKWARE describes it: local heads, then the table. */
-function zipped(files: { name: string; data: Uint8Array; flags?: number; says?: number }[]): Blob {
-  const parts: Uint8Array[] = []
-  const table: Uint8Array[] = []
-  let at = 0
-  for (const { name, data, flags = 0x800, says = data.length } of files) {
-    const packed = deflateRawSync(data)
-    const raw = new TextEncoder().encode(name)
-    const local = Buffer.alloc(30)
-    local.writeUInt32LE(0x04034b50)
-    local.writeUInt16LE(raw.length, 26)
-    const row = Buffer.alloc(46)
-    row.writeUInt32LE(0x02014b50)
-    row.writeUInt16LE(flags, 8)
-    row.writeUInt16LE(8, 10)
-    row.writeUInt32LE(packed.length, 20)
-    row.writeUInt32LE(says, 24)
-    row.writeUInt16LE(raw.length, 28)
-    row.writeUInt32LE(at, 42)
-    parts.push(local, raw, packed)
-    table.push(row, raw)
-    at += 30 + raw.length + packed.length
-  }
-  const end = Buffer.alloc(22)
-  end.writeUInt32LE(0x06054b50)
-  end.writeUInt16LE(files.length, 10)
-  end.writeUInt32LE(
-    table.reduce((sum, one) => sum + one.length, 0),
-    12,
-  )
-  end.writeUInt32LE(at, 16)
-  return new Blob([...parts, ...table, end] as BlobPart[])
-}
+const blob = (files: Parameters<typeof zipped>[0]) => new Blob([new Uint8Array(zipped(files))])
 
 describe('a zip archive', () => {
   const data = new TextEncoder().encode('pixels '.repeat(1000))
   it('is a folder of files', async () => {
-    const archive = zipped([
+    const archive = blob([
       { name: 'CT/', data: new Uint8Array() },
       { name: 'CT/片子1', data },
       { name: 'CT/2', data: data.slice(7) },
@@ -294,12 +262,12 @@ describe('a zip archive', () => {
     expect(await (await files[0]?.read())?.text()).toBe('pixels '.repeat(1000))
   })
   it('that is cut, locked or lies about its sizes is told', async () => {
-    const whole = zipped([{ name: 'a', data }])
+    const whole = blob([{ name: 'a', data }])
     await expect(unzip(whole.slice(0, whole.size - 30))).rejects.toEqual(new BadZip('broken'))
-    await expect(unzip(zipped([{ name: 'a', data, flags: 1 }]))).rejects.toEqual(new BadZip('locked'))
-    const [lies] = await unzip(zipped([{ name: 'a', data, says: 10 }]))
+    await expect(unzip(blob([{ name: 'a', data, flags: 1 }]))).rejects.toEqual(new BadZip('locked'))
+    const [lies] = await unzip(blob([{ name: 'a', data, says: 10 }]))
     await expect(lies?.read()).rejects.toThrow()
-    const [bomb] = await unzip(zipped([{ name: 'a', data, says: 900e6 }]))
+    const [bomb] = await unzip(blob([{ name: 'a', data, says: 900e6 }]))
     await expect(bomb?.read()).rejects.toEqual(new BadZip('large'))
   })
 })
