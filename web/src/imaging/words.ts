@@ -164,6 +164,18 @@ export const w = phrases({
   'follow.on': { zh: '跟随', en: 'Follow' },
   'follow.is': { zh: '正在跟随', en: 'Following' },
   'follow.own': { zh: '自己看', en: 'On my own' },
+  'sheet.of': { zh: '第 {n}/{m} 份', en: '{n} of {m}' },
+  'pdf.title': { zh: '文档', en: 'Document' },
+  'pdf.save': { zh: '下载', en: 'Download' },
+  'ecg.title': { zh: '心电图纸', en: 'ECG paper' },
+  'ecg.sheet': { zh: '3×4 加节律', en: '3×4 and rhythm' },
+  'ecg.rows': { zh: '每导联全长', en: 'Whole leads' },
+  'ecg.size': { zh: '{n}%', en: '{n}%' },
+  'ecg.said': {
+    zh: '心电图 {leads} 导联，{s} 秒，{rate} Hz，25 mm/s，10 mm/mV',
+    en: 'ECG, {leads} leads, {s} s, {rate} Hz, 25 mm/s, 10 mm/mV',
+  },
+  'ecg.left': { zh: '没有画（不是电压或没有标定）：{list}', en: 'Not drawn (no voltage, or no scale): {list}' },
   'link.share': { zh: '分享链接', en: 'Share links' },
   'link.text': {
     zh: '拿到链接的人不用账号就能看这一次检查，只能看这一次。每打开一次都记下。',
