@@ -29,6 +29,7 @@ import { RegistrationsPage } from './schedule/registrations'
 import { RosterPage } from './schedule/roster'
 import { Cases } from './teleconsult/cases'
 import { ReadingRoom } from './teleconsult/reading_room'
+import { Replay } from './teleconsult/replay'
 import { Mark } from './ui/icons'
 import { Button, Loading, ProblemNote } from './ui/parts'
 import { w as ui } from './ui/words'
@@ -167,6 +168,7 @@ function Inside() {
             <Route path="/staff/cases" component={DoctorCases} />
             <Route path="/staff/cases/:id" component={DoctorCases} />
             <Route path="/staff/cases/:id/room" component={ReadingRoom} />
+            <Route path="/staff/cases/:id/replay" component={Replay} />
             <Route path="/staff/review" component={ReviewDesk} />
             <Route path="/staff/counter" component={Counter} />
             <Route path="/staff/pharmacies" component={Registry} />

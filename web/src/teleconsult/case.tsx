@@ -13,7 +13,7 @@ import { w as imaging } from '../imaging/words'
 import { MeetingFinder } from '../schedule/finder'
 import { Button, Dialog, Field, Loading, Notice, ProblemNote, Select } from '../ui/parts'
 import { w as sign } from '../visit/desk_words'
-import { missing, partIn, roomOpen, stateTone } from './states'
+import { maySee, missing, partIn, roomOpen, stateTone } from './states'
 import { w } from './words'
 
 export function Case({ id, me, onChanged }: { id: string; me: Me; onChanged: () => void }) {
@@ -124,6 +124,13 @@ export function Case({ id, me, onChanged }: { id: string; me: Me; onChanged: () 
             <dt>{w('c.advice')}</dt>
             <dd>{one.opinion.content.advice}</dd>
           </dl>
+          {one.opinion.signed_at && maySee(part, one.state) && part !== 'coordinator' && (
+            <div class="row">
+              <Button look="quiet" onPress={() => route(`/staff/cases/${id}/replay`)} test="open-replay">
+                {w('replay.open')}
+              </Button>
+            </div>
+          )}
         </section>
       )}
       {one.state === 'opinion_signed' && part === 'inviter' && (
