@@ -3,6 +3,7 @@ package consult
 import (
 	"context"
 	"math/big"
+	"strconv"
 
 	"github.com/google/uuid"
 
@@ -26,8 +27,8 @@ func (s *Teleconsults) keepMarksLater(ctx context.Context, tx tx, id ids.Telecon
 	return s.Jobs.InsertAt(ctx, tx, KeepMarks{id}, s.Now())
 }
 
-// KeepMarks stores measurements as a structured report and key images as a selection, into each study that has any,
-// where its hospital keeps it. Their UIDs follow from the consult, so that a repeated job stores the same bytes.
+// KeepMarks stores measurements as a structured report, key images as a selection and what was drawn as presentation
+// states, into each study that has any, where its hospital keeps it. Their UIDs follow from the consult, so that a repeated job stores the same bytes.
 func (s *Teleconsults) KeepMarks(ctx context.Context, job KeepMarks) error {
 	var list []Mark
 	var signed signedOpinion
@@ -60,10 +61,11 @@ func (s *Teleconsults) KeepMarks(ctx context.Context, job KeepMarks) error {
 			derived := func(what string) string {
 				return uidOf(uuid.NewSHA1(uuid.UUID(job.Teleconsult), []byte(study+" "+kind+" "+what)))
 			}
-			return dicom.Report{Series: derived("series"), SOP: derived("object"), Number: number, Author: signed.Expert,
+			return dicom.Report{Series: derived("series"), SOP: derived("object"), Number: number,
+				More: func(n int) string { return derived("object " + strconv.Itoa(n)) }, Author: signed.Expert,
 				Institution: signed.Institution, At: signed.At.In(china), Marks: marks}
 		}
-		if err := s.Images.KeepReport(ctx, signed.Place, study, report("measurements", 9001), report("key images", 9002)); err != nil {
+		if err := s.Images.KeepReport(ctx, signed.Place, study, report("measurements", 9001), report("key images", 9002), report("drawings", 9003)); err != nil {
 			return err
 		}
 	}

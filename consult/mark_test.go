@@ -153,7 +153,7 @@ func TestMarksOfASignedOpinionLieInTheStudy(t *testing.T) {
 	for _, s := range c.must(c.Teleconsult(c.as(c.asker, "teleconsult.read"), signed.ID)).Studies[0].Series {
 		kept[s.Modality] += s.Instances
 	}
-	if kept["SR"] != 1 || kept["KO"] != 1 {
+	if kept["SR"] != 1 || kept["KO"] != 1 || kept["PR"] != 1 {
 		t.Errorf("in the study: %v", kept)
 	}
 }

@@ -13,6 +13,7 @@ func (s *Teleconsults) Routes(api *httpapi.API) {
 	const base = "/api/v1/teleconsults"
 	s.roomRoutes(api, s.consultRooms())
 	s.markRoutes(api)
+	s.shownRoutes(api)
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/patients", Action: "patient.search",
 		Summary: "Patients whose chart the own hospital keeps, by name"}, s.findPatients)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base, Action: "teleconsult.request", Status: 201,

@@ -33,7 +33,7 @@ const notBuilt = "<!doctype html><meta charset=utf-8><title>远诊</title><h1>�
 	"<p lang=en>The pages are not built: run npm ci && npm run build in web, then build again.</p>"
 
 // Handler serves the pages and their assets. Any address without a file extension falls to the entry it lies under:
-// /staff to the workspace, /verify to the verification page, all else to the patient pages. sockets are where pages may connect besides
+// /staff and /shared to the workspace, /verify to the verification page, all else to the patient pages. sockets are where pages may connect besides
 // (sources of a content security policy), empty when rooms are at the same address.
 func Handler(sockets string) http.Handler {
 	files, err := fs.Sub(dist, "dist")
@@ -75,7 +75,7 @@ func handler(files fs.FS, sockets string) http.Handler {
 func entry(name string) string {
 	first, _, _ := strings.Cut(name, "/")
 	switch first {
-	case "staff":
+	case "staff", "shared":
 		return "workspace.html"
 	case "verify":
 		return "verify.html"

@@ -30,7 +30,7 @@ func TestEachAddressFallsToItsEntry(t *testing.T) {
 	h := handler(built, "")
 	for target, want := range map[string]string{
 		"/": "patient", "/visits/0190": "patient", "/staff": "workspace", "/staff/cases/7": "workspace",
-		"/verify": "verify", "/stafford": "patient", "/../staff": "workspace",
+		"/verify": "verify", "/stafford": "patient", "/../staff": "workspace", "/shared": "workspace", "/sharedby": "patient",
 	} {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, target, nil))

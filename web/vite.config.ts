@@ -23,6 +23,7 @@ export default defineConfig({
     proxy: {
       '/api': 'http://127.0.0.1:8080',
       '/dicomweb': 'http://127.0.0.1:8080',
+      '/shared/dicomweb': 'http://127.0.0.1:8080',
       '/signal': { target: 'ws://127.0.0.1:8080', ws: true },
     },
   },

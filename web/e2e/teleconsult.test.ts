@@ -83,7 +83,7 @@ describe('an expert consult', { concurrency: 1 }, () => {
       await journey.shot(county, '02-uploading')
       seen()
       await page.waitForSelector(`${t('upload')}[data-at=done]`)
-      const receipt = (await page.textContent(t('progress'))) ?? ''
+      const receipt = (await page.textContent(t('upload'))) ?? ''
       assert.match(receipt, /已收齐 3 张，和原件一致/)
       assert.match(receipt, /坏了\.dcm/)
       assert.match(receipt, /说明\.txt/)

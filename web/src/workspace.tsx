@@ -12,6 +12,7 @@ import { lang, rememberReading } from './i18n/i18n'
 import { w as certificate } from './identity/certificate_words'
 import { CertificatesPage } from './identity/certificates'
 import { StaffSignIn } from './identity/staff_signin'
+import { SharedPage } from './imaging/shared_page'
 import { CallsPage } from './ops/calls'
 import { Status } from './ops/status'
 import { w } from './ops/words'
@@ -28,6 +29,7 @@ import { RegistrationsPage } from './schedule/registrations'
 import { RosterPage } from './schedule/roster'
 import { Cases } from './teleconsult/cases'
 import { ReadingRoom } from './teleconsult/reading_room'
+import { Replay } from './teleconsult/replay'
 import { Mark } from './ui/icons'
 import { Button, Loading, ProblemNote } from './ui/parts'
 import { w as ui } from './ui/words'
@@ -169,6 +171,7 @@ function Inside() {
             <Route path="/staff/cases" component={DoctorCases} />
             <Route path="/staff/cases/:id" component={DoctorCases} />
             <Route path="/staff/cases/:id/room" component={ReadingRoom} />
+            <Route path="/staff/cases/:id/replay" component={Replay} />
             <Route path="/staff/review" component={ReviewDesk} />
             <Route path="/staff/counter" component={Counter} />
             <Route path="/staff/pharmacies" component={Registry} />
@@ -209,4 +212,5 @@ function App() {
 
 rememberReading()
 const root = document.getElementById('app')
-if (root) render(<App />, root)
+// Who comes by a share link has no account: the page of the link knows nothing of sessions.
+if (root) render(location.pathname === '/shared' ? <SharedPage /> : <App />, root)

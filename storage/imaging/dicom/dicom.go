@@ -76,6 +76,7 @@ const (
 	MediaStorageSOPClassUID    Tag = 0x00020002
 	MediaStorageSOPInstanceUID Tag = 0x00020003
 	samplesPerPixel            Tag = 0x00280002
+	pixelSpacing               Tag = 0x00280030
 	photometric                Tag = 0x00280004
 	planarConfiguration        Tag = 0x00280006
 	bitsAllocated              Tag = 0x00280100
@@ -88,6 +89,7 @@ const (
 	rescaleSlope               Tag = 0x00281053
 	redPaletteDescriptor       Tag = 0x00281101
 	redPalette                 Tag = 0x00281201
+	modalityLUTSequence        Tag = 0x00283000
 	voiLUTSequence             Tag = 0x00283010
 	lutDescriptor              Tag = 0x00283002
 	lutData                    Tag = 0x00283006

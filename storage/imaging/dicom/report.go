@@ -11,14 +11,16 @@ import (
 )
 
 // A Report is what doctors have marked on images of one study, on its way into the study: the measurements as a
-// structured report (PS3.16 TID 1500), the key images as a selection (TID 2010).
+// structured report (PS3.16 TID 1500), the key images as a selection (TID 2010), what was drawn as presentation states
+// (PS3.3 A.33).
 type Report struct {
-	Series, SOP string           // its own UIDs
-	Number      int              // of its series
-	Author      string           // who signed
-	Institution string           // where
-	At          time.Time        // when, in the institution's time
-	Images      map[string]*File // the heads of the images it speaks of, by SOP Instance UID
+	Series, SOP string             // its own UIDs
+	More        func(n int) string // UIDs of its objects after the first, n from 1
+	Number      int                // of its series
+	Author      string             // who signed
+	Institution string             // where
+	At          time.Time          // when, in the institution's time
+	Images      map[string]*File   // the heads of the images it speaks of, by SOP Instance UID
 	Marks       []ReportMark
 }
 
@@ -43,6 +45,7 @@ type ReportFound struct {
 const (
 	comprehensiveSR    = "1.2.840.10008.5.1.4.1.1.88.33"
 	keyObjectSelection = "1.2.840.10008.5.1.4.1.1.88.59"
+	implementation     = "2.25.92940166686946928978846783906363698910" // this writer (PS3.7 D.3.3.2)
 )
 
 type code struct{ value, scheme, meaning string }
@@ -135,36 +138,14 @@ func (r Report) group(m ReportMark, n int) (Dataset, error) {
 	if m.Text != "" {
 		items = append(items, related("CONTAINS", valueItem("TEXT", code{"121106", "DCM", "Comment"}, text(0x0040A160, m.Text))))
 	}
-	width, height := 1.0, 1.0
-	spacing := frameNumbers(r.Images[m.SOP].Data, m.Frame-1, 0x00280030)
-	scaled := len(spacing) == 2 && spacing[0] > 0 && spacing[1] > 0
-	if scaled {
-		height, width = spacing[0], spacing[1]
-	}
-	run := func(a, b [2]float64) (x, y float64) { return (b[0] - a[0]) * width, (b[1] - a[1]) * height }
-	unit, square := unitPixels, unitPixels2
-	if scaled {
-		unit, square = unitMM, unitMM2
-	}
-	p := m.Points
 	template := "1501"
+	concept, value, unit := r.size(m)
 	switch m.Tool {
-	case "length":
-		x, y := run(p[0], p[1])
-		items = append(items, measured(code{"410668003", "SCT", "Length"}, math.Hypot(x, y), unit, related("INFERRED FROM", shape)))
-	case "angle":
-		ax, ay := run(p[1], p[0])
-		bx, by := run(p[1], p[2])
-		turn := math.Abs(math.Atan2(ax*by-ay*bx, ax*bx+ay*by)) * 180 / math.Pi
-		items = append(items, measured(code{"1483009", "SCT", "Angle"}, turn, unitDegree, related("INFERRED FROM", shape)))
+	case "length", "angle":
+		items = append(items, measured(concept, value, unit, related("INFERRED FROM", shape)))
 	case "ellipse", "rectangle":
 		template = "1410"
-		x, y := run(p[0], p[1])
-		area := math.Abs(x * y)
-		if m.Tool == "ellipse" {
-			area *= math.Pi / 4
-		}
-		items = append(items, related("CONTAINS", named(shape, imageRegion)), measured(code{"42798000", "SCT", "Area"}, area, square))
+		items = append(items, related("CONTAINS", named(shape, imageRegion)), measured(concept, value, unit))
 		if m.Found != nil {
 			items = append(items, r.found(m)...)
 		}
@@ -172,6 +153,37 @@ func (r Report) group(m ReportMark, n int) (Dataset, error) {
 		items = append(items, related("CONTAINS", named(shape, imageRegion)))
 	}
 	return related("CONTAINS", container(code{"125007", "DCM", "Measurement Group"}, template, items...)), nil
+}
+
+// size is what a mark measures: a length, an angle or an area, in the patient where the image has a scale.
+func (r Report) size(m ReportMark) (concept code, value float64, unit code) {
+	width, height := 1.0, 1.0
+	spacing := frameNumbers(r.Images[m.SOP].Data, m.Frame-1, pixelSpacing)
+	line, square := unitPixels, unitPixels2
+	if len(spacing) == 2 && spacing[0] > 0 && spacing[1] > 0 {
+		height, width = spacing[0], spacing[1]
+		line, square = unitMM, unitMM2
+	}
+	run := func(a, b [2]float64) (x, y float64) { return (b[0] - a[0]) * width, (b[1] - a[1]) * height }
+	p := m.Points
+	switch m.Tool {
+	case "length":
+		x, y := run(p[0], p[1])
+		return code{"410668003", "SCT", "Length"}, math.Hypot(x, y), line
+	case "angle":
+		ax, ay := run(p[1], p[0])
+		bx, by := run(p[1], p[2])
+		turn := math.Abs(math.Atan2(ax*by-ay*bx, ax*bx+ay*by)) * 180 / math.Pi
+		return code{"1483009", "SCT", "Angle"}, turn, unitDegree
+	case "ellipse", "rectangle":
+		x, y := run(p[0], p[1])
+		area := math.Abs(x * y)
+		if m.Tool == "ellipse" {
+			area *= math.Pi / 4
+		}
+		return code{"42798000", "SCT", "Area"}, area, square
+	}
+	return code{}, 0, code{}
 }
 
 // found is what the pixels of a region say: coded where there is a code for it, else in words.
@@ -192,13 +204,13 @@ func (r Report) found(m ReportMark) []Dataset {
 	}
 }
 
-// coordinates is the mark's shape on its image.
-func coordinates(m ReportMark, image Dataset) (Dataset, error) {
+// outline is the mark's shape as a graphic type with its points (PS3.3 C.18.6.1.2 and C.10.5.1.2 alike).
+func outline(m ReportMark) (kind string, p [][2]float64, err error) {
 	want := map[string]int{"length": 2, "angle": 3, "ellipse": 2, "rectangle": 2, "arrow": 2}[m.Tool]
 	if want == 0 || len(m.Points) != want {
-		return Dataset{}, errors.New("mark " + m.UID + " has not the points of its tool")
+		return "", nil, errors.New("mark " + m.UID + " has not the points of its tool")
 	}
-	kind, p := "POLYLINE", m.Points
+	kind, p = "POLYLINE", m.Points
 	switch m.Tool {
 	case "arrow":
 		kind, p = "POINT", p[:1]
@@ -214,14 +226,27 @@ func coordinates(m ReportMark, image Dataset) (Dataset, error) {
 		}
 		p = append(across, down...)
 	}
+	return kind, p, nil
+}
+
+// coordinates is the mark's shape on its image.
+func coordinates(m ReportMark, image Dataset) (Dataset, error) {
+	kind, p, err := outline(m)
+	if err != nil {
+		return Dataset{}, err
+	}
+	return Dataset{Elements: []Element{text(0x0040A040, "SCOORD"), floats(0x00700022, p...), text(0x00700023, kind),
+		sequenceOf(0x0040A730, related("SELECTED FROM", image))}}, nil
+}
+
+func floats(t Tag, points ...[2]float64) Element {
 	var data []byte
-	for _, point := range p {
+	for _, point := range points {
 		for _, v := range point {
 			data = binary.LittleEndian.AppendUint32(data, math.Float32bits(float32(v)))
 		}
 	}
-	return Dataset{Elements: []Element{text(0x0040A040, "SCOORD"), {Tag: 0x00700022, VR: "FL", Value: data}, text(0x00700023, kind),
-		sequenceOf(0x0040A730, related("SELECTED FROM", image))}}, nil
+	return Element{Tag: t, VR: "FL", Value: data}
 }
 
 // image refers to the mark's image, and to its frame where it has several.
@@ -230,11 +255,16 @@ func (r Report) image(m ReportMark) (Dataset, error) {
 	if f == nil {
 		return Dataset{}, errors.New("image of mark " + m.UID + " is not in the study")
 	}
-	of := []Element{text(0x00081150, f.Data.Text(SOPClassUID)), text(0x00081155, m.SOP)}
-	if f.Data.Int(NumberOfFrames, 1) > 1 {
-		of = append(of, text(0x00081160, strconv.Itoa(m.Frame)))
+	return Dataset{Elements: []Element{text(0x0040A040, "IMAGE"), sequenceOf(0x00081199, reference(f, m.Frame))}}, nil
+}
+
+// reference names an image, and its frame where it has several; frame 0 is all of them.
+func reference(f *File, frame int) Dataset {
+	of := []Element{text(0x00081150, f.Data.Text(SOPClassUID)), text(0x00081155, f.Data.Text(SOPInstanceUID))}
+	if frame > 0 && f.Data.Int(NumberOfFrames, 1) > 1 {
+		of = append(of, text(0x00081160, strconv.Itoa(frame)))
 	}
-	return Dataset{Elements: []Element{text(0x0040A040, "IMAGE"), sequenceOf(0x00081199, Dataset{Elements: of})}}, nil
+	return Dataset{Elements: of}
 }
 
 func (r Report) library() []Dataset {
@@ -251,42 +281,52 @@ func (r Report) library() []Dataset {
 
 // compose puts the document into the study of its images.
 func (r Report) compose(class, modality, description string, root Dataset, general []Element) ([]byte, error) {
-	var of Dataset
-	series := map[string][]Dataset{}
+	of, series := r.bySeries(r.Marks, 0x00081199)
+	body := []Element{text(0x00080023, r.At.Format("20060102")), text(0x00080033, r.At.Format("150405")), sequenceOf(0x00081111),
+		sequenceOf(0x0040A375, Dataset{Elements: []Element{text(StudyInstanceUID, of.Text(StudyInstanceUID)), sequenceOf(0x00081115, series...)}})}
+	return r.file(of, r.SOP, 1, class, modality, description, append(append(body, general...), root.Elements...))
+}
+
+// bySeries names the images of marks under their series, in a sequence called by tag; of is the head of one of them.
+func (r Report) bySeries(marks []ReportMark, tag Tag) (of Dataset, series []Dataset) {
+	images := map[string][]Dataset{}
 	var order []string
 	seen := map[string]bool{}
-	for _, m := range r.Marks {
+	for _, m := range marks {
 		f := r.Images[m.SOP]
 		if f == nil || seen[m.SOP] {
 			continue
 		}
 		seen[m.SOP], of = true, f.Data
 		uid := f.Data.Text(SeriesInstanceUID)
-		if series[uid] == nil {
+		if images[uid] == nil {
 			order = append(order, uid)
 		}
-		series[uid] = append(series[uid], Dataset{Elements: []Element{text(0x00081150, f.Data.Text(SOPClassUID)), text(0x00081155, m.SOP)}})
+		images[uid] = append(images[uid], reference(f, 0))
 	}
-	var evidence []Dataset
 	for _, uid := range order {
-		evidence = append(evidence, Dataset{Elements: []Element{text(SeriesInstanceUID, uid), sequenceOf(0x00081199, series[uid]...)}})
+		series = append(series, Dataset{Elements: []Element{text(SeriesInstanceUID, uid), sequenceOf(tag, images[uid]...)}})
 	}
-	elements := []Element{text(SpecificCharacterSet, "ISO_IR 192"), text(SOPClassUID, class), text(SOPInstanceUID, r.SOP),
+	return of, series
+}
+
+// file puts an object into the study of the image whose head is of.
+func (r Report) file(of Dataset, sop string, number int, class, modality, description string, body []Element) ([]byte, error) {
+	elements := []Element{text(SpecificCharacterSet, "ISO_IR 192"), text(SOPClassUID, class), text(SOPInstanceUID, sop),
 		text(SeriesInstanceUID, r.Series), text(Modality, modality), text(SeriesDescription, description),
-		text(SeriesNumber, strconv.Itoa(r.Number)), text(InstanceNumber, "1"), text(0x00080070, "Yuanzhen"), text(InstitutionName, r.Institution),
-		text(0x00080023, r.At.Format("20060102")), text(0x00080033, r.At.Format("150405")), text(0x00080201, r.At.Format("-0700")),
-		sequenceOf(0x00081111), sequenceOf(0x0040A375, Dataset{Elements: []Element{text(StudyInstanceUID, of.Text(StudyInstanceUID)), sequenceOf(0x00081115, evidence...)}}),
-	}
+		text(SeriesNumber, strconv.Itoa(r.Number)), text(InstanceNumber, strconv.Itoa(number)), text(0x00080070, "Yuanzhen"),
+		text(InstitutionName, r.Institution), text(0x00080201, r.At.Format("-0700"))}
 	for _, t := range []Tag{StudyDate, StudyTime, AccessionNumber, ReferringPhysician, StudyDescription, PatientName, PatientID, PatientBirthDate,
 		PatientSex, StudyInstanceUID, 0x00200010} {
 		elements = append(elements, text(t, strings.Join(of.Texts(t), `\`)))
 	}
-	meta, err := fileHead(Dataset{Order: binary.LittleEndian}, map[Tag]string{TransferSyntaxUID: ExplicitLE, MediaStorageSOPClassUID: class, MediaStorageSOPInstanceUID: r.SOP})
+	meta, err := fileHead(Dataset{Order: binary.LittleEndian}, map[Tag]string{0x00020001: "\x00\x01", TransferSyntaxUID: ExplicitLE,
+		MediaStorageSOPClassUID: class, MediaStorageSOPInstanceUID: sop, 0x00020012: implementation})
 	if err != nil {
 		return nil, err
 	}
 	e := encoder{out: meta, explicit: true}
-	err = e.dataset(Dataset{Elements: append(append(elements, general...), root.Elements...), Order: binary.LittleEndian}, charset{}, nil)
+	err = e.dataset(Dataset{Elements: append(elements, body...), Order: binary.LittleEndian}, charset{}, nil)
 	return e.out, err
 }
 
@@ -316,10 +356,9 @@ func valueItem(kind string, concept code, value Element) Dataset {
 	return Dataset{Elements: []Element{text(0x0040A040, kind), sequenceOf(0x0040A043, concept.item()), value}}
 }
 
-// measured is a number of a group, in 16 characters (PS3.5 §6.2, DS).
+// measured is a number of a group.
 func measured(concept code, value float64, unit code, content ...Dataset) Dataset {
-	s := strconv.FormatFloat(value, 'g', 10, 64)
-	d := valueItem("NUM", concept, sequenceOf(0x0040A300, Dataset{Elements: []Element{text(0x0040A30A, s), sequenceOf(0x004008EA, unit.item())}}))
+	d := valueItem("NUM", concept, sequenceOf(0x0040A300, Dataset{Elements: []Element{text(0x0040A30A, decimal(value)), sequenceOf(0x004008EA, unit.item())}}))
 	if content != nil {
 		d.Elements = append(d.Elements, sequenceOf(0x0040A730, content...))
 	}

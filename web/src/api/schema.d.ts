@@ -2940,6 +2940,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/teleconsults/{id}/shown": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was presented over the images, from the beginning */
+        get: operations["get-teleconsults-id-shown"];
+        put?: never;
+        /** Keep what the asker presents, to be seen again with the opinion */
+        post: operations["post-teleconsults-id-shown"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/teleconsults/{id}/studies": {
         parameters: {
             query?: never;
@@ -3053,6 +3071,23 @@ export interface paths {
         get: operations["get-verify-keys"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/verify/proof": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What does this proof file (JSON) prove, and does it still hold? Faults are named; nothing is kept */
+        post: operations["post-verify-proof"];
         delete?: never;
         options?: never;
         head?: never;
@@ -5774,6 +5809,35 @@ export interface components {
             /** Format: int64 */
             size: number;
         };
+        ConsultShown: {
+            /**
+             * Format: int64
+             * @description Milliseconds since it was shown, as it is sent: clocks of screens are not asked
+             */
+            ago?: number;
+            /** Format: date-time */
+            readonly at?: string;
+            readonly by?: components["schemas"]["ConsultDoctor"];
+            /** Format: int64 */
+            frame: number;
+            series: string;
+            sop: string;
+            study: string;
+            /** @description None: the image's own window */
+            voi?: components["schemas"]["ConsultWindow"];
+            /**
+             * Format: double
+             * @description What stands in the middle, in columns of the image
+             */
+            x: number;
+            /**
+             * Format: double
+             * @description … and in rows
+             */
+            y: number;
+            /** Format: double */
+            zoom: number;
+        };
         ConsultSlot: {
             department: string;
             /** Format: date-time */
@@ -5983,6 +6047,12 @@ export interface components {
             kind: string;
             phone?: string;
             title: components["schemas"]["FaultText"];
+        };
+        ConsultWindow: {
+            /** Format: double */
+            center: number;
+            /** Format: double */
+            width: number;
         };
         ConsultWish: {
             complaint: string;
@@ -6360,6 +6430,14 @@ export interface components {
         Item: {
             sha256: string;
             sop_uid: string;
+        };
+        KeepShownInBody: {
+            /** @description Oldest first */
+            states: components["schemas"]["ConsultShown"][];
+        };
+        KeepShownOutBody: {
+            /** Format: int64 */
+            kept: number;
         };
         KeysCertificate: {
             /** @enum {string} */
@@ -13491,6 +13569,72 @@ export interface operations {
             };
         };
     };
+    "get-teleconsults-id-shown": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultShown"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-teleconsults-id-shown": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeepShownInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeepShownOutBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "post-teleconsults-id-studies": {
         parameters: {
             query?: never;
@@ -13698,6 +13842,24 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["V2ErrorModel"];
                 };
+            };
+        };
+    };
+    "post-verify-proof": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };

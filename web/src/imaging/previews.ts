@@ -1,5 +1,6 @@
 // Small pictures of every slice, drawn by the server: what is seen within seconds on the worst line, before the
 // originals. They are never for diagnosis; the screen says so on the pixels.
+import { ask } from './archive'
 import type { Voi } from './sight'
 import type { Picture } from './study'
 
@@ -98,7 +99,7 @@ export class Previews {
     const stop = new AbortController()
     this.going.set(key, stop)
     try {
-      const response = await fetch(addressOf(picture, voi), { signal: stop.signal, headers: { Accept: 'image/jpeg' } })
+      const response = await ask(addressOf(picture, voi), 'image/jpeg', stop.signal)
       if (response.ok) {
         const blob = await response.blob()
         if (this.at < 0) return

@@ -11,6 +11,7 @@ import {
   type Types,
 } from '@cornerstonejs/core'
 import { init as initLoader, wadors } from '@cornerstonejs/dicom-image-loader'
+import { archiveHeaders, heed } from './archive'
 import type { Samples } from './marks'
 import { type Plane, type Sight, scaleOf, type Voi } from './sight'
 import type { Picture } from './study'
@@ -28,7 +29,11 @@ function start(): Promise<void> {
       if (typeof event.reason === 'number') event.preventDefault()
     })
     await initCore()
-    initLoader({ maxWebWorkers: Math.max(1, Math.min(3, (navigator.hardwareConcurrency || 2) - 1)) })
+    initLoader({
+      maxWebWorkers: Math.max(1, Math.min(3, (navigator.hardwareConcurrency || 2) - 1)),
+      beforeSend: () => archiveHeaders(),
+      errorInterceptor: (error) => heed(error.status ?? 0),
+    })
   })()
   return started
 }

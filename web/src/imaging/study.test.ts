@@ -1,5 +1,17 @@
 import { describe, expect, it } from 'vitest'
-import { alongNormal, bytesOf, type Instance, inOrder, memoryBudget, pictures, planeOf, sopOf, windowOf } from './study'
+import { addressOf, stateOf } from './links'
+import {
+  alongNormal,
+  bytesOf,
+  type Instance,
+  inOrder,
+  memoryBudget,
+  pictures,
+  planeOf,
+  sopOf,
+  textOf,
+  windowOf,
+} from './study'
 
 const slice = (sop: string, number: number, z?: number, frames?: number): Instance => ({
   '00080018': { vr: 'UI', Value: [sop] },
@@ -66,5 +78,30 @@ describe('what a frame says of itself', () => {
     expect(bytesOf({ instance: { ...grid, ...us('00280100', 8), ...us('00280002', 3) } })).toBe(512 * 256 * 4)
     expect(memoryBudget(4)).toBe(512e6)
     expect(memoryBudget(0.5)).toBe(128e6)
+  })
+})
+
+describe('a text of DICOM JSON', () => {
+  it('is the name in characters where there are some, without the carets', () => {
+    const of = (value: unknown) => textOf({ '00100010': { vr: 'PN', Value: [value] } }, '00100010')
+    expect(of({ Alphabetic: 'Zhou^Dashan', Ideographic: '周^大山' })).toBe('周 大山')
+    expect(of({ Alphabetic: 'Zhou^Dashan^^' })).toBe('Zhou Dashan')
+    expect(of(12)).toBe('12')
+    expect(textOf({}, '00100010')).toBe('')
+  })
+})
+
+describe('a share link', () => {
+  const link = { id: '1', study_uid: '1.2', made_at: '2026-11-27T00:00:00Z', expires_at: '2026-11-28T00:00:00Z' }
+  const now = new Date('2026-11-27T12:00:00Z')
+  it.each([
+    ['lives', { uses: 4, most_uses: 5 }],
+    ['used', { uses: 5, most_uses: 5 }],
+    ['revoked', { uses: 0, most_uses: 5, revoked_at: '2026-11-27T11:00:00Z' }],
+    ['lapsed', { uses: 0, most_uses: 5, expires_at: '2026-11-27T12:00:00Z' }],
+  ] as const)('%s', (state, rest) => expect(stateOf({ ...link, ...rest }, now)).toBe(state))
+  it('keeps its secret behind #', () => {
+    const { hash, pathname, search } = new URL(addressOf('S3CRET'))
+    expect([pathname, search, hash]).toEqual(['/shared', '', '#S3CRET'])
   })
 })

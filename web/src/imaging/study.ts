@@ -1,19 +1,28 @@
 // The images of a series as DICOMweb describes them, in the order of anatomy.
+import { archive, ask } from './archive'
 import type { Plane, Voi } from './sight'
 
-type Attribute = { vr: string; Value?: unknown[] }
+type Attribute = { vr: string; Value?: unknown[]; InlineBinary?: string; BulkDataURI?: string }
 export type Instance = Record<string, Attribute>
 
 const first = (instance: Instance, tag: string): unknown => instance[tag]?.Value?.[0]
-const numbers = (instance: Instance, tag: string): number[] =>
+export const numbersOf = (instance: Instance, tag: string): number[] =>
   (instance[tag]?.Value ?? []).filter((value): value is number => typeof value === 'number')
 
-export const sopOf = (instance: Instance): string => String(first(instance, '00080018') ?? '')
+/** The first value as text; of a person's name what can be read best (PS3.18 F.2.2): the characters, else the letters. */
+export function textOf(instance: Instance, tag: string): string {
+  const value = first(instance, tag)
+  if (typeof value !== 'object' || value === null) return value === undefined || value === null ? '' : String(value)
+  const { Ideographic, Alphabetic } = value as { Ideographic?: string; Alphabetic?: string }
+  return (Ideographic || Alphabetic || '').replace(/\^+/g, ' ').trim()
+}
+
+export const sopOf = (instance: Instance): string => textOf(instance, '00080018')
 
 /** Distance along the normal of the slices (PS3.3 C.7.6.2.1.1); undefined without geometry. */
 export function alongNormal(instance: Instance): number | undefined {
-  const [rx, ry, rz, cx, cy, cz] = numbers(instance, '00200037')
-  const [px, py, pz] = numbers(instance, '00200032')
+  const [rx, ry, rz, cx, cy, cz] = numbersOf(instance, '00200037')
+  const [px, py, pz] = numbersOf(instance, '00200032')
   if (
     rx === undefined ||
     ry === undefined ||
@@ -43,17 +52,17 @@ export function inOrder(instances: readonly Instance[]): Instance[] {
 
 export type Picture = { sop: string; frame: number; imageId: string; instance: Instance }
 
-const items = (instance: Instance, tag: string): Instance[] =>
+export const items = (instance: Instance, tag: string): Instance[] =>
   (instance[tag]?.Value ?? []).filter((value): value is Instance => typeof value === 'object' && value !== null)
 
 /** An attribute of a frame: in the data set, or in the functional groups of an enhanced object (PS3.3 C.7.6.16). */
 function framed(instance: Instance, frame: number, macro: string, tag: string): number[] {
-  const plain = numbers(instance, tag)
+  const plain = numbersOf(instance, tag)
   if (plain.length > 0) return plain
   const groups = [items(instance, '52009230')[frame - 1], items(instance, '52009229')[0]]
   for (const group of groups) {
     const found = group && items(group, macro)[0]
-    const values = found ? numbers(found, tag) : []
+    const values = found ? numbersOf(found, tag) : []
     if (values.length > 0) return values
   }
   return []
@@ -64,7 +73,7 @@ function framed(instance: Instance, frame: number, macro: string, tag: string): 
  * a detector magnifies and is no measure.
  */
 export function planeOf({ instance, frame }: Pick<Picture, 'instance' | 'frame'>): Plane {
-  const [drawnDown, drawnAcross] = numbers(instance, '00280030') // as the renderer draws it
+  const [drawnDown, drawnAcross] = numbersOf(instance, '00280030') // as the renderer draws it
   const [down, across] = framed(instance, frame, '00289110', '00280030')
   return {
     columns: Math.max(1, Number(first(instance, '00280011') ?? 1)),
@@ -102,7 +111,7 @@ export function pictures(study: string, series: string, instances: readonly Inst
   return inOrder(instances).flatMap((instance) => {
     const sop = sopOf(instance)
     const frames = Math.max(1, Number(first(instance, '00280008') ?? 1))
-    const root = `wadors:${location.origin}/dicomweb/studies/${study}/series/${series}/instances/${sop}/frames/`
+    const root = `wadors:${archive(`/studies/${study}/series/${series}/instances/${sop}/frames/`)}`
     return Array.from({ length: frames }, (_, index) => ({
       sop,
       frame: index + 1,
@@ -116,11 +125,8 @@ export function pictures(study: string, series: string, instances: readonly Inst
 export class NotForYou extends Error {}
 
 export async function seriesMetadata(study: string, series: string, signal: AbortSignal): Promise<Instance[]> {
-  const response = await fetch(`/dicomweb/studies/${study}/series/${series}/metadata`, {
-    headers: { Accept: 'application/dicom+json' },
-    signal,
-  })
-  if (response.status === 403 || response.status === 404) throw new NotForYou()
+  const response = await ask(`/studies/${study}/series/${series}/metadata`, 'application/dicom+json', signal)
+  if (response.status === 401 || response.status === 403 || response.status === 404) throw new NotForYou()
   if (!response.ok) throw new Error(`metadata answered ${response.status}`)
   const body: unknown = await response.json()
   return Array.isArray(body) ? (body as Instance[]) : []

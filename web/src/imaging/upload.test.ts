@@ -1,34 +1,60 @@
+import { generateKeyPairSync, sign } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { sopOf } from './part10'
-import { detailIn, readStow, type Sent, type Server, type Upload, upload } from './upload'
+import { zipped } from '../../e2e/archive'
+import { headOf } from './part10'
+import { lackingIn, proofOf } from './receipt'
+import { detailIn, Pause, readStow, type Sent, type Server, type Upload, upload } from './upload'
+import { BadZip, isZip, type Source, unzip } from './zip'
 
-/** A Part 10 head with this SOP instance, then some bytes. */
-function dicom(sop: string, tail = 'pixels'): File {
-  const uid = sop.length % 2 ? `${sop}\0` : sop
-  const element = (tag: number, kind: string, value: string) => {
-    const head = new Uint8Array(8)
-    const view = new DataView(head.buffer)
-    view.setUint16(0, 2, true)
-    view.setUint16(2, tag, true)
-    head.set([kind.charCodeAt(0), kind.charCodeAt(1)], 4)
-    view.setUint16(6, value.length, true)
-    return [head, value]
-  }
-  return new File(
-    [new Uint8Array(128), 'DICM', ...element(2, 'UI', '1.2.840.10008.5.1.4.1.1.2\0'), ...element(3, 'UI', uid), tail],
-    `${sop}.dcm`,
-  )
+const testdata = '../storage/imaging/testdata'
+const bytesOf = (path: string) => new Uint8Array(readFileSync(`${testdata}/${path}`)).buffer as ArrayBuffer
+
+/** An explicit little endian element of up to 64 kB. */
+const element = (group: number, tag: number, kind: string, value: string) => {
+  const even = value.length % 2 ? `${value}${kind === 'UI' ? '\0' : ' '}` : value
+  const head = new Uint8Array(8)
+  const view = new DataView(head.buffer)
+  view.setUint16(0, group, true)
+  view.setUint16(2, tag, true)
+  head.set([kind.charCodeAt(0), kind.charCodeAt(1)], 4)
+  view.setUint16(6, even.length, true)
+  return [head, even]
 }
 
-function server(has: string[] = [], failing: Record<number, Sent | 'cut' | 'lost'> = {}) {
+/** A Part 10 file with this SOP instance, of this study. */
+const dicom = (sop: string, study = '1.9', name = `${sop}.dcm`): Source => {
+  const blob = new Blob([
+    new Uint8Array(128),
+    'DICM',
+    ...element(2, 2, 'UI', '1.2.840.10008.5.1.4.1.1.2'),
+    ...element(2, 3, 'UI', sop),
+    ...element(2, 0x10, 'UI', '1.2.840.10008.1.2.1'),
+    ...element(8, 0x18, 'UI', sop),
+    ...element(8, 0x20, 'DA', '20261127'),
+    ...element(8, 0x60, 'CS', 'CT'),
+    ...element(0x20, 0x0d, 'UI', study),
+    ...element(0x20, 0x13, 'IS', '1'),
+  ])
+  return { name, size: blob.size, read: async () => blob }
+}
+const plain = (name: string, text: string): Source => {
+  const blob = new Blob([text])
+  return { name, size: blob.size, read: async () => blob }
+}
+
+function server(has: string[] = [], failing: Record<number, Sent | 'cut' | 'lost'> = {}, conflicting: string[] = []) {
   const stored = new Set(has)
   const seen = { sent: 0, waited: 0 }
   let time = 0
   const port: Server = {
-    missing: async (instances) => instances.map(({ sop_uid }) => sop_uid).filter((sop) => !stored.has(sop)),
+    have: async (instances) => ({
+      missing: instances.map(({ sop_uid }) => sop_uid).filter((sop) => !stored.has(sop) && !conflicting.includes(sop)),
+      conflicts: conflicting,
+    }),
     send: async (bytes) => {
       const way = failing[seen.sent++]
-      const sop = sopOf(bytes) ?? ''
+      const sop = headOf(await bytes.arrayBuffer())?.sop ?? ''
       if (way === 'cut') throw new Error('line down')
       if (way === undefined || way === 'lost') stored.add(sop)
       if (way === 'lost') throw new Error('answer lost')
@@ -40,43 +66,120 @@ function server(has: string[] = [], failing: Record<number, Sent | 'cut' | 'lost
   return { port, seen, stored }
 }
 
-const names = (count: number) => Array.from({ length: count }, (_, n) => dicom(`1.2.${n + 1}`))
+const names = (count: number, study = '1.9') =>
+  Array.from({ length: count }, (_, n) => dicom(`${study}.${n + 1}`, study))
+const run = (sources: Source[], port: Server, tell: (state: Upload) => void = () => undefined, pause = new Pause()) =>
+  upload(sources, port, pause, tell)
 
 describe('sending images', () => {
   it('sends what is missing and counts what was there', async () => {
-    const { port, seen } = server(['1.2.1', '1.2.2'])
-    const end = await upload(names(5), port, () => undefined)
-    expect(end).toMatchObject({ at: 'done', total: 5, had: 2, received: 5, refused: [], studies: ['1.9'] })
+    const { port, seen } = server(['1.9.1', '1.9.2'])
+    const end = await run(names(5), port)
+    expect(end).toMatchObject({ at: 'done', total: 5, had: 2, received: 5, refused: [] })
+    expect(end.held).toHaveLength(5)
     expect(seen.sent).toBe(3)
   })
   it('carries on after a cut without sending anything twice', async () => {
     const { port, seen, stored } = server([], { 2: 'cut', 4: 'lost' })
     const told: Upload[] = []
-    const end = await upload(names(6), port, (state) => told.push(state))
+    const end = await run(names(6), port, (state) => told.push(state))
     expect(end).toMatchObject({ at: 'done', received: 6 })
     expect(told.some(({ at, received }) => at === 'cut' && received === 2)).toBe(true)
     expect(stored.size).toBe(6)
     expect(seen).toEqual({ sent: 7, waited: 2 })
   })
+  it('counts each study, one after another', async () => {
+    const { port } = server()
+    const told: Upload[] = []
+    const [a1, a2] = names(2, '1.5') as [Source, Source]
+    const [b1, b2] = names(2, '1.6') as [Source, Source]
+    const end = await run([a1, b1, a2, b2], port, (state) => told.push(state))
+    expect(end.studies).toMatchObject([
+      { uid: '1.5', what: 'CT 2026-11-27', total: 2, received: 2, bytesLeft: 0 },
+      { uid: '1.6', what: 'CT 2026-11-27', total: 2, received: 2, bytesLeft: 0 },
+    ])
+    const halfway = told.find(({ received }) => received === 2)
+    expect(halfway?.studies.map(({ received }) => received)).toEqual([2, 0])
+    expect(halfway?.bytesLeft).toBe(b1.size + b2.size)
+  })
   it('leaves what is no DICOM file and says which', async () => {
     const { port, seen } = server()
-    const end = await upload([dicom('1.2.1'), new File(['hello'], 'readme.txt')], port, () => undefined)
+    const end = await run([dicom('1.2.1'), plain('readme.txt', 'hello')], port)
     expect(end).toMatchObject({ total: 1, received: 1, refused: [{ file: 'readme.txt', why: 'not_dicom' }] })
     expect(seen.sent).toBe(1)
   })
-  it('goes on after a file that the server refuses', async () => {
-    const { port } = server([], { 0: { ok: false, why: 'conflict', detail: 'other bytes' } })
-    const end = await upload(names(2), port, () => undefined)
-    expect(end).toMatchObject({
+  it('goes on after a file that the server refuses, and one that the disc does not give', async () => {
+    const { port } = server([], { 0: { ok: false, why: 'refused', detail: 'cut off' } })
+    const scratched: Source = { name: 'IM2', size: 9, read: () => Promise.reject(new Error('not readable')) }
+    const [a, b] = names(2) as [Source, Source]
+    expect(await run([a, scratched, b], port)).toMatchObject({
       at: 'done',
       received: 1,
-      refused: [{ file: '1.2.1.dcm', why: 'conflict', detail: 'other bytes' }],
+      refused: [
+        { file: 'IM2', why: 'unreadable' },
+        { file: '1.9.1.dcm', why: 'refused', detail: 'cut off' },
+      ],
     })
   })
-  it('stops when the server says no, instead of asking forever', async () => {
+  it('does not wait for a disc that was taken out after the files were read', async () => {
+    const { port, seen } = server()
+    const [whole] = names(1) as [Source]
+    let reads = 0
+    const gone = dicom('1.9.7')
+    const end = await run(
+      [{ ...gone, read: () => (++reads === 1 ? gone.read() : Promise.reject(new Error('gone'))) }, whole],
+      port,
+    )
+    expect(end).toMatchObject({ received: 1, refused: [{ file: '1.9.7.dcm', why: 'unreadable' }] })
+    expect(seen.waited).toBe(0)
+  })
+  it('tells other bytes under a known number and does not send them', async () => {
+    const { port, seen } = server([], {}, ['1.9.1'])
+    const end = await run(names(2), port)
+    expect(end).toMatchObject({ received: 1, had: 0, refused: [{ file: '1.9.1.dcm', why: 'conflict' }] })
+    expect(end.held.map(({ sop_uid }) => sop_uid)).toEqual(['1.9.2'])
+    expect(seen.sent).toBe(1)
+  })
+  it('takes the same file twice for one image', async () => {
+    const { port, seen } = server()
+    const [one] = names(1) as [Source]
+    expect(await run([one, { ...one, name: 'copy' }], port)).toMatchObject({ files: 2, total: 1, refused: [] })
+    expect(seen.sent).toBe(1)
+  })
+  it('holds still while it is paused, and goes on', async () => {
+    const { port, seen } = server()
+    const pause = new Pause()
+    const end = run(
+      names(4),
+      port,
+      ({ received }) => {
+        if (received === 2 && !pause.on && seen.sent === 2) pause.set(true)
+      },
+      pause,
+    )
+    await expect.poll(() => pause.on).toBe(true)
+    for (let turn = 0; turn < 50; turn++) await Promise.resolve()
+    expect(seen.sent).toBe(2)
+    pause.set(false)
+    expect(await end).toMatchObject({ at: 'done', received: 4 })
+  })
+  it.each([403, 507])('stops when the server says no (%i), instead of asking forever', async (status) => {
     const { port } = server()
-    port.missing = async () => Promise.reject(Object.assign(new Error('no'), { status: 403 }))
-    await expect(upload(names(1), port, () => undefined)).rejects.toThrow('no')
+    port.have = async () => Promise.reject(Object.assign(new Error('no'), { status }))
+    await expect(run(names(1), port)).rejects.toThrow('no')
+  })
+  it('says what a CD lists and nobody chose', async () => {
+    const directory = new Blob([
+      new Uint8Array(128),
+      'DICM',
+      ...element(2, 2, 'UI', '1.2.840.10008.1.3.10'),
+      ...element(2, 3, 'UI', '1.7'),
+      ...element(2, 0x10, 'UI', '1.2.840.10008.1.2.1'),
+      ...['1.9.1', '1.9.2', '1.9.3'].flatMap((sop) => element(4, 0x1511, 'UI', sop)),
+    ])
+    const { port } = server()
+    const cd: Source = { name: 'DICOMDIR', size: directory.size, read: async () => directory }
+    expect(await run([cd, ...names(2)], port)).toMatchObject({ total: 2, received: 2, absent: 1, refused: [] })
   })
 })
 
@@ -112,14 +215,88 @@ describe('the detail of a refusal', () => {
 })
 
 describe('the head of a DICOM file', () => {
-  it('names the instance', async () => {
-    expect(sopOf(await dicom('1.2.840.1').arrayBuffer())).toBe('1.2.840.1')
+  it.each(readdirSync(`${testdata}/transfer-syntaxes`).filter((name) => name.endsWith('.dcm')))(
+    'is read from %s',
+    (name) => {
+      const head = headOf(bytesOf(`transfer-syntaxes/${name}`))
+      expect(head?.sop).toMatch(/^[0-9.]+$/)
+      if (head?.study !== undefined) expect(head.study).toMatch(/^[0-9.]+$/)
+    },
+  )
+  it('names instance, study, kind and day of a slice', () => {
+    expect(headOf(bytesOf('ct-series-3/01.dcm'))).toMatchObject({
+      sop: '1.2.392.200103.20080913.113635.2.2009.6.22.21.43.10.23431.1',
+      study: '1.2.392.200103.20080913.113635.0.2009.6.22.21.43.10.22941.1',
+      modality: 'CT',
+      date: expect.stringMatching(/^\d{4}-\d\d-\d\d$/),
+      listed: undefined,
+    })
   })
   it.each([
     ['empty', []],
     ['text', ['x'.repeat(400)]],
     ['cut', [new Uint8Array(128), 'DICM', new Uint8Array([2, 0, 3, 0, 85, 73, 200, 0])]],
   ])('is not found in a file that is %s', async (_, parts) => {
-    expect(sopOf(await new Blob(parts as BlobPart[]).arrayBuffer())).toBeUndefined()
+    expect(headOf(await new Blob(parts as BlobPart[]).arrayBuffer())).toBeUndefined()
+  })
+  it('ends for every beginning of a file', () => {
+    const whole = bytesOf('ct-series-3/01.dcm').slice(0, 3000)
+    for (let length = 0; length < whole.byteLength; length += 7) headOf(whole.slice(0, length))
+    expect(headOf(whole)?.modality).toBe('CT')
+  })
+})
+
+const blob = (files: Parameters<typeof zipped>[0]) => new Blob([new Uint8Array(zipped(files))])
+
+describe('a zip archive', () => {
+  const data = new TextEncoder().encode('pixels '.repeat(1000))
+  it('is a folder of files', async () => {
+    const archive = blob([
+      { name: 'CT/', data: new Uint8Array() },
+      { name: 'CT/片子1', data },
+      { name: 'CT/2', data: data.slice(7) },
+    ])
+    expect(await isZip(archive)).toBe(true)
+    const files = await unzip(archive)
+    expect(files.map(({ name }) => name)).toEqual(['CT/片子1', 'CT/2'])
+    expect(await (await files[0]?.read())?.text()).toBe('pixels '.repeat(1000))
+  })
+  it('that is cut, locked or lies about its sizes is told', async () => {
+    const whole = blob([{ name: 'a', data }])
+    await expect(unzip(whole.slice(0, whole.size - 30))).rejects.toEqual(new BadZip('broken'))
+    await expect(unzip(blob([{ name: 'a', data, flags: 1 }]))).rejects.toEqual(new BadZip('locked'))
+    const [lies] = await unzip(blob([{ name: 'a', data, says: 10 }]))
+    await expect(lies?.read()).rejects.toThrow()
+    const [bomb] = await unzip(blob([{ name: 'a', data, says: 900e6 }]))
+    await expect(bomb?.read()).rejects.toEqual(new BadZip('large'))
+  })
+})
+
+describe('the receipt', () => {
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519')
+  const receipt = JSON.stringify({ study_uid: '1.9', instances: [{ sop_uid: '1.9.1', sha256: 'aa' }] })
+  const key = {
+    alg: 'Ed25519',
+    key_id: 'k1',
+    public_key: publicKey.export({ format: 'der', type: 'spki' }).subarray(-32).toString('base64'),
+  }
+  const signature = {
+    alg: 'Ed25519',
+    key_id: 'k1',
+    sig: sign(null, Buffer.from(receipt), privateKey).toString('base64'),
+  }
+  it('is held to its signature', async () => {
+    expect(await proofOf({ receipt, signature }, key)).toBe('good')
+    expect(await proofOf({ receipt: `${receipt} `, signature }, key)).toBe('bad')
+    expect(await proofOf({ receipt, signature: { ...signature, key_id: 'k2' } }, key)).toBe('bad')
+    expect(await proofOf({ receipt, signature: { ...signature, alg: 'SM2' } }, key)).toBe('unchecked')
+  })
+  it('lacks what is not in it with the same digest', () => {
+    const held = [
+      { study: '1.9', sop_uid: '1.9.1', sha256: 'aa' },
+      { study: '1.9', sop_uid: '1.9.1', sha256: 'bb' },
+      { study: '1.9', sop_uid: '1.9.2', sha256: 'aa' },
+    ]
+    expect(lackingIn(JSON.parse(receipt), held)).toEqual(held.slice(1))
   })
 })

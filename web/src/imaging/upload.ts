@@ -1,9 +1,24 @@
 // Images on their way in: each file hashed, what is already there not sent again, one instance a request, so that a cut
-// costs at most the file under way. Nothing is changed in the files.
-import { post } from '../api/client'
-import { sopOf } from './part10'
+// costs at most the file under way. Nothing is changed in the files. After a crash the same files chosen again go on
+// from what the server has: nothing but a count is kept in the browser.
+import { call, post, problemOf } from '../api/client'
+import { type Head, headOf } from './part10'
+import type { Source } from './zip'
 
-export type Refusal = { file: string; why: 'not_dicom' | 'conflict' | 'refused'; detail: string }
+export type Why = 'not_dicom' | 'unreadable' | 'conflict' | 'refused' | 'zip_broken' | 'zip_locked' | 'zip_large'
+export type Refusal = { file: string; why: Why; detail: string }
+
+export type StudyState = {
+  /** Empty until the server has said which study it is. */
+  uid: string
+  /** Modality and date as the files say. */
+  what: string
+  total: number
+  received: number
+  /** Of the studies before it and its own: they go one after another. */
+  bytesLeft: number
+}
+
 export type Upload = {
   at: 'reading' | 'sending' | 'cut' | 'done'
   files: number
@@ -15,19 +30,49 @@ export type Upload = {
   bytesLeft: number
   bytesPerSecond: number
   refused: Refusal[]
-  studies: string[]
+  studies: StudyState[]
+  /** Images that a CD's table of contents lists and that were not among the files. */
+  absent: number
+  /** When done: what was sent or was there, to be found again in the receipt. */
+  held: Held[]
 }
+export type Held = { study: string; sop_uid: string; sha256: string }
 
-export type Sent = { ok: true; study: string | undefined } | { ok: false; why: Refusal['why']; detail: string }
+export type Sent = { ok: true; study: string | undefined } | { ok: false; why: Why; detail: string }
 export type Server = {
-  missing: (instances: { sop_uid: string; sha256: string }[]) => Promise<string[]>
-  /** Sends one instance; throws when the line is down. */
-  send: (bytes: ArrayBuffer) => Promise<Sent>
+  have: (instances: { sop_uid: string; sha256: string }[]) => Promise<{ missing: string[]; conflicts: string[] }>
+  /** Sends one instance; throws when the line is down. `told` hears how many of its bytes have arrived. */
+  send: (bytes: Blob, sha256: string, told: (bytes: number) => void, pause: Pause) => Promise<Sent>
   wait: (ms: number) => Promise<void>
   now: () => number
 }
 
-type Item = { file: File; sop: string; sha256: string }
+/** A person's hold on an upload: what is under way arrives, then nothing goes out until it is let go. */
+export class Pause {
+  private held: { until: Promise<void>; release: () => void } | undefined
+
+  get on(): boolean {
+    return this.held !== undefined
+  }
+  set(on: boolean): void {
+    if (on === this.on) return
+    if (!on) {
+      this.held?.release()
+      this.held = undefined
+      return
+    }
+    let release = () => {}
+    const until = new Promise<void>((done) => {
+      release = done
+    })
+    this.held = { until, release }
+  }
+  async pass(): Promise<void> {
+    while (this.held) await this.held.until
+  }
+}
+
+type Item = Head & { source: Source; sha256: string; stands: 'left' | 'had' | 'sent' | 'refused' }
 
 const hex = (digest: ArrayBuffer) =>
   [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0')).join('')
@@ -35,92 +80,154 @@ const asked = 500 // instances a have-list
 const retryAfter = 2000 // ms
 
 /** Reads, compares and sends; tells after every step; comes back by itself after a cut. */
-export async function upload(files: readonly File[], server: Server, tell: (state: Upload) => void): Promise<Upload> {
-  let state: Upload = {
-    at: 'reading',
-    files: files.length,
-    read: 0,
-    received: 0,
-    total: 0,
-    had: 0,
-    bytesLeft: 0,
-    bytesPerSecond: 0,
-    refused: [],
-    studies: [],
-  }
-  const set = (change: Partial<Upload>) => {
-    state = { ...state, ...change }
-    tell(state)
-  }
+export async function upload(
+  sources: readonly Source[],
+  server: Server,
+  pause: Pause,
+  tell: (state: Upload) => void,
+): Promise<Upload> {
   const items: Item[] = []
-  for (const file of files) {
-    const bytes = await file.arrayBuffer()
-    const sop = sopOf(bytes)
-    if (sop) items.push({ file, sop, sha256: hex(await crypto.subtle.digest('SHA-256', bytes)) })
-    else set({ refused: [...state.refused, { file: file.name, why: 'not_dicom', detail: '' }] })
-    set({ read: state.read + 1 })
+  const refused: Refusal[] = []
+  const listed = new Set<string>()
+  let at: Upload['at'] = 'reading'
+  let read = 0
+  let partly = 0 // bytes of the file under way that have arrived
+  let sent = 0 // bytes
+  let spent = 0 // ms of sending; pauses and cuts don't count
+  const now = (next: Upload['at'] = at): Upload => {
+    at = next
+    return snapshot({ at, read, files: sources.length, refused, bytesPerSecond: spent > 0 ? (sent * 1000) / spent : 0 })
   }
-  set({ at: 'sending', total: items.length })
+  const say = (next?: Upload['at']) => tell(now(next))
+  const snapshot = (known: Pick<Upload, 'at' | 'files' | 'read' | 'refused' | 'bytesPerSecond'>): Upload => {
+    const there = items.filter(({ stands }) => stands === 'had' || stands === 'sent')
+    const studies: StudyState[] = []
+    let bytesLeft = 0
+    for (const one of items) {
+      const uid = one.study ?? ''
+      let state = studies.find((study) => study.uid === uid)
+      if (!state) {
+        state = { uid, what: [one.modality, one.date].filter(Boolean).join(' '), total: 0, received: 0, bytesLeft }
+        studies.push(state)
+      }
+      state.total++
+      if (one.stands === 'left') bytesLeft += one.source.size
+      else if (one.stands !== 'refused') state.received++
+      state.bytesLeft = bytesLeft
+    }
+    const known_sops = new Set(items.map(({ sop }) => sop))
+    return {
+      ...known,
+      refused: [...refused],
+      received: there.length,
+      total: items.length,
+      had: items.filter(({ stands }) => stands === 'had').length,
+      bytesLeft: Math.max(0, bytesLeft - partly),
+      studies,
+      absent: at === 'reading' ? 0 : [...listed].filter((sop) => !known_sops.has(sop)).length,
+      held: at === 'done' ? there.map(({ study, sop, sha256 }) => ({ study: study ?? '', sop_uid: sop, sha256 })) : [],
+    }
+  }
+  const refuse = (file: string, why: Why, detail = '') => refused.push({ file, why, detail })
 
-  let left = await patiently(
-    server,
-    () => stillMissing(items, server),
-    () => set({ at: 'cut' }),
-  )
-  set({ at: 'sending', had: items.length - left.length, received: items.length - left.length, bytesLeft: sum(left) })
-  const began = server.now()
-  let sent = 0
-  while (left.length > 0) {
-    const [item, ...rest] = left as [Item, ...Item[]]
-    let answer: Sent
+  const seen = new Set<string>()
+  for (const source of sources) {
+    await pause.pass()
     try {
-      answer = await server.send(await item.file.arrayBuffer())
+      const bytes = await (await source.read()).arrayBuffer()
+      const head = headOf(bytes)
+      if (!head) refuse(source.name, 'not_dicom')
+      else if (head.listed) for (const sop of head.listed) listed.add(sop)
+      else {
+        const sha256 = hex(await crypto.subtle.digest('SHA-256', bytes))
+        // A folder may hold the same file twice: it is one image.
+        if (!seen.has(head.sop + sha256)) items.push({ ...head, source, sha256, stands: 'left' })
+        seen.add(head.sop + sha256)
+      }
     } catch {
-      set({ at: 'cut' })
-      await server.wait(retryAfter)
-      // The answer may be lost and the image safe: ask what is missing rather than send twice.
-      left = await patiently(
+      refuse(source.name, 'unreadable') // a scratched disc; the files beside it are read on
+    }
+    read++
+    say('reading')
+  }
+  // One study after another, so that the first is whole while the next ones arrive.
+  const order = [...new Set(items.map(({ study }) => study))]
+  items.sort((a, b) => order.indexOf(a.study) - order.indexOf(b.study))
+
+  const left = () => items.filter(({ stands }) => stands === 'left')
+  /** What of `those` the server has already is not sent; what it knows with other bytes is told. */
+  const compare = async (those: readonly Item[], stands: 'had' | 'sent') => {
+    for (let from = 0; from < those.length; from += asked) {
+      const part = those.slice(from, from + asked)
+      const list = part.map(({ sop, sha256 }) => ({ sop_uid: sop, sha256 }))
+      const { missing, conflicts } = await patiently(
         server,
-        () => stillMissing(left, server),
-        () => set({ at: 'cut' }),
+        () => server.have(list),
+        () => say('cut'),
       )
-      set({
-        at: 'sending',
-        received: state.total - state.refused.filter(({ why }) => why !== 'not_dicom').length - left.length,
-        bytesLeft: sum(left),
-      })
+      for (const one of part) {
+        if (conflicts.includes(one.sop)) {
+          one.stands = 'refused'
+          refuse(one.source.name, 'conflict')
+        } else if (!missing.includes(one.sop)) one.stands = stands
+      }
+    }
+    say('sending')
+  }
+  await compare(items, 'had')
+
+  for (let item = left()[0]; item; item = left()[0]) {
+    await pause.pass()
+    let bytes: Blob
+    try {
+      bytes = await item.source.read()
+      await bytes.slice(0, 1).arrayBuffer()
+    } catch {
+      item.stands = 'refused' // the disc was taken out, the folder moved
+      refuse(item.source.name, 'unreadable')
+      say()
       continue
     }
-    left = rest
-    sent += item.file.size
-    const seconds = Math.max(0.001, (server.now() - began) / 1000)
-    const progress = { bytesLeft: sum(left), bytesPerSecond: sent / seconds }
-    if (answer.ok) {
-      const { study } = answer
-      set({
-        ...progress,
-        received: state.received + 1,
-        studies: study && !state.studies.includes(study) ? [...state.studies, study] : state.studies,
-      })
-    } else
-      set({
-        ...progress,
-        refused: [...state.refused, { file: item.file.name, why: answer.why, detail: answer.detail }],
-      })
+    const began = server.now()
+    try {
+      const answer = await server.send(
+        bytes,
+        item.sha256,
+        (arrived) => {
+          partly = arrived
+          say()
+        },
+        pause,
+      )
+      spent += Math.max(1, server.now() - began)
+      sent += item.source.size
+      if (answer.ok) {
+        item.stands = 'sent'
+        item.study ??= answer.study
+      } else {
+        item.stands = 'refused'
+        refuse(item.source.name, answer.why, answer.detail)
+      }
+      partly = 0
+      say()
+    } catch (error) {
+      if (saysNo(error)) throw error
+      partly = 0
+      say('cut')
+      await server.wait(retryAfter)
+      // The answer may be lost and the image safe: ask what is missing rather than send twice.
+      await compare(left(), 'sent')
+    }
   }
-  set({ at: 'done' })
-  return state
+  const end = now('done')
+  tell(end)
+  return end
 }
 
-const sum = (items: readonly Item[]) => items.reduce((total, { file }) => total + file.size, 0)
-
-async function stillMissing(items: readonly Item[], server: Server): Promise<Item[]> {
-  const missing = new Set<string>()
-  for (let from = 0; from < items.length; from += asked) {
-    const part = items.slice(from, from + asked).map(({ sop, sha256 }) => ({ sop_uid: sop, sha256 }))
-    for (const sop of await server.missing(part)) missing.add(sop)
-  }
-  return items.filter(({ sop }) => missing.has(sop))
+/** The server knows us and says no: waiting does not help. A lack of room (507) is such a no, 429 is not. */
+function saysNo(error: unknown): boolean {
+  const status = (error as { status?: number }).status ?? 0
+  return (status >= 400 && status < 500 && status !== 429) || status === 507
 }
 
 async function patiently<T>(server: Server, ask: () => Promise<T>, onCut: () => void): Promise<T> {
@@ -128,8 +235,7 @@ async function patiently<T>(server: Server, ask: () => Promise<T>, onCut: () => 
     try {
       return await ask()
     } catch (error) {
-      const status = (error as { status?: number }).status ?? 0
-      if (status > 0 && status < 500) throw error // the server knows us and says no: waiting does not help
+      if (saysNo(error)) throw error
       onCut()
       await server.wait(retryAfter)
     }
@@ -154,31 +260,110 @@ type StowAnswer = {
   '00081190'?: { Value?: string[] }
 }
 
-/** One instance as a STOW-RS request (PS3.18 §10.5) on the browser's fetch, kept by the named institution. */
-export const stow = (institution: string): Server => ({
-  missing: async (instances) =>
-    (await post<{ missing: string[] }>(`/imaging/uploads/have?institution=${institution}`, { instances })).missing,
-  send: async (bytes) => {
-    const boundary = `yz-${crypto.randomUUID()}`
-    const body = new Blob([
-      `--${boundary}\r\nContent-Type: application/dicom\r\n\r\n`,
-      bytes,
-      `\r\n--${boundary}--\r\n`,
-    ])
-    const response = await fetch(`/dicomweb/studies?institution=${institution}`, {
-      method: 'POST',
-      headers: {
-        'Content-Type': `multipart/related; type="application/dicom"; boundary=${boundary}`,
-        Accept: 'application/dicom+json',
-      },
-      body,
+const mostByStow = 16e6 // bytes; what is larger goes in parts that can be carried on inside a file
+const partSize = 8 << 20 // bytes of one PATCH: the line tells every so often how far it is
+const takingEvery = 1000 // ms
+
+/** The browser's way to the archive of the named institution: STOW-RS (PS3.18 §10.5) for a slice, tus 1.0 above 16 MB. */
+export function toServer(institution: string): Server {
+  const wait = (ms: number) => new Promise<void>((done) => setTimeout(done, ms))
+  return {
+    have: (instances) => post(`/imaging/uploads/have?institution=${institution}`, { instances }),
+    send: (bytes, sha256, told, pause) =>
+      bytes.size <= mostByStow
+        ? stow(institution, bytes)
+        : tus(institution, bytes, sha256, told, () => pause.pass(), wait),
+    wait,
+    now: () => performance.now(),
+  }
+}
+
+async function stow(institution: string, bytes: Blob): Promise<Sent> {
+  const boundary = `yz-${crypto.randomUUID()}`
+  const body = new Blob([`--${boundary}\r\nContent-Type: application/dicom\r\n\r\n`, bytes, `\r\n--${boundary}--\r\n`])
+  const response = await fetch(`/dicomweb/studies?institution=${institution}`, {
+    method: 'POST',
+    headers: {
+      'Content-Type': `multipart/related; type="application/dicom"; boundary=${boundary}`,
+      Accept: 'application/dicom+json',
+    },
+    body,
+  })
+  if (response.headers.get('Content-Type')?.includes('problem+json')) throw await problemOf(response)
+  if (response.status >= 500 || response.status === 429) throw new Error(`storing answered ${response.status}`)
+  return readStow(response.status, await response.json().catch(() => ({})))
+}
+
+type Took = {
+  state: 'receiving' | 'taking' | 'done'
+  stored: number
+  studies: string[]
+  refused: { reason: string; detail: { zh: string; en: string } }[]
+}
+
+/** A large file, carried on where it stood even after the browser was closed: its digest leads to the upload's number. */
+async function tus(
+  institution: string,
+  bytes: Blob,
+  sha256: string,
+  told: (bytes: number) => void,
+  pass: () => Promise<void>,
+  wait: (ms: number) => Promise<void>,
+): Promise<Sent> {
+  const note = `yz.upload.file.${sha256}`
+  const ask = async (method: string, path: string, headers: Record<string, string> = {}, body?: Blob) => {
+    const init: RequestInit = { method, headers: { 'Tus-Resumable': '1.0.0', ...headers } }
+    if (body) init.body = body
+    const response = await fetch(path, init)
+    if (response.status >= 500 || response.status === 429) throw new Error(`the upload answered ${response.status}`)
+    return response
+  }
+  let place = localStorage.getItem(note)
+  let offset = 0
+  if (place) {
+    const known = await ask('HEAD', place)
+    if (known.ok) offset = Number(known.headers.get('Upload-Offset'))
+    else place = null // cleared away after days, or another person's
+  }
+  if (!place) {
+    const begun = await ask('POST', `/api/v1/imaging/uploads?institution=${institution}`, {
+      'Upload-Length': String(bytes.size),
     })
-    if (response.status >= 500 || response.status === 429) throw new Error(`storing answered ${response.status}`)
-    return readStow(response.status, await response.json().catch(() => ({})))
-  },
-  wait: (ms) => new Promise((done) => setTimeout(done, ms)),
-  now: () => performance.now(),
-})
+    if (!begun.ok) throw await problemOf(begun)
+    place = begun.headers.get('Location') ?? ''
+    localStorage.setItem(note, place)
+  }
+  while (offset < bytes.size) {
+    told(offset)
+    await pass()
+    const moved = await ask(
+      'PATCH',
+      place,
+      { 'Content-Type': 'application/offset+octet-stream', 'Upload-Offset': String(offset) },
+      bytes.slice(offset, offset + partSize),
+    )
+    // 409: another window has sent on; the next attempt asks where it stands.
+    if (moved.status === 409) throw new Error('the upload stands elsewhere')
+    if (!moved.ok) throw await problemOf(moved)
+    offset = Number(moved.headers.get('Upload-Offset'))
+  }
+  told(bytes.size)
+  for (;;) {
+    const took = await call<Took>('GET', place.slice('/api/v1'.length))
+    if (took.state !== 'done') {
+      await wait(takingEvery)
+      continue
+    }
+    localStorage.removeItem(note)
+    const [no] = took.refused
+    if (!no) return { ok: true, study: took.studies[0] }
+    return {
+      ok: false,
+      why: no.reason === '0111' ? 'conflict' : 'refused',
+      detail: `${no.detail.zh} / ${no.detail.en}`,
+    }
+  }
+}
 
 export function readStow(status: number, answer: StowAnswer): Sent {
   const good = answer['00081199']?.Value?.[0]

@@ -11,11 +11,13 @@ import type { Draft } from './marks_store'
 import { Pointers } from './pointers'
 import { Previews } from './previews'
 import type { ShareView, Shown } from './share'
+import { isSheet, Sheets } from './sheets'
 import { carried, dragged, type Point, type Sight, toImage, toScreen, type Voi, whole, zoomed } from './sight'
 import type { Stack } from './stack'
 import {
   bytesOf,
   hasPixels,
+  type Instance,
   memoryBudget,
   NotForYou,
   type Picture,
@@ -69,7 +71,7 @@ type Props = {
   onSeries: (by: number) => void
 }
 
-type Series = { pictures: Picture[]; previews: Previews; bytes: number; largest: number }
+type Series = { sheets: Instance[]; pictures: Picture[]; previews: Previews; bytes: number; largest: number }
 type State = { index: number; sight: Sight }
 type Drawing = { shape: Shape; from: { x: number; y: number }; changed: Mark | undefined }
 
@@ -121,6 +123,7 @@ export function Viewer(props: Props) {
         const all = pictures(opened.study, opened.series, instances.filter(hasPixels))
         const sizes = all.map(bytesOf)
         series.current = {
+          sheets: all.length === 0 ? instances.filter(isSheet) : [],
           pictures: all,
           previews: new Previews(all, () => {
             redraw()
@@ -180,6 +183,7 @@ export function Viewer(props: Props) {
   }, [open, held, budget])
 
   const count = held?.pictures.length ?? 0
+  const sheets = held?.sheets ?? []
   const picture = held?.pictures[state.current.index]
   const plane = picture && planeOf(picture)
   const { sight } = state.current
@@ -418,15 +422,15 @@ export function Viewer(props: Props) {
       data-window={voi ? `${Math.round(voi.width)}/${Math.round(voi.center)}` : ''}
       data-zoom={sight.zoom}
     >
-      <div class="toolbar" role="toolbar" aria-label={w('img.title')}>
-        <fieldset class="group" aria-label={w('tool.moving')}>
+      <div class="toolbar" role="toolbar" aria-label={w('img.title')} hidden={sheets.length > 0 && !together}>
+        <fieldset class="group" aria-label={w('tool.moving')} hidden={sheets.length > 0}>
           {moving.map((one) => (
             <Button key={one} pressed={mode === one} onPress={() => turnTo(one)} test={`tool-${one}`}>
               {w(`tool.${one}`)}
             </Button>
           ))}
         </fieldset>
-        {marking.may && (
+        {marking.may && sheets.length === 0 && (
           <fieldset class="group" aria-label={w('tool.measuring')}>
             {tools.map((one) => (
               <Button key={one} pressed={mode === one} onPress={() => turnTo(one)} test={`tool-${one}`}>
@@ -443,7 +447,7 @@ export function Viewer(props: Props) {
             )}
           </fieldset>
         )}
-        <fieldset class="group" aria-label={w('tool.windows')}>
+        <fieldset class="group" aria-label={w('tool.windows')} hidden={sheets.length > 0}>
           {(opened.modality === 'CT' ? presetKeys : (['default'] as const)).map((name) => (
             <Button key={name} look="quiet" onPress={() => preset(name)} test={`preset-${name}`}>
               {w(`win.${name}`)}
@@ -582,7 +586,7 @@ export function Viewer(props: Props) {
             />
           </>
         )}
-        {(wrong || (!drawn && !preview)) && (
+        {(wrong || (!drawn && !preview)) && sheets.length === 0 && (
           <div class="failed" role={wrong ? 'alert' : 'status'} data-test="blank">
             {wrong ? (
               <>
@@ -638,7 +642,10 @@ export function Viewer(props: Props) {
           </>
         )}
       </div>
-      <div class="slider">
+      {sheets.length > 0 && (
+        <Sheets key={opened.series} at={`/studies/${opened.study}/series/${opened.series}`} instances={sheets} />
+      )}
+      <div class="slider" hidden={sheets.length > 0}>
         <input
           type="range"
           min={1}

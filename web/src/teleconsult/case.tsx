@@ -7,6 +7,7 @@ import { type Deed, useDeed, useResource } from '../api/resource'
 import type { Adopt, CommonTime, ExpertRow, Me, StudyRow, Teleconsult } from '../api/types'
 import { clock, moment } from '../i18n/format'
 import { w as identity } from '../identity/words'
+import { Links } from '../imaging/links'
 import { UploadBox } from '../imaging/upload_box'
 import { w as imaging } from '../imaging/words'
 import { MeetingFinder } from '../schedule/finder'
@@ -14,7 +15,7 @@ import { Button, Dialog, Field, Loading, Notice, ProblemNote, Select } from '../
 import { w as sign } from '../visit/desk_words'
 import { consultDoor } from '../visit/door'
 import { Kept } from '../visit/kept'
-import { missing, partIn, roomOpen, stateTone } from './states'
+import { maySee, missing, partIn, roomOpen, stateTone } from './states'
 import { w } from './words'
 
 export function Case({ id, me, onChanged }: { id: string; me: Me; onChanged: () => void }) {
@@ -94,7 +95,7 @@ export function Case({ id, me, onChanged }: { id: string; me: Me; onChanged: () 
           </>
         )}
         {one.studies.map((study) => (
-          <StudyFact key={study.study_uid} study={study} />
+          <StudyFact key={study.study_uid} study={study} shares={part === 'inviter'} />
         ))}
         {one.consent && (
           <>
@@ -128,6 +129,13 @@ export function Case({ id, me, onChanged }: { id: string; me: Me; onChanged: () 
             <dt>{w('c.advice')}</dt>
             <dd>{one.opinion.content.advice}</dd>
           </dl>
+          {one.opinion.signed_at && maySee(part, one.state) && part !== 'coordinator' && (
+            <div class="row">
+              <Button look="quiet" onPress={() => route(`/staff/cases/${id}/replay`)} test="open-replay">
+                {w('replay.open')}
+              </Button>
+            </div>
+          )}
         </section>
       )}
       {one.state === 'opinion_signed' && part === 'inviter' && (
@@ -157,7 +165,8 @@ export function megabytes(bytes: number): string {
   return bytes < 1024 * 1024 ? `${Math.max(1, Math.round(bytes / 1024))} KB` : `${(bytes / 1024 / 1024).toFixed(1)} MB`
 }
 
-function StudyFact({ study }: { study: StudyRow }) {
+function StudyFact({ study, shares }: { study: StudyRow; shares: boolean }) {
+  const [sharing, setSharing] = useState(false)
   return (
     <>
       <dt>{w('s.images')}</dt>
@@ -168,6 +177,18 @@ function StudyFact({ study }: { study: StudyRow }) {
           size: megabytes(study.bytes),
         })}{' '}
         · {imaging('study.of', { name: study.patient_name, sex: study.patient_sex, birth: study.patient_birth_date })}
+        {shares && (
+          <div class="row">
+            <Button look="quiet" onPress={() => setSharing(true)} test="share-links">
+              {imaging('link.share')}
+            </Button>
+          </div>
+        )}
+        {sharing && (
+          <Dialog title={imaging('link.share')} onClose={() => setSharing(false)}>
+            <Links study={study.study_uid} />
+          </Dialog>
+        )}
       </dd>
     </>
   )
@@ -220,6 +241,7 @@ function Preparing({
       <section class="stack">
         <h2>{w('s.images')}</h2>
         <UploadBox
+          id={one.id}
           institution={one.inviter.institution.id}
           onDone={(uids) => {
             setSent((all) => [...new Set([...all, ...uids])])

@@ -2,7 +2,7 @@
 
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { useLocation, useRoute } from 'preact-iso'
-import { call, get, post, put } from '../api/client'
+import { asProblem, call, get, type Problem, post, put } from '../api/client'
 import { onChange } from '../api/live'
 import { useDeed, useResource } from '../api/resource'
 import { me } from '../api/session'
@@ -13,6 +13,7 @@ import { MarkList } from '../imaging/mark_list'
 import type { Gone, Mark, On } from '../imaging/marks'
 import { Marks, type MarksView, noMarks } from '../imaging/marks_store'
 import { noShare, Share, type ShareView } from '../imaging/share'
+import { ShownLog, type ShownState } from '../imaging/shown_log'
 import { type Opened, Viewer } from '../imaging/viewer'
 import { w as imaging } from '../imaging/words'
 import { useKeys } from '../ui/keys'
@@ -99,6 +100,28 @@ function useShare(room: Room, name: string): { share: Share; view: ShareView } {
   return { share, view }
 }
 
+/** What we present is kept with the consult; a talk that is kept no longer is told once. */
+function useShownLog(id: string): { log: ShownLog; refused: Problem | undefined } {
+  const [refused, setRefused] = useState<Problem>()
+  const log = useMemo(
+    () =>
+      new ShownLog(
+        {
+          send: async (states: ShownState[]) => void (await post(`/teleconsults/${id}/shown`, { states })),
+          now: () => performance.now(),
+          later: (deed, ms) => {
+            const timer = setTimeout(deed, ms)
+            return () => clearTimeout(timer)
+          },
+        },
+        (error) => setRefused(asProblem(error)),
+      ),
+    [id],
+  )
+  useEffect(() => () => void log.flush(), [log])
+  return { log, refused }
+}
+
 /** The marks of the consult: kept by the server, made quick by the room. */
 function useMarks(id: string, room: Room, me: { id: string; name: string }): { marks: Marks; view: MarksView } {
   const [view, setView] = useState<MarksView>(noMarks)
@@ -155,6 +178,7 @@ function Inside({
   const beside = useRoomDesk(one.id, door, room)
   const { share, view: shared } = useShare(room, self.name)
   const { marks, view: marked } = useMarks(one.id, room, { id: self.practitioner_id ?? '', name: self.name })
+  const { log, refused } = useShownLog(one.id)
   const marking = useDeed()
   const [go, setGo] = useState<On>()
   const view = room.view.value
@@ -271,7 +295,7 @@ function Inside({
           }}
           onRemove={(mark) => void marking.run(() => marks.remove(mark))}
         />
-        <ProblemNote problem={marking.problem} />
+        <ProblemNote problem={marking.problem ?? refused} />
       </aside>
       {opened ? (
         <Viewer
@@ -279,7 +303,10 @@ function Inside({
           share={shared}
           names={names}
           together={view.phase === 'live' || view.phase === 'reconnecting'}
-          onMoved={(shown) => share.moved(shown)}
+          onMoved={(shown) => {
+            share.moved(shown)
+            if (shared.leading && mayMark) log.add(shown)
+          }}
           onPoint={(at) => {
             share.point(at)
           }}

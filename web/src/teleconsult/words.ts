@@ -102,4 +102,16 @@ export const w = phrases({
   'r.you': { zh: '您', en: 'You' },
   'r.alone': { zh: '其他人还没进来。', en: 'Nobody else is here yet.' },
   'r.series': { zh: '系列', en: 'Series' },
+  'replay.title': { zh: '讲解重放', en: 'The talk again' },
+  'replay.open': { zh: '重放讲解', en: 'Replay the talk' },
+  'replay.by': { zh: '{name} 主讲，{at}', en: '{name} presents, {at}' },
+  'replay.play': { zh: '播放', en: 'Play' },
+  'replay.stop': { zh: '停', en: 'Stop' },
+  'replay.pace': { zh: '{n} 倍', en: '{n}×' },
+  'replay.step': { zh: '第 {n}/{m} 步', en: 'Step {n} of {m}' },
+  'replay.rests': {
+    zh: '停在一张图上超过 3 秒的，只放 3 秒。说过的话不在里面。',
+    en: 'Rests longer than 3 seconds are shortened to 3. What was said is not in it.',
+  },
+  'replay.none': { zh: '这次会诊没有人主讲过影像。', en: 'Nobody presented the images in this consult.' },
 })
