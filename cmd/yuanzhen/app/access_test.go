@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -156,7 +157,7 @@ func (b *building) testAccess(t *testing.T) {
 			rows = append(rows, strings.TrimRight(row, " "))
 		}
 	}
-	slices.SortFunc(rows, func(a, b string) int { return strings.Compare(a[5:], b[5:]) })
+	slices.SortFunc(rows, func(a, b string) int { return cmp.Or(strings.Compare(a[5:], b[5:]), strings.Compare(a, b)) })
 	head := fmt.Sprintf("%-97s%-22s", "# operation", "action")
 	for _, role := range authz.Roles {
 		head += fmt.Sprintf("%-14s", role)
