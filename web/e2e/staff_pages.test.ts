@@ -208,6 +208,86 @@ const screens: Screen[] = [
     ready: '[data-test=submit-request]',
   },
   {
+    name: 'case-closed',
+    path: '/staff/cases/t-1',
+    answers: {
+      'GET /me': staff('doctor', '赵志远', 'd-zhao'),
+      'GET /teleconsults': [{ ...consult, state: 'closed' }],
+      'GET /teleconsults/t-1': { ...consult, state: 'closed', expert: party('d-li', '李明远'), patient_invited: true },
+      'GET /teleconsults/t-1/messages': [
+        {
+          id: 'm-1',
+          at: '2026-11-22T09:31:00+08:00',
+          seat: 'inviter',
+          name: '赵志远',
+          role: 'host',
+          text: '患者吸烟 30 年',
+        },
+        {
+          id: 'm-2',
+          at: '2026-11-22T09:32:00+08:00',
+          seat: 'patient',
+          name: '周大山',
+          role: 'guest',
+          file: { name: '检查单.png', media_type: 'image/png', size: 120_000 },
+        },
+      ],
+      'GET /teleconsults/t-1/companions': [
+        {
+          id: 'l-1',
+          seat: 'c-l-1',
+          name: '周小军',
+          role: 'family',
+          relation: '儿子',
+          state: 'admitted',
+          arrived_at: '2026-11-22T09:30:00+08:00',
+        },
+      ],
+      'GET /teleconsults/t-1/quality': {
+        seats: ['inviter', 'expert', 'patient'].map((seat) => ({
+          seat,
+          seconds: 600,
+          rtt_ms: 42,
+          loss: 0.012,
+          concealed: 0.004,
+          freezes: 1,
+          up_kbps: 600,
+          down_kbps: 1100,
+          relay: 0,
+          sound_only: 0,
+          lowest: '360p',
+        })),
+        gaps: [],
+      },
+      'GET /teleconsults/t-1/recording': {
+        id: 'r-1',
+        state: 'done',
+        text: { zh: '', en: '' },
+        text_version: 'recording-2026-12',
+        required: false,
+        trouble: false,
+        keep_until: '2029-11-22',
+        answers: [],
+        takes: ['inviter', 'expert', 'patient', 'c-l-1'].map((seat, take) => ({
+          take,
+          seat,
+          type: 'video/webm',
+          offset_ms: 0,
+          length_ms: 61_000,
+          size: 2_000_000,
+        })),
+      },
+    },
+    ready: '[data-test=player]',
+    steps: async (page) => {
+      await page.setViewportSize({ width: 360, height: 640 })
+      assert.equal(await overflow(page), 0, 'at 360 px')
+      await shot(page, 'staff/case-closed-360', true)
+      await page.setViewportSize(desk.viewport)
+      await shot(page, 'staff/case-closed-whole', true)
+    },
+  },
+  {
     name: 'reading-room',
     path: '/staff/cases/t-1/room',
     answers: {

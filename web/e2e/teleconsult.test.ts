@@ -6,7 +6,8 @@ import { describe } from 'node:test'
 import { desk, phone, reading, type Someone } from './browser'
 import { until } from './house'
 import { Journey, t } from './journey'
-import { type Counts, flowing, throughServer } from './media'
+import { overflow, violations } from './judge'
+import { type Counts, counts, flowing, throughServer } from './media'
 import { enterByPhone, enterWorkspace, signWith } from './people'
 
 const folder = '../storage/imaging/testdata/ct-series-3'
@@ -28,6 +29,7 @@ describe('an expert consult', { concurrency: 1 }, () => {
   let coordinator: Someone
   let expert: Someone
   let patient: Someone
+  let son: Someone
   let study = ''
 
   const images = async (who: string) => {
@@ -160,6 +162,119 @@ describe('an expert consult', { concurrency: 1 }, () => {
     await journey.shot(patient, '11-patient-call')
   })
 
+  journey.step('words reach everybody in the room', async () => {
+    const { page } = county
+    await page.click(t('chat-key'))
+    await page.fill('textarea[name=message]', '患者吸烟 30 年')
+    await page.click(t('chat-send'))
+    await patient.page.getByText('文字（1 条新）').click()
+    await patient.page.locator(t('message')).getByText('患者吸烟 30 年').waitFor()
+    await patient.page.keyboard.press('Escape')
+    await expert.page.getByText('文字（1 条新）').click()
+    await expert.page.locator(t('message')).getByText('患者吸烟 30 年').waitFor()
+    await journey.shot(county, '11a-words')
+    assert.deepEqual(await violations(page), [])
+    await page.click(t('chat-key'))
+    await expert.page.click(t('chat-key'))
+  })
+
+  journey.step('an observer comes by link, is let in, sees and hears three, and reads no name', async () => {
+    await county.page.click(t('more'))
+    await county.page.click(t('invite-observer'))
+    const link = ((await county.page.textContent(t('link'))) ?? '').trim()
+    await county.page.keyboard.press('Escape')
+    const observer = await journey.join('observer', phone)
+    const { page } = observer
+    await page.goto(link)
+    await page.fill('input[name=name]', '进修医生陈')
+    await page.click(t('join-go'))
+    await page.waitForSelector(`${t('observe')}[data-phase=waiting]`)
+    await county.page.getByText('进修医生陈（旁听）在门外等').waitFor()
+    await journey.shot(county, '11b-observer-knocks')
+    await county.page.click(t('admit-companion'))
+    await page.waitForSelector(`${t('observe')}[data-phase=live]`)
+    await until('three are seen and heard', async () => {
+      const { frames, energy } = await counts(page)
+      return frames.filter((n) => n > 5).length >= 3 && energy.filter((n) => n > 0).length >= 3
+    })
+    await journey.shot(observer, '11c-observer')
+    assert.deepEqual(await violations(page), [])
+    const text = (await page.textContent('body')) ?? ''
+    for (const name of ['周大山', '李明远', '赵志远']) assert.ok(!text.includes(name), `the observer reads ${name}`)
+    await patient.page.click(t('more'))
+    await patient.page.getByText('进修医生陈（旁听）').waitFor()
+    await patient.page.keyboard.press('Escape')
+    await county.page.click(t('remove-companion'))
+    await page.waitForSelector(`${t('observe')}[data-phase=ended]`)
+    await page.goto('about:blank')
+  })
+
+  journey.step('the patient’s son comes by link and is let in; the locked door keeps a new face out', async () => {
+    const invited = async () => {
+      await patient.page.click(t('more'))
+      await patient.page.click(t('invite-companion'))
+      const link = ((await patient.page.textContent(t('link'))) ?? '').trim()
+      await patient.page.keyboard.press('Escape')
+      return link
+    }
+    const arrive = async (who: string, link: string, name: string) => {
+      const one = await journey.join(who, phone)
+      await one.page.goto(link)
+      await one.page.fill('input[name=name]', name)
+      await one.page.click(t('join-go'))
+      return one
+    }
+    son = await arrive('son', await invited(), '周小军')
+    await son.page.waitForSelector(`${t('seat')}[data-phase=waiting]`)
+    await journey.shot(son, '11d-son-outside')
+    await expert.page.getByText('周小军（家属）在门外等').waitFor()
+    await journey.shot(expert, '11e-son-knocks')
+    assert.deepEqual(await violations(expert.page), [])
+    await expert.page.click(t('admit-companion'))
+    await flowing(son.page, 3, 60_000)
+    await journey.shot(son, '11f-son-inside')
+
+    const link = await invited()
+    await county.page.click(t('lock'))
+    await expert.page.locator(t('host-door')).getByText('门锁着').waitFor()
+    const neighbour = await arrive('neighbour', link, '邻居')
+    await neighbour.page.getByText('医生锁上了诊室').waitFor()
+    await journey.shot(neighbour, '11g-locked')
+    await neighbour.page.goto('about:blank')
+    await county.page.click(t('lock'))
+  })
+
+  journey.step('it is recorded once all four have agreed, with a red light, until the patient stops it', async () => {
+    await county.page.click(t('tape-ask'))
+    await patient.page.waitForSelector(t('consent'))
+    await journey.shot(patient, '11h-consent')
+    assert.deepEqual(await violations(patient.page), [])
+    for (const one of [expert, patient]) await one.page.click(t('consent-yes'))
+    await county.page.locator(t('tape'), { hasText: '周大山' }).waitFor()
+    assert.equal(await county.page.locator(t('red-light')).count(), 0, 'the son has not agreed')
+    await son.page.click(t('consent-yes'))
+    const all = [county, expert, patient, son].map(({ page }) => page)
+    await Promise.all(all.map((page) => page.waitForSelector(t('red-light'))))
+    await journey.shot(expert, '11i-red-light')
+    await journey.shot(patient, '11j-red-light-patient')
+    for (const { page } of [expert, patient]) assert.deepEqual(await violations(page), [])
+    const recording = `/api/v1/teleconsults/${new URL(county.page.url()).pathname.split('/')[3]}/recording`
+    await until(
+      'each of the four is written down',
+      async () => {
+        const { body } = await journey.house.call(journey.person('赵志远').session, 'GET', recording)
+        const { takes } = body as { takes: { seat: string; length_ms: number }[] }
+        return new Set(takes.filter((take) => take.length_ms > 3000).map((take) => take.seat)).size === 4
+      },
+      90_000,
+    )
+    await patient.page.click(t('more'))
+    await patient.page.click(t('tape-stop'))
+    await patient.page.keyboard.press('Escape')
+    await Promise.all(all.map((page) => page.locator(t('red-light')).waitFor({ state: 'detached' })))
+    await son.page.goto('about:blank') // leaves
+  })
+
   journey.step(
     'both doctors look at the same slice: the presenter scrolls and windows, the other follows',
     async () => {
@@ -253,7 +368,22 @@ describe('an expert consult', { concurrency: 1 }, () => {
     await page.click(t('decide'))
     await page.click(t('close-case'))
     await page.waitForSelector(`${t('case-page')}[data-state=closed]`)
-    await journey.shot(county, '18-closed')
+    const kept = page.locator(t('kept'))
+    await kept.locator(t('message')).getByText('患者吸烟 30 年').waitFor()
+    await kept.getByText('周小军（家属）').waitFor()
+    assert.ok((await kept.locator(t('take')).count()) >= 4, 'a take of each of the four')
+    await until('a take is ready to play', () =>
+      kept
+        .locator('video')
+        .first()
+        .evaluate((video: HTMLVideoElement) => video.readyState >= video.HAVE_METADATA),
+    )
+    await journey.shot(county, '18-closed', true)
+    assert.deepEqual(await violations(page), [])
+    await page.setViewportSize({ width: 360, height: 640 })
+    assert.equal(await overflow(page), 0, 'the closed case at 360 px')
+    await journey.shot(county, '18-closed-360', true)
+    await page.setViewportSize(desk.viewport)
     assert.equal(await images('李明远'), 404)
     assert.equal(await images('赵志远'), 200, 'the own hospital keeps its images')
     await expert.page.reload()
@@ -261,6 +391,8 @@ describe('an expert consult', { concurrency: 1 }, () => {
     assert.equal(await expert.page.locator('canvas').count(), 0)
     await journey.shot(expert, '19-expert-after')
     await patient.page.waitForSelector(`${t('consult')}[data-state=closed]`)
-    await journey.shot(patient, '20-patient-after')
+    await patient.page.locator(t('kept')).locator(t('message')).getByText('患者吸烟 30 年').waitFor()
+    await journey.shot(patient, '20-patient-after', true)
+    assert.deepEqual(await violations(patient.page), [])
   })
 })

@@ -224,7 +224,7 @@ function Inside({
         <section class="stack">
           <h2>{w('r.people')}</h2>
           <RedLight on={view.recording} />
-          <div class="people">
+          <div class="tiles">
             {view.remotes.map((remote) => (
               <div class="tile" key={remote.seat} data-test="person">
                 <Picture stream={remote.stream} label={remote.name} onHeight={remote.sized} />
