@@ -15,6 +15,7 @@ import (
 	"yuanzhen/internal/fault"
 	"yuanzhen/internal/ids"
 	"yuanzhen/internal/pg"
+	"yuanzhen/internal/photo"
 	"yuanzhen/signaling/control"
 )
 
@@ -123,6 +124,10 @@ func (s *Service) Share(ctx context.Context, in Door, name string, file []byte, 
 			WithRemedy("请重新拍照，或转成 PDF。", "Please take a photo, or convert it to PDF.")
 	case name == "" || name == "." || len(name) > 200:
 		name = "file"
+	}
+	file, whole := photo.Clean(file)
+	if !whole {
+		return m, brokenPhoto
 	}
 	var v venue
 	err = s.inTx(ctx, func(tx tx) error { // who may not write here stores no bytes

@@ -250,7 +250,7 @@ func TestWhatIsSaidAndShownStaysWithTheVisit(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.now = w.now.Add(time.Second)
-	png := []byte("\x89PNG\r\n\x1a\n and so on")
+	png := []byte("\x89PNG\r\n\x1a\n\x00\x00\x00\x00IEND\xaeB`\x82")
 	m, err := w.Share(w.nobody(), w.BySeat(seated.Token), "药盒.png", png, uuid.NewString())
 	if err != nil || m.File == nil || m.File.Name != "药盒.png" || m.File.ContentType != "image/png" || m.Name != "刘梅 · 女儿" {
 		t.Fatalf("%+v %v", m, err)

@@ -17,6 +17,7 @@ import (
 	"yuanzhen/internal/ids"
 	"yuanzhen/internal/live"
 	"yuanzhen/internal/pg"
+	"yuanzhen/internal/photo"
 )
 
 // Evidence is a record of an earlier diagnosis at a hospital (细 Art. 18): uploaded, or found where a hospital keeps its own
@@ -90,10 +91,17 @@ func (n NewEvidence) check(today eligibility.Day) error {
 	return nil
 }
 
+var brokenPhoto = fault.New(fault.Invalid, "photo_broken", "照片不完整或已损坏。", "The photo is cut off or broken.").
+	WithRemedy("请重新拍照，或选择另一张。", "Please take it again, or choose another.")
+
 // AddEvidence stores a record for checking. The same upload sent twice is one record.
 func (s *Service) AddEvidence(ctx context.Context, n NewEvidence) (e Evidence, err error) {
 	if err := n.check(eligibility.DayOf(s.Now().In(china))); err != nil {
 		return Evidence{}, err
+	}
+	var whole bool
+	if n.File, whole = photo.Clean(n.File); !whole {
+		return Evidence{}, brokenPhoto
 	}
 	account := authz.SubjectFrom(ctx).Account
 	var place ids.Institution

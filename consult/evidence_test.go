@@ -26,7 +26,7 @@ import (
 	"yuanzhen/internal/ids"
 )
 
-var jpeg = append([]byte{0xFF, 0xD8, 0xFF, 0xE0}, make([]byte, 200)...)
+var jpeg = []byte("\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00\xff\xd9")
 
 func (w *town) upload() consult.NewEvidence {
 	return consult.NewEvidence{Person: w.person, ICD10: "E11.900", DxDate: "2026-05-01", InstitutionName: "永宁县人民医院",

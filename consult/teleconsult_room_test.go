@@ -45,7 +45,7 @@ func TestWhatIsSaidInAConsultStaysWithIt(t *testing.T) {
 		}
 		c.now = c.now.Add(time.Second)
 	}
-	png := []byte("\x89PNG\r\n\x1a\n and so on")
+	png := []byte("\x89PNG\r\n\x1a\n\x00\x00\x00\x00IEND\xaeB`\x82")
 	m, err := c.town.Share(enter(c.asker), door, "心电图.png", png, uuid.NewString())
 	if err != nil {
 		t.Fatal(err)

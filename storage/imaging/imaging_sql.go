@@ -332,6 +332,7 @@ type instance struct {
 	Head           int64
 	FrameIndex     []dicom.Frame
 	BulkIndex      map[string]dicom.Span
+	StoredAt       time.Time
 
 	inflate bool // to be sent inflated
 }
@@ -387,7 +388,7 @@ func (s *Service) named(ctx context.Context, db pg.DB, scope authz.Scope, p path
 			SELECT s.id, s.institution_id, s.person_id, s.uid FROM study s WHERE s.uid = @study AND `+maySee+`
 			ORDER BY s.institution_id = ANY(@scope_places) DESC, s.stored_at LIMIT 1)
 		SELECT s.institution_id, s.person_id, e.id, s.uid, e.uid, i.sop_uid, i.sha256, i.size, i.transfer_syntax, i.object_key,
-			`+words+`, i.head, i.frame_index, i.bulk_index
+			`+words+`, i.head, i.frame_index, i.bulk_index, i.stored_at
 		FROM chosen s JOIN series e ON e.study_id = s.id JOIN instance i ON i.series_id = e.id
 		WHERE (@series = '' OR e.uid = @series) AND (@sop = '' OR i.sop_uid = @sop)
 		ORDER BY e.number, e.uid, i.number, i.sop_uid`,
@@ -468,7 +469,7 @@ func (s *Service) held(ctx context.Context, place ids.Institution, study string)
 func (s *Service) marked(ctx context.Context, place ids.Institution, study string, sops []string) ([]instance, error) {
 	rows, err := s.DB.Query(ctx, `
 		SELECT s.institution_id, s.person_id, e.id, s.uid, e.uid, i.sop_uid, i.sha256, i.size, i.transfer_syntax, i.object_key,
-			i.dicom_json, i.head, i.frame_index, i.bulk_index
+			i.dicom_json, i.head, i.frame_index, i.bulk_index, i.stored_at
 		FROM study s JOIN series e ON e.study_id = s.id JOIN instance i ON i.series_id = e.id
 		WHERE s.institution_id = $1 AND s.uid = $2 AND i.sop_uid = ANY($3)`, place, study, sops)
 	if err != nil {

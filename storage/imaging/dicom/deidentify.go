@@ -59,14 +59,39 @@ const (
 	visualFeatures Tag = 0x00280302
 )
 
-// BurnedIn reports whether a person has to look for text in the pixels before they leave the hospital: unless the
-// object says that there is none, and for kinds of pictures where that word isn't worth much (PS3.15 E.3.1).
-func (d Dataset) BurnedIn() bool {
-	switch d.Text(Modality) {
-	case "US", "SC", "OT", "XC", "ES", "GM", "OP", "IVUS", "XA", "RF", "DOC":
+// MayShowText reports whether a person has to look for text in the pixels before they leave the hospital: unless the
+// object, whose attributes value gives, says that there is none, and for kinds of pictures where that word isn't worth
+// much (PS3.15 E.3.1).
+func MayShowText(value func(Tag) string) bool {
+	switch value(Modality) {
+	case "US", "IVUS", "SC", "OT", "XC", "ES", "GM", "OP", "XA", "RF", "DOC":
 		return true
 	}
-	return d.Text(burnedIn) != "NO" || d.Text(visualFeatures) == "YES" || strings.HasPrefix(d.Text(SOPClassUID), "1.2.840.10008.5.1.4.1.1.7")
+	return value(burnedIn) != "NO" || value(visualFeatures) == "YES" || strings.HasPrefix(value(SOPClassUID), "1.2.840.10008.5.1.4.1.1.7")
+}
+
+// BlankNotes zeroes what a compressed picture's own header says beside the picture: comments, EXIF with its place and
+// camera, previews. Lengths stay. It understands the marker segments that JPEG, JPEG-LS and JPEG 2000 share.
+func BlankNotes(b []byte) {
+	if len(b) < 4 || b[0] != 0xFF || b[1] != 0xD8 && b[1] != 0x4F {
+		return
+	}
+	for at := 2; at+4 <= len(b) && b[at] == 0xFF; {
+		marker, end := b[at+1], at+2+int(binary.BigEndian.Uint16(b[at+2:]))
+		if marker == 0xDA || marker == 0x90 || end > len(b) { // the picture begins
+			return
+		}
+		segment := b[at+4 : max(end, at+4)]
+		switch {
+		case marker == 0xE0 && bytes.HasPrefix(segment, []byte("JFIF")), marker == 0xE2 && bytes.HasPrefix(segment, []byte("ICC_PROFILE")),
+			marker == 0xEE, marker == 0xE8: // how colours are meant
+		case marker == 0xFE, marker&0xF0 == 0xE0:
+			clear(segment)
+		case marker == 0x64 && len(segment) > 2: // JPEG 2000's comment, after its kind
+			clear(segment[2:])
+		}
+		at = max(end, at+4)
+	}
 }
 
 // Deidentify returns the head of the file, the bytes before its pixel element, by the Basic Application Level

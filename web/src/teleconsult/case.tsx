@@ -8,6 +8,7 @@ import type { Adopt, CommonTime, ExpertRow, Me, StudyRow, Teleconsult } from '..
 import { clock, moment } from '../i18n/format'
 import { w as identity } from '../identity/words'
 import { Links } from '../imaging/links'
+import { Teaching } from '../imaging/teaching'
 import { UploadBox } from '../imaging/upload_box'
 import { w as imaging } from '../imaging/words'
 import { MeetingFinder } from '../schedule/finder'
@@ -167,6 +168,7 @@ export function megabytes(bytes: number): string {
 
 function StudyFact({ study, shares }: { study: StudyRow; shares: boolean }) {
   const [sharing, setSharing] = useState(false)
+  const [teaching, setTeaching] = useState(false)
   return (
     <>
       <dt>{w('s.images')}</dt>
@@ -182,11 +184,19 @@ function StudyFact({ study, shares }: { study: StudyRow; shares: boolean }) {
             <Button look="quiet" onPress={() => setSharing(true)} test="share-links">
               {imaging('link.share')}
             </Button>
+            <Button look="quiet" onPress={() => setTeaching(true)} test="teach-open">
+              {imaging('teach.open')}
+            </Button>
           </div>
         )}
         {sharing && (
           <Dialog title={imaging('link.share')} onClose={() => setSharing(false)}>
             <Links study={study.study_uid} />
+          </Dialog>
+        )}
+        {teaching && (
+          <Dialog title={imaging('teach.open')} onClose={() => setTeaching(false)}>
+            <Teaching study={study.study_uid} />
           </Dialog>
         )}
       </dd>
