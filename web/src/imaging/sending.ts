@@ -2,7 +2,7 @@
 // For who closes the browser a count is kept, no name and no number of a study: it says what to choose again.
 import { signal } from '@preact/signals'
 import { asProblem, type Problem } from '../api/client'
-import { sourcesIn } from './chosen'
+import { type Making, sourcesIn } from './chosen'
 import { type Checked, receiptOf } from './receipt'
 import { Pause, toServer, type Upload, upload } from './upload'
 
@@ -40,7 +40,7 @@ export class Sending {
   }
 
   /** Sends the files of a choice and fetches the receipts; returns the studies that arrived. */
-  async send(choice: () => Promise<readonly File[]>): Promise<string[]> {
+  async send(choice: () => Promise<readonly File[]>, making?: Making): Promise<string[]> {
     if (this.busy.value) return []
     this.busy.value = true
     this.problem.value = undefined
@@ -49,7 +49,7 @@ export class Sending {
     const stay = (event: BeforeUnloadEvent) => event.preventDefault()
     addEventListener('beforeunload', stay)
     try {
-      const { sources, refused } = await sourcesIn(await choice())
+      const { sources, refused } = await sourcesIn(await choice(), making)
       const tell = (state: Upload) => {
         this.state.value = { ...state, refused: [...refused, ...state.refused] }
         if (state.at === 'sending' || state.at === 'cut')

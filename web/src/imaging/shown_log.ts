@@ -22,7 +22,7 @@ export type LogPort = {
 }
 
 const apart = 250 // ms: a scroll through a series is told by four images a second
-const every = 5000 // ms between batches
+const every = 3000 // ms between batches
 const most = 100 // states of a batch
 const oldest = 600_000 // ms: what a dead line kept back longer is not sent
 

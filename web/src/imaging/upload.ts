@@ -2,10 +2,19 @@
 // costs at most the file under way. Nothing is changed in the files. After a crash the same files chosen again go on
 // from what the server has: nothing but a count is kept in the browser.
 import { call, post, problemOf } from '../api/client'
+import { NoPhoto } from './made'
 import { type Head, headOf } from './part10'
 import type { Source } from './zip'
 
-export type Why = 'not_dicom' | 'unreadable' | 'conflict' | 'refused' | 'zip_broken' | 'zip_locked' | 'zip_large'
+export type Why =
+  | 'not_dicom'
+  | 'unreadable'
+  | 'no_photo'
+  | 'conflict'
+  | 'refused'
+  | 'zip_broken'
+  | 'zip_locked'
+  | 'zip_large'
 export type Refusal = { file: string; why: Why; detail: string }
 
 export type StudyState = {
@@ -144,8 +153,9 @@ export async function upload(
         if (!seen.has(head.sop + sha256)) items.push({ ...head, source, sha256, stands: 'left' })
         seen.add(head.sop + sha256)
       }
-    } catch {
-      refuse(source.name, 'unreadable') // a scratched disc; the files beside it are read on
+    } catch (error) {
+      // A scratched disc; the files beside it are read on.
+      refuse(source.name, error instanceof NoPhoto ? 'no_photo' : 'unreadable')
     }
     read++
     say('reading')

@@ -5,7 +5,8 @@ import { clock } from '../i18n/format'
 import { lang } from '../i18n/i18n'
 import { Icon } from '../ui/icons'
 import { Button, Notice, ProblemNote } from '../ui/parts'
-import { dropped } from './chosen'
+import { dropped, type Making } from './chosen'
+import type { Subject } from './made'
 import type { Checked } from './receipt'
 import { brokenOff, sendingOf } from './sending'
 import { detailIn, type Refusal, type Upload } from './upload'
@@ -18,11 +19,14 @@ export function timeLeft({ bytesLeft, bytesPerSecond }: Pick<Upload, 'bytesLeft'
 
 export function UploadBox({
   id,
+  about,
   institution,
   onDone,
 }: {
   /** Of the case: an upload of this case is found again on coming back. */
   id: string
+  /** Of whom the case is: photos and documents are sent under this name. */
+  about: Subject
   institution: string
   onDone: (studies: string[]) => void
 }) {
@@ -35,13 +39,13 @@ export function UploadBox({
   const paused = sending.paused.value
   const broken = busy || state ? undefined : brokenOff(id)
 
-  const send = (choice: () => Promise<readonly File[]>) => {
-    void sending.send(choice).then((studies) => studies.length > 0 && onDone(studies))
+  const send = (choice: () => Promise<readonly File[]>, making?: Making) => {
+    void sending.send(choice, making).then((studies) => studies.length > 0 && onDone(studies))
   }
-  const choose = (event: TargetedEvent<HTMLInputElement>) => {
+  const choose = (event: TargetedEvent<HTMLInputElement>, making?: Making) => {
     const chosen = [...(event.currentTarget.files ?? [])]
     event.currentTarget.value = '' // the same files may be chosen again
-    if (chosen.length > 0) send(async () => chosen)
+    if (chosen.length > 0) send(async () => chosen, making)
   }
   return (
     <section class="stack" data-test="upload" data-at={state?.at ?? 'none'} data-paused={paused ? 'true' : 'false'}>
@@ -86,9 +90,17 @@ export function UploadBox({
           aria-label={w('up.choose')}
           data-test="folder"
           {...{ webkitdirectory: true }}
-          onChange={choose}
+          onChange={(event) => choose(event)}
         />
-        <input ref={files} type="file" multiple hidden aria-label={w('up.files')} data-test="files" onChange={choose} />
+        <input
+          ref={files}
+          type="file"
+          multiple
+          hidden
+          aria-label={w('up.files')}
+          data-test="files"
+          onChange={(event) => choose(event, { id, about })}
+        />
       </fieldset>
       {state && (
         <>
@@ -168,6 +180,7 @@ const whyWords = {
   not_dicom: 'up.notdicom',
   refused: 'up.refused',
   unreadable: 'up.unreadable',
+  no_photo: 'up.nophoto',
   zip_broken: 'up.zip.broken',
   zip_locked: 'up.zip.locked',
   zip_large: 'up.zip.large',

@@ -2,10 +2,10 @@ import { phrases } from '../i18n/i18n'
 
 export const w = phrases({
   'up.choose': { zh: '选影像文件夹或光盘', en: 'Choose a folder or CD' },
-  'up.files': { zh: '选文件或压缩包', en: 'Choose files or a zip' },
+  'up.files': { zh: '选文件、照片或压缩包', en: 'Choose files, photos or a zip' },
   'up.drop': {
-    zh: '把文件夹、压缩包或影像文件拖到这里也行。DICOM 格式，不改动原件。',
-    en: 'Or drop a folder, a zip or files here. DICOM, originals unchanged.',
+    zh: '把文件夹、压缩包或影像文件拖到这里也行。DICOM 不改动原件；照片转正，去掉拍摄地点；PDF 原样。',
+    en: 'Or drop a folder, a zip or DICOM files here. DICOM stays unchanged; photos are turned upright and lose where they were taken; PDFs stay as they are.',
   },
   'up.broken': {
     zh: '上次没有传完：{n}/{m} 张已经到了，都在。',
@@ -43,6 +43,7 @@ export const w = phrases({
     zh: '从光盘或硬盘上读不出来。擦一擦光盘再选一次',
     en: 'cannot be read from the disc. Clean it and choose again',
   },
+  'up.nophoto': { zh: '这种照片打不开，请存成 JPG 再选', en: 'this kind of photo does not open; save it as JPG' },
   'up.zip.broken': { zh: '压缩包坏了，请重新压缩', en: 'the zip is broken; please make it again' },
   'up.zip.locked': {
     zh: '压缩包有密码，请解开再选文件夹',

@@ -252,6 +252,7 @@ function Preparing({
         <h2>{w('s.images')}</h2>
         <UploadBox
           id={one.id}
+          about={one.person}
           institution={one.inviter.institution.id}
           onDone={(uids) => {
             setSent((all) => [...new Set([...all, ...uids])])

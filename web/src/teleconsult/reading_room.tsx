@@ -114,7 +114,11 @@ function useShownLog(id: string): { log: ShownLog; refused: Problem | undefined 
             return () => clearTimeout(timer)
           },
         },
-        (error) => setRefused(asProblem(error)),
+        (error) => {
+          const problem = asProblem(error)
+          // The opinion was signed while the last of the talk was on its way: nothing to be told.
+          if (problem.code !== 'teleconsult_moved_on') setRefused(problem)
+        },
       ),
     [id],
   )
@@ -343,7 +347,7 @@ function Inside({
           {one.expert && ` → ${one.expert.practitioner.name} · ${one.expert.institution.name}`}
         </p>
         {part === 'expert' ? (
-          <OpinionEditor one={one} onChanged={onChanged} />
+          <OpinionEditor one={one} onChanged={onChanged} onSigning={() => log.flush()} />
         ) : one.opinion?.signed_at ? (
           <section class="card" data-test="opinion" data-signed="true">
             <span class="tag ok">{w('c.signed', { at: clock(one.opinion.signed_at) })}</span>
@@ -367,7 +371,16 @@ export function largest(one: Pick<Teleconsult, 'studies'>): string | undefined {
   return one.studies.flatMap((study) => study.series).sort((a, b) => b.instances - a.instances)[0]?.series_uid
 }
 
-function OpinionEditor({ one, onChanged }: { one: Teleconsult; onChanged: (next: Teleconsult) => void }) {
+function OpinionEditor({
+  one,
+  onChanged,
+  onSigning,
+}: {
+  one: Teleconsult
+  onChanged: (next: Teleconsult) => void
+  /** Nothing of the talk is taken after the signature. */
+  onSigning: () => Promise<void>
+}) {
   const [findings, setFindings] = useState(one.opinion?.content.findings ?? '')
   const [advice, setAdvice] = useState(one.opinion?.content.advice ?? '')
   const [saved, setSaved] = useState(one.opinion !== undefined)
@@ -386,6 +399,7 @@ function OpinionEditor({ one, onChanged }: { one: Teleconsult; onChanged: (next:
     if (complete)
       void deed.run(async () => {
         if (!saved) await save()
+        await onSigning()
         setSigning(true)
       })
   }
