@@ -291,6 +291,7 @@ type UsualUse struct {
 	Units   string `json:"units,omitempty"`
 	PerDay  int    `json:"per_day,omitempty"`
 	PerWeek int    `json:"per_week,omitempty"`
+	Source  string `json:"source" doc:"of the row; S_CURATOR: from knowledge, held against no label"`
 }
 
 type searchOut struct{ Body []FormularyRow }
@@ -314,7 +315,7 @@ func formularyRow(kb *formulary.Knowledge, f formulary.Found) FormularyRow {
 			row.Contains = append(row.Contains, c.Ingredient.Name.ZH+" "+c.Strength.In(c.Ingredient.Unit))
 		}
 		for _, u := range kb.Usual(p.ID) {
-			row.Usual = append(row.Usual, UsualUse{Units: u.Dose, PerDay: u.PerDay, PerWeek: u.PerWeek})
+			row.Usual = append(row.Usual, UsualUse{Units: u.Dose, PerDay: u.PerDay, PerWeek: u.PerWeek, Source: u.Source})
 		}
 		return row
 	}
@@ -326,7 +327,7 @@ func formularyRow(kb *formulary.Knowledge, f formulary.Found) FormularyRow {
 		}
 	}
 	for _, u := range kb.Usual(i.ID) {
-		row.Usual = append(row.Usual, UsualUse{Dose: u.Dose, Unit: u.Unit, PerDay: u.PerDay, PerWeek: u.PerWeek})
+		row.Usual = append(row.Usual, UsualUse{Dose: u.Dose, Unit: u.Unit, PerDay: u.PerDay, PerWeek: u.PerWeek, Source: u.Source})
 	}
 	return row
 }

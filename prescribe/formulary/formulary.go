@@ -112,6 +112,7 @@ type Component struct {
 type Use struct {
 	Dose, Unit      string
 	PerDay, PerWeek int // one of the two
+	Source          string
 }
 
 // Limit is an extra limit by age, condition or duration.

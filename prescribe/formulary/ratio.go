@@ -126,14 +126,13 @@ func (r Ratio) String() string {
 	if rat.IsInt() {
 		return rat.Num().String()
 	}
-	if hi, lo := bits.Mul64(r.n, 1_000_000); r.big == nil && hi < r.d {
+	if hi, lo := bits.Mul64(r.n, 1_000_000); r.big == nil && hi < r.d-1 { // one below, so that rounding up fits too
 		millionths, rest := bits.Div64(hi, lo, r.d)
 		if rest >= r.d-rest {
 			millionths++
 		}
-		digits := strconv.FormatUint(millionths+1_000_000, 10) // the 1 keeps leading zeros
-		whole, _ := strconv.ParseUint(digits[:len(digits)-6], 10, 64)
-		return strings.TrimRight(strings.TrimRight(strconv.FormatUint(whole-1, 10)+"."+digits[len(digits)-6:], "0"), ".")
+		digits := strconv.FormatUint(millionths%1_000_000+1_000_000, 10) // the 1 keeps leading zeros
+		return strings.TrimRight(strings.TrimRight(strconv.FormatUint(millionths/1_000_000, 10)+"."+digits[1:], "0"), ".")
 	}
 	return strings.TrimRight(strings.TrimRight(rat.FloatString(6), "0"), ".")
 }

@@ -336,7 +336,7 @@ func (r *reader) tradeName(v row) {
 
 // usualUse is refused above the limits that the checks hold: nobody shall be offered what is then warned of.
 func (r *reader) usualUse(v row) {
-	u := Use{Dose: v["dose"], Unit: v["unit"], PerDay: r.number(v, "per_day"), PerWeek: r.number(v, "per_week")}
+	u := Use{Dose: v["dose"], Unit: v["unit"], PerDay: r.number(v, "per_day"), PerWeek: r.number(v, "per_week"), Source: v["src"]}
 	if (u.PerDay > 0) == (u.PerWeek > 0) {
 		r.fail("one of per_day and per_week")
 	}

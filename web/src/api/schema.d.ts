@@ -7114,6 +7114,8 @@ export interface components {
             per_day?: number;
             /** Format: int64 */
             per_week?: number;
+            /** @description of the row; S_CURATOR: from knowledge, held against no label */
+            source: string;
             unit?: string;
             units?: string;
         };

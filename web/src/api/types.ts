@@ -558,7 +558,8 @@ export type FormularyRow = {
   usual?: UsualUse[]
 }
 /** A usual way to take it, offered as a choice. */
-export type UsualUse = Pick<RxItem, 'dose' | 'unit' | 'units' | 'per_day' | 'per_week'>
+/** `source` is that of the row; S_CURATOR: from knowledge, held against no label. */
+export type UsualUse = Pick<RxItem, 'dose' | 'unit' | 'units' | 'per_day' | 'per_week'> & { source?: string }
 export type Favourite = { id: string; line: RxItem }
 
 export type Timing = 'before_meal' | 'with_meal' | 'after_meal' | 'morning' | 'bedtime'

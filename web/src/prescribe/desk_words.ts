@@ -33,6 +33,10 @@ export const w = phrases({
   'rx.repeat': { zh: '照着开', en: 'Repeat all' },
   'rx.confirm': { zh: '核对过，确认{name}', en: 'Confirm {name}' },
   'rx.copied': { zh: '照抄的，确认后才能签。', en: 'Copied: confirm before you sign.' },
+  'rx.usual.unsourced': {
+    zh: '编者所记，没有对照说明书，以说明书为准',
+    en: 'From the curator’s knowledge, held against no label: the label decides',
+  },
   'rx.usual': { zh: '常用用法', en: 'Usual use' },
   'rx.unit': { zh: '{n} 片（袋）', en: '{n} units' },
   'rx.keep': { zh: '存为常用', en: 'Keep as favourite' },

@@ -46,6 +46,11 @@ export function LineEditor({
               {usualText(use)}
             </button>
           ))}
+          {line.usual.some((use) => use.source === 'S_CURATOR') && (
+            <span class="meta" data-test="unsourced">
+              {w('rx.usual.unsourced')}
+            </span>
+          )}
         </fieldset>
       )}
       <div class="numbers">

@@ -42,6 +42,8 @@ describe('writing a prescription', () => {
     const order = change(add(emptyOrder, amlodipine), 1, { per_week: 3 })
     const { per_week, dose, per_day } = choose(order, 1, { dose: '5', unit: 'mg', per_day: 1 }).lines[0] ?? {}
     expect([dose, per_day, per_week]).toEqual(['5', 1, undefined])
+    const sourced = choose(order, 1, { dose: '5', unit: 'mg', per_day: 1, source: 'S_CURATOR' })
+    expect(sourced.lines[0]).not.toHaveProperty('source')
   })
   it.each(['', '5mg', 'five', '-5', '.5', '5.'])('does not take %j for a dose', (dose) => {
     expect(complete(change(dosed(add(emptyOrder, amlodipine)), 1, { dose }))).toBe(false)

@@ -44,7 +44,8 @@ export function choose(order: Order, at: number, use: UsualUse): Order {
     lines: order.lines.map((line) => {
       if (line.line !== at) return line
       const { per_day: _, per_week: __, ...rest } = line
-      return { ...rest, ...use }
+      const { source: ___, ...said } = use
+      return { ...rest, ...said }
     }),
   }
 }

@@ -13,7 +13,7 @@ export const w = phrases({
   'genuine.offline.say': { zh: '没联网，不知用没用过，先别发药。', en: 'Offline: use unknown. Do not dispense yet.' },
   forged: { zh: '不是真的', en: 'Not genuine' },
   'forged.say': {
-    zh: '签名对不上，不要发药。请打开具处方的医院。',
+    zh: '签名对不上，不要发药。请打电话给开处方的医院。',
     en: 'The signature does not fit. Do not dispense; ring the hospital.',
   },
   used: { zh: '已经取过药', en: 'Already dispensed' },
