@@ -255,6 +255,7 @@ describe('an expert consult', { concurrency: 1 }, () => {
     await son.page.click(t('consent-yes'))
     const all = [county, expert, patient, son].map(({ page }) => page)
     await Promise.all(all.map((page) => page.waitForSelector(t('red-light'))))
+    for (const { page } of [expert, county]) await page.waitForSelector(`${t('tape')}[data-state=running]`)
     await journey.shot(expert, '11i-red-light')
     await journey.shot(patient, '11j-red-light-patient')
     for (const { page } of [expert, patient]) assert.deepEqual(await violations(page), [])
