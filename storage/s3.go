@@ -34,6 +34,9 @@ const (
 	stall = 10 * time.Second
 	// A PUT is given stall plus its size at 512 KiB/s, a tenth of what the slowest tried store took.
 	slowest = 512 << 10
+	// What is held while it is sent: a retry can send it again, and the sender's own bytes are not read any more when put
+	// returns, which the transport doesn't promise. Sealed pieces of uploads, and most images, are within it.
+	held = 5 << 20
 	// The envelope's wrapped data key travels as user metadata, so that one ranged GET is enough to read a frame.
 	keyHeader = "Yz-Key"
 )
@@ -99,7 +102,7 @@ func (s *s3) put(ctx context.Context, key Key, body io.Reader, size int64, wrapp
 		PartSize:     16 << 20,
 	}
 	opts.SetMatchETagExcept("*")
-	if size <= 1<<20 { // small enough to hold: a retry can then send it again
+	if size <= held {
 		b := make([]byte, size)
 		if _, err := io.ReadFull(body, b); err != nil {
 			return err

@@ -170,6 +170,32 @@ func (c *ImagingCmd) Run(ctx context.Context) error {
 		}
 	}
 
+	// A county hospital's line: 2 Mbit/s each way, 200 ms there and back.
+	county, err := lineTo(child.target.Base, 2e6/8, 100*time.Millisecond)
+	if err != nil {
+		return err
+	}
+	defer county.Close()
+	previews := make([]string, c.Slices)
+	for i := range previews {
+		previews[i] = instance(i) + "/rendered?quality=40&viewport=512,512" // what the viewer asks for
+	}
+	first, whole, err := county.opening(ctx, ours.token, previews)
+	if err != nil {
+		return fmt.Errorf("previews over a line: %w", err)
+	}
+	row("2 Mbit/s, 200 ms: the first preview", "<= 3 s", "%.2f s", first.Seconds())
+	row(fmt.Sprintf("2 Mbit/s, 200 ms: all %d previews", c.Slices), "<= 30 s", "%.1f s", whole.Seconds())
+	part, err := ctSeries("3", max(c.Slices/15, 1))
+	if err != nil {
+		return err
+	}
+	again, cuts, err := county.cutEvery(ctx, 3*time.Second, ours.token, part)
+	if err != nil {
+		return fmt.Errorf("upload over a line that is cut: %w", err)
+	}
+	row(fmt.Sprintf("upload of %d slices, cut %d times, each after 3 s: sent again", len(part), cuts), "< 5 %", "%.1f %%", 100*again)
+
 	const batch = 50
 	for _, a := range all {
 		if _, err := atOnce(c.Clients, c.Studies/batch, func(i int) error {
