@@ -964,6 +964,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/imaging/studies/{study}/teaching": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What of a study could go out for teaching, and what has to be looked through before */
+        get: operations["get-imaging-studies-study-teaching"];
+        put?: never;
+        /** Let series of a study out, de-identified by PS3.15 */
+        post: operations["post-imaging-studies-study-teaching"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imaging/teaching/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Fetch what was let out, as a zip archive */
+        get: operations["get-imaging-teaching-id"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/imaging/uploads": {
         parameters: {
             query?: never;
@@ -6418,6 +6453,46 @@ export interface components {
             study_date: string;
             study_uid: string;
         };
+        ImagingTeaching: {
+            id: string;
+            /** Format: int64 */
+            objects: number;
+            /** @description UIDs, as they are in the archive */
+            series: string[];
+            study_uid: string;
+            /**
+             * Format: date-time
+             * @description how long it can be fetched
+             */
+            until: string;
+        };
+        ImagingTeachingChoice: {
+            /**
+             * Format: int64
+             * @description how many pictures there were: more have to be looked through anew
+             */
+            objects: number;
+            /** @description all its pictures were looked through, and no text in them names anybody */
+            seen: boolean;
+            series_uid: string;
+        };
+        ImagingTeachingSeries: {
+            description: string;
+            /**
+             * Format: int64
+             * @description reports, documents and other objects that can't be de-identified
+             */
+            left_out: number;
+            modality: string;
+            /**
+             * Format: int64
+             * @description pictures that would go out
+             */
+            objects: number;
+            /** @description somebody has to look through all pictures for text that names a person */
+            review: boolean;
+            series_uid: string;
+        };
         ImportCSVInBody: {
             dry_run: boolean;
             /** @description UTF-8, with or without byte order mark, or GB 18030 */
@@ -7355,6 +7430,9 @@ export interface components {
         TapeHoldInBody: {
             /** @description The dispute; empty to release */
             why: string;
+        };
+        TeachInBody: {
+            series: components["schemas"]["ImagingTeachingChoice"][];
         };
         TryRulesInBody: {
             /**
@@ -9380,6 +9458,90 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["V2ErrorModel"];
                 };
+            };
+        };
+    };
+    "get-imaging-studies-study-teaching": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImagingTeachingSeries"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-imaging-studies-study-teaching": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TeachInBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImagingTeaching"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-imaging-teaching-id": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
