@@ -429,4 +429,29 @@ describe('reading images', { concurrency: 1 }, () => {
       await journey.shot(late, '08-phone-read')
     },
   )
+
+  journey.step('what was drawn lies in the study as a presentation state, and the talk is seen again', async () => {
+    const { session } = journey.person('赵志远')
+    await until('the presentation state lies in the study', async () => {
+      const at = `/dicomweb/studies/${one.studies[0]?.study_uid}/series?Modality=PR`
+      const { body } = await journey.house.call(session, 'GET', at)
+      return Array.isArray(body) && body.length === 1
+    })
+    const { page } = county
+    await page.goto(`/staff/cases/${one.id}`)
+    await page.click(t('open-replay'))
+    await page.waitForSelector(t('replay'))
+    const count = Number(await page.getAttribute(t('replay'), 'data-count'))
+    assert.ok(count >= 4, `${count} states of the talk`)
+    await page.locator(t('replay-by'), { hasText: '李明远 主讲' }).waitFor()
+    await page.locator(t('replay-at')).press('End')
+    await page.waitForSelector(`${t('viewer')}[data-drawn=true][data-window="1500/-600"][data-index="25"]`)
+    assert.deepEqual((await marksOf(county)).length, 4, 'with the marks')
+    await journey.shot(county, '09-replay')
+    await page.locator(t('replay-at')).press('Home')
+    await page.waitForSelector(`${t('replay')}[data-index="0"]`)
+    await page.click(t('replay-play'))
+    await page.waitForSelector(`${t('replay')}:not([data-index="0"])`)
+    await page.click(t('replay-play'))
+  })
 })

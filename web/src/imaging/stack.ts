@@ -24,9 +24,9 @@ let started: Promise<void> | undefined
 
 function start(): Promise<void> {
   started ??= (async () => {
-    // The decoders throw numbers past the loader, after it has told of the failure.
+    // The decoders throw numbers past the loader, and the loader its refused requests, after it has told of the failure.
     addEventListener('unhandledrejection', (event) => {
-      if (typeof event.reason === 'number') event.preventDefault()
+      if (typeof event.reason === 'number' || event.reason instanceof XMLHttpRequest) event.preventDefault()
     })
     await initCore()
     initLoader({
