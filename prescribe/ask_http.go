@@ -77,6 +77,9 @@ func (s *Service) askHook(w http.ResponseWriter, r *http.Request, hook string) e
 	if err != nil {
 		return tell(w, cds.Unanswered(asked.HookInstance, "", err))
 	}
+	if asked.Elsewhere() {
+		return tell(w, cds.Elsewhere(kb.Version))
+	}
 	c, err := asked.Case(kb, s.Now())
 	if err != nil {
 		return tell(w, cds.Unanswered(asked.HookInstance, kb.Version, err))

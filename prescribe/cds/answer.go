@@ -126,6 +126,11 @@ func Answer(result check.Result) Response {
 	return out
 }
 
+// Elsewhere is the response where no medicine was ordered: no card, and a decision that nobody takes for a pass.
+func Elsewhere(version string) Response {
+	return Response{Cards: []Card{}, Extension: Judged{Decision: "none", Knowledge: version}}
+}
+
 // Unanswered is the response where nothing could be judged: one critical card that says why.
 func Unanswered(id, version string, why error) Response {
 	return Answer(check.Result{ID: id, Decision: "block", Knowledge: version, Alerts: []check.Alert{{

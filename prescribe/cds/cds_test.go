@@ -134,6 +134,27 @@ func TestWhatHooksCannotRead(t *testing.T) {
 	}
 }
 
+func TestLaboratoryOrdersAreNotOurs(t *testing.T) {
+	order := func(kind string) Entry { return Entry{Resource{ResourceType: kind}} }
+	for _, story := range []struct {
+		name   string
+		orders []Entry
+		want   bool
+	}{
+		{"a laboratory order", []Entry{order("ServiceRequest")}, true},
+		{"a medicine among them", []Entry{order("ServiceRequest"), order("MedicationRequest")}, false},
+		{"a medicine under another name", []Entry{{Resource{ResourceType: "MedicationOrder", Medication: &Concept{Text: "阿司匹林"}}}}, false},
+		{"nothing at all", nil, false},
+	} {
+		if got := (Request{Context: Context{DraftOrders: Bundle{Entry: story.orders}}}).Elsewhere(); got != story.want {
+			t.Errorf("%s: %v", story.name, got)
+		}
+	}
+	if r := Elsewhere("v"); len(r.Cards) != 0 || r.Extension.Decision != "none" {
+		t.Errorf("%+v", r)
+	}
+}
+
 func TestInternationalCodes(t *testing.T) {
 	kb := knowledge(t)
 	for system, code := range map[string]string{SystemATC: "C08CA01", SystemRxNorm: "17767"} {

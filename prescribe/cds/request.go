@@ -183,6 +183,13 @@ func extended(list []Extension, url string) (e Extension) {
 	return e
 }
 
+// Elsewhere says that something was ordered and none of it is a medicine: laboratory orders are not ours to judge.
+func (r Request) Elsewhere() bool {
+	return len(r.Context.DraftOrders.Entry) > 0 && !slices.ContainsFunc(r.Context.DraftOrders.Entry, func(e Entry) bool {
+		return e.Resource.ResourceType == "MedicationRequest" || e.Resource.Medication != nil
+	})
+}
+
 // Case is the question in the request. now is the day to which ages and supplies are counted.
 func (r Request) Case(kb *formulary.Knowledge, now time.Time) (check.Case, error) {
 	c := check.Case{ID: r.HookInstance, Context: r.Extension.Setting}

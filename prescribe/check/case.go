@@ -230,6 +230,9 @@ func (c *Case) Validate(kb *formulary.Knowledge) error {
 	}
 	x, p := &c.Context, &c.Patient
 	v.oneOf("context.channel", x.Channel, channels)
+	if x.Type == "herbal" {
+		v.fail("context.rx_type", "herbal slices need a form of their own (RXE-08), and the formulary holds none: nothing can be checked")
+	}
 	v.oneOf("context.rx_type", x.Type, types)
 	v.oneOf("context.fulfil", x.Fulfil, fulfilments)
 	v.oneOf("context.prescriber_title", x.PrescriberTitle, titles)

@@ -142,6 +142,7 @@ func TestUnreadableCases(t *testing.T) {
 		{"a misspelt field further in", item + "patient: {wieght_kg: 20}", "wieght_kg"},
 		{"a channel nobody knows", item + "context: {channel: pigeon}", `context.channel: unknown value "pigeon"`},
 		{"a type nobody knows", item + "context: {rx_type: forever}", `context.rx_type: unknown value "forever"`},
+		{"herbal slices", item + "context: {rx_type: herbal}", "context.rx_type: herbal slices need a form of their own"},
 		{"an answer that is none", item + "patient: {pregnancy: perhaps}", `patient.pregnancy: unknown value "perhaps"`},
 		{"a pregnant man", item + "patient: {sex: M, pregnancy: yes}", "patient.pregnancy: yes, and sex M"},
 		{"a fourth trimester", item + "patient: {trimester: 4}", "patient.trimester"},
