@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -238,7 +239,7 @@ func (s *soak) rest(t *testing.T, ctx context.Context, goroutines int, heap uint
 	least := 1 << 30
 	for calm := 0; calm < 20; calm++ {
 		http.DefaultClient.CloseIdleConnections()
-		if n := runtime.NumGoroutine(); n < least {
+		if n := alive(); n < least {
 			least, calm = n, 0
 		}
 		if goroutines > 0 && least <= goroutines {
@@ -263,6 +264,12 @@ func (s *soak) rest(t *testing.T, ctx context.Context, goroutines int, heap uint
 		}
 	}
 	return least, m.HeapAlloc
+}
+
+// alive counts goroutines, but for those that pion's client leaves behind when it is closed while its session begins: a packet of a
+// new stream waits for ever for a reader (pion/srtp v3.0.12, SessionSRTP.decrypt). The server's media pass no session of pion's.
+func alive() int {
+	return runtime.NumGoroutine() - strings.Count(stacks(), "pion/srtp/v3.(*SessionSRTP).decrypt(")
 }
 
 func stacks() string {
