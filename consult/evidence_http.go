@@ -1,9 +1,12 @@
 package consult
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
+	"mime"
+	"mime/multipart"
 	"net/http"
 	"path/filepath"
 	"strconv"
@@ -38,14 +41,19 @@ func (s *Service) evidenceRoutes(api *httpapi.API) {
 func readUpload(r *http.Request) (fields map[string]string, name string, file []byte, err error) {
 	unreadable := fault.New(fault.Malformed, "malformed", "上传的内容读不懂。", "The upload can't be read.").
 		WithRemedy("请重新选择文件再上传。", "Please choose the file again and upload it.")
-	form, err := r.MultipartReader()
-	if err != nil {
+	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != "multipart/form-data" || params["boundary"] == "" {
 		return nil, "", nil, unreadable.Because(err)
 	}
+	body := &formEnd{body: r.Body, line: []byte("--" + params["boundary"] + "--")}
+	form := multipart.NewReader(body, params["boundary"])
 	fields = map[string]string{}
 	for {
 		part, err := form.NextPart()
-		if err == io.EOF {
+		if err == io.EOF { // also told of a form that breaks off in the head of a part
+			if !body.seen {
+				return nil, "", nil, unreadable.Because(io.ErrUnexpectedEOF)
+			}
 			return fields, name, file, nil
 		}
 		if err != nil {
@@ -61,6 +69,22 @@ func readUpload(r *http.Request) (fields map[string]string, name string, file []
 			fields[part.FormName()] = string(content)
 		}
 	}
+}
+
+// formEnd looks out for the line that ends a form.
+type formEnd struct {
+	body io.Reader
+	line []byte
+	last []byte // of what was read: the line may lie across two reads
+	seen bool
+}
+
+func (e *formEnd) Read(p []byte) (int, error) {
+	n, err := e.body.Read(p)
+	e.last = append(e.last, p[:n]...)
+	e.seen = e.seen || bytes.Contains(e.last, e.line)
+	e.last = append(e.last[:0], e.last[max(0, len(e.last)-len(e.line)):]...)
+	return n, err
 }
 
 func (s *Service) uploadEvidence(w http.ResponseWriter, r *http.Request) error {
