@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { carried, dragged, type Plane, toImage, toScreen, whole, zoomed } from './sight'
+import { carried, dragged, type Plane, toImage, toScreen, whole, zoomed, zoomedAt } from './sight'
 
 const plane = (over: Partial<Plane> = {}): Plane => ({
   columns: 512,
@@ -33,6 +33,15 @@ describe('an image on the screen', () => {
   it('zooms within reason', () => {
     expect(zoomed(whole(plane()), 1000).zoom).toBe(20)
     expect(zoomed(whole(plane()), 0).zoom).toBe(0.2)
+  })
+  it('zooms around what lies under the hand', () => {
+    const at = { left: 700, top: 200 }
+    const before = toImage(plane(), wide, whole(plane()), at)
+    const sight = zoomedAt(plane(), wide, whole(plane()), at, 3)
+    expect(sight.zoom).toBe(3)
+    expect(toImage(plane(), wide, sight, at).x).toBeCloseTo(before.x)
+    expect(toImage(plane(), wide, sight, at).y).toBeCloseTo(before.y)
+    expect(zoomedAt(plane(), wide, whole(plane()), at, 300, 90).zoom).toBe(90)
   })
   it('is carried to the next slice, and shown whole where the grid differs', () => {
     const sight = { ...whole(plane()), x: 10, voi: { center: 40, width: 400 } }

@@ -38,15 +38,29 @@ export function toImage(plane: Plane, size: Size, sight: Sight, at: Place): Poin
   }
 }
 
-export const zoomed = (sight: Sight, zoom: number): Sight => ({
+export const zoomed = (sight: Sight, zoom: number, most = farthest): Sight => ({
   ...sight,
-  zoom: Math.min(farthest, Math.max(nearest, zoom)),
+  zoom: Math.min(most, Math.max(nearest, zoom)),
 })
+
+/** Zoomed around a place of the screen: what lies there stays there. */
+export function zoomedAt(plane: Plane, size: Size, sight: Sight, at: Place, zoom: number, most = farthest): Sight {
+  const fixed = toImage(plane, size, sight, at)
+  const next = zoomed(sight, zoom, most)
+  const moved = toImage(plane, size, next, at)
+  return {
+    ...next,
+    x: within(next.x + fixed.x - moved.x, plane.columns),
+    y: within(next.y + fixed.y - moved.y, plane.rows),
+  }
+}
+
+const within = (value: number, most: number) => Math.min(most, Math.max(0, value))
 
 /** The view moved by pixels of the screen; the image never leaves it altogether. */
 export function dragged(plane: Plane, size: Size, sight: Sight, dx: number, dy: number): Sight {
   const { x, y } = toImage(plane, size, sight, { left: size.width / 2 - dx, top: size.height / 2 - dy })
-  return { ...sight, x: Math.min(plane.columns, Math.max(0, x)), y: Math.min(plane.rows, Math.max(0, y)) }
+  return { ...sight, x: within(x, plane.columns), y: within(y, plane.rows) }
 }
 
 /** What another image of the series shows under the same sight: where the grid differs, all of it. */

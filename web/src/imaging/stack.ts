@@ -14,7 +14,7 @@ import { init as initLoader, wadors } from '@cornerstonejs/dicom-image-loader'
 import { archiveHeaders, heed } from './archive'
 import type { Samples } from './marks'
 import { type Plane, type Sight, scaleOf, type Voi } from './sight'
-import type { Picture } from './study'
+import type { Instance, Picture } from './study'
 
 const rest = 90 // ms a slice is looked at before its original is fetched: scrolling past costs nothing
 const before = 4 // originals kept ready on the side one comes from
@@ -36,6 +36,28 @@ function start(): Promise<void> {
     })
   })()
   return started
+}
+
+/** One frame as a picture by itself, as the decoders read it: colour as it is, grey in the image's own window. */
+export async function frameOf(imageId: string, instance: Instance): Promise<ImageBitmap> {
+  await start()
+  wadors.metaDataManager.add(imageId, instance as never)
+  const image = await imageLoader.loadImage(imageId)
+  const { columns, rows } = image
+  const from = image.getPixelData()
+  const into = new ImageData(columns, rows)
+  const channels = image.color ? from.length / (columns * rows) : 1
+  const { windowCenter, windowWidth } = image
+  const [slope, intercept] = image.preScale?.scaled === true ? [1, 0] : [image.slope, image.intercept]
+  const [center = 128, width = 256] = [windowCenter, windowWidth].map((one) => (Array.isArray(one) ? one[0] : one))
+  for (let n = 0; n < columns * rows; n++)
+    for (let c = 0; c < 3; c++) {
+      const raw = from[n * channels + (channels > 1 ? c : 0)] ?? 0
+      const grey = ((raw * slope + intercept - center) / width + 0.5) * 255
+      into.data[n * 4 + c] = image.color ? raw : image.invert ? 255 - grey : grey
+      into.data[n * 4 + 3] = 255
+    }
+  return createImageBitmap(into)
 }
 
 let engines = 0

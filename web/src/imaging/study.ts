@@ -56,7 +56,7 @@ export const items = (instance: Instance, tag: string): Instance[] =>
   (instance[tag]?.Value ?? []).filter((value): value is Instance => typeof value === 'object' && value !== null)
 
 /** An attribute of a frame: in the data set, or in the functional groups of an enhanced object (PS3.3 C.7.6.16). */
-function framed(instance: Instance, frame: number, macro: string, tag: string): number[] {
+export function framed(instance: Instance, frame: number, macro: string, tag: string): number[] {
   const plain = numbersOf(instance, tag)
   if (plain.length > 0) return plain
   const groups = [items(instance, '52009230')[frame - 1], items(instance, '52009229')[0]]
@@ -111,15 +111,18 @@ export function pictures(study: string, series: string, instances: readonly Inst
   return inOrder(instances).flatMap((instance) => {
     const sop = sopOf(instance)
     const frames = Math.max(1, Number(first(instance, '00280008') ?? 1))
-    const root = `wadors:${archive(`/studies/${study}/series/${series}/instances/${sop}/frames/`)}`
     return Array.from({ length: frames }, (_, index) => ({
       sop,
       frame: index + 1,
-      imageId: root + (index + 1),
+      imageId: archiveFrame(study, series, sop, index + 1),
       instance,
     }))
   })
 }
+
+/** A frame by the name that the decoders know it by. */
+export const archiveFrame = (study: string, series: string, sop: string, frame: number): string =>
+  `wadors:${archive(`/studies/${study}/series/${series}/instances/${sop}/frames/${frame}`)}`
 
 /** The server does not show these images to the asker, or has none. */
 export class NotForYou extends Error {}

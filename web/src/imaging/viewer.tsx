@@ -13,6 +13,8 @@ import { Previews } from './previews'
 import type { ShareView, Shown } from './share'
 import { isSheet, Sheets } from './sheets'
 import { carried, dragged, type Point, type Sight, toImage, toScreen, type Voi, whole, zoomed } from './sight'
+import { slidesOf } from './slide'
+import { SlideView } from './slide_view'
 import type { Stack } from './stack'
 import {
   bytesOf,
@@ -71,7 +73,14 @@ type Props = {
   onSeries: (by: number) => void
 }
 
-type Series = { sheets: Instance[]; pictures: Picture[]; previews: Previews; bytes: number; largest: number }
+type Series = {
+  sheets: Instance[]
+  glass: Instance[]
+  pictures: Picture[]
+  previews: Previews
+  bytes: number
+  largest: number
+}
 type State = { index: number; sight: Sight }
 type Drawing = { shape: Shape; from: { x: number; y: number }; changed: Mark | undefined }
 
@@ -120,10 +129,12 @@ export function Viewer(props: Props) {
     seriesMetadata(opened.study, opened.series, stop.signal)
       .then((instances) => {
         if (stop.signal.aborted) return
-        const all = pictures(opened.study, opened.series, instances.filter(hasPixels))
+        const glass = slidesOf(instances).length > 0 ? instances : []
+        const all = glass.length > 0 ? [] : pictures(opened.study, opened.series, instances.filter(hasPixels))
         const sizes = all.map(bytesOf)
         series.current = {
-          sheets: all.length === 0 ? instances.filter(isSheet) : [],
+          sheets: all.length === 0 && glass.length === 0 ? instances.filter(isSheet) : [],
+          glass,
           pictures: all,
           previews: new Previews(all, () => {
             redraw()
@@ -184,6 +195,8 @@ export function Viewer(props: Props) {
 
   const count = held?.pictures.length ?? 0
   const sheets = held?.sheets ?? []
+  const glass = held?.glass ?? []
+  const apart = sheets.length > 0 || glass.length > 0 // no stack of images
   const picture = held?.pictures[state.current.index]
   const plane = picture && planeOf(picture)
   const { sight } = state.current
@@ -422,15 +435,15 @@ export function Viewer(props: Props) {
       data-window={voi ? `${Math.round(voi.width)}/${Math.round(voi.center)}` : ''}
       data-zoom={sight.zoom}
     >
-      <div class="toolbar" role="toolbar" aria-label={w('img.title')} hidden={sheets.length > 0 && !together}>
-        <fieldset class="group" aria-label={w('tool.moving')} hidden={sheets.length > 0}>
+      <div class="toolbar" role="toolbar" aria-label={w('img.title')} hidden={apart && !together}>
+        <fieldset class="group" aria-label={w('tool.moving')} hidden={apart}>
           {moving.map((one) => (
             <Button key={one} pressed={mode === one} onPress={() => turnTo(one)} test={`tool-${one}`}>
               {w(`tool.${one}`)}
             </Button>
           ))}
         </fieldset>
-        {marking.may && sheets.length === 0 && (
+        {marking.may && !apart && (
           <fieldset class="group" aria-label={w('tool.measuring')}>
             {tools.map((one) => (
               <Button key={one} pressed={mode === one} onPress={() => turnTo(one)} test={`tool-${one}`}>
@@ -447,7 +460,7 @@ export function Viewer(props: Props) {
             )}
           </fieldset>
         )}
-        <fieldset class="group" aria-label={w('tool.windows')} hidden={sheets.length > 0}>
+        <fieldset class="group" aria-label={w('tool.windows')} hidden={apart}>
           {(opened.modality === 'CT' ? presetKeys : (['default'] as const)).map((name) => (
             <Button key={name} look="quiet" onPress={() => preset(name)} test={`preset-${name}`}>
               {w(`win.${name}`)}
@@ -586,7 +599,7 @@ export function Viewer(props: Props) {
             />
           </>
         )}
-        {(wrong || (!drawn && !preview)) && sheets.length === 0 && (
+        {(wrong || (!drawn && !preview)) && !apart && (
           <div class="failed" role={wrong ? 'alert' : 'status'} data-test="blank">
             {wrong ? (
               <>
@@ -645,7 +658,20 @@ export function Viewer(props: Props) {
       {sheets.length > 0 && (
         <Sheets key={opened.series} at={`/studies/${opened.study}/series/${opened.series}`} instances={sheets} />
       )}
-      <div class="slider" hidden={sheets.length > 0}>
+      {glass.length > 0 && (
+        <SlideView
+          key={opened.series}
+          {...opened}
+          instances={glass}
+          share={share}
+          names={names}
+          onMoved={props.onMoved}
+          onPoint={props.onPoint}
+          onFollow={onFollow}
+          onSeries={props.onSeries}
+        />
+      )}
+      <div class="slider" hidden={apart}>
         <input
           type="range"
           min={1}

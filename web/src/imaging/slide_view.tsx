@@ -1,0 +1,470 @@
+// A slide under the microscope: only the tiles that are seen are fetched, in the level that fits the screen, over a
+// coarse level that came first and is marked as a preview. Sight, pointers and the presenter's state are those of
+// every other image, in columns and rows of the finest level.
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks'
+import { bytes } from '../i18n/format'
+import { Icon } from '../ui/icons'
+import { composing } from '../ui/keys'
+import { Button } from '../ui/parts'
+import { ask } from './archive'
+import { Pointers } from './pointers'
+import type { ShareView, Shown } from './share'
+import { dragged, type Place, type Sight, toImage, toScreen, whole, zoomedAt } from './sight'
+import {
+  closest,
+  fitting,
+  type Level,
+  powerOf,
+  previewOf,
+  type Slide,
+  scaleBar,
+  seen,
+  slidesOf,
+  type Tile,
+  tileBytes,
+  zoomFor,
+} from './slide'
+import { archiveFrame, type Instance, textOf } from './study'
+import { Tiles, Unreadable } from './tiles'
+import { w } from './words'
+
+/** What a slide may take of the memory, however large it is: two screens of tiles. */
+export const slideBudget = 48e6
+const jpegBaseline = '1.2.840.10008.1.2.4.50'
+const powers = [1.25, 5, 10, 20, 40] as const
+const overviewSize = 150 // pixels of the screen, the longer side
+
+type Props = {
+  study: string
+  series: string
+  title: string
+  instances: readonly Instance[]
+  share: ShareView
+  names: Record<string, string>
+  onMoved: (shown: Shown) => void
+  onPoint: (at: { sop: string; frame: number; x: number; y: number }) => void
+  onFollow: (on: boolean) => void
+  onSeries: (by: number) => void
+}
+
+export function SlideView(props: Props) {
+  const [chosen, setChosen] = useState(0)
+  const [focus, setFocus] = useState<number>()
+  const slides = useMemo(() => slidesOf(props.instances, focus), [props.instances, focus])
+  // A follower looks at the glass that is presented.
+  const shown = props.share.following ? props.share.shown : undefined
+  useEffect(() => {
+    const at = slides.findIndex(({ sop }) => sop === shown?.sop)
+    if (at >= 0) setChosen(at)
+  }, [slides, shown?.sop])
+  const slide = slides[Math.min(chosen, slides.length - 1)]
+  if (!slide) return null
+  const at = focus ?? Math.floor(slide.planes / 2)
+  return (
+    <div class="slide" data-test="slide-view">
+      {(slides.length > 1 || slide.planes > 1) && (
+        <div class="row">
+          {slides.length > 1 &&
+            slides.map((one, n) => (
+              <Button key={one.key} pressed={one === slide} onPress={() => setChosen(n)}>
+                {one.name || w('sheet.of', { n: n + 1, m: slides.length })}
+              </Button>
+            ))}
+          {slide.planes > 1 && (
+            <>
+              <Button look="quiet" disabled={at === 0} onPress={() => setFocus(at - 1)}>
+                {w('slide.deeper')}
+              </Button>
+              <span class="meta">{w('slide.plane', { n: at + 1, m: slide.planes })}</span>
+              <Button look="quiet" disabled={at + 1 >= slide.planes} onPress={() => setFocus(at + 1)}>
+                {w('slide.higher')}
+              </Button>
+            </>
+          )}
+        </div>
+      )}
+      <Glass key={slide.key} {...props} slide={slide} />
+    </div>
+  )
+}
+
+/** A frame as pixels: a JPEG by the browser itself, the rest by the decoders of the viewer. */
+async function pixels(
+  props: Pick<Props, 'study' | 'series'>,
+  level: Level,
+  tile: Tile,
+  signal: AbortSignal,
+  got: (bytes: number) => void,
+) {
+  const made = await (async () => {
+    if (textOf(level.instance, '00083002') !== jpegBaseline) {
+      const { frameOf } = await import('./stack')
+      const image = await frameOf(archiveFrame(props.study, props.series, tile.sop, tile.frame), level.instance).catch(
+        () => {
+          throw new Unreadable()
+        },
+      )
+      got(image.width * image.height * 4)
+      return image
+    }
+    const at = `/studies/${props.study}/series/${props.series}/instances/${tile.sop}/frames/${tile.frame}`
+    const response = await ask(at, 'image/jpeg', signal)
+    if (response.status >= 400 && response.status < 500 && response.status !== 429) throw new Unreadable()
+    if (!response.ok) throw new Error(`the tile answered ${response.status}`)
+    const blob = await response.blob()
+    got(blob.size)
+    return createImageBitmap(blob, { colorSpaceConversion: 'none' }).catch(() => {
+      throw new Unreadable()
+    })
+  })()
+  if (made.width === level.tileColumns && made.height === level.tileRows) return made
+  made.close()
+  throw new Unreadable()
+}
+
+type Held = { tiles: Tiles<Tile, ImageBitmap>; loaded: number }
+
+function Glass({
+  slide,
+  study,
+  series,
+  title,
+  share,
+  names,
+  onMoved,
+  onPoint,
+  onFollow,
+  onSeries,
+}: Props & { slide: Slide }) {
+  const viewport = useRef<HTMLDivElement>(null)
+  const canvas = useRef<HTMLCanvasElement>(null)
+  const overview = useRef<HTMLCanvasElement>(null)
+  const held = useRef<Held | undefined>(undefined)
+  const sight = useRef<Sight>(whole(slide.plane))
+  const fingers = useRef(new Map<number, Place>())
+  const [size, setSize] = useState({ width: 0, height: 0 })
+  const [pointing, setPointing] = useState(false)
+  const [, setTurn] = useState(0)
+  const redraw = () => setTurn((n) => n + 1)
+  const { plane } = slide
+  const ratio = Math.min(2, devicePixelRatio || 1)
+  const preview = useMemo(() => previewOf(slide, slideBudget / 4), [slide])
+
+  useLayoutEffect(() => {
+    const element = viewport.current
+    if (!element) return
+    const measure = () => setSize({ width: element.clientWidth, height: element.clientHeight })
+    measure()
+    const watch = new ResizeObserver(measure)
+    watch.observe(element)
+    return () => watch.disconnect()
+  }, [])
+
+  const levels = useRef<ReadonlyMap<string, Level>>(new Map())
+  useEffect(() => {
+    const made: Held = {
+      loaded: 0,
+      tiles: new Tiles<Tile, ImageBitmap>(
+        (tile, signal) =>
+          pixels({ study, series }, levels.current.get(tile.id) as Level, tile, signal, (n) => {
+            made.loaded += n
+          }),
+        redraw,
+        slideBudget,
+      ),
+    }
+    held.current = made
+    redraw()
+    return () => {
+      held.current = undefined
+      made.tiles.close()
+    }
+  }, [slide, study, series])
+
+  const ready = size.width > 0 && size.height > 0
+  const level = ready ? fitting(slide, size, sight.current, ratio, slideBudget * 0.7) : 0
+  const fit = slide.levels[level] as Level
+  const all = ready ? seen(fit, plane, size, sight.current) : []
+  // Of a slide without small levels as many tiles as the memory holds, around the middle of the view.
+  const visible = all.slice(0, Math.max(1, Math.floor((slideBudget * 0.7) / tileBytes(fit))))
+  const under = useMemo(
+    () => (preview ? seen(preview, plane, { width: plane.columns, height: plane.rows }, whole(plane)) : []),
+    [preview, plane],
+  )
+  const missing = visible.filter(({ id }) => !held.current?.tiles.of(id) && !held.current?.tiles.isBroken(id))
+  const broken = visible.filter(({ id }) => held.current?.tiles.isBroken(id))
+  const drawn = ready && missing.length === 0 && visible.length === all.length && held.current !== undefined
+
+  // After each turn: what is seen is asked for, and what is here is drawn.
+  useLayoutEffect(() => {
+    const { tiles } = held.current ?? {}
+    const context = canvas.current?.getContext('2d')
+    if (!tiles || !ready) return
+    const of = (one: Level, some: readonly Tile[]) => some.map(({ id }) => [id, one] as const)
+    levels.current = new Map([...(preview ? of(preview, under) : []), ...of(fit, visible)])
+    tiles.want([...under, ...visible])
+    const place = (one: Level, { x, y }: Pick<Tile, 'x' | 'y'>) =>
+      toScreen(plane, size, sight.current, { x: x * one.across, y: y * one.down })
+    const put = (to: CanvasRenderingContext2D, one: Level, tile: Tile, where: typeof place) => {
+      const from = where(one, tile)
+      const end = where(one, { x: tile.x + tile.width, y: tile.y + tile.height })
+      const box = [from.left, from.top, end.left - from.left, end.top - from.top] as const
+      const image = tiles.of(tile.id)
+      if (image) to.drawImage(image, 0, 0, tile.width, tile.height, ...box)
+      return { box, image }
+    }
+    if (context) {
+      context.setTransform(ratio, 0, 0, ratio, 0, 0)
+      context.clearRect(0, 0, size.width, size.height)
+      const from = toScreen(plane, size, sight.current, { x: 0, y: 0 })
+      const end = toScreen(plane, size, sight.current, { x: plane.columns, y: plane.rows })
+      context.fillStyle = '#fff' // where a slide has no tiles there is bare glass
+      context.fillRect(from.left, from.top, end.left - from.left, end.top - from.top)
+      if (preview) for (const tile of under) put(context, preview, tile, place)
+      else
+        for (const tile of missing) {
+          const { box } = put(context, fit, tile, place)
+          context.fillStyle = '#59636b'
+          context.fillRect(...box)
+        }
+      for (const tile of visible) {
+        const { box } = put(context, fit, tile, place)
+        if (!tiles.isBroken(tile.id)) continue
+        const [left, top, width, height] = box // nothing stands for a tile that does not open, the preview neither
+        context.fillStyle = '#2b343b'
+        context.fillRect(left, top, width, height)
+        context.strokeStyle = '#ffc857'
+        context.beginPath()
+        context.moveTo(left, top)
+        context.lineTo(left + width, top + height)
+        context.moveTo(left + width, top)
+        context.lineTo(left, top + height)
+        context.stroke()
+      }
+    }
+    const small = overview.current?.getContext('2d')
+    if (small && preview) {
+      const by = small.canvas.width / plane.columns
+      small.fillStyle = '#fff'
+      small.fillRect(0, 0, small.canvas.width, small.canvas.height)
+      for (const tile of under)
+        put(small, preview, tile, (one, { x, y }) => ({ left: x * one.across * by, top: y * one.down * by }))
+    }
+  })
+
+  const say = () => onMoved({ study, series, sop: slide.sop, frame: 1, ...sight.current })
+  const set = (next: Sight) => {
+    sight.current = next
+    redraw()
+  }
+  const own = (next: Sight) => {
+    set(next)
+    say()
+  }
+  const middle = { left: size.width / 2, top: size.height / 2 }
+  const most = ready ? closest(slide, size) : 1
+  const zoom = (by: number, at: Place = middle) =>
+    own(zoomedAt(plane, size, sight.current, at, sight.current.zoom * by, most))
+  const move = (dx: number, dy: number) => own(dragged(plane, size, sight.current, dx, dy))
+
+  const target = share.following && share.shown?.sop === slide.sop ? share.shown : undefined
+  useEffect(() => {
+    if (target) set({ x: target.x, y: target.y, zoom: target.zoom, voi: undefined })
+  }, [target])
+  useEffect(() => {
+    if (share.leading) say()
+  }, [share.leading])
+
+  const placeOf = (event: { clientX: number; clientY: number }): Place => {
+    const box = viewport.current?.getBoundingClientRect()
+    return { left: event.clientX - (box?.left ?? 0), top: event.clientY - (box?.top ?? 0) }
+  }
+  const point = (at: Place) => {
+    const { x, y } = toImage(plane, size, sight.current, at)
+    if (x >= 0 && y >= 0 && x <= plane.columns && y <= plane.rows) onPoint({ sop: slide.sop, frame: 1, x, y })
+  }
+  const keys = (event: KeyboardEvent) => {
+    if ((composing(event) && event.code === '') || event.ctrlKey || event.altKey || event.metaKey) return
+    const [wide, high] = [size.width / 8, size.height / 8]
+    const deeds: Record<string, () => void> = {
+      ArrowLeft: () => move(wide, 0),
+      ArrowRight: () => move(-wide, 0),
+      ArrowUp: () => move(0, high),
+      ArrowDown: () => move(0, -high),
+      Equal: () => zoom(1.5),
+      NumpadAdd: () => zoom(1.5),
+      Minus: () => zoom(1 / 1.5),
+      NumpadSubtract: () => zoom(1 / 1.5),
+      Home: () => own(whole(plane)),
+      Digit0: () => own(whole(plane)),
+      KeyP: () => setPointing(!pointing),
+      KeyF: () => onFollow(true),
+      Escape: () => setPointing(false),
+      BracketLeft: () => onSeries(-1),
+      BracketRight: () => onSeries(1),
+    }
+    const deed = deeds[event.code]
+    if (!deed) return
+    event.preventDefault()
+    deed()
+  }
+  const swept = (event: PointerEvent) => {
+    const was = fingers.current.get(event.pointerId)
+    if (!was) return
+    const now = placeOf(event)
+    fingers.current.set(event.pointerId, now)
+    const other = [...fingers.current].find(([id]) => id !== event.pointerId)?.[1]
+    if (other) {
+      // Two fingers: what lay between them stays between them.
+      const apart = (one: Place) => Math.max(8, Math.hypot(one.left - other.left, one.top - other.top))
+      const between = (one: Place) => ({ left: (one.left + other.left) / 2, top: (one.top + other.top) / 2 })
+      const [from, to] = [between(was), between(now)]
+      const moved = dragged(plane, size, sight.current, to.left - from.left, to.top - from.top)
+      own(zoomedAt(plane, size, moved, to, moved.zoom * (apart(now) / apart(was)), most))
+    } else if (pointing) point(now)
+    else move(now.left - was.left, now.top - was.top)
+  }
+
+  const { zoom: at } = sight.current
+  const power = ready ? powerOf(slide, size, at) : undefined
+  const bar = ready ? scaleBar(slide, size, at, size.width < 500 ? 80 : 120) : undefined
+  const shape = overviewSize / Math.max(plane.columns, plane.rows)
+  const from = toImage(plane, size, sight.current, { left: 0, top: 0 })
+  const to = toImage(plane, size, sight.current, { left: size.width, top: size.height })
+  const [left, top] = [Math.max(0, from.x) * shape, Math.max(0, from.y) * shape]
+  const gigabytes = plane.columns * plane.rows * 3
+  return (
+    <>
+      <div class="row toolbar" role="toolbar" aria-label={w('tool.moving')}>
+        <Button pressed={!pointing} onPress={() => setPointing(false)} test="slide-pan">
+          {w('tool.pan')}
+        </Button>
+        <Button pressed={pointing} onPress={() => setPointing(true)} test="slide-point">
+          {w('tool.point')}
+        </Button>
+        <Button look="quiet" onPress={() => zoom(1.5)} test="slide-in">
+          {w('tool.in')}
+        </Button>
+        <Button look="quiet" onPress={() => zoom(1 / 1.5)} test="slide-out">
+          {w('tool.out')}
+        </Button>
+        <Button look="quiet" onPress={() => own(whole(plane))} test="slide-whole">
+          {w('slide.whole')}
+        </Button>
+        {powers.map((one) => {
+          const wanted = ready ? zoomFor(slide, size, one) : undefined
+          if (!wanted || wanted > most || wanted < 1) return null
+          return (
+            <Button
+              key={one}
+              look="quiet"
+              onPress={() => own(zoomedAt(plane, size, sight.current, middle, wanted, most))}
+              test={`slide-x${one}`}
+            >
+              {one}×
+            </Button>
+          )
+        })}
+      </div>
+      <div
+        class={`viewport ${pointing ? 'point' : 'pan'}`}
+        role="application"
+        aria-label={title}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: the viewport takes its own keys
+        tabIndex={0}
+        ref={viewport}
+        data-test="slide"
+        data-drawn={drawn ? 'true' : 'false'}
+        data-level={level}
+        data-broken={broken.length}
+        data-loaded={held.current?.loaded ?? 0}
+        data-held={held.current?.tiles.held() ?? 0}
+        data-zoom={at}
+        data-x={sight.current.x}
+        data-y={sight.current.y}
+        onKeyDown={keys}
+        onWheel={(event) => {
+          event.preventDefault()
+          zoom(event.deltaY < 0 ? 1.2 : 1 / 1.2, placeOf(event))
+        }}
+        onPointerDown={(event) => {
+          event.currentTarget.focus()
+          event.currentTarget.setPointerCapture(event.pointerId)
+          fingers.current.set(event.pointerId, placeOf(event))
+          if (pointing) point(placeOf(event))
+        }}
+        onPointerMove={swept}
+        onPointerUp={(event) => fingers.current.delete(event.pointerId)}
+        onPointerCancel={(event) => fingers.current.delete(event.pointerId)}
+        onContextMenu={(event) => event.preventDefault()}
+      >
+        <canvas
+          ref={canvas}
+          width={Math.round(size.width * ratio)}
+          height={Math.round(size.height * ratio)}
+          style={{ width: `${size.width}px`, height: `${size.height}px` }}
+        />
+        {ready && (
+          <Pointers
+            pointed={share.pointers.filter(({ sop }) => sop === slide.sop)}
+            names={names}
+            plane={plane}
+            size={size}
+            sight={sight.current}
+          />
+        )}
+        <span class="corner tl">{[title, slide.name].filter(Boolean).join(' ')}</span>
+        {power !== undefined && (
+          <span class="corner tr" data-test="slide-power">
+            {w('slide.power', { n: power < 10 ? power.toFixed(1) : Math.round(power) })}
+          </span>
+        )}
+        {preview && (
+          <div
+            class="overview"
+            aria-hidden="true"
+            data-test="slide-overview"
+            onPointerDown={(event) => {
+              event.stopPropagation()
+              const box = event.currentTarget.getBoundingClientRect()
+              own({ ...sight.current, x: (event.clientX - box.left) / shape, y: (event.clientY - box.top) / shape })
+            }}
+            style={{ width: `${plane.columns * shape}px`, height: `${plane.rows * shape}px` }}
+          >
+            <canvas ref={overview} width={Math.round(plane.columns * shape)} height={Math.round(plane.rows * shape)} />
+            <span
+              data-test="slide-box"
+              style={{
+                left: `${left}px`,
+                top: `${top}px`,
+                width: `${Math.max(4, Math.min(plane.columns, to.x) * shape - left)}px`,
+                height: `${Math.max(4, Math.min(plane.rows, to.y) * shape - top)}px`,
+              }}
+            />
+          </div>
+        )}
+        {bar ? (
+          <span class="corner bl bar" data-test="slide-bar" data-um={bar.um} data-width={bar.width}>
+            <i style={{ width: `${bar.width}px` }} />
+            {bar.um >= 1000 ? `${bar.um / 1000} mm` : `${bar.um} µm`}
+          </span>
+        ) : (
+          ready && <span class="corner bl">{w('slide.noscale')}</span>
+        )}
+        <span class="corner br" data-test="slide-bytes">
+          {w('slide.bytes', { a: bytes(held.current?.loaded ?? 0), b: bytes(gigabytes) })}
+        </span>
+        {!drawn && ready && (
+          <span class="corner tc badge" role="status" data-test="badge">
+            {all.length > visible.length ? w('slide.part') : w('img.pre')}
+          </span>
+        )}
+        {broken.length > 0 && (
+          <span class="corner bc badge" role="alert" data-test="slide-broken">
+            <Icon name="warn" /> {w('slide.broken', { n: broken.length })}
+          </span>
+        )}
+      </div>
+    </>
+  )
+}
