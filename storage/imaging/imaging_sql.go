@@ -314,7 +314,10 @@ func (s *Service) EndGrants(ctx context.Context, tx pgx.Tx, t ids.Teleconsult) e
 }
 
 // path names studies, a series or an object in a URL. Empty parts stand for all.
-type path struct{ study, series, sop string }
+type path struct {
+	study, series, sop string
+	frames             []int // from 1, those that a glance is of; nil: all
+}
 
 // instance is an object as WADO-RS needs it.
 type instance struct {
@@ -333,6 +336,7 @@ type instance struct {
 	FrameIndex     []dicom.Frame
 	BulkIndex      map[string]dicom.Span
 	StoredAt       time.Time
+	Frames         int
 
 	inflate bool // to be sent inflated
 }
@@ -379,24 +383,39 @@ func (s *Service) read(ctx context.Context, p path, glance bool) ([]instance, er
 
 // named finds what the path names, within the scope; nothing is fault.NotFound.
 func (s *Service) named(ctx context.Context, db pg.DB, scope authz.Scope, p path, glance bool) ([]instance, error) {
-	words := `i.dicom_json`
+	words, index := `i.dicom_json`, `i.frame_index`
 	if glance {
 		words = `NULL::bytea`
+	}
+	if glance && p.frames != nil { // a slide has ten thousands: a tile is not to wait for all of them
+		index = `(SELECT jsonb_agg(i.frame_index -> n - 1 ORDER BY o) FROM unnest(@frames::int[]) WITH ORDINALITY w (n, o))`
 	}
 	rows, err := db.Query(ctx, `
 		WITH chosen AS ( -- two hospitals may hold the study: the asker's own copy comes first
 			SELECT s.id, s.institution_id, s.person_id, s.uid FROM study s WHERE s.uid = @study AND `+maySee+`
 			ORDER BY s.institution_id = ANY(@scope_places) DESC, s.stored_at LIMIT 1)
 		SELECT s.institution_id, s.person_id, e.id, s.uid, e.uid, i.sop_uid, i.sha256, i.size, i.transfer_syntax, i.object_key,
-			`+words+`, i.head, i.frame_index, i.bulk_index, i.stored_at
+			`+words+`, i.head, `+index+`, i.bulk_index, i.stored_at, jsonb_array_length(i.frame_index)
 		FROM chosen s JOIN series e ON e.study_id = s.id JOIN instance i ON i.series_id = e.id
 		WHERE (@series = '' OR e.uid = @series) AND (@sop = '' OR i.sop_uid = @sop)
 		ORDER BY e.number, e.uid, i.number, i.sop_uid`,
-		scope.With(pgx.NamedArgs{"now": s.Now(), "study": p.study, "series": p.series, "sop": p.sop}))
+		scope.With(pgx.NamedArgs{"now": s.Now(), "study": p.study, "series": p.series, "sop": p.sop, "frames": p.frames}))
 	if err != nil {
 		return nil, fmt.Errorf("find objects: %w", err)
 	}
-	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[instance])
+	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (instance, error) {
+		i, err := pgx.RowToStructByPos[instance](row)
+		if glance && p.frames != nil {
+			found := i.FrameIndex
+			i.FrameIndex = make([]dicom.Frame, i.Frames) // a frame keeps its number
+			for at, n := range p.frames {
+				if n <= i.Frames && at < len(found) {
+					i.FrameIndex[n-1] = found[at]
+				}
+			}
+		}
+		return i, err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("find objects: %w", err)
 	}
@@ -469,7 +488,7 @@ func (s *Service) held(ctx context.Context, place ids.Institution, study string)
 func (s *Service) marked(ctx context.Context, place ids.Institution, study string, sops []string) ([]instance, error) {
 	rows, err := s.DB.Query(ctx, `
 		SELECT s.institution_id, s.person_id, e.id, s.uid, e.uid, i.sop_uid, i.sha256, i.size, i.transfer_syntax, i.object_key,
-			i.dicom_json, i.head, i.frame_index, i.bulk_index, i.stored_at
+			i.dicom_json, i.head, i.frame_index, i.bulk_index, i.stored_at, jsonb_array_length(i.frame_index)
 		FROM study s JOIN series e ON e.study_id = s.id JOIN instance i ON i.series_id = e.id
 		WHERE s.institution_id = $1 AND s.uid = $2 AND i.sop_uid = ANY($3)`, place, study, sops)
 	if err != nil {

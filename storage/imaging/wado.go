@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"mime/multipart"
 	"net/http"
 	"net/textproto"
@@ -35,7 +36,12 @@ const (
 
 // pathOf reads the UIDs of the URL and refuses what can't be one.
 func pathOf(r *http.Request) (path, error) {
-	p := path{r.PathValue("study"), r.PathValue("series"), r.PathValue("instance")}
+	p := path{study: r.PathValue("study"), series: r.PathValue("series"), sop: r.PathValue("instance"), frames: []int{1, 2}} // these two tell how frames lie
+	for _, f := range strings.Split(r.PathValue("frames"), ",") {
+		if n, err := strconv.Atoi(f); err == nil && n > 2 && n <= math.MaxInt32 && len(p.frames) < maxFrames+2 {
+			p.frames = append(p.frames, n)
+		}
+	}
 	for _, uid := range []string{p.study, p.series, p.sop} {
 		if uid != "" && !dicom.ValidUID(uid) {
 			return p, badUID
