@@ -2,6 +2,7 @@ package consult
 
 import (
 	"context"
+	"encoding/json"
 	"math"
 	"slices"
 	"time"
@@ -10,11 +11,13 @@ import (
 	"yuanzhen/internal/authz"
 	"yuanzhen/internal/fault"
 	"yuanzhen/internal/ids"
+	"yuanzhen/internal/keys"
 	"yuanzhen/storage/imaging"
 )
 
 // Shown is what a presenter had on the screen from a moment on, until the next one: an image, where it was looked at
-// and in which window. Sent by the presenter's own page in batches, kept until the opinion is signed, never changed.
+// and in which window. Sent by the presenter's own page in batches, kept until the opinion is signed, which is signed
+// over all of them; never changed.
 type Shown struct {
 	At     time.Time `json:"at,omitzero" readOnly:"true"`
 	By     Doctor    `json:"by,omitzero" readOnly:"true"`
@@ -82,14 +85,123 @@ func (s *Teleconsults) KeepShown(ctx context.Context, id ids.Teleconsult, states
 	})
 }
 
-// AllShown is the talk over the images from its beginning, for who may read the consult.
-func (s *Teleconsults) AllShown(ctx context.Context, id ids.Teleconsult) (all []Shown, err error) {
+// Talk names what has been shown up to a batch: an opinion is signed over it, so that no step of the talk can be changed,
+// left out or put in afterwards.
+type Talk struct {
+	Batches int    `json:"batches"`
+	SHA256  string `json:"sha256"` // of the RFC 8785 bytes of talkBytes
+}
+
+// talkBytes is what a Talk is the digest of.
+type talkBytes struct {
+	Type        string          `json:"type"` // "teleconsult.shown"
+	Teleconsult ids.Teleconsult `json:"teleconsult"`
+	Batches     []shownBatch    `json:"batches"`
+}
+
+// shownBatch is a batch as it is stored.
+type shownBatch struct {
+	N      int              `json:"n"`
+	By     ids.Practitioner `json:"by"`
+	At     time.Time        `json:"at"`
+	States json.RawMessage  `json:"states"`
+}
+
+// talk is what has been shown up to batch n, or up to now.
+func talk(ctx context.Context, tx tx, id ids.Teleconsult, n int) (t Talk, err error) {
+	batches, err := selectShownBatches(ctx, tx, id, n)
+	if err != nil {
+		return t, err
+	}
+	t.Batches = len(batches)
+	_, t.SHA256, err = canonicalBytes(talkBytes{"teleconsult.shown", id, batches})
+	return t, err
+}
+
+// asSigned refuses a signature over an opinion while more has been shown than its text names.
+func asSigned(ctx context.Context, tx tx, id ids.Teleconsult, canonical string) error {
+	var said struct{ Shown Talk }
+	if err := json.Unmarshal([]byte(canonical), &said); err != nil {
+		return err
+	}
+	if now, err := talk(ctx, tx, id, maxShown); err != nil {
+		return err
+	} else if now != said.Shown {
+		return fault.New(fault.Conflict, "talk_went_on", "保存意见以后又讲解了影像，要签的内容没有包括它。", "Images were presented after the opinion was saved; the text to sign doesn't hold that.").
+			WithRemedy("请再保存一次，看过全文再签。", "Save it once more, read the whole text, then sign.")
+	}
+	return nil
+}
+
+// What a signature over the talk says today.
+const (
+	talkHolds   = "holds"   // the signature is good, and every step is as it was signed
+	talkChanged = "changed" // it isn't
+	talkUnbound = "unbound" // the opinion was signed without it
+)
+
+// Bound is an opinion that was signed over the talk.
+type Bound struct {
+	By       Doctor    `json:"by"`
+	SignedAt time.Time `json:"signed_at"`
+	Batches  int       `json:"batches" doc:"How much of the talk it was signed over"`
+	Verdict  string    `json:"verdict" enum:"holds,changed,unbound" doc:"Checked at this moment: signature and every step"`
+}
+
+// Replay is the talk over the images from its beginning, with what became of its signatures.
+type Replay struct {
+	States []Shown `json:"states"`
+	Bound  []Bound `json:"bound"`
+}
+
+// boundOpinion is what is needed to check one.
+type boundOpinion struct {
+	Bound
+	canonical, signature []byte
+	key                  keys.PublicKey
+}
+
+// check says what the signature says.
+func (o *boundOpinion) check(ctx context.Context, tx tx, id ids.Teleconsult) (Bound, error) {
+	var said struct{ Shown *Talk }
+	if keys.Verify(o.key, o.canonical, o.signature) != nil || json.Unmarshal(o.canonical, &said) != nil {
+		o.Verdict = talkChanged
+		return o.Bound, nil
+	}
+	if said.Shown == nil {
+		o.Verdict = talkUnbound
+		return o.Bound, nil
+	}
+	now, err := talk(ctx, tx, id, said.Shown.Batches)
+	o.Batches, o.Verdict = said.Shown.Batches, talkChanged
+	if now == *said.Shown {
+		o.Verdict = talkHolds
+	}
+	return o.Bound, err
+}
+
+// Replay is for who may read the consult.
+func (s *Teleconsults) Replay(ctx context.Context, id ids.Teleconsult) (r Replay, err error) {
 	err = s.inTx(ctx, func(tx tx) error {
 		if _, err := s.teleconsult(ctx, tx, id); err != nil {
 			return err
 		}
-		all, err = selectShown(ctx, tx, id)
-		return err
+		if r.States, err = selectShown(ctx, tx, id); err != nil {
+			return err
+		}
+		signed, err := selectBoundOpinions(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		r.Bound = []Bound{}
+		for _, o := range signed {
+			b, err := o.check(ctx, tx, id)
+			if err != nil {
+				return err
+			}
+			r.Bound = append(r.Bound, b)
+		}
+		return nil
 	})
-	return all, err
+	return r, err
 }

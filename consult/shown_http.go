@@ -11,7 +11,7 @@ func (s *Teleconsults) shownRoutes(api *httpapi.API) {
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: path, Action: "teleconsult.mark",
 		Summary: "Keep what the asker presents, to be seen again with the opinion"}, s.keepShown)
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: path, Action: "teleconsult.read",
-		Summary: "What was presented over the images, from the beginning"}, s.listShown)
+		Summary: "What was presented over the images, from the beginning, checked against the opinions signed over it"}, s.replay)
 }
 
 type keepShownIn struct {
@@ -34,9 +34,9 @@ func (s *Teleconsults) keepShown(ctx context.Context, in *keepShownIn) (*keepSho
 	return out, err
 }
 
-type shownOut struct{ Body []Shown }
+type replayOut struct{ Body Replay }
 
-func (s *Teleconsults) listShown(ctx context.Context, in *TeleconsultPath) (*shownOut, error) {
-	all, err := s.AllShown(ctx, in.ID)
-	return &shownOut{all}, err
+func (s *Teleconsults) replay(ctx context.Context, in *TeleconsultPath) (*replayOut, error) {
+	r, err := s.Replay(ctx, in.ID)
+	return &replayOut{r}, err
 }

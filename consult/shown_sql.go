@@ -46,3 +46,21 @@ func selectShown(ctx context.Context, tx tx, id ids.Teleconsult) ([]Shown, error
 	}
 	return all, nil
 }
+
+// selectShownBatches is the first most batches as they are stored.
+func selectShownBatches(ctx context.Context, tx tx, id ids.Teleconsult, most int) ([]shownBatch, error) {
+	return collect(ctx, tx, func(row pgx.CollectableRow) (b shownBatch, err error) {
+		err = row.Scan(&b.N, &b.By, &b.At, &b.States)
+		b.At = b.At.UTC()
+		return b, err
+	}, `SELECT n, practitioner_id, at, states FROM teleconsult_shown WHERE teleconsult_id = $1 AND n <= $2 ORDER BY n`, id, most)
+}
+
+func selectBoundOpinions(ctx context.Context, tx tx, id ids.Teleconsult) ([]boundOpinion, error) {
+	return collect(ctx, tx, func(row pgx.CollectableRow) (o boundOpinion, err error) {
+		err = row.Scan(&o.By.ID, &o.By.Name, &o.By.Title, &o.SignedAt, &o.canonical, &o.signature, &o.key.KeyID, &o.key.Alg, &o.key.Public)
+		return o, err
+	}, `SELECT p.id, p.name, p.title, d.signed_at, d.canonical, d.signature, k.id::text, k.alg, k.public_key
+		FROM teleconsult_document d JOIN practitioner p ON p.id = d.practitioner_id JOIN signing_key k ON k.id = d.key_id
+		WHERE d.teleconsult_id = $1 AND d.kind = 'opinion' AND d.signed_at IS NOT NULL ORDER BY d.signed_at, d.id`, id)
+}

@@ -20,6 +20,67 @@ func (c *county) shows(who *authz.Subject, id ids.Teleconsult, states ...consult
 	return err
 }
 
+func (c *county) replayed(id ids.Teleconsult) consult.Replay {
+	c.t.Helper()
+	r, err := c.Replay(c.as(c.asker, "teleconsult.read"), id)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return r
+}
+
+func TestAnOpinionIsSignedOverTheTalk(t *testing.T) {
+	c := newCounty(t)
+	id := c.scheduled().ID
+	show := func(who *authz.Subject, states ...consult.Shown) {
+		t.Helper()
+		if err := c.shows(who, id, states...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	show(c.doctor, c.showing(5000, 1), c.showing(2000, 2))
+	show(c.asker, c.showing(1000, 3))
+	opines := c.as(c.doctor, "teleconsult.opine")
+	opinion := consult.Opinion{Findings: "结节 81 mm", Advice: "复查"}
+	written := c.must(c.WriteOpinion(opines, id, opinion))
+	show(c.doctor, c.showing(0, 4))
+	if _, err := c.SignOpinion(opines, id, written.Opinion.SHA256, passphrase); code(err) != "talk_went_on" {
+		t.Fatalf("signed over less than was shown: %v", err)
+	}
+	written = c.must(c.WriteOpinion(opines, id, opinion))
+	c.must(c.SignOpinion(opines, id, written.Opinion.SHA256, passphrase))
+	bound := c.replayed(id).Bound
+	if len(bound) != 1 || bound[0].By.ID != c.doctor.Practitioner || bound[0].Batches != 3 || bound[0].Verdict != "holds" || bound[0].SignedAt.IsZero() {
+		t.Fatalf("%+v", bound)
+	}
+	run := func(sql string, args ...any) {
+		t.Helper()
+		if _, err := c.town.DB.Exec(t.Context(), sql, args...); err != nil {
+			t.Fatal(sql, err)
+		}
+	}
+	run(`CREATE TABLE shown_kept AS SELECT * FROM teleconsult_shown`)
+	// Whoever gets at the tables: one step changed, one batch left out, another's name on it, a time moved.
+	for what, sql := range map[string]string{
+		"a step was changed":       `UPDATE teleconsult_shown SET states = jsonb_set(states, '{1,zoom}', '2.5') WHERE teleconsult_id = $1 AND n = 1`,
+		"a step was left out":      `UPDATE teleconsult_shown SET states = states - 1 WHERE teleconsult_id = $1 AND n = 1`,
+		"a batch was left out":     `DELETE FROM teleconsult_shown WHERE teleconsult_id = $1 AND n = 2`,
+		"another presented it":     `UPDATE teleconsult_shown s SET practitioner_id = t.practitioner_id FROM teleconsult_shown t WHERE s.teleconsult_id = $1 AND s.n = 2 AND t.teleconsult_id = $1 AND t.n = 1`,
+		"it was another time":      `UPDATE teleconsult_shown SET at = at + interval '1 ms' WHERE teleconsult_id = $1 AND n = 3`,
+		"two batches were swapped": `UPDATE teleconsult_shown SET n = n + 10 WHERE teleconsult_id = $1 AND n = 1`,
+	} {
+		run(sql, id)
+		if b := c.replayed(id).Bound; len(b) != 1 || b[0].Verdict != "changed" {
+			t.Errorf("%s: %+v", what, b)
+		}
+		run(`DELETE FROM teleconsult_shown`)
+		run(`INSERT INTO teleconsult_shown SELECT * FROM shown_kept`)
+	}
+	if b := c.replayed(id).Bound; len(b) != 1 || b[0].Verdict != "holds" {
+		t.Errorf("put back as it was: %+v", b)
+	}
+}
+
 func TestWhatWasPresentedIsSeenAgainInItsOrder(t *testing.T) {
 	c := newCounty(t)
 	id := c.scheduled().ID
@@ -35,9 +96,9 @@ func TestWhatWasPresentedIsSeenAgainInItsOrder(t *testing.T) {
 	if err := c.shows(c.doctor, id, c.showing(0, 1)); code(err) != "teleconsult_moved_on" {
 		t.Errorf("kept after the signature: %v", err)
 	}
-	all, err := c.AllShown(c.as(c.asker, "teleconsult.read"), id)
-	if err != nil || len(all) != 3 {
-		t.Fatalf("%+v, %v", all, err)
+	all := c.replayed(id).States
+	if len(all) != 3 {
+		t.Fatalf("%+v", all)
 	}
 	for i, want := range []struct {
 		zoom float64
@@ -73,7 +134,7 @@ func TestOnlyItsDoctorsKeepWhatTheyShowOfItsStudies(t *testing.T) {
 	if err := c.shows(c.doctor, id); code(err) != "bad_shown" {
 		t.Errorf("nothing: %v", err)
 	}
-	if all, err := c.AllShown(c.as(c.doctor, "teleconsult.read"), id); err != nil || len(all) != 0 {
-		t.Errorf("something was kept: %+v, %v", all, err)
+	if all := c.replayed(id).States; len(all) != 0 {
+		t.Errorf("something was kept: %+v", all)
 	}
 }

@@ -63,9 +63,17 @@ func (s *Teleconsults) Decide(ctx context.Context, id ids.Teleconsult, adopt, pl
 
 // write stores a version of a document in canonical form.
 func (s *Teleconsults) write(ctx context.Context, tx tx, t Teleconsult, kind string, author ids.Practitioner, content map[string]any) error {
-	canonical, sum, err := canonicalBytes(map[string]any{
+	whole := map[string]any{
 		"type": "teleconsult." + kind, "teleconsult": t.ID, "person": t.Person.ID, "author": author,
-		"studies": studyUIDs(t.Studies), "content": content})
+		"studies": studyUIDs(t.Studies), "content": content}
+	if kind == "opinion" {
+		shown, err := talk(ctx, tx, t.ID, maxShown)
+		if err != nil {
+			return err
+		}
+		whole["shown"] = shown
+	}
+	canonical, sum, err := canonicalBytes(whole)
 	if err != nil {
 		return err
 	}
@@ -80,6 +88,11 @@ func (s *Teleconsults) sign(ctx context.Context, tx tx, d *Document, id ids.Tele
 	if d.SHA256 != sha256 {
 		return fault.New(fault.Conflict, "text_changed", "要签的内容和现在保存的不一样。", "The text to sign is not the one that is stored now.").
 			WithRemedy("请重新看全文再签。", "Read the whole text again, then sign.")
+	}
+	if kind == "opinion" {
+		if err := asSigned(ctx, tx, id, d.Canonical); err != nil {
+			return err
+		}
 	}
 	var signature keys.Signature
 	signature, err := s.Keys.Sign(ctx, tx, signer, passphrase, []byte(d.Canonical))

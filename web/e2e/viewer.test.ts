@@ -444,6 +444,7 @@ describe('reading images', { concurrency: 1 }, () => {
     const count = Number(await page.getAttribute(t('replay'), 'data-count'))
     assert.ok(count >= 4, `${count} states of the talk`)
     await page.locator(t('replay-by'), { hasText: '李明远 主讲' }).waitFor()
+    await page.locator(t('talk-holds'), { hasText: '李明远' }).waitFor()
     await page.locator(t('replay-at')).press('End')
     await page.waitForSelector(`${t('viewer')}[data-drawn=true][data-window="1500/-600"][data-index="25"]`)
     assert.deepEqual((await marksOf(county)).length, 4, 'with the marks')

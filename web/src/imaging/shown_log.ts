@@ -14,6 +14,11 @@ export type ShownState = {
   voi?: { center: number; width: number }
 }
 export type Replayed = Omit<ShownState, 'ago'> & { at: string; by: { id: string; name: string } }
+/** The talk, and what the signatures over it say: the server checks them each time it is read. */
+export type Talk = {
+  states: Replayed[]
+  bound: { by: { id: string; name: string }; signed_at: string; verdict: 'holds' | 'changed' | 'unbound' }[]
+}
 
 export type LogPort = {
   send: (states: ShownState[]) => Promise<void>

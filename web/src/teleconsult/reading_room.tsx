@@ -398,8 +398,8 @@ function OpinionEditor({
   const open = () => {
     if (complete)
       void deed.run(async () => {
-        if (!saved) await save()
         await onSigning()
+        await save() // anew: the text that is signed names the talk up to now
         setSigning(true)
       })
   }

@@ -8,9 +8,9 @@ import type { Teleconsult } from '../api/types'
 import { moment } from '../i18n/format'
 import type { Mark } from '../imaging/marks'
 import { noShare, type ShareView } from '../imaging/share'
-import { type Replayed, schedule, stateAt } from '../imaging/shown_log'
+import { schedule, stateAt, type Talk } from '../imaging/shown_log'
 import { Viewer } from '../imaging/viewer'
-import { Button, Loading, ProblemNote, useTitle } from '../ui/parts'
+import { Button, Loading, Notice, ProblemNote, useTitle } from '../ui/parts'
 import { maySee, partIn } from './states'
 import { w } from './words'
 
@@ -22,7 +22,7 @@ export function Replay() {
   const { route } = useLocation()
   const id = params.id ?? ''
   const one = useResource(`case ${id}`, (signal) => get<Teleconsult>(`/teleconsults/${id}`, signal))
-  const talk = useResource(`shown ${id}`, (signal) => get<Replayed[]>(`/teleconsults/${id}/shown`, signal))
+  const talk = useResource(`shown ${id}`, (signal) => get<Talk>(`/teleconsults/${id}/shown`, signal))
   const marks = useResource(`marks ${id}`, (signal) =>
     get<(Mark & { gone?: boolean })[]>(`/teleconsults/${id}/marks`, signal),
   )
@@ -33,15 +33,15 @@ export function Replay() {
     return () => document.documentElement.classList.remove('reading-room')
   }, [])
   const seen = one.value && maySee(partIn(me(), one.value), one.value.state)
-  if (one.value && talk.value && marks.value && talk.value.length > 0 && seen)
-    return <Playing one={one.value} talk={talk.value} marks={marks.value.filter(({ gone }) => !gone)} onBack={back} />
+  if (one.value && talk.value && marks.value && talk.value.states.length > 0 && seen)
+    return <Playing one={one.value} all={talk.value} marks={marks.value.filter(({ gone }) => !gone)} onBack={back} />
   return (
     <main class="column paper" id="content">
       <h1>{w('replay.title')}</h1>
       <ProblemNote problem={one.problem ?? talk.problem ?? marks.problem} />
       {one.value && !seen ? (
         <p data-test="refused">{w('c.refused')}</p>
-      ) : talk.value?.length === 0 ? (
+      ) : talk.value?.states.length === 0 ? (
         <p>{w('replay.none')}</p>
       ) : (
         !one.problem && !talk.problem && <Loading />
@@ -55,17 +55,8 @@ export function Replay() {
   )
 }
 
-function Playing({
-  one,
-  talk,
-  marks,
-  onBack,
-}: {
-  one: Teleconsult
-  talk: Replayed[]
-  marks: Mark[]
-  onBack: () => void
-}) {
+function Playing({ one, all, marks, onBack }: { one: Teleconsult; all: Talk; marks: Mark[]; onBack: () => void }) {
+  const talk = all.states
   const { begins, length } = useMemo(() => schedule(talk), [talk])
   const [at, setAt] = useState(0)
   const [playing, setPlaying] = useState(false)
@@ -139,6 +130,14 @@ function Playing({
           />
         </label>
         <p class="meta">{w('replay.rests')}</p>
+        {all.bound.map(({ by, signed_at, verdict }) => (
+          <Notice
+            key={`${by.id} ${signed_at}`}
+            tone={verdict === 'holds' ? 'ok' : verdict === 'changed' ? 'danger' : 'warn'}
+          >
+            <span data-test={`talk-${verdict}`}>{w(`replay.${verdict}`, { name: by.name })}</span>
+          </Notice>
+        ))}
         {one.opinion?.signed_at && (
           <section class="stack">
             <h2>{w('c.opinion')}</h2>

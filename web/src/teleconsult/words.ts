@@ -113,5 +113,19 @@ export const w = phrases({
     zh: '停在一张图上超过 3 秒的，只放 3 秒。说过的话不在里面。',
     en: 'Rests longer than 3 seconds are shortened to 3. What was said is not in it.',
   },
+  'replay.holds': {
+    zh: '{name} 的意见签名有效，讲解的每一步与签名时一致。',
+    en: '{name}’s signature holds; every step of the talk is as it was signed.',
+  },
+  'replay.changed': {
+    zh: '讲解记录与 {name} 签名时不一致，不能作为依据。',
+    en: 'The talk is not as {name} signed it: do not rely on it.',
+  },
+  'replay.unbound': {
+    zh: '{name} 的意见签名没有包括讲解记录。',
+    en: '{name}’s signature does not cover the talk.',
+  },
+  'c.shown': { zh: '讲解记录', en: 'The talk' },
+  'c.shown.n': { zh: '{n} 段，一并签名', en: '{n} parts, signed with it' },
   'replay.none': { zh: '这次会诊没有人主讲过影像。', en: 'Nobody presented the images in this consult.' },
 })
