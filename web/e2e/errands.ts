@@ -109,3 +109,62 @@ export async function toTimes({ page }: Someone, person: string, doctor?: string
   await row.click()
   await page.waitForSelector('[data-test=earliest]')
 }
+
+/** Hands DICOM files of one study in by STOW-RS; the answer is the study's UID. */
+export async function store(house: House, who: Person, files: readonly Buffer[]): Promise<string> {
+  const form = files.flatMap((bytes) => [
+    Buffer.from('--yz\r\nContent-Type: application/dicom\r\n\r\n'),
+    bytes,
+    Buffer.from('\r\n'),
+  ])
+  const response = await fetch(`${house.address}/dicomweb/studies`, {
+    method: 'POST',
+    headers: {
+      Authorization: `Bearer ${who.session}`,
+      'Content-Type': 'multipart/related; type="application/dicom"; boundary=yz',
+      Accept: 'application/dicom+json',
+    },
+    body: Buffer.concat([...form, Buffer.from('--yz--\r\n')]),
+  })
+  const text = await response.text()
+  assert.equal(response.status, 200, text)
+  const stored = JSON.parse(text) as { '00081190'?: { Value?: string[] } }
+  return /studies\/([0-9.]+)$/.exec(stored['00081190']?.Value?.[0] ?? '')?.[1] ?? ''
+}
+
+export type Case = { id: string; studies: { study_uid: string; instances: number }[] }
+
+/** A consult over a study of the doctor's hospital, its expert and time set. */
+export async function scheduled(house: House, doctor: Person, coordinator: Person, study_uid: string): Promise<Case> {
+  const [patient] = await ask<{ id: string }[]>(house, doctor, 'GET', `/patients?q=${encodeURIComponent('周')}`)
+  const request = {
+    person_id: patient?.id,
+    department: '放射科',
+    question: '右上叶结节是什么性质？',
+    summary: '58 岁男，咳嗽 3 周。',
+    urgency: 'routine',
+  }
+  const { id } = await ask<Case>(house, doctor, 'POST', '/teleconsults', request)
+  const at = `/teleconsults/${id}`
+  const one = await ask<Case>(house, doctor, 'POST', `${at}/studies`, {
+    study_uid,
+    patient_confirmed: true,
+  })
+  await ask(house, doctor, 'POST', `${at}/consent`, { method: 'paper', signed_by: '周大山', relation: '本人' })
+  await ask(house, doctor, 'POST', `${at}/submit`, {})
+  const experts = await ask<{ practitioner_id: string; name: string }[]>(house, coordinator, 'GET', `${at}/experts`)
+  const practitioner_id = experts.find(({ name }) => name === '李明远')?.practitioner_id
+  const times = `${at}/times?practitioner_id=${practitioner_id}`
+  const [time] = await ask<{ start: string; end: string }[]>(house, coordinator, 'GET', times)
+  await ask(house, coordinator, 'POST', `${at}/assign`, { practitioner_id, start: time?.start, end: time?.end })
+  return one
+}
+
+/** A link that opens a study to whoever has it. */
+export async function linkTo(house: House, doctor: Person, study: string): Promise<string> {
+  const { secret } = await ask<{ secret: string }>(house, doctor, 'POST', `/imaging/studies/${study}/links`, {
+    hours: 24,
+    uses: 5,
+  })
+  return `/shared#${secret}`
+}

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { describe } from 'node:test'
 import { desk, phone, type Someone } from './browser'
-import { ask } from './errands'
+import { linkTo, store } from './errands'
 import { Journey, t } from './journey'
 import { overflow, violations } from './judge'
 
@@ -17,26 +17,7 @@ describe('sheets', { concurrency: 1 }, () => {
   /** Stores a file and gives the address that opens its study. */
   const shared = async (name: string): Promise<string> => {
     const doctor = journey.person('赵志远')
-    const response = await fetch(`${journey.house.address}/dicomweb/studies`, {
-      method: 'POST',
-      headers: {
-        Authorization: `Bearer ${doctor.session}`,
-        'Content-Type': 'multipart/related; type="application/dicom"; boundary=yz',
-      },
-      body: Buffer.concat([
-        Buffer.from('--yz\r\nContent-Type: application/dicom\r\n\r\n'),
-        await readFile(`${folder}/${name}`),
-        Buffer.from('\r\n--yz--\r\n'),
-      ]),
-    })
-    assert.equal(response.status, 200)
-    const stored = (await response.json()) as { '00081190': { Value: string[] } }
-    const study = /studies\/([0-9.]+)$/.exec(stored['00081190'].Value[0] ?? '')?.[1]
-    const { secret } = await ask<{ secret: string }>(journey.house, doctor, 'POST', `/imaging/studies/${study}/links`, {
-      hours: 24,
-      uses: 5,
-    })
-    return `/shared#${secret}`
+    return linkTo(journey.house, doctor, await store(journey.house, doctor, [await readFile(`${folder}/${name}`)]))
   }
   const open = async ({ page }: Someone, address: string) => {
     await page.goto('about:blank')
@@ -80,16 +61,40 @@ describe('sheets', { concurrency: 1 }, () => {
     await journey.shot(small, '03-ecg-phone')
   })
 
-  journey.step('a document opens as a PDF and nothing else, and can be kept', async () => {
-    await open(reader, await shared('encapsulated_pdf.dcm'))
+  journey.step('a document is drawn page by page, on a desk and on a phone, and can be kept', async () => {
+    const address = await shared('encapsulated_pdf.dcm')
+    const small = await journey.join('phone, document', phone)
+    for (const [who, name] of [
+      [reader, '04-pdf'],
+      [small, '05-pdf-phone'],
+    ] as const) {
+      await open(who, address)
+      const { page } = who
+      await page
+        .locator(`${t('pdf-page')}[data-state=drawn]`)
+        .first()
+        .waitFor()
+      const ink = await page
+        .locator(`${t('pdf-page')} canvas`)
+        .first()
+        .evaluate((canvas: HTMLCanvasElement) => {
+          const data = canvas.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height).data ?? []
+          let dark = 0
+          for (let n = 0; n < data.length; n += 4) if ((data[n] ?? 255) < 128) dark++
+          return dark / (canvas.width * canvas.height)
+        })
+      assert.ok(ink > 0.0005 && ink < 0.5, `${ink} of the page is ink`)
+      assert.equal(await overflow(page), 0, 'nothing beside the page')
+      assert.deepEqual(await violations(page), [])
+      await page.locator(t('sheets')).scrollIntoViewIfNeeded()
+      await journey.shot(who, name)
+    }
     const { page } = reader
-    await page.waitForSelector(t('pdf'))
     const [download] = await Promise.all([page.waitForEvent('download'), page.click(t('save-pdf'))])
     const bytes = await readFile(await download.path())
     assert.equal(download.suggestedFilename(), 'document.pdf')
     assert.equal(bytes.subarray(0, 5).toString(), '%PDF-')
     const whole = await readFile(`${folder}/encapsulated_pdf.dcm`)
     assert.ok(whole.includes(bytes.subarray(0, 80_000)), 'byte for byte what the file holds')
-    await journey.shot(reader, '04-pdf')
   })
 })

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { describe } from 'node:test'
 import type { Page } from 'playwright-core'
 import { desk, phone, reading, type Someone } from './browser'
-import { ask } from './errands'
+import { type Case, scheduled, store } from './errands'
 import { until } from './house'
 import { Journey, t } from './journey'
 import { enterWorkspace, type Person, signWith } from './people'
@@ -12,8 +12,6 @@ import { huOf, type Slice, slices, spacing, stamp, unreadableSlice } from './sli
 
 const many = 100
 const size = 512 // columns and rows
-
-type Case = { id: string; studies: { study_uid: string }[] }
 
 /** What the canvas shows in the corner square of the image: the middle of its grey, from 0 to 255; -1 of nothing at all. */
 const grey = (page: Page) =>
@@ -38,23 +36,6 @@ describe('reading images', { concurrency: 1 }, () => {
   let expert: Someone
   let county: Someone
 
-  const send = async (who: Person, parts: Slice[]) => {
-    const form = parts.map(({ bytes }) => [
-      Buffer.from('--yz\r\nContent-Type: application/dicom\r\n\r\n'),
-      bytes,
-      Buffer.from('\r\n'),
-    ])
-    const response = await fetch(`${journey.house.address}/dicomweb/studies`, {
-      method: 'POST',
-      headers: {
-        Authorization: `Bearer ${who.session}`,
-        'Content-Type': 'multipart/related; type="application/dicom"; boundary=yz',
-        Accept: 'application/dicom+json',
-      },
-      body: Buffer.concat([...form.flat(), Buffer.from('--yz--\r\n')]),
-    })
-    assert.equal(response.status, 200, await response.text())
-  }
   const enter = async (someone: Someone, who: Person) => {
     await enterWorkspace(someone.page, who)
     await someone.page.goto(`/staff/cases/${one.id}/room`)
@@ -82,56 +63,15 @@ describe('reading images', { concurrency: 1 }, () => {
     const doctor = journey.person('赵志远')
     const coordinator = journey.person('孙丽')
     all = [...(await slices(many)), await unreadableSlice(many)]
-    for (let from = 0; from < all.length; from += 25) await send(doctor, all.slice(from, from + 25))
-    const [patient] = await ask<{ id: string }[]>(
-      journey.house,
-      doctor,
-      'GET',
-      `/patients?q=${encodeURIComponent('周')}`,
-    )
-    const [study] = await ask<{ study_uid: string; instances: number }[]>(
-      journey.house,
-      doctor,
-      'GET',
-      '/imaging/studies',
-    )
-    assert.equal(study?.instances, many + 1)
-    one = await ask<Case>(journey.house, doctor, 'POST', '/teleconsults', {
-      person_id: patient?.id,
-      department: '放射科',
-      question: '右上叶结节是什么性质？',
-      summary: '58 岁男，咳嗽 3 周。',
-      urgency: 'routine',
-    })
-    const at = `/teleconsults/${one.id}`
-    one = await ask<Case>(journey.house, doctor, 'POST', `${at}/studies`, {
-      study_uid: study?.study_uid,
-      patient_confirmed: true,
-    })
-    await ask(journey.house, doctor, 'POST', `${at}/consent`, {
-      method: 'paper',
-      signed_by: '周大山',
-      relation: '本人',
-    })
-    await ask(journey.house, doctor, 'POST', `${at}/submit`, {})
-    const experts = await ask<{ practitioner_id: string; name: string }[]>(
-      journey.house,
-      coordinator,
-      'GET',
-      `${at}/experts`,
-    )
-    const li = experts.find(({ name }) => name === '李明远')
-    const [time] = await ask<{ start: string; end: string }[]>(
-      journey.house,
-      coordinator,
-      'GET',
-      `${at}/times?practitioner_id=${li?.practitioner_id}`,
-    )
-    await ask(journey.house, coordinator, 'POST', `${at}/assign`, {
-      practitioner_id: li?.practitioner_id,
-      start: time?.start,
-      end: time?.end,
-    })
+    let study = ''
+    for (let from = 0; from < all.length; from += 25)
+      study = await store(
+        journey.house,
+        doctor,
+        all.slice(from, from + 25).map(({ bytes }) => bytes),
+      )
+    one = await scheduled(journey.house, doctor, coordinator, study)
+    assert.equal(one.studies[0]?.instances, many + 1)
   })
 
   journey.step(

@@ -57,8 +57,11 @@ export class Marks {
   hear(topic: string, from: string, own: boolean, data: unknown): void {
     if (topic === markTopic) {
       if (own) return
-      this.drop(from)
-      void this.refresh()
+      const drawn = this.drafts.find(({ seat }) => seat === from)
+      // What was drawn stays until the kept version is here: a mark does not blink on a slow line.
+      void this.refresh().then(() => {
+        if (drawn && this.drafts.includes(drawn)) this.drop(from)
+      })
     } else if (topic === drawTopic && !own) {
       const draft = readDraft(from, data)
       this.drop(from)

@@ -1,7 +1,8 @@
-// What a study holds besides pictures: electrocardiograms on their paper, documents in the browser's own reader.
+// What a study holds besides pictures: electrocardiograms on their paper, documents page by page.
 import { useEffect, useState } from 'preact/hooks'
 import { Icon } from '../ui/icons'
 import { Button, Loading } from '../ui/parts'
+import { PdfPages } from '../ui/pdf_pages'
 import { ask } from './archive'
 import { allRows, calibration, type Ecg, ecgOf, isEcg, lineOf, type Paper, samplesAt, usualSheet } from './ecg'
 import { type Instance, sopOf, textOf } from './study'
@@ -55,12 +56,9 @@ const Broken = () => (
   </div>
 )
 
-/**
- * A document. Only what begins as a PDF is given to the browser, and as nothing but a PDF: no page of ours runs what a
- * file brings along.
- */
+/** A document, drawn page by page: nothing runs what a file brings along. What is kept is byte for byte what came. */
 function Pdf({ at, title }: { at: string; title: string }) {
-  const [url, setUrl] = useState<string>()
+  const [document, setDocument] = useState<{ url: string; bytes: ArrayBuffer }>()
   const [broken, setBroken] = useState(false)
   useEffect(() => {
     const stop = new AbortController()
@@ -68,9 +66,8 @@ function Pdf({ at, title }: { at: string; title: string }) {
     bulk(at, documentTag, pdfType, stop.signal)
       .then((bytes) => {
         if (stop.signal.aborted) return
-        if (new TextDecoder('latin1').decode(bytes.slice(0, 5)) !== '%PDF-') return setBroken(true)
         made = URL.createObjectURL(new Blob([bytes], { type: pdfType }))
-        setUrl(made)
+        setDocument({ url: made, bytes })
       })
       .catch(() => !stop.signal.aborted && setBroken(true))
     return () => {
@@ -79,19 +76,17 @@ function Pdf({ at, title }: { at: string; title: string }) {
     }
   }, [at])
   if (broken) return <Broken />
-  if (!url) return <Loading />
+  if (!document) return <Loading />
   return (
     <>
       <div class="row">
         <span class="grow">{title || w('pdf.title')}</span>
-        <a class="button plain" href={url} download="document.pdf" data-test="save-pdf">
+        <a class="button plain" href={document.url} download="document.pdf" data-test="save-pdf">
           <Icon name="file" />
           <span>{w('pdf.save')}</span>
         </a>
       </div>
-      <div class="paper-view">
-        <iframe src={url} title={title || w('pdf.title')} data-test="pdf" />
-      </div>
+      <PdfPages bytes={document.bytes} title={title || w('pdf.title')} broken={<Broken />} />
     </>
   )
 }

@@ -148,7 +148,7 @@ function Glass({
   const redraw = () => setTurn((n) => n + 1)
   const { plane } = slide
   const ratio = Math.min(2, devicePixelRatio || 1)
-  const preview = useMemo(() => previewOf(slide, slideBudget / 4), [slide])
+  const preview = useMemo(() => previewOf(slide, slideBudget / 2), [slide])
 
   useLayoutEffect(() => {
     const element = viewport.current
@@ -181,16 +181,17 @@ function Glass({
     }
   }, [slide, study, series])
 
-  const ready = size.width > 0 && size.height > 0
-  const level = ready ? fitting(slide, size, sight.current, ratio, slideBudget * 0.7) : 0
-  const fit = slide.levels[level] as Level
-  const all = ready ? seen(fit, plane, size, sight.current) : []
-  // Of a slide without small levels as many tiles as the memory holds, around the middle of the view.
-  const visible = all.slice(0, Math.max(1, Math.floor((slideBudget * 0.7) / tileBytes(fit))))
   const under = useMemo(
     () => (preview ? seen(preview, plane, { width: plane.columns, height: plane.rows }, whole(plane)) : []),
     [preview, plane],
   )
+  const ready = size.width > 0 && size.height > 0
+  const budget = slideBudget - (preview ? under.length * tileBytes(preview) : 0) - 2e6 // and what is on its way
+  const level = ready ? fitting(slide, size, sight.current, ratio, budget) : 0
+  const fit = slide.levels[level] as Level
+  const all = ready ? seen(fit, plane, size, sight.current) : []
+  // Of a slide without small levels as many tiles as the memory holds, around the middle of the view.
+  const visible = all.slice(0, Math.max(1, Math.floor(budget / tileBytes(fit))))
   const missing = visible.filter(({ id }) => !held.current?.tiles.of(id) && !held.current?.tiles.isBroken(id))
   const broken = visible.filter(({ id }) => held.current?.tiles.isBroken(id))
   const drawn = ready && missing.length === 0 && visible.length === all.length && held.current !== undefined

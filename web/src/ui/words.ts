@@ -20,4 +20,7 @@ export const w = phrases({
   'err.number': { zh: '报修时请说编号 {id}', en: 'When you ask for help, say {id}' },
   'err.summary': { zh: '有 {n} 处要改', en: '{n} to correct' },
   'form.optional': { zh: '可以不填', en: 'optional' },
+  'pdf.pages': { zh: '共 {n} 页', en: '{n} pages' },
+  'pdf.page': { zh: '第 {n}/{m} 页', en: 'Page {n} of {m}' },
+  'pdf.nopage': { zh: '第 {n} 页画不出来，请下载原件', en: 'Page {n} can’t be drawn: please download the document' },
 })
