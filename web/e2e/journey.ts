@@ -28,11 +28,11 @@ export class Journey {
     })
   }
 
-  /** A person with a Chromium of their own. */
-  async join(who: string, size: typeof phone | typeof desk | typeof reading): Promise<Someone> {
+  /** A person with a Chromium of their own; `address` is another way to the house. */
+  async join(who: string, size: typeof phone | typeof desk | typeof reading, address = ''): Promise<Someone> {
     const browser = await launch()
     this.browsers.push(browser)
-    const one = await someone(browser, size, this.house.address)
+    const one = await someone(browser, size, address || this.house.address)
     one.page.setDefaultTimeout(30_000)
     await watchMedia(one.context)
     this.everybody.set(who, one)

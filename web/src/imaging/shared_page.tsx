@@ -9,7 +9,7 @@ import { Button, Loading, ProblemNote, useTitle } from '../ui/parts'
 import { w as ui } from '../ui/words'
 import { ask, comeByLink, linkOver } from './archive'
 import { noShare } from './share'
-import { type Instance, textOf } from './study'
+import { dateOf, type Instance, textOf } from './study'
 import { type Opened, Viewer } from './viewer'
 import { w } from './words'
 
@@ -96,7 +96,13 @@ async function read(opening: Opening): Promise<Study> {
       study: opening.study_uid,
       series: textOf(row, '0020000E'),
       modality: textOf(row, '00080060'),
-      title: `${textOf(row, '00080060')} ${textOf(row, '0008103E')}`.trim(),
+      title: [
+        textOf(row, '00080060'),
+        textOf(row, '0008103E'),
+        dateOf(textOf(row, '00080021') || textOf(row, '00080020')),
+      ]
+        .filter(Boolean)
+        .join(' '),
       instances: Number(textOf(row, '00201209')) || 0,
     }))
   const [row] = rows

@@ -3,6 +3,7 @@ import { addressOf, stateOf } from './links'
 import {
   alongNormal,
   bytesOf,
+  dateOf,
   type Instance,
   inOrder,
   memoryBudget,
@@ -103,5 +104,11 @@ describe('a share link', () => {
   it('keeps its secret behind #', () => {
     const { hash, pathname, search } = new URL(addressOf('S3CRET'))
     expect([pathname, search, hash]).toEqual(['/shared', '', '#S3CRET'])
+  })
+})
+
+describe('a date of DICOM', () => {
+  it('is said as one, and nothing else is', () => {
+    expect(['20261120', '', '2026.11.20', '202611'].map(dateOf)).toEqual(['2026-11-20', '', '', ''])
   })
 })

@@ -17,6 +17,10 @@ export function textOf(instance: Instance, tag: string): string {
   return (Ideographic || Alphabetic || '').replace(/\^+/g, ' ').trim()
 }
 
+/** A date of DICOM (DA) for the eye; nothing where it is none. */
+export const dateOf = (text: string): string =>
+  /^\d{8}$/.test(text) ? `${text.slice(0, 4)}-${text.slice(4, 6)}-${text.slice(6)}` : ''
+
 export const sopOf = (instance: Instance): string => textOf(instance, '00080018')
 
 /** Distance along the normal of the slices (PS3.3 C.7.6.2.1.1); undefined without geometry. */

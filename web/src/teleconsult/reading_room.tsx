@@ -14,6 +14,7 @@ import type { Gone, Mark, On } from '../imaging/marks'
 import { Marks, type MarksView, noMarks } from '../imaging/marks_store'
 import { noShare, Share, type ShareView } from '../imaging/share'
 import { ShownLog, type ShownState } from '../imaging/shown_log'
+import { dateOf } from '../imaging/study'
 import { type Opened, Viewer } from '../imaging/viewer'
 import { w as imaging } from '../imaging/words'
 import { useKeys } from '../ui/keys'
@@ -191,7 +192,10 @@ function Inside({
     study.series.map((series) => ({
       study: study.study_uid,
       series: series.series_uid,
-      title: `${series.modality} ${series.description || study.description}`.trim(),
+      // On the pixels: what is an earlier study must not be taken for the one that is asked about.
+      title: [series.modality, series.description || study.description, dateOf(study.study_date)]
+        .filter(Boolean)
+        .join(' '),
       modality: series.modality,
     })),
   )
@@ -282,7 +286,11 @@ function Inside({
                       {series.modality} {series.description || study.description}
                     </span>
                   </span>
-                  <span class="meta">{imaging('img.count', { n: series.instances })}</span>
+                  <span class="meta">
+                    {[dateOf(study.study_date), imaging('img.count', { n: series.instances })]
+                      .filter(Boolean)
+                      .join(' · ')}
+                  </span>
                 </button>
               )),
             )}
