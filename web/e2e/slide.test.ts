@@ -145,7 +145,11 @@ describe('a slide', { concurrency: 1 }, () => {
       await page.unroute(/\/frames\/\d+$/)
       assert.ok((await stateOf(page)).level > 0)
       const [then = 0, there = 0] = await under()
-      assert.ok(Math.abs(then - column) < 2 && Math.abs(there - row) < 2, `${column}, ${row} became ${then}, ${there}`)
+      const hand = 1 / Math.min(box.width / full.columns, box.height / full.rows) // a pixel of the screen before
+      assert.ok(
+        Math.abs(then - column) <= hand && Math.abs(there - row) <= hand,
+        `${column}, ${row} became ${then}, ${there}`,
+      )
       await rightTiles(expert)
       await journey.shot(expert, '03-closer')
     },
