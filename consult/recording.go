@@ -77,15 +77,21 @@ type Take struct {
 // Tapes are the recorders that run in this process. Set at construction; Close ends them.
 type Tapes struct {
 	Recorder control.Recorder
-	URL      func() string // of the rooms' socket, from inside
-	// Inspect reads a file as a player would: how many frames of sound it has.
-	Inspect func(io.Reader) (frames int, err error)
+	URL      func() string                      // of the rooms' socket, from inside
+	Inspect  func(io.Reader) (Inspected, error) // reads a file as a player would
 
 	one     sync.Mutex // one decision at a time
 	mu      sync.Mutex
 	running map[ids.Recording]control.Recording // guarded by mu
 	closed  bool                                // guarded by mu
 	work    sync.WaitGroup
+}
+
+// Inspected is what a take holds: frames of sound, and where its recorder was killed the index that has to follow its last part and
+// the head that has to replace its first, so that a player may jump.
+type Inspected struct {
+	Frames      int
+	Head, Index []byte
 }
 
 // spawn does a piece of work beside the caller, unless the house is closing.
@@ -352,6 +358,11 @@ func (s *Service) settleRecording(ctx context.Context, p matter) error {
 		s.Tapes.put(r.ID, nil)
 		err = running.Stop(ctx)
 	}
+	if !v.begun && r.Started != nil { // nobody ends it after this
+		if broken := s.playable(ctx, r.ID); broken != nil {
+			s.Log.WarnContext(ctx, "a recording does not play", "recording", r.ID.String(), "error", broken)
+		}
+	}
 	if lost := s.noteRecording(ctx, r.ID, want && err == nil, v.begun, err != nil); lost != nil {
 		return lost
 	}
@@ -464,7 +475,7 @@ func (s *Service) finishRecording(ctx context.Context, p matter) error {
 		WithRemedy("请把要点写下来，再按一次“结束”；这份录音会标为损坏并通知信息科。", "Write the essentials down and press End again; the recording is then marked as damaged.").Because(err)
 }
 
-// playable reads every take as a player would.
+// playable reads every take as a player would, and closes those whose recorder was killed.
 func (s *Service) playable(ctx context.Context, id ids.Recording) error {
 	var takes []Take
 	err := s.inTx(ctx, func(tx tx) (err error) {
@@ -483,16 +494,40 @@ func (s *Service) playable(ctx context.Context, id ids.Recording) error {
 		}); err != nil {
 			return err
 		}
-		frames, err := s.Tapes.Inspect(&tape{ctx: ctx, files: s.Files, parts: parts})
+		found, err := s.Tapes.Inspect(&tape{ctx: ctx, files: s.Files, parts: parts})
 		if err != nil {
 			return fmt.Errorf("take %d: %w", t.Take, err)
 		}
-		heard = heard || frames > 0
+		heard = heard || found.Frames > 0
+		if err := s.closeTake(ctx, id, t, len(parts), found); err != nil { // it plays all the same
+			s.Log.WarnContext(ctx, "a take stays without index", "recording", id.String(), "take", t.Take, "error", err)
+		}
 	}
 	if !heard {
 		return fmt.Errorf("no sound in %d takes", len(takes))
 	}
 	return nil
+}
+
+// closeTake keeps what a take lacks, the index before the head that leads to it. Where a part is missing in the middle, what lies behind
+// it would follow the index: that take stays as it is.
+func (s *Service) closeTake(ctx context.Context, id ids.Recording, t Take, parts int, found Inspected) error {
+	if found.Head == nil {
+		return nil
+	}
+	span, err := selectSpan(ctx, s.DB, id, t.Take)
+	if err != nil || span.Parts != parts {
+		return err
+	}
+	p := control.Part{Take: t.Take, Seat: t.Seat, Type: t.Type, Start: span.Start, End: span.End}
+	if found.Index != nil {
+		p.Number, p.Data = parts, found.Index
+		if err := s.keepPart(id, span.Place, p); err != nil {
+			return err
+		}
+	}
+	p.Number, p.Data = 0, found.Head
+	return s.keepPart(id, span.Place, p)
 }
 
 // tape reads stored parts as one file.

@@ -32,7 +32,7 @@ type NewRecordingRules struct {
 	Years    int  `json:"years" minimum:"3" maximum:"30"`
 }
 
-// EndingRecording is a recording whose time is over, as those who decide about it see it: without the patient.
+// EndingRecording is a recording as those who decide about its end see it: without the patient.
 type EndingRecording struct {
 	ID          ids.Recording `json:"id"`
 	Kind        string        `json:"kind" enum:"visit,teleconsult"`
@@ -40,7 +40,7 @@ type EndingRecording struct {
 	Doctor      string        `json:"doctor"`
 	Recorded    time.Time     `json:"recorded_at"`
 	Until       string        `json:"keep_until" format:"date"`
-	State       string        `json:"state" enum:"due,agreed,ending,held,erased" doc:"agreed: by one; ending: by two"`
+	State       string        `json:"state" enum:"kept,due,agreed,ending,held,erased" doc:"kept: its time is not over; agreed: by one; ending: by two"`
 	Mine        bool          `json:"mine" doc:"The reader was the first to agree"`
 	First       string        `json:"first,omitempty" doc:"Who agreed"`
 	Second      string        `json:"second,omitempty"`
@@ -82,10 +82,11 @@ func (s *Service) SetRecordingRules(ctx context.Context, place ids.Institution, 
 	return set, err
 }
 
-// EndingRecordings lists recordings whose time is over, those held, and what ended lately.
-func (s *Service) EndingRecordings(ctx context.Context) (list []EndingRecording, err error) {
+// EndingRecordings lists recordings whose time is over, those held, and what ended lately; or all that were made on one day: a dispute
+// comes while their time runs.
+func (s *Service) EndingRecordings(ctx context.Context, day string) (list []EndingRecording, err error) {
 	err = s.inTx(ctx, func(tx tx) error {
-		list, err = selectEnding(ctx, tx, authz.ScopeFrom(ctx), s.Now(), authz.SubjectFrom(ctx).Account, ids.Recording{})
+		list, err = selectEnding(ctx, tx, authz.ScopeFrom(ctx), s.Now(), authz.SubjectFrom(ctx).Account, ids.Recording{}, day)
 		return err
 	})
 	return list, err
@@ -113,13 +114,13 @@ func (s *Service) AgreeToEnd(ctx context.Context, recordings []ids.Recording) (l
 		if err := audit.Write(ctx, tx, entries...); err != nil {
 			return err
 		}
-		list, err = selectEnding(ctx, tx, scope, s.Now(), who, ids.Recording{})
+		list, err = selectEnding(ctx, tx, scope, s.Now(), who, ids.Recording{}, "")
 		return err
 	})
 	return list, err
 }
 
-// HoldRecording keeps a recording for a dispute, whatever was agreed before; without a reason it is released, and two have to
+// HoldRecording keeps a recording for a dispute, at any time before it has ended and whatever was agreed before; without a reason it is released, and two have to
 // agree anew.
 func (s *Service) HoldRecording(ctx context.Context, id ids.Recording, why string) (r EndingRecording, err error) {
 	err = s.inTx(ctx, func(tx tx) error {
@@ -132,7 +133,7 @@ func (s *Service) HoldRecording(ctx context.Context, id ids.Recording, why strin
 		if place.IsZero() {
 			return fault.Missing()
 		}
-		list, err := selectEnding(ctx, tx, scope, s.Now(), who, id)
+		list, err := selectEnding(ctx, tx, scope, s.Now(), who, id, "")
 		if err != nil {
 			return err
 		}

@@ -19,8 +19,8 @@ func (s *Service) recordingEndRoutes(api *httpapi.API) {
 		return &bodyOut[RecordingRules]{r}, err
 	})
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/recordings/ending", Action: "recording.end",
-		Summary: "Recordings whose time is over, those held for a dispute, and what was destroyed lately"}, func(ctx context.Context, _ *struct{}) (*bodyOut[[]EndingRecording], error) {
-		list, err := s.EndingRecordings(ctx)
+		Summary: "Recordings whose time is over, those held for a dispute, and what was destroyed lately; or those of one day"}, func(ctx context.Context, in *endingIn) (*bodyOut[[]EndingRecording], error) {
+		list, err := s.EndingRecordings(ctx, in.Day)
 		return &bodyOut[[]EndingRecording]{list}, err
 	})
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/recordings/ending", Action: "recording.end",
@@ -38,6 +38,10 @@ func (s *Service) recordingEndRoutes(api *httpapi.API) {
 type recordingRulesIn struct {
 	ID   ids.Institution `path:"id" format:"uuid"`
 	Body NewRecordingRules
+}
+
+type endingIn struct {
+	Day string `query:"day" format:"date" doc:"All that were made on this day"`
 }
 
 type agreeIn struct {

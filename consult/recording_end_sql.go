@@ -32,12 +32,13 @@ const inScope = `(@scope_all OR r.institution_id = ANY (@scope_places::uuid[]))`
 // erasedShown is how long what has ended stays on the list.
 const erasedShown = 90 * 24 * time.Hour
 
-// selectEnding lists what is due, held or ended lately; the oldest first. One alone unless id is zero.
-func selectEnding(ctx context.Context, tx tx, scope authz.Scope, now time.Time, me ids.Account, id ids.Recording) ([]EndingRecording, error) {
+// selectEnding lists what is due, held or ended lately; the oldest first. One alone unless id is zero, what was made on one day unless
+// day is empty.
+func selectEnding(ctx context.Context, tx tx, scope authz.Scope, now time.Time, me ids.Account, id ids.Recording, day string) ([]EndingRecording, error) {
 	return collect(ctx, tx, pgx.RowToStructByPos[EndingRecording], `
 		SELECT r.id, CASE WHEN r.visit_id IS NULL THEN 'teleconsult' ELSE 'visit' END, i.name, d.name, coalesce(r.started_at, r.asked_at), to_char(r.keep_until, 'YYYY-MM-DD'),
 		       CASE WHEN r.state = 'erased' THEN 'erased' WHEN r.held_by IS NOT NULL THEN 'held' WHEN r.end_second_by IS NOT NULL THEN 'ending'
-		            WHEN r.end_by IS NOT NULL THEN 'agreed' ELSE 'due' END,
+		            WHEN r.end_by IS NOT NULL THEN 'agreed' WHEN `+timeOver+` THEN 'due' ELSE 'kept' END,
 		       coalesce(r.end_by = @me, false), coalesce(a1.name, ''), coalesce(a2.name, ''), coalesce(h.name, ''), coalesce(r.held_why, ''),
 		       coalesce(r.erased_parts, p.n), coalesce(r.erased_bytes, p.bytes), r.erased_at, coalesce(encode(r.erased_sha256, 'hex'), '')
 		FROM recording r JOIN institution i ON i.id = r.institution_id
@@ -45,10 +46,12 @@ func selectEnding(ctx context.Context, tx tx, scope authz.Scope, now time.Time, 
 		JOIN practitioner d ON d.id = coalesce(v.practitioner_id, t.inviter_practitioner_id)
 		LEFT JOIN account a1 ON a1.id = r.end_by LEFT JOIN account a2 ON a2.id = r.end_second_by LEFT JOIN account h ON h.id = r.held_by
 		CROSS JOIN LATERAL (SELECT count(*)::int AS n, coalesce(sum(size), 0)::bigint AS bytes FROM recording_part WHERE recording_id = r.id) p
-		WHERE `+inScope+` AND (@id::uuid IS NULL OR r.id = @id::uuid)
-		  AND (r.held_by IS NOT NULL OR r.erased_at > @shown OR r.state <> 'erased' AND `+timeOver+`)
+		WHERE `+inScope+` AND CASE
+			WHEN @id::uuid IS NOT NULL THEN r.id = @id::uuid
+			WHEN @day::text <> '' THEN (coalesce(r.started_at, r.asked_at) AT TIME ZONE i.zone)::date = nullif(@day::text, '')::date AND (p.n > 0 OR r.state = 'erased')
+			ELSE r.held_by IS NOT NULL OR r.erased_at > @shown OR r.state <> 'erased' AND `+timeOver+` END
 		ORDER BY r.erased_at NULLS FIRST, r.keep_until, r.id LIMIT 500`,
-		scope.With(pgx.NamedArgs{"now": now, "me": me, "id": id, "shown": now.Add(-erasedShown)}))
+		scope.With(pgx.NamedArgs{"now": now, "me": me, "id": id, "day": day, "shown": now.Add(-erasedShown)}))
 }
 
 type agreed struct {

@@ -73,7 +73,7 @@ func (a *archive) pass() {
 
 func (a *archive) ending(who *authz.Subject) []consult.EndingRecording {
 	a.t.Helper()
-	list, err := a.EndingRecordings(a.as(who, "recording.end"))
+	list, err := a.EndingRecordings(a.as(who, "recording.end"), "")
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -185,6 +185,45 @@ func TestARecordingIsKept(t *testing.T) {
 		a.pass()
 		if got := a.ending(a.author)[0]; got.State != "due" || a.parts() != 2 {
 			t.Fatalf("released: %+v", got)
+		}
+	})
+	t.Run("when a dispute comes while its time runs", func(t *testing.T) {
+		a := newArchive(t)
+		a.exec(`UPDATE recording SET keep_until = '2029-06-15'`)
+		made := one[string](a.town, `SELECT to_char(started_at AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM-DD') FROM recording`)
+		on := func(who *authz.Subject, day string) []consult.EndingRecording {
+			t.Helper()
+			list, err := a.EndingRecordings(a.as(who, "recording.end"), day)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return list
+		}
+		if list := a.ending(a.author); len(list) != 0 {
+			t.Fatalf("nothing is due: %+v", list)
+		}
+		if list := on(a.author, made); len(list) != 1 || list[0].State != "kept" || list[0].ID != a.recording {
+			t.Fatalf("of its day: %+v", list)
+		}
+		if list := slices.Concat(on(a.author, "2020-01-01"), on(a.member("administrator", 1), made)); len(list) != 0 {
+			t.Fatalf("of another day or hospital: %+v", list)
+		}
+		if err := a.hold(a.author, "病人投诉"); err != nil {
+			t.Fatal(err)
+		}
+		if list := a.ending(a.director); len(list) != 1 || list[0].State != "held" {
+			t.Fatalf("held: %+v", list)
+		}
+		a.over()
+		if err := a.agree(a.author); code(err) != "recording_not_ending" {
+			t.Fatalf("agreed while held: %v", err)
+		}
+		a.exec(`UPDATE recording SET keep_until = '2029-06-15'`)
+		if err := a.hold(a.director, ""); err != nil {
+			t.Fatal(err)
+		}
+		if list := on(a.author, made); len(list) != 1 || list[0].State != "kept" || len(a.ending(a.author)) != 0 {
+			t.Fatalf("released: %+v", list)
 		}
 	})
 	t.Run("from another hospital's hands", func(t *testing.T) {

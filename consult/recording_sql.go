@@ -127,6 +127,20 @@ func selectParts(ctx context.Context, tx tx, id ids.Recording, take int) ([]stor
 		WHERE number = place ORDER BY number`, id, take)
 }
 
+// span is how far a take reaches.
+type span struct {
+	Place      ids.Institution
+	Parts      int
+	Start, End time.Time
+}
+
+func selectSpan(ctx context.Context, db pg.DB, id ids.Recording, take int) (s span, err error) {
+	err = db.QueryRow(ctx, `
+		SELECT r.institution_id, count(*)::int, min(p.start_at), max(p.end_at) FROM recording r JOIN recording_part p ON p.recording_id = r.id
+		WHERE r.id = $1 AND p.take = $2 GROUP BY r.institution_id`, id, take).Scan(&s.Place, &s.Parts, &s.Start, &s.End)
+	return s, err
+}
+
 // recordedMatter finds whose room it is; zero when it is nobody's or nobody was asked about a recording.
 func recordedMatter(ctx context.Context, db pg.DB, room control.Room) (p matter, err error) {
 	err = db.QueryRow(ctx, `

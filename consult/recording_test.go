@@ -57,12 +57,16 @@ func (r *taper) heard() string {
 func (w *town) taped(required bool) (consult.Visit, *taper) {
 	w.t.Helper()
 	r := &taper{}
-	w.Tapes = &consult.Tapes{Recorder: r, URL: func() string { return "ws://" }, Inspect: func(f io.Reader) (int, error) {
+	w.Tapes = &consult.Tapes{Recorder: r, URL: func() string { return "ws://" }, Inspect: func(f io.Reader) (consult.Inspected, error) {
 		b, err := io.ReadAll(f)
 		if err != nil || bytes.Contains(b, []byte("broken")) {
-			return 0, errors.Join(err, errors.New("does not play"))
+			return consult.Inspected{}, errors.Join(err, errors.New("does not play"))
 		}
-		return len(b), nil
+		found := consult.Inspected{Frames: len(b)}
+		if bytes.HasPrefix(b, []byte("open ")) {
+			found.Head, found.Index = []byte("shut "), []byte(" index")
+		}
+		return found, nil
 	}}
 	w.t.Cleanup(func() {
 		if err := w.Tapes.Close(context.Background()); err != nil {
@@ -292,6 +296,50 @@ func TestARecordingIsPlayedBeforeTheVisitCloses(t *testing.T) {
 				t.Fatalf("the recording is %s", got)
 			}
 		})
+	}
+}
+
+// A recorder was killed in its first take and its second was written by another. At the end of the visit the first gets what its own recorder would
+// have given it; one with a hole does not.
+func TestTheTakeOfAKilledRecorderIsClosed(t *testing.T) {
+	w := newTown(t)
+	v, r := w.taped(false)
+	if _, err := w.AskRecording(w.as(w.doctor, "recording.ask"), w.ByVisit(v.ID)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.AnswerRecording(w.as(w.wang, "recording.answer"), w.ByVisit(v.ID), true, version); err != nil {
+		t.Fatal(err)
+	}
+	w.until("the recorder starts", func() bool { return w.state(v.ID) == "running" })
+	for _, p := range []control.Part{
+		part(0, 0, "patient", "open ", w.now), part(0, 1, "patient", "words", w.now),
+		part(1, 0, "doctor", "open ", w.now), part(1, 2, "doctor", "lost", w.now),
+		part(2, 0, "doctor", "whole", w.now),
+	} {
+		if err := r.keep(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.sign(v.ID)
+	if _, err := w.End(w.as(w.doctor, "visit.end"), v.ID); err != nil {
+		t.Fatal(err)
+	}
+	read := w.as(w.wang, "recording.read")
+	for take, want := range []string{"shut words index", "open ", "whole"} {
+		_, file, err := w.Play(read, w.ByVisit(v.ID), take, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := io.ReadAll(file); err != nil || string(b) != want {
+			t.Fatalf("take %d plays %q %v", take, b, err)
+		}
+	}
+	got, err := w.ReadRecording(read, w.ByVisit(v.ID))
+	if err != nil || got.State != "done" || got.Takes[0].LengthMs != 6000 || got.Takes[0].Size != int64(len("shut words index")) {
+		t.Fatalf("%+v %v", got, err)
+	}
+	if parts, objects := one[int](w, `SELECT count(*) FROM recording_part`), len(w.files.keys()); parts != 6 || objects < parts {
+		t.Fatalf("%d parts, %d objects", parts, objects)
 	}
 }
 

@@ -196,9 +196,9 @@ func TestAConsultIsRecordedOnceItsDoctorsHaveAgreedAndTheLineIsKept(t *testing.T
 	c := newCounty(t)
 	one := c.met()
 	r := &taper{}
-	c.town.Tapes = &consult.Tapes{Recorder: r, URL: func() string { return "ws://" }, Inspect: func(f io.Reader) (int, error) {
+	c.town.Tapes = &consult.Tapes{Recorder: r, URL: func() string { return "ws://" }, Inspect: func(f io.Reader) (consult.Inspected, error) {
 		b, err := io.ReadAll(f)
-		return len(b), err
+		return consult.Inspected{Frames: len(b)}, err
 	}}
 	t.Cleanup(func() {
 		if err := c.town.Tapes.Close(context.Background()); err != nil {

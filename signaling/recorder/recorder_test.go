@@ -9,6 +9,7 @@ import (
 	"math"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -312,6 +313,45 @@ func TestAPlayerMayJumpInAFileThatCameToItsEnd(t *testing.T) {
 			if begin := binary.BigEndian.Uint64(children(t, c.content)[0].content); begin > wanted || wanted-begin > 3000 {
 				t.Fatalf("point %d leads to a cluster of %d ms", n, begin)
 			}
+		}
+	}
+}
+
+// What the writer would have put at the end, a reader can: its index and its head are the same to the byte. Who closes the file may be killed
+// as well, before the head is kept or after it.
+func TestAFileWhoseWriterWasKilledIsClosedByAnother(t *testing.T) {
+	for _, video := range []*Video{{Codec: "V_VP8", Width: 640, Height: 480}, {Codec: "V_MPEG4/ISO/AVC", Private: []byte{1, 2, 3}, Width: 640, Height: 480}, nil} {
+		k := &take{seat: "patient", begun: time.Now(), video: video}
+		var file []byte
+		for n := range 6 {
+			at := time.Duration(n) * 3 * time.Second
+			k.add(frame{audioTrack, at + 500*time.Millisecond, true, []byte("opus")})
+			if video != nil {
+				k.add(frame{videoTrack, at + 400*time.Millisecond, n%2 == 0, []byte("picture")})
+			}
+			for _, p := range k.flush(false) {
+				file = append(file, p.Data...)
+			}
+		}
+		c, err := Inspect(bytes.NewReader(file))
+		if err != nil || c.Audio != 6 {
+			t.Fatalf("%+v %v", c, err)
+		}
+		last := k.flush(true)
+		if !bytes.Equal(c.Index, last[0].Data) || !bytes.Equal(c.Head, last[1].Data) {
+			t.Fatal("another closes the file otherwise than its writer")
+		}
+		indexed := append(slices.Clone(file), c.Index...)
+		half, err := Inspect(bytes.NewReader(indexed))
+		if err != nil || half.Index != nil || !bytes.Equal(half.Head, c.Head) {
+			t.Fatalf("without the head: %v", err)
+		}
+		whole := append(slices.Clone(c.Head), indexed[len(c.Head):]...)
+		if again, err := Inspect(bytes.NewReader(whole)); err != nil || again.Index != nil || again.Head != nil || again.Audio != 6 {
+			t.Fatalf("closed twice: %v", err)
+		}
+		if cut, err := Inspect(bytes.NewReader(file[:len(file)-5])); err != nil || cut.Index != nil || cut.Audio != 5 {
+			t.Fatalf("a file that is not all there was closed: %v", err)
 		}
 	}
 }

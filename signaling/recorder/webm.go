@@ -1,6 +1,7 @@
 package recorder
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"errors"
@@ -13,8 +14,9 @@ import (
 
 // A take as a WebM file (RFC 9559, Matroska; the WebM subset where the codecs are VP8 and Opus). Nothing is transcoded:
 // frames are put into clusters as they come. The segment's size is left unknown, each cluster is whole, so that the file is
-// playable up to its last cluster however it ends. At a good end an index follows the clusters (Cues, RFC 9559 §22), and the
-// head is written anew with where it is, the duration and the size: then a player may jump.
+// playable up to its last cluster however it ends. At its end an index follows the clusters (Cues, RFC 9559 §22), and the
+// head is written anew with where it is, the duration and the size: then a player may jump. For a file whose writer was killed,
+// Inspect makes both.
 
 // Element ids, RFC 9559 §5.
 const (
@@ -115,6 +117,12 @@ func header(video *Video, end *ending) (b []byte, begin int) {
 	if video != nil && video.Codec != "V_VP8" {
 		docType = "matroska"
 	}
+	ebml := slices.Concat(number(0x4286, 1), number(0x42F7, 1), number(0x42F2, 4), number(0x42F3, 8), text(0x4282, docType), number(0x4287, 4), number(0x4285, 2))
+	return head(ebml, tracks(video), end)
+}
+
+// head puts a header together from what its first and its last element hold.
+func head(ebml, tracks []byte, end *ending) (b []byte, begin int) {
 	known := end != nil
 	if !known {
 		end = &ending{size: unknownSize}
@@ -125,15 +133,20 @@ func header(video *Video, end *ending) (b []byte, begin int) {
 	if !known {
 		index, duration = void(len(index)), void(len(duration))
 	}
-	b = element(idEBML, number(0x4286, 1), number(0x42F7, 1), number(0x42F2, 4), number(0x42F3, 8), text(0x4282, docType), number(0x4287, 4), number(0x4285, 2))
+	b = element(idEBML, ebml)
 	b = binary.BigEndian.AppendUint64(appendID(b, idSegment), 1<<56|end.size)
 	begin = len(b)
 	b = append(b, index...)
 	b = append(b, element(idInfo, number(idTimestampUnit, uint64(time.Millisecond)), duration, text(idMuxingApp, "yuanzhen"), text(idWritingApp, "yuanzhen"))...)
+	return append(b, element(idTracks, tracks)...), begin
+}
+
+// tracks describes audio and, when not nil, video.
+func tracks(video *Video) []byte {
 	// RFC 7845 §5.1: an identification header for mono or stereo at 48 kHz; the stream says itself which it is.
 	opusHead := append([]byte("OpusHead\x01\x02"), 0, 0, 0x80, 0xBB, 0, 0, 0, 0, 0)
 	rate := [8]byte{0x40, 0xE7, 0x70} // 48000 as a float64
-	tracks := element(idTrackEntry, number(idTrackNumber, audioTrack), number(idTrackUID, audioTrack), number(idTrackType, 2),
+	list := element(idTrackEntry, number(idTrackNumber, audioTrack), number(idTrackUID, audioTrack), number(idTrackType, 2),
 		text(idCodecID, "A_OPUS"), element(idCodecPrivate, opusHead), number(idCodecDelay, 0), number(idSeekPreRoll, uint64(80*time.Millisecond)),
 		element(idAudio, element(idSampling, rate[:]), number(idChannels, 2)))
 	if video != nil {
@@ -142,9 +155,9 @@ func header(video *Video, end *ending) (b []byte, begin int) {
 			entry = append(entry, element(idCodecPrivate, video.Private))
 		}
 		entry = append(entry, element(idVideo, number(idPixelWidth, video.Width), number(idPixelHeight, video.Height)))
-		tracks = append(tracks, element(idTrackEntry, entry...)...)
+		list = append(list, element(idTrackEntry, entry...)...)
 	}
-	return append(b, element(idTracks, tracks)...), begin
+	return list
 }
 
 // void keeps n bytes free, RFC 8794 §11.3.2; nine at least.
@@ -192,16 +205,18 @@ func cluster(frames []frame) []byte {
 	return element(idCluster, content)
 }
 
-// Content is what a file holds.
+// Content is what a file holds, and what it lacks where its writer was killed: an index, to follow its last cluster, and a head that
+// leads to it, to take the place of the first one, which is as long. Both nil where nothing is lacking.
 type Content struct {
 	Audio, Video int           // frames
 	Length       time.Duration // time of the last frame
+	Head, Index  []byte
 }
 
 var errNotWebM = errors.New("not a WebM file of ours")
 
-// Inspect reads a file to its end as a player would and says what is in it. A last cluster that is cut short is passed over:
-// that is how a file ends when its writer was killed. Anything else that is wrong is an error.
+// Inspect reads a file to its end as a player would and says what is in it, a cluster a time. A last cluster that is cut short is
+// passed over: that is how a file ends that is still being copied. Anything else that is wrong is an error.
 func Inspect(r io.Reader) (Content, error) {
 	var c Content
 	p := parser{r: r}
@@ -209,18 +224,23 @@ func Inspect(r io.Reader) (Content, error) {
 	if err != nil || id != idEBML {
 		return c, errors.Join(errNotWebM, err)
 	}
-	if _, err := p.take(size); err != nil {
+	ebml, err := p.take(size)
+	if err != nil {
 		return c, err
 	}
 	if id, _, err = p.element(); err != nil || id != idSegment {
 		return c, errors.Join(errNotWebM, err)
 	}
+	f := unclosed{ebml: ebml, track: audioTrack}
 	for {
 		id, size, err := p.element()
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		switch {
+		case errors.Is(err, io.EOF):
+			c.close(&f)
 			return c, nil
-		}
-		if err != nil {
+		case errors.Is(err, io.ErrUnexpectedEOF):
+			return c, nil
+		case err != nil:
 			return c, err
 		}
 		content, err := p.take(size)
@@ -230,28 +250,90 @@ func Inspect(r io.Reader) (Content, error) {
 		if err != nil {
 			return c, err
 		}
-		if id == idCluster {
-			if err := c.count(content); err != nil {
+		switch id {
+		case idSeekHead:
+			f.closed = true
+		case idTracks:
+			f.tracks = content
+			if err := f.choose(); err != nil {
 				return c, err
 			}
+		case idCluster:
+			first, found, err := c.count(content, f.track)
+			if err != nil {
+				return c, err
+			}
+			if found {
+				f.cues = append(f.cues, cue{first, f.at})
+			}
+		case idCues:
+			f.index, f.indexed = f.at, true
+		}
+		f.at += uint64(len(appendID(nil, id))) + 8 + size
+	}
+}
+
+// unclosed is what is known of a file while it is read. Positions are from where the segment's content begins.
+type unclosed struct {
+	ebml, tracks []byte
+	track        byte // whose key frames a player begins at
+	cues         []cue
+	at           uint64
+	index        uint64 // where the index is, when indexed
+	indexed      bool
+	closed       bool // the head leads to it
+}
+
+// choose takes the picture for the track to begin at where there is one: it is the second of the tracks.
+func (f *unclosed) choose() error {
+	p := parser{r: bytes.NewReader(f.tracks)}
+	for n := 0; ; n++ {
+		_, size, err := p.element()
+		if errors.Is(err, io.EOF) {
+			if n > 1 {
+				f.track = videoTrack
+			}
+			return nil
+		}
+		if err == nil {
+			_, err = p.take(size)
+		}
+		if err != nil {
+			return err
 		}
 	}
 }
 
-func (c *Content) count(content []byte) error {
-	p := parser{r: &byteReader{content}}
+// close makes what the file lacks, which at its end is all there.
+func (c *Content) close(f *unclosed) {
+	if f.closed || f.tracks == nil || len(f.cues) == 0 {
+		return
+	}
+	end := ending{cues: f.at, size: f.at, length: c.Length}
+	if f.indexed { // its writer was killed, or who closed it, before the head was kept
+		end.cues = f.index
+	} else {
+		c.Index = cues(f.track, f.cues)
+		end.size += uint64(len(c.Index))
+	}
+	c.Head, _ = head(f.ebml, f.tracks, &end)
+}
+
+// count counts the frames of a cluster, and finds the first one of the track that a player may begin at.
+func (c *Content) count(content []byte, track byte) (first time.Duration, found bool, err error) {
+	p := parser{r: bytes.NewReader(content)}
 	var begin uint64
 	for {
 		id, size, err := p.element()
 		if errors.Is(err, io.EOF) {
-			return nil
+			return first, found, nil
 		}
 		if err != nil {
-			return err
+			return 0, false, err
 		}
 		b, err := p.take(size)
 		if err != nil {
-			return err
+			return 0, false, err
 		}
 		switch id {
 		case idTimestamp:
@@ -261,7 +343,7 @@ func (c *Content) count(content []byte) error {
 			}
 		case idSimpleBlock:
 			if len(b) < 5 {
-				return fmt.Errorf("%w: block of %d bytes", errNotWebM, len(b))
+				return 0, false, fmt.Errorf("%w: block of %d bytes", errNotWebM, len(b))
 			}
 			at := time.Duration(int64(begin)+int64(int16(binary.BigEndian.Uint16(b[1:])))) * time.Millisecond
 			c.Length = max(c.Length, at)
@@ -270,19 +352,11 @@ func (c *Content) count(content []byte) error {
 			} else {
 				c.Audio++
 			}
+			if !found && b[0] == 0x80|track && b[3]&0x80 != 0 {
+				first, found = at, true
+			}
 		}
 	}
-}
-
-type byteReader struct{ b []byte }
-
-func (r *byteReader) Read(p []byte) (int, error) {
-	if len(r.b) == 0 {
-		return 0, io.EOF
-	}
-	n := copy(p, r.b)
-	r.b = r.b[n:]
-	return n, nil
 }
 
 // parser reads the elements this package writes.

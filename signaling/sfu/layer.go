@@ -92,12 +92,16 @@ type gap struct {
 	tries  uint8
 }
 
-// Sizes of a new cache; fit makes them what the stream needs.
+// Sizes of a new cache, which are the least; fit makes them what the stream and its subscribers' lines need.
 const (
 	audioBytes, audioPackets = 8 << 10, 64
 	videoBytes, videoPackets = 64 << 10, 128
 	// maxCache bounds it: 1 s at 8 Mbit/s.
 	maxCacheBytes, maxCachePackets = 1 << 20, 1 << 10
+	// A packet is kept for keepLeast and two round trips: one until the first request for it is here, and one for the request
+	// that follows when the answer got lost. While a round trip is unknown, keepUnknown; never longer than keepMost, when it
+	// would be played by nobody.
+	keepLeast, keepUnknown, keepMost = 400 * time.Millisecond, time.Second, 2500 * time.Millisecond
 )
 
 func newLayer(u *UpTrack, index int) *layer {
@@ -115,14 +119,34 @@ func (y *layer) replace() {
 }
 
 func (y *layer) restart() {
-	bytes, packets := videoBytes, videoPackets
-	if y.track.kind == "audio" {
-		bytes, packets = audioBytes, audioPackets
-	}
+	bytes, packets := y.least()
 	*y = layer{
 		track: y.track, index: y.index, cache: rtpcache.New[meta](bytes, packets),
 		asked: -keyFramePause, measured: y.track.link.shard.now,
 	}
+}
+
+// least is the size of the smallest cache.
+func (y *layer) least() (bytes, packets int) {
+	if y.track.kind == "audio" {
+		return audioBytes, audioPackets
+	}
+	return videoBytes, videoPackets
+}
+
+// fit makes the cache what it must hold at that rate, per second.
+func (y *layer) fit(bytes, packets float64) {
+	keep := keepLeast
+	for _, d := range y.track.downs {
+		if rtt := d.link.roundTrip(); rtt > 0 {
+			keep = max(keep, keepLeast+2*rtt)
+		} else {
+			keep = max(keep, keepUnknown)
+		}
+	}
+	seconds := min(keep, keepMost).Seconds()
+	leastBytes, leastPackets := y.least()
+	y.cache.Fit(max(min(int(bytes*seconds), maxCacheBytes), leastBytes), max(min(int(packets*seconds), maxCachePackets), leastPackets))
 }
 
 // accept takes a decrypted packet, whose bytes are where the cache's next Commit expects them.
@@ -305,7 +329,7 @@ func (y *layer) tick() {
 	}
 	if elapsed := s.now - y.measured; elapsed >= time.Second || elapsed >= 200*time.Millisecond && y.first+200 > y.newest {
 		perSecond := float64(time.Second) / float64(elapsed)
-		y.cache.Fit(min(int(float64(y.bytes)*perSecond), maxCacheBytes), min(int(float64(y.packets)*perSecond), maxCachePackets))
+		y.fit(float64(y.bytes)*perSecond, float64(y.packets)*perSecond)
 		y.rate = int(float64(y.bytes*8) * perSecond)
 		y.bytes, y.packets, y.measured = 0, 0, s.now
 	}

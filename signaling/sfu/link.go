@@ -168,6 +168,14 @@ func (l *link) estimate() int {
 	return l.estimator.Estimate()
 }
 
+// roundTrip is how long the client takes to answer; 0 while unknown.
+func (l *link) roundTrip() time.Duration {
+	if l.rtt > 0 || l.estimator == nil {
+		return l.rtt
+	}
+	return l.estimator.RTT()
+}
+
 // ready says whether packets can be sent.
 func (l *link) ready() bool { return l.out != nil && l.path && !l.held && !l.closed }
 

@@ -397,3 +397,38 @@ func TestLayersNameThemselves(t *testing.T) {
 		t.Fatal("nothing arrived")
 	}
 }
+
+// What a subscriber may still ask for is kept: two round trips of the longest line, and no second more.
+func TestTheCacheFitsTheLongestLine(t *testing.T) {
+	r := newRig(t)
+	a, near, far := r.connect(gcm), r.connect(gcm), r.connect(gcm)
+	a.publish()
+	up := a.track(Camera)
+	y := up.layers[0]
+	n := uint16(0)
+	play := func() int { // 2 s of 100 packets/s of 1100 bytes
+		for range 200 {
+			p := vp8(n, uint32(n)*900, n == 0, true, true)
+			p.Payload = append(p.Payload, make([]byte, 984)...)
+			a.send(p)
+			n++
+			r.at(10*time.Millisecond, func() { a.link.tick() })
+		}
+		near.got()
+		far.got()
+		return y.cache.Size() / 1100
+	}
+	near.subscribe(up, 5000, true)
+	if kept := play(); kept < 100 {
+		t.Fatalf("%d packets are kept while the round trip is unknown", kept)
+	}
+	near.link.rtt = 20 * time.Millisecond
+	if kept := play(); kept < 44 || kept > 75 {
+		t.Fatalf("%d packets are kept for 20 ms", kept)
+	}
+	far.subscribe(up, 6000, true)
+	far.link.rtt = 800 * time.Millisecond
+	if kept := play(); kept < 200 || kept > 250 {
+		t.Fatalf("%d packets are kept for 800 ms", kept)
+	}
+}

@@ -316,6 +316,7 @@ const screens: Screen[] = [
           sha256: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
         }),
       ],
+      'GET /recordings/ending?day=2026-11-20': [ending('r-6', { state: 'kept' })],
     },
     ready: '[data-test=ending-one]',
     steps: async (page) => {
@@ -327,6 +328,12 @@ const screens: Screen[] = [
       await page.waitForSelector('[data-test=end-agree-go]')
       await shot(page, 'staff/recordings-sure')
       await page.keyboard.press('Escape')
+      await page.fill('[data-test=of-day] input', '2026-11-20')
+      await page.waitForSelector('[data-test=of-day] [data-state=kept] [data-test=hold]')
+      await page.setViewportSize({ width: 360, height: 640 })
+      assert.equal(await overflow(page), 0, 'of a day, at 360 px')
+      await shot(page, 'staff/recordings-day-360', true)
+      await page.setViewportSize(desk.viewport)
     },
   },
   {

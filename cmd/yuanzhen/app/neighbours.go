@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 
+	"yuanzhen/consult"
 	"yuanzhen/internal/ids"
 	"yuanzhen/signaling/recorder"
 	"yuanzhen/storage"
@@ -25,10 +26,10 @@ func (f files) Delete(ctx context.Context, key string) error {
 	return f.store.Delete(ctx, storage.Key(key))
 }
 
-// inspectRecording plays a recording through and counts its frames of sound: what consult.Tapes asks of the recorder.
-func inspectRecording(file io.Reader) (int, error) {
+// inspectRecording plays a recording through: what consult.Tapes asks of the recorder.
+func inspectRecording(file io.Reader) (consult.Inspected, error) {
 	c, err := recorder.Inspect(file)
-	return c.Audio, err
+	return consult.Inspected{Frames: c.Audio, Head: c.Head, Index: c.Index}, err
 }
 
 // socketURL is the rooms' socket from inside the process; its page origin is nobody's, as of any program.

@@ -78,12 +78,19 @@ func (c *Cache[M]) Span(first, last uint64) (size int, ok bool) {
 	return size, true
 }
 
-// Fit grows the cache to at least that many bytes and packets; it never shrinks. Bytes are rounded up to pages and packets to a
-// power of two. What it holds stays.
+// Fit makes it a cache of that many bytes and packets. Bytes are rounded up to pages and packets to a power of two. Nothing changes
+// where it would be less than an eighth more, or not down to two thirds: that is not worth the copy. Of what it holds the
+// newest stays.
 func (c *Cache[M]) Fit(size, packets int) {
-	size, packets = max((size+page-1)/page*page, len(c.bytes)), max(round(packets), len(c.slots))
-	if size-len(c.bytes) < size/8 && packets == len(c.slots) {
-		return // not worth the copy
+	size, packets = max((size+page-1)/page*page, page), round(packets)
+	if size-len(c.bytes) < size/8 && size > len(c.bytes)*2/3 {
+		size = len(c.bytes)
+	}
+	if packets > len(c.slots)/4 {
+		packets = max(packets, len(c.slots))
+	}
+	if size == len(c.bytes) && packets == len(c.slots) {
+		return
 	}
 	old := *c
 	*c = Cache[M]{bytes: make([]byte, size), slots: make([]slot[M], packets)}
@@ -93,8 +100,10 @@ func (c *Cache[M]) Fit(size, packets int) {
 	}
 	for n := newest - min(newest, uint64(len(old.slots)-1)); n <= newest; n++ {
 		if b, meta, ok := old.Get(n); ok {
-			copy(c.Reserve(len(b)), b)
-			c.Commit(n, len(b), *meta)
+			if room := c.Reserve(len(b)); room != nil {
+				copy(room, b)
+				c.Commit(n, len(b), *meta)
+			}
 		}
 	}
 }

@@ -84,6 +84,15 @@ func TestItHoldsWhatFits(t *testing.T) {
 	if c.Reserve(1<<20) != nil {
 		t.Fatal("it gave more than it has")
 	}
+	if c.Fit(200<<10, 128); c.Size() != 256<<10 || c.Packets() != 256 {
+		t.Fatalf("for a little less it was copied to %d bytes, %d packets", c.Size(), c.Packets())
+	}
+	if c.Fit(64<<10, 64); c.Size() != 64<<10 || c.Packets() != 64 {
+		t.Fatalf("it keeps %d bytes, %d packets for nobody", c.Size(), c.Packets())
+	}
+	if !holds(290, 349) {
+		t.Fatal("shrinking lost the newest packets")
+	}
 }
 
 func TestNothingAllocatesPerPacket(t *testing.T) {

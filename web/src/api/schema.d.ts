@@ -1935,7 +1935,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Recordings whose time is over, those held for a dispute, and what was destroyed lately */
+        /** Recordings whose time is over, those held for a dispute, and what was destroyed lately; or those of one day */
         get: operations["get-recordings-ending"];
         put?: never;
         /** Agree that recordings are destroyed; two have to */
@@ -4973,10 +4973,10 @@ export interface components {
             /** @description Of the hashes of the parts in order, once erased */
             sha256?: string;
             /**
-             * @description agreed: by one; ending: by two
+             * @description kept: its time is not over; agreed: by one; ending: by two
              * @enum {string}
              */
-            state: "due" | "agreed" | "ending" | "held" | "erased";
+            state: "kept" | "due" | "agreed" | "ending" | "held" | "erased";
         };
         ConsultEndingRegistration: {
             /** Format: date */
@@ -11434,7 +11434,10 @@ export interface operations {
     };
     "get-recordings-ending": {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description All that were made on this day */
+                day?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;

@@ -429,7 +429,7 @@ export type VisitRecording = {
 /** What an institution has decided about recordings. */
 export type RecordingRules = { institution_id: string; institution: string; required: boolean; years: number }
 
-/** A recording whose time is over; agreed by one administrator, ending by two. */
+/** A recording and how near its end is: kept while its time runs, agreed by one administrator, ending by two. */
 export type EndingRecording = {
   id: string
   kind: 'visit' | 'teleconsult'
@@ -437,7 +437,7 @@ export type EndingRecording = {
   doctor: string
   recorded_at: string
   keep_until: string
-  state: 'due' | 'agreed' | 'ending' | 'held' | 'erased'
+  state: 'kept' | 'due' | 'agreed' | 'ending' | 'held' | 'erased'
   mine: boolean
   first?: string
   second?: string

@@ -1,5 +1,17 @@
 import { describe, expect, it } from 'vitest'
-import { fitting, type Ladder, least, lightOf, need, type Rung, rungs, type Sample, start, step } from './ladder'
+import {
+  afresh,
+  fitting,
+  type Ladder,
+  least,
+  lightOf,
+  need,
+  type Rung,
+  rungs,
+  type Sample,
+  start,
+  step,
+} from './ladder'
 
 const calm: Omit<Sample, 'at'> = { loss: 0, concealed: 0, rtt: 60 }
 
@@ -88,6 +100,31 @@ describe('going up', () => {
   })
   it('comes back from the last rung when sound is heard again', () => {
     expect(ride(start('text', 0), 12, () => calm).ladder.rung).toBe('audio')
+  })
+  it('words alone are left when sound gets through, though not every word is heard', () => {
+    const poor = () => ({ ...calm, concealed: 0.05, loss: 0.12 })
+    expect(ride(start('text', 0), 6, poor).ladder.rung).toBe('audio')
+    expect(ride(start('text', 0), 120, poor).ladder.rung).toBe('audio')
+    expect(ride(start('text', 0), 120, () => ({ ...calm, concealed: 0.2 })).ladder.rung).toBe('text')
+  })
+  it('sound that was heard and lost again is waited for longer', () => {
+    const { seen } = ride(start('text', 0), 60, (_, rung) => ({ ...calm, concealed: rung === 'audio' ? 0.5 : 0 }))
+    const tries = seen.filter((rung, n) => rung === 'audio' && seen[n - 1] === 'text').length
+    expect(tries).toBeGreaterThan(0)
+    expect(tries).toBeLessThan(4)
+  })
+})
+
+describe('on new connections', () => {
+  const trying: Ladder = { ...start('180p', 0), trying: true, bad: 1, goodSince: 0, failed: '360p', patience: 32_000 }
+  it('keeps what it learnt of the line', () => {
+    expect(afresh(trying)).toMatchObject({ rung: '180p', failed: '360p', patience: 32_000 })
+  })
+  it('one bad measurement changes nothing again, and the gap is no good time', () => {
+    const bad = step(afresh(trying), { ...calm, at: 60_000, loss: 0.5 })
+    expect(bad.rung).toBe('180p')
+    const good = step(afresh({ ...trying, failed: undefined }), { ...calm, at: 60_000, available: 2_000_000 })
+    expect(good.rung).toBe('180p')
   })
 })
 

@@ -50,11 +50,13 @@ export const need: Record<Rung, number> = {
 
 const downAfter = 2 // measurements; one bad one is a lorry driving by
 const firstPatience = 8_000
+const heardAgain = 4_000 // sound is sent on the last rung too: to hear it is proof, not an attempt
 const longestPatience = 120_000
 const proven = 20_000 // a rung held for so long was no failed attempt
 const highLoss = 0.1
 const ruinousLoss = 0.3
 const highConcealed = 0.03 // from here on words are lost
+const audible = 0.1 // words are missing, and yet it is a conversation
 const highRtt = 1500 // a queue that grows: more is sent than the line carries
 
 export const start = (rung: Rung, at: number): Ladder => ({
@@ -67,6 +69,9 @@ export const start = (rung: Rung, at: number): Ladder => ({
   trying: false,
   light: 'good',
 })
+
+/** What is known of the line, to be judged on new connections: what the old ones did last, and the gap since, is no evidence. */
+export const afresh = (ladder: Ladder): Ladder => ({ ...ladder, bad: 0, goodSince: undefined, trying: false })
 
 const index = (rung: Rung) => rungs.indexOf(rung)
 const at = (i: number): Rung => rungs[Math.max(0, Math.min(rungs.length - 1, i))] ?? 'audio'
@@ -107,6 +112,8 @@ function demanded(ladder: Ladder, s: Sample): Rung | undefined {
 
 /** Whether the measurement speaks for trying the next rung. */
 function promising(ladder: Ladder, s: Sample): boolean {
+  // Whether sound gets through, not whether it is perfect: who waits for that on a poor line has words alone for ever.
+  if (ladder.rung === 'text') return s.concealed <= audible && s.loss <= ruinousLoss
   // Random loss is mended for the sound, and stills are repeated: to those no loss is in the way that does not take words.
   const bearable = s.concealed <= 0.01 && (s.loss <= 0.05 || index(ladder.rung) < index('still'))
   if (lightOf(s) !== 'good' && !bearable) return false
@@ -120,6 +127,7 @@ function promising(ladder: Ladder, s: Sample): boolean {
 
 /** How long measurements must speak for the next rung: as long as its last failure taught. */
 function patienceFor({ rung, failed, patience }: Ladder): number {
+  if (rung === 'text' && failed === undefined) return heardAgain
   return failed !== undefined && index(higher(rung)) >= index(failed) ? patience : firstPatience
 }
 

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { Line, type LineParts, sending, settings } from './line'
 import type { Media } from './media'
 import type { ClientMessage, Seat } from './protocol'
@@ -102,6 +102,19 @@ describe('a line that is measured', () => {
     expect(applied.at(-1)).toBe(settings.still)
     await pass(30, (c) => ({ packetsReceived: c.packetsReceived + 100 }))
     expect(line.view().takes).toBe('360p')
+  })
+  it('begins with what the last call ended with, but never with words alone', () => {
+    const held = new Map<string, string>()
+    vi.stubGlobal('localStorage', { getItem: (key: string) => held.get(key) ?? null })
+    for (const [last, first] of [
+      ['180p', '180p'],
+      ['720p', '360p'],
+      ['text', 'audio'],
+    ] as const) {
+      held.set('yz.rung', last)
+      expect(bench().line.view().sends).toBe(first)
+    }
+    vi.unstubAllGlobals()
   })
   it('goes down when what comes is lost, and tells the encoders when what goes is', async () => {
     const { line, applied, pass } = bench()

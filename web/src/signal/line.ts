@@ -1,5 +1,5 @@
 // A seat's line: measured every two seconds, taken down and up the ladder, said to the others, reported to the house.
-import { type Ladder, type Light, least, most, type Rung, rungs, start, step } from './ladder'
+import { afresh, type Ladder, type Light, least, most, type Rung, rungs, start, step } from './ladder'
 import type { Media } from './media'
 import type { ClientMessage, Seat } from './protocol'
 import { type Counters, downward, report, upward } from './quality'
@@ -54,9 +54,13 @@ function cautious(trip: number | undefined): Rung | undefined {
   return (trip ?? 0) > longTrip || (net?.effectiveType ?? '').includes('2g') ? 'still' : undefined
 }
 
-/** Where this device begins to send: not above what it had at the end of the last call, and not at the top. */
+/**
+ * Where this device begins to send: not above what it had at the end of the last call, and not at the top. Nor with words alone: that
+ * sound does not get through is found out, not remembered.
+ */
 function firstRung(trip: number | undefined): Rung {
-  return least('360p', cautious(trip) ?? '360p', rungOf(globalThis.localStorage?.getItem(remembered) ?? '') ?? '360p')
+  const last = most('audio', rungOf(globalThis.localStorage?.getItem(remembered) ?? '') ?? '360p')
+  return least('360p', cautious(trip) ?? '360p', last)
 }
 
 /**
@@ -150,6 +154,8 @@ export class Line {
     this.before = undefined
     this.reported = undefined
     this.applied = ''
+    this.up = this.up && afresh(this.up)
+    this.down = this.down && afresh(this.down)
   }
 
   end(): void {

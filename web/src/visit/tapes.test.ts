@@ -18,6 +18,7 @@ const one = (id: string, state: EndingRecording['state'], mine = false): EndingR
 describe('recordings whose time is over', () => {
   it('asks for a word only where one is to be given', () => {
     const list = [
+      one('k', 'kept'),
       one('a', 'due'),
       one('b', 'agreed'),
       one('c', 'agreed', true),

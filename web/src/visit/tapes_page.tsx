@@ -10,6 +10,15 @@ import { w } from './tapes_words'
 export function TapesPage() {
   const rules = useResource('recording rules', (signal) => get<RecordingRules[]>('/recordings/rules', signal))
   const ending = useResource('recordings ending', (signal) => get<EndingRecording[]>('/recordings/ending', signal))
+  const [day, setDay] = useState('')
+  const ofDay = useResource(day === '' ? undefined : `recordings of ${day}`, (signal) =>
+    get<EndingRecording[]>(`/recordings/ending?day=${day}`, signal),
+  )
+  const hold = async (id: string, why: string) => {
+    await post<EndingRecording>(`/recordings/${id}/hold`, { why })
+    ending.refresh()
+    ofDay.refresh()
+  }
   useTitle(w('title'))
   return (
     <main class="column paper" id="content" data-test="tapes">
@@ -33,12 +42,23 @@ export function TapesPage() {
             agree={async (recordings) =>
               ending.set(await post<EndingRecording[]>('/recordings/ending', { recordings }))
             }
-            hold={async (id, why) => {
-              await post<EndingRecording>(`/recordings/${id}/hold`, { why })
-              ending.refresh()
-            }}
+            hold={hold}
+            none={w('end.none')}
           />
         )}
+      </section>
+      <section class="stack" data-test="of-day">
+        <h2>{w('day.title')}</h2>
+        <p class="meta">{w('day.say')}</p>
+        <Field label={w('day.of')} name="day" type="date" value={day} onInput={setDay} max={isoDay(new Date())} />
+        {day !== '' &&
+          (ofDay.value ? (
+            <Ending list={ofDay.value} hold={hold} none={w('day.none')} />
+          ) : ofDay.problem ? (
+            <ProblemNote problem={ofDay.problem} again={ofDay.refresh} />
+          ) : (
+            <Loading />
+          ))}
       </section>
     </main>
   )
@@ -99,24 +119,27 @@ function Place({ rules }: { rules: RecordingRules }) {
 export const mayAgree = (list: readonly EndingRecording[]): EndingRecording[] =>
   list.filter((one) => one.state === 'due' || (one.state === 'agreed' && !one.mine))
 
-const tone = { due: 'info', agreed: 'info', ending: 'warn', held: 'warn', erased: 'plain' } as const
+const tone = { kept: 'plain', due: 'info', agreed: 'info', ending: 'warn', held: 'warn', erased: 'plain' } as const
 
+/** Recordings with what may be done about each; destroying only where `agree` is given. */
 export function Ending({
   list,
   agree,
   hold,
+  none,
 }: {
   list: EndingRecording[]
-  agree: (recordings: string[]) => Promise<void>
+  agree?: (recordings: string[]) => Promise<void>
   hold: (id: string, why: string) => Promise<void>
+  none: string
 }) {
   const [sure, setSure] = useState(false)
   const [holding, setHolding] = useState<EndingRecording>()
   const [why, setWhy] = useState('')
   const deed = useDeed()
-  const mine = mayAgree(list)
+  const mine = agree ? mayAgree(list) : []
   const second = mine.filter((one) => one.state === 'agreed').length
-  if (list.length === 0) return <p>{w('end.none')}</p>
+  if (list.length === 0) return <p>{none}</p>
   return (
     <>
       <ProblemNote problem={deed.problem} />
@@ -161,7 +184,7 @@ export function Ending({
           )}
         </div>
       ))}
-      {sure && (
+      {sure && agree && (
         <Dialog title={w('end.agree', { n: mine.length })} onClose={() => setSure(false)}>
           <div class="stack">
             <p>{w('end.agree.sure', { n: mine.length })}</p>

@@ -24,6 +24,13 @@ export const w = phrases({
     en: 'When two administrators have agreed they are destroyed within a day, for good. Hold those in dispute. Who agreed, who was asked and who watched stays on record.',
   },
   'end.none': { zh: '现在没有到期的录音录像。', en: 'None has come to its end.' },
+  'day.title': { zh: '留存其他录音录像', en: 'Hold another recording' },
+  'day.say': {
+    zh: '有投诉或纠纷，没到期也可以先留存。按录的日期找。',
+    en: 'With a complaint or a dispute, hold it before its time is over. Find it by the day it was made.',
+  },
+  'day.of': { zh: '哪天录的', en: 'Made on' },
+  'day.none': { zh: '这天没有录音录像。', en: 'Nothing was recorded on this day.' },
   'end.agree': { zh: '同意销毁这 {n} 份', en: 'Agree to destroy these {n}' },
   'end.agree.sure': {
     zh: '{n} 份录音录像会在另一位管理员也同意后销毁，不能恢复。',
@@ -38,6 +45,7 @@ export const w = phrases({
   'end.until': { zh: '保存到 {until}，{size}', en: 'Kept until {until}, {size}' },
   'kind.visit': { zh: '就诊', en: 'Visit' },
   'kind.teleconsult': { zh: '会诊', en: 'Consult' },
+  'state.kept': { zh: '保存中', en: 'Kept' },
   'state.due': { zh: '等两位同意', en: 'Waits for two' },
   'state.agreed': { zh: '等第二位同意', en: 'Waits for the second' },
   'state.ending': { zh: '一天内销毁', en: 'Destroyed within a day' },
