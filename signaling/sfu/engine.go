@@ -166,7 +166,7 @@ func (e *Engine) newSettings(o Options) (webrtc.SettingEngine, error) {
 func (e *Engine) UDPAddrs() []netip.AddrPort {
 	addrs := make([]netip.AddrPort, len(e.shards))
 	for i, s := range e.shards {
-		addrs[i] = addrPort(s.conn.LocalAddr())
+		addrs[i] = addrPort(s.socket.local)
 	}
 	return addrs
 }

@@ -135,6 +135,7 @@ func (p *Peer) newLink() (*link, *webrtc.PeerConnection, error) {
 	})
 	p.shard.lock()
 	p.shard.links[l] = struct{}{}
+	p.shard.opening++
 	p.shard.unlock()
 	return l, pc, nil
 }
@@ -146,6 +147,7 @@ func (l *link) up(in, out *crypt) {
 	if l.closed {
 		return
 	}
+	l.shard.opening--
 	l.in, l.out = in, out
 	l.begin()
 }
@@ -280,6 +282,9 @@ func (l *link) close() {
 	s := l.shard
 	s.lock()
 	defer s.unlock()
+	if l.out == nil && !l.closed {
+		s.opening--
+	}
 	l.closed = true
 	for _, a := range slices.Concat(l.known, l.asked) {
 		delete(s.paths, a)

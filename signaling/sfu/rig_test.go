@@ -37,13 +37,17 @@ func newRig(t testing.TB) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = conn.Close() })
 	socket, err := newSocket(conn)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := socket.close(); err != nil {
+			t.Error(err)
+		}
+	})
 	e := &Engine{start: time.Now()}
-	return &rig{t: t, shard: &shard{engine: e, conn: conn, socket: socket, links: map[*link]struct{}{}, paths: map[address]path{}, now: time.Hour}}
+	return &rig{t: t, shard: &shard{engine: e, socket: socket, links: map[*link]struct{}{}, paths: map[address]path{}, now: time.Hour}}
 }
 
 // at runs f as the owner of the shard does, without the real clock.

@@ -15,7 +15,6 @@ import (
 type shard struct {
 	// Set at construction.
 	engine *Engine
-	conn   *net.UDPConn
 	mux    *ice.UDPMuxDefault
 	stop   chan struct{}    // closed to end tick
 	done   chan struct{}    // closed when it has ended
@@ -26,14 +25,15 @@ type shard struct {
 	at    int            // the next of them to hand to pion
 	pion  [maxBatch]bool // which are pion's
 
-	mu     sync.Mutex // guards what follows and all that is reached through it: links, layers, tracks
-	socket *socket    // reading excepted
-	now    time.Duration
-	links  map[*link]struct{}
-	paths  map[address]path
-	ufrags map[string]struct{} // of our ICE agents
-	fanout []*layer            // those with pending packets
-	counts counts
+	mu      sync.Mutex // guards what follows and all that is reached through it: links, layers, tracks
+	socket  *socket    // reading excepted
+	now     time.Duration
+	links   map[*link]struct{}
+	opening int // links whose keys are not agreed yet
+	paths   map[address]path
+	ufrags  map[string]struct{} // of our ICE agents
+	fanout  []*layer            // those with pending packets
+	counts  counts
 
 	// Room to work in.
 	header  rtpHeader
@@ -51,11 +51,11 @@ func (e *Engine) newShard(conn *net.UDPConn) (*shard, error) {
 		return nil, err
 	}
 	s := &shard{
-		engine: e, conn: conn, socket: socket, links: map[*link]struct{}{}, paths: map[address]path{}, ufrags: map[string]struct{}{},
+		engine: e, socket: socket, links: map[*link]struct{}{}, paths: map[address]path{}, ufrags: map[string]struct{}{},
 		stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	s.work = s.take
-	s.mux = ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: muxConn{conn, s}, Logger: logger(e.logs, "udpmux")})
+	s.mux = ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: muxConn{s}, Logger: logger(e.logs, "udpmux")})
 	go s.tick()
 	return s, nil
 }
@@ -97,12 +97,12 @@ func (s *shard) tick() {
 }
 
 // muxConn is the socket as pion's UDP mux sees it: without media.
-type muxConn struct {
-	*net.UDPConn
-	shard *shard
-}
+type muxConn struct{ shard *shard }
 
-var _ ice.AddrPortReaderWriter = muxConn{}
+var (
+	_ ice.AddrPortReaderWriter = muxConn{}
+	_ net.PacketConn           = muxConn{}
+)
 
 // ReadFromAddrPort gives the next datagram that is pion's (STUN and DTLS); the media that come with it are worked off. The
 // mux's one goroutine calls it.
@@ -133,14 +133,32 @@ func (c muxConn) ReadFrom(b []byte) (int, net.Addr, error) {
 
 // WriteToAddrPort sends what pion has to say.
 func (c muxConn) WriteToAddrPort(b []byte, to netip.AddrPort) (int, error) {
-	return c.WriteToUDPAddrPort(b, to)
+	return c.shard.socket.writeTo(b, to)
 }
+
+// WriteTo is there for net.PacketConn.
+func (c muxConn) WriteTo(b []byte, to net.Addr) (int, error) {
+	at, ok := to.(*net.UDPAddr)
+	if !ok {
+		return 0, net.InvalidAddrError("not of UDP")
+	}
+	return c.WriteToAddrPort(b, at.AddrPort())
+}
+
+func (c muxConn) Close() error        { return c.shard.socket.close() }
+func (c muxConn) LocalAddr() net.Addr { return c.shard.socket.local }
+
+// A write never waits, and a read ends by Close.
+func (c muxConn) SetDeadline(time.Time) error      { return nil }
+func (c muxConn) SetReadDeadline(time.Time) error  { return nil }
+func (c muxConn) SetWriteDeadline(time.Time) error { return nil }
 
 // take works off a batch, and says whether some of it is pion's.
 func (s *shard) take(n int) (pion bool) {
 	s.at, s.batch = 0, n
 	s.lock()
 	defer s.unlock()
+	s.socket.hurried = s.opening > 0
 	for i := range n {
 		b, from := s.socket.datagram(i), s.socket.from(i)
 		kind := classify(b)

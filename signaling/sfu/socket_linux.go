@@ -2,9 +2,14 @@ package sfu
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
+	"net/netip"
+	"os"
+	"sync/atomic"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -12,14 +17,23 @@ import (
 
 // socket reads and sends many datagrams by one system call (recvmmsg, sendmmsg). Reading belongs to one goroutine;
 // sending to whoever holds the shard.
+//
+// Its descriptor is not the runtime's to poll: there each datagram that arrives wakes a thread out of epoll, whether somebody
+// waits for it or not. The reader blocks in the call itself, which makes one switch of one batch.
 type socket struct {
-	conn *net.UDPConn
-	raw  syscall.RawConn
-	ip6  bool // an AF_INET6 socket, which takes IPv4 addresses mapped
+	file   *os.File // of a blocking descriptor; counts those who use it
+	raw    syscall.RawConn
+	local  net.Addr
+	closed atomic.Bool
+	ip6    bool // an AF_INET6 socket, which takes IPv4 addresses mapped
 
-	in   messages
-	work func(n int) bool
-	err  syscall.Errno
+	in    messages
+	work  func(n int) bool
+	err   error
+	read  time.Time     // when the socket was last seen empty
+	pause unix.Timespec // what rest sleeps
+	// hurried readers take no rest: a handshake goes to and fro a dozen times. Who works sets it.
+	hurried bool
 
 	out      messages
 	queued   int // datagrams in out
@@ -32,7 +46,7 @@ type socket struct {
 	segments bool // the kernel cuts runs itself (UDP_SEGMENT)
 	failed   uint64
 
-	receive, transmit func(fd uintptr) bool // made once: a closure per call would allocate
+	receive, transmit func(fd uintptr) // made once: a closure per call would allocate
 }
 
 // messages are what the two system calls take, with a buffer for each.
@@ -72,64 +86,104 @@ func newMessages(n, size int) messages {
 	return m
 }
 
+// newSocket takes conn over.
 func newSocket(conn *net.UDPConn) (*socket, error) {
+	// Less than asked is what the system allows; it does.
+	_, _ = conn.SetReadBuffer(socketBuffer), conn.SetWriteBuffer(socketBuffer)
+	s := &socket{local: conn.LocalAddr(), in: newMessages(maxBatch, maxPacket), out: newMessages(maxBatch, maxDatagram)}
+	s.control = make([]byte, maxBatch*unix.CmsgSpace(2))
+	s.receive, s.transmit = s.recvmmsg, s.sendmmsg
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return nil, fmt.Errorf("reach the socket: %w", err)
 	}
-	s := &socket{conn: conn, raw: raw, in: newMessages(maxBatch, maxPacket), out: newMessages(maxBatch, maxDatagram)}
-	s.control = make([]byte, maxBatch*unix.CmsgSpace(2))
-	s.receive, s.transmit = s.recvmmsg, s.sendmmsg
-	err2 := raw.Control(func(fd uintptr) {
-		var domain int
-		if domain, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_DOMAIN); err != nil {
-			return
-		}
-		s.ip6 = domain == unix.AF_INET6
-		_, no := unix.GetsockoptInt(int(fd), unix.SOL_UDP, unix.UDP_SEGMENT)
-		s.segments = no == nil
-	})
-	if err == nil {
-		err = err2
+	err2 := raw.Control(func(fd uintptr) { err = s.take(int(fd)) })
+	if err = errors.Join(err, err2); err != nil {
+		return nil, fmt.Errorf("take the socket from the poller: %w", err)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("ask the socket: %w", err)
+	if err = conn.Close(); err != nil {
+		return nil, errors.Join(fmt.Errorf("take the socket from the poller: %w", err), s.close())
 	}
-	// Less than asked is what the system allows; it does.
-	_, _ = conn.SetReadBuffer(socketBuffer), conn.SetWriteBuffer(socketBuffer)
 	return s, nil
 }
 
-// recvmmsg and sendmmsg never block (MSG_DONTWAIT), so the runtime need not know of them: telling it costs a thread
-// switch whenever one takes longer than 20 µs, as 64 sends do.
-//
-// A batch that is not full has emptied the socket: then it is waited for without another call that would only say so. This is
-// safe as long as Read is not left in between, because it would forget that something has come meanwhile.
-func (s *socket) recvmmsg(fd uintptr) bool {
+// take makes a descriptor of its own for the socket behind fd, which blocks.
+func (s *socket) take(fd int) error {
+	domain, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
+	if err != nil {
+		return err
+	}
+	s.ip6 = domain == unix.AF_INET6
+	_, no := unix.GetsockoptInt(fd, unix.SOL_UDP, unix.UDP_SEGMENT)
+	s.segments = no == nil
+	if fd, err = unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0); err != nil {
+		return err
+	}
+	if err = unix.SetNonblock(fd, false); err != nil {
+		return errors.Join(err, unix.Close(fd))
+	}
+	s.file = os.NewFile(uintptr(fd), "media")
+	if s.raw, err = s.file.SyscallConn(); err != nil {
+		return errors.Join(err, s.file.Close())
+	}
+	return nil
+}
+
+// close wakes the reader too.
+func (s *socket) close() error {
+	if s.closed.Swap(true) {
+		return nil
+	}
+	// A socket that is not connected says ENOTCONN, and wakes who waits all the same.
+	err := s.raw.Control(func(fd uintptr) { _ = unix.Shutdown(int(fd), unix.SHUT_RDWR) })
+	return errors.Join(err, s.file.Close())
+}
+
+// beat is the least time between two reads of a socket that was found empty. Of a lone visit nearly each datagram is read as
+// it comes; the more there are, the more are read at once.
+const beat = 2 * time.Millisecond
+
+// rest waits for the next beat.
+func (s *socket) rest() {
+	if left := beat - time.Since(s.read); left > 0 && !s.hurried {
+		s.pause = unix.NsecToTimespec(int64(left))
+		_ = unix.Nanosleep(&s.pause, nil) // cut short by a signal it is shorter
+	}
+}
+
+// recvmmsg reads batches until work says it has enough, or it fails.
+func (s *socket) recvmmsg(fd uintptr) {
 	for {
-		n, _, err := syscall.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&s.in.headers[0])), uintptr(len(s.in.headers)),
-			unix.MSG_DONTWAIT, 0, 0)
-		if err == unix.EAGAIN {
-			return false
+		s.rest()
+		n, _, err := syscall.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&s.in.headers[0])), uintptr(len(s.in.headers)),
+			unix.MSG_WAITFORONE, 0, 0)
+		if s.closed.Load() {
+			s.err = net.ErrClosed
+			return
 		}
-		s.err = err
-		if err != 0 || s.work(int(n)) {
-			return true
+		if err != 0 {
+			s.err = err
+			return
 		}
 		if n < maxBatch {
-			return false
+			s.read = time.Now()
+		}
+		if s.work(int(n)) {
+			return
 		}
 	}
 }
 
-func (s *socket) sendmmsg(fd uintptr) bool {
+// sendmmsg does not block (MSG_DONTWAIT), so the runtime need not know of it: telling it costs a thread switch whenever it
+// takes longer than 20 µs, as 64 sends do.
+func (s *socket) sendmmsg(fd uintptr) {
 	for s.sent < s.heads {
 		n, _, err := syscall.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&s.out.headers[s.sent])), uintptr(s.heads-s.sent),
 			unix.MSG_DONTWAIT, 0, 0)
-		if err == unix.EAGAIN {
-			return false
+		if err == unix.EAGAIN && s.drains(fd) {
+			continue
 		}
-		if err != 0 { // the first of them cannot be sent (no route, too long): the others can
+		if err != 0 { // the first of them cannot be sent (no route, too long, nothing drains): the others may
 			s.failed++
 			if s.out.headers[s.sent].Control != nil {
 				s.segments = false // on this path datagrams are fragmented, which excludes runs
@@ -138,18 +192,27 @@ func (s *socket) sendmmsg(fd uintptr) bool {
 		}
 		s.sent += int(n)
 	}
-	return true
 }
+
+// drains waits until a full socket has room, and says whether it has.
+func (s *socket) drains(fd uintptr) bool {
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, int(drainTime.Milliseconds()))
+	return n > 0 && err == nil || err == unix.EINTR
+}
+
+// drainTime is how long a full socket is waited for: what is late by more is worth less than what comes after it.
+const drainTime = 20 * time.Millisecond
 
 // serve waits for datagrams and gives each batch of n to work, until that says it has enough.
 func (s *socket) serve(work func(n int) bool) error {
 	s.work = work
 	for {
-		if err := s.raw.Read(s.receive); err != nil {
-			return err
+		s.err = nil
+		if err := s.raw.Control(s.receive); err != nil {
+			return net.ErrClosed
 		}
 		switch s.err {
-		case 0:
+		case nil:
 			return nil
 		case unix.EINTR, unix.ENOBUFS, unix.ENOMEM: // it passes
 		case unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH: // an ICMP answer to what we sent
@@ -157,6 +220,22 @@ func (s *socket) serve(work func(n int) bool) error {
 			return s.err
 		}
 	}
+}
+
+// writeTo sends one datagram at once, beside what is queued.
+func (s *socket) writeTo(b []byte, to netip.AddrPort) (int, error) {
+	var at unix.Sockaddr = &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().Unmap().As4()}
+	if s.ip6 {
+		at = &unix.SockaddrInet6{Port: int(to.Port()), Addr: to.Addr().As16()}
+	}
+	var err error
+	if e := s.raw.Control(func(fd uintptr) { err = unix.Sendto(int(fd), b, unix.MSG_DONTWAIT, at) }); e != nil {
+		return 0, net.ErrClosed
+	}
+	if err != nil {
+		return 0, fmt.Errorf("send: %w", err)
+	}
+	return len(b), nil
 }
 
 // datagram gives what came as number i of the last read, cut off at maxPacket.
@@ -264,6 +343,6 @@ func (s *socket) flush() {
 	}
 	s.sent = 0
 	// Fails only when the socket is closed.
-	_ = s.raw.Write(s.transmit)
+	_ = s.raw.Control(s.transmit)
 	s.queued, s.heads, s.run = 0, 0, 0
 }

@@ -4,22 +4,26 @@ package sfu
 
 import (
 	"net"
+	"net/netip"
 )
 
 // socket is the portable form of the batched one: a datagram a call.
 type socket struct {
-	conn   *net.UDPConn
-	in     [maxPacket]byte
-	size   int
-	sender address
-	out    [maxDatagram]byte
-	failed uint64
+	conn    *net.UDPConn
+	local   net.Addr
+	in      [maxPacket]byte
+	size    int
+	sender  address
+	out     [maxDatagram]byte
+	failed  uint64
+	hurried bool // of no use here
 }
 
+// newSocket takes conn over.
 func newSocket(conn *net.UDPConn) (*socket, error) {
 	// Less than asked is what the system allows; it does.
 	_, _ = conn.SetReadBuffer(socketBuffer), conn.SetWriteBuffer(socketBuffer)
-	return &socket{conn: conn}, nil
+	return &socket{conn: conn, local: conn.LocalAddr()}, nil
 }
 
 func (s *socket) serve(work func(n int) bool) error {
@@ -48,3 +52,9 @@ func (s *socket) send(b []byte, to *address) {
 }
 
 func (s *socket) flush() {}
+
+func (s *socket) writeTo(b []byte, to netip.AddrPort) (int, error) {
+	return s.conn.WriteToUDPAddrPort(b, to)
+}
+
+func (s *socket) close() error { return s.conn.Close() }

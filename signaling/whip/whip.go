@@ -158,6 +158,14 @@ func (s *session) Answered(number uint64, sdp string) {
 	}
 }
 
+// refused is why a peer broke while it was made an offer.
+func refused(err error) error {
+	if errors.Is(err, sfu.ErrBadDescription) {
+		return errBadOffer.because(err)
+	}
+	return fmt.Errorf("offer: %w", err)
+}
+
 // Broken implements Ear.
 func (s *session) Broken(err error) {
 	select {
@@ -184,12 +192,14 @@ func (s *session) exchange(ctx context.Context, sdp string) (string, error) {
 				return a.sdp, nil
 			}
 		case err := <-s.broken:
-			if errors.Is(err, sfu.ErrBadDescription) {
-				return "", errBadOffer.because(err)
-			}
-			return "", fmt.Errorf("offer: %w", err)
+			return "", refused(err)
 		case <-s.place.Peer.Done():
-			return "", errOver
+			select {
+			case err := <-s.broken: // it is over because of this offer
+				return "", refused(err)
+			default:
+				return "", errOver
+			}
 		case <-late.C:
 			return "", errors.New("the engine did not answer an offer in time")
 		case <-ctx.Done():
