@@ -44,15 +44,11 @@ describe('images from a modality', { concurrency: 1 }, () => {
   let page = ''
 
   const start = async (...more: string[]) => {
-    const { login = '', password = '', totp_secret = '' } = journey.person('赵志远').sign_in
-    await writeFile(join(folder, 'password'), password)
-    await writeFile(join(folder, 'totp'), totp_secret)
     page = `http://127.0.0.1:${await freePort()}`
     agent = spawn(
       resolve(process.env.YUANZHEN_BIN ?? '../bin/yuanzhen'),
       [
-        ...['edge', journey.house.address, '--login', login],
-        ...['--password', join(folder, 'password'), '--totp', join(folder, 'totp'), '--data', join(folder, 'data')],
+        ...['edge', journey.house.address, '--token', join(folder, 'token'), '--data', join(folder, 'data')],
         ...['--dicom-port', String(dicom), '--page', new URL(page).host, ...more],
       ],
       { stdio: ['ignore', 'ignore', 'inherit'] },
