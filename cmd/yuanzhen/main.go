@@ -28,7 +28,7 @@ type commands struct {
 	Prescribe   prescribeCmd   `cmd:"" help:"Check a prescription, verify its code. Example: yuanzhen prescribe check --case case.yaml --json"`
 	Audit       auditCmd       `cmd:"" help:"Prove that the audit log is whole. Example: yuanzhen audit verify --data var"`
 	Netcheck    netcheckCmd    `cmd:"" help:"Does this network carry visits? Paths, loss, jitter, throughput, remedies. Example: yuanzhen netcheck https://visit.example.org"`
-	Edge        edge.Cmd       `cmd:"" help:"Beside the modalities of a hospital: receives C-STORE, keeps, and sends to the platform. Example: yuanzhen edge https://visit.example.org --login ct01 --password pw --totp code --rate 1500 --hours 19:00-07:00"`
+	Edge        edge.Cmd       `cmd:"" help:"Beside the modalities of a hospital: receives C-STORE, keeps, and sends to the platform. Example: yuanzhen edge https://visit.example.org --token token --rate 1500 --hours 19:00-07:00"`
 	Demo        demoCmd        `cmd:"" help:"Ask a running demo for its people and rooms. Example: yuanzhen demo cast --addr http://127.0.0.1:8080 --json"`
 	Bench       bench.Cmd      `cmd:"" help:"Measure this machine. Example: yuanzhen bench booking"`
 	Version     versionCmd     `cmd:"" help:"Print the version."`

@@ -27,6 +27,7 @@ const (
 	Refused                     // 422: the law or a rule says no
 	Limited                     // 429: too often
 	Unavailable                 // 503: a part of the house is away
+	Full                        // 507: no room is left for it
 )
 
 // Text is a sentence in both languages of the house.

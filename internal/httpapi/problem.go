@@ -57,7 +57,7 @@ func writeProblem(hc huma.Context, p *Problem) {
 var statuses = map[fault.Kind]int{
 	fault.Internal: 500, fault.Malformed: 400, fault.Unauthenticated: 401, fault.Forbidden: 403, fault.NotFound: 404,
 	fault.Conflict: 409, fault.Gone: 410, fault.TooLarge: 413, fault.Unsupported: 415, fault.Invalid: 422, fault.Refused: 422,
-	fault.Limited: 429, fault.Unavailable: 503,
+	fault.Limited: 429, fault.Unavailable: 503, fault.Full: 507,
 }
 
 func problemOf(ctx context.Context, err error) *Problem {

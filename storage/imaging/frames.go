@@ -33,13 +33,18 @@ func (s *Service) serveFrames(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	return s.framesOf(w, r, i, r.PathValue("frames"), wanted)
+}
+
+// framesOf sends the wanted frames, which the request calls named.
+func (s *Service) framesOf(w http.ResponseWriter, r *http.Request, i instance, named string, wanted []int) error {
 	guard(w)
 	for _, m := range accepted(r) {
 		form, ok := i.formOf(m)
 		if !ok || !form.parts && len(wanted) > 1 {
 			continue
 		}
-		if unchanged(w, r, etag([]instance{i}, append([]string{form.kind, form.syntax}, r.PathValue("frames"))...)) {
+		if unchanged(w, r, etag([]instance{i}, form.kind, form.syntax, named)) {
 			return nil
 		}
 		frames, err := s.opened(r.Context(), i)
@@ -104,6 +109,14 @@ func frameList(s string, have int) ([]int, error) {
 	return all, nil
 }
 
+func everyFrame(n int) []int {
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
 // form is how a frame is sent.
 type form struct {
 	kind, syntax string
@@ -119,7 +132,7 @@ func (i instance) formOf(m media) (form, bool) {
 	}
 	syntax, stored := m.params["transfer-syntax"], i.TransferSyntax
 	kind = cmp.Or(map[string]string{"image/x-jls": "image/jls", "image/j2c": "image/jphc"}[kind], kind)
-	isNative, decodes := dicom.Native(stored), stored == dicom.RLE || codec.Knows(stored)
+	isNative, decodes := dicom.Native(stored), stored == dicom.RLE || stored == dicom.JPEG || codec.Knows(stored)
 	switch {
 	case isNative, decodes && kind == octets && (syntax == "" || syntax == dicom.ExplicitLE):
 		fits := syntax == "" || syntax == "*" || syntax == dicom.ExplicitLE
@@ -179,21 +192,6 @@ func (f *frames) bytes(off, n int64) ([]byte, error) {
 	return b, err
 }
 
-// copy sends a run of bytes that may be too large for memory.
-func (f *frames) copy(w io.Writer, at dicom.Span) error {
-	if f.inflated != nil {
-		_, err := w.Write(f.inflated[at.Offset:][:at.Length])
-		return err
-	}
-	body, err := f.objects(at.Offset, at.Length)
-	if err != nil {
-		return err
-	}
-	defer body.Close()
-	_, err = io.Copy(w, body)
-	return err
-}
-
 // maxFrame bounds a frame that is held in memory: 4096 x 4096 in 16-bit colour.
 const maxFrame = 96 << 20
 
@@ -218,7 +216,13 @@ func (f *frames) stored(n int) ([]byte, error) {
 
 // lies reports whether frames are wanted as they lie.
 func (f *frames) lies(form form) bool {
-	return !form.native || f.TransferSyntax == dicom.ExplicitLE || f.TransferSyntax == dicom.ImplicitLE
+	if !form.native {
+		return true
+	}
+	if i := f.FrameIndex; len(i) > 1 && dicom.Native(f.TransferSyntax) && i[1][0].Offset < i[0][0].Offset+i[0][0].Length {
+		return false // 1-bit frames that share a byte
+	}
+	return dicom.Native(f.TransferSyntax) && f.TransferSyntax != dicom.ExplicitBE
 }
 
 // send writes frame n to where out opens, which is asked when the store has answered: what fails before is still an
@@ -256,10 +260,16 @@ func (f *frames) in(form form, n int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if codec.Knows(f.TransferSyntax) {
+	switch {
+	case f.TransferSyntax == dicom.JPEG, f.TransferSyntax == dicom.JPEGExt && head.Data.Int(dicom.BitsAllocated, 16) == 8:
+		if b, err = head.Samples(b); err != nil {
+			return nil, unreadableFrame.Because(err)
+		}
+		return b, nil
+	case codec.Knows(f.TransferSyntax):
 		return f.decoded(head, b)
 	}
-	return head.LittleEndian(b)
+	return head.LittleEndian(n, b)
 }
 
 // decoded is a compressed frame as little endian samples of Bits Allocated, colour by pixel.
@@ -301,8 +311,14 @@ func (f *frames) head() (*dicom.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.file, err = dicom.Read(bytes.NewReader(b))
-	return f.file, err
+	if f.file, err = dicom.Read(bytes.NewReader(b)); err != nil || f.TransferSyntax != dicom.ExplicitBE {
+		return f.file, err
+	}
+	if b, err = f.bytes(f.Head, 6); err != nil { // the tag and, which tells how big endian pixels lie, the type
+		return nil, err
+	}
+	f.file.Pixels = &dicom.Pixels{Element: f.Head, VR: string(b[4:])}
+	return f.file, nil
 }
 
 // serveBulk is the large values that metadata names by BulkDataURI.
@@ -313,10 +329,15 @@ func (s *Service) serveBulk(w http.ResponseWriter, r *http.Request) error {
 	}
 	tags := r.PathValue("tags")
 	at, ok := i.BulkIndex[tags]
-	if !ok && tags == dicom.PixelData.String() && len(i.FrameIndex) > 0 && dicom.Native(i.TransferSyntax) {
-		last := i.FrameIndex[len(i.FrameIndex)-1][0]
-		at, ok = dicom.Span{Offset: i.FrameIndex[0][0].Offset}, true
-		at.Length = last.Offset + last.Length - at.Offset
+	if tags == dicom.PixelData.String() && len(i.FrameIndex) > 0 { // PS3.18 §8.7.3: compressed pixels are their frames
+		if !dicom.Native(i.TransferSyntax) {
+			return s.framesOf(w, r, i, tags, everyFrame(len(i.FrameIndex)))
+		}
+		if !ok { // stored before the index named the pixels
+			last := i.FrameIndex[len(i.FrameIndex)-1][0]
+			at, ok = dicom.Span{Offset: i.FrameIndex[0][0].Offset}, true
+			at.Length = last.Offset + last.Length - at.Offset
+		}
 	}
 	if !ok {
 		return fault.Missing()
@@ -325,9 +346,22 @@ func (s *Service) serveBulk(w http.ResponseWriter, r *http.Request) error {
 	if unchanged(w, r, etag([]instance{i}, tags)) {
 		return nil
 	}
-	of, err := i.bulkType(tags)
+	f, err := s.opened(r.Context(), i)
 	if err != nil {
 		return err
+	}
+	of, word, err := f.bulkForm(tags)
+	if err != nil {
+		return err
+	}
+	stored := &stretch{ctx: r.Context(), objects: s.Objects, key: i.ObjectKey, Span: at}
+	defer stored.Close()
+	var value io.ReadSeeker = stored
+	switch {
+	case f.inflated != nil:
+		value = bytes.NewReader(f.inflated[at.Offset:][:at.Length])
+	case word > 1:
+		value = &turned{in: stored, word: word}
 	}
 	for _, m := range accepted(r) {
 		kind, parts := m.multipart()
@@ -337,46 +371,109 @@ func (s *Service) serveBulk(w http.ResponseWriter, r *http.Request) error {
 				continue
 			}
 		}
-		f, err := s.opened(r.Context(), i)
-		if err != nil {
-			return err
-		}
 		if parts || m.kind == "*/*" && of == octets {
 			return inParts(w, r, send, func(part func(textproto.MIMEHeader) (io.Writer, error)) error {
 				out, err := part(textproto.MIMEHeader{"Content-Type": {send}, "Content-Length": {strconv.FormatInt(at.Length, 10)}})
 				if err != nil {
 					return err
 				}
-				return f.copy(out, at)
+				_, err = io.Copy(out, value)
+				return err
 			})
 		}
 		w.Header().Set("Content-Type", send)
 		w.Header().Set("Content-Disposition", "attachment")
-		if f.inflated != nil {
-			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(f.inflated[at.Offset:][:at.Length]))
-			return nil
-		}
-		return s.stretch(w, r, i, at)
+		http.ServeContent(w, r, "", time.Time{}, value)
+		return stored.err
 	}
 	return notAcceptable(w, r, of, octets)
 }
 
-// bulkType is the media type of a large value: a document says its own, of which only PDF is believed, since nothing
-// else is ever shown by a browser.
-func (i instance) bulkType(tags string) (string, error) {
-	if tags != dicom.EncapsulatedDocument.String() {
-		return octets, nil
+// bulkForm is the media type of a large value and the size of its words, 1 where they lie as they are sent: bulk data are
+// little endian whatever the object is (PS3.18 §8.7.3.3). A document says its own type, of which only PDF is believed,
+// since nothing else is ever shown by a browser.
+func (f *frames) bulkForm(tags string) (kind string, word int, err error) {
+	if tags == dicom.PixelData.String() {
+		if !dicom.Native(f.TransferSyntax) {
+			return dicom.FrameType(f.TransferSyntax), 1, nil
+		}
+		if f.TransferSyntax != dicom.ExplicitBE {
+			return octets, 1, nil
+		}
+		head, err := f.head()
+		if err != nil {
+			return "", 0, err
+		}
+		return octets, head.PixelWord(), nil
 	}
-	doc, err := unpackJSON(i.DICOMJSON, "")
+	if tags != dicom.EncapsulatedDocument.String() && f.TransferSyntax != dicom.ExplicitBE {
+		return octets, 1, nil
+	}
+	doc, err := unpackJSON(f.DICOMJSON, "")
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
-	var said map[string]struct{ Value []json.RawMessage }
-	if err := json.Unmarshal(doc, &said); err != nil {
-		return "", fmt.Errorf("stored DICOM JSON: %w", err)
+	type attributes map[string]struct {
+		VR    string
+		Value []json.RawMessage
 	}
-	if v := said[dicom.MIMETypeOfDocument.String()].Value; len(v) == 1 && string(v[0]) == `"application/pdf"` {
-		return "application/pdf", nil
+	var in attributes
+	for path := tags; ; { // tag, item, tag, …
+		if err := json.Unmarshal(doc, &in); err != nil {
+			return "", 0, fmt.Errorf("stored DICOM JSON: %w", err)
+		}
+		name, rest, nested := strings.Cut(path, ".")
+		if !nested {
+			word = dicom.WordOf(in[name].VR)
+			break
+		}
+		number, after, _ := strings.Cut(rest, ".")
+		n, err := strconv.Atoi(number)
+		if err != nil || n < 1 || n > len(in[name].Value) {
+			return "", 0, fault.Missing()
+		}
+		doc, path, in = in[name].Value[n-1], after, nil
 	}
-	return octets, nil
+	if f.TransferSyntax != dicom.ExplicitBE {
+		word = 1
+	}
+	if v := in[dicom.MIMETypeOfDocument.String()].Value; tags == dicom.EncapsulatedDocument.String() && len(v) == 1 && string(v[0]) == `"application/pdf"` {
+		return "application/pdf", word, nil
+	}
+	return octets, word, nil
+}
+
+// turned reads a big endian value as little endian.
+type turned struct {
+	in   io.ReadSeeker
+	word int
+	at   int64
+}
+
+func (t *turned) Seek(off int64, whence int) (int64, error) {
+	at, err := t.in.Seek(off, whence)
+	if whence == io.SeekCurrent {
+		at, err = t.at+off, nil
+	}
+	t.at = at
+	return at, err
+}
+
+func (t *turned) Read(b []byte) (int, error) {
+	begin := t.at - t.at%int64(t.word)
+	if _, err := t.in.Seek(begin, io.SeekStart); err != nil {
+		return 0, err
+	}
+	words := make([]byte, max(min(len(b), 64<<10)/t.word, 1)*t.word)
+	n, err := io.ReadFull(t.in, words)
+	if err == io.ErrUnexpectedEOF || err == io.EOF {
+		err = nil
+	}
+	if words = words[:n]; err != nil || int64(n) <= t.at-begin {
+		return 0, cmp.Or(err, io.EOF)
+	}
+	dicom.Swap(words, t.word)
+	n = copy(b, words[t.at-begin:])
+	t.at += int64(n)
+	return n, nil
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 
+	"yuanzhen/internal/authz"
 	"yuanzhen/internal/fault"
 	"yuanzhen/internal/ids"
 	"yuanzhen/internal/pg"
@@ -39,6 +40,7 @@ type Service struct {
 	Public  string             // the house's address for links, "https://…"; empty: as each client has reached it
 	Signer  ed25519.PrivateKey // of receipts
 	Decoder *worker.Pool       // of compressed frames
+	Quota   int64              // bytes that an institution may hold where its administrator has set no other limit; 0: no limit
 	Jobs    interface {        // where a whole upload's taking is put
 		Insert(ctx context.Context, tx pgx.Tx, args river.JobArgs) error
 	}
@@ -88,6 +90,7 @@ type Grant struct {
 type Receipt struct {
 	Study, Series, SOP, Class string // UIDs as far as they could be read
 	Stored                    bool   // it is in the archive, now or already before
+	Full                      bool   // refused because the institution holds as much as it may
 	Doubt                     bool   // the file's header names another object; it is kept under what the data set says
 	Reason                    uint16 // why not: PS3.4 table B.2-1, PS3.7 annex C
 	Say                       fault.Text
@@ -138,6 +141,9 @@ func (s *Service) store(ctx context.Context, place ids.Institution, study string
 	if k.SHA256 != nil {
 		return r.knownAs(k.SHA256, f.SHA256), nil
 	}
+	if f.Size > k.Room && !ours(ctx) { // before it goes to the store; keep decides
+		return r.full(), nil
+	}
 	key := storage.NewKey(place)
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return r, fmt.Errorf("read file again: %w", err)
@@ -160,11 +166,22 @@ func (s *Service) store(ctx context.Context, place ids.Institution, study string
 			return r, err
 		}
 		return r.knownAs(k.SHA256, f.SHA256), nil
+	case errors.Is(err, errFull):
+		return r.full(), nil
 	case errors.Is(err, errOtherPatient):
 		r.Reason, r.Say = noMatch, fault.Text{ZH: "这个检查号下已有另一位患者的影像。", EN: "Images of another patient lie under this Study Instance UID."}
 		return r, nil
 	}
 	return r, err
+}
+
+// ours reports whether the house itself stores, not somebody who hands in.
+func ours(ctx context.Context) bool { return authz.SubjectFrom(ctx) == nil }
+
+func (r Receipt) full() Receipt {
+	r.Reason, r.Full = outOfResources, true
+	r.Say = fault.Text{ZH: quotaReached.Say.ZH + quotaReached.Remedy.ZH, EN: quotaReached.Say.EN + " " + quotaReached.Remedy.EN}
+	return r
 }
 
 // receiptOf reads the UIDs, as far as f goes and they are valid.

@@ -58,6 +58,7 @@ func (s *Service) Routes(api *httpapi.API) {
 		Summary: "The public key of receipts"}, s.receiptKey)
 	s.linkRoutes(api)
 	s.teachingRoutes(api)
+	s.holdingRoutes(api)
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/imaging/studies", Action: "imaging.read",
 		Summary: "Studies that the asker may see, newest first"}, s.listStudies)
 }

@@ -49,21 +49,24 @@ type known struct {
 	Study   ids.Study
 	Patient string // of the study, PatientID
 	Series  seriesID
+	Room    int64 // bytes that the institution may still hold
 }
 
 func (s *Service) known(ctx context.Context, place ids.Institution, r Receipt) (k known, err error) {
 	err = s.DB.QueryRow(ctx, `
-		SELECT (SELECT sha256 FROM instance WHERE institution_id = $1 AND sop_uid = $2), s.id, coalesce(s.patient_id, ''), e.id
-		FROM (SELECT) one LEFT JOIN study s ON s.institution_id = $1 AND s.uid = $3 LEFT JOIN series e ON e.study_id = s.id AND e.uid = $4`,
-		place, r.SOP, r.Study, r.Series).Scan(&k.SHA256, &k.Study, &k.Patient, &k.Series)
+		SELECT (SELECT sha256 FROM instance WHERE institution_id = $1 AND sop_uid = $2), s.id, coalesce(s.patient_id, ''), e.id, coalesce(h.quota, $5) - coalesce(h.bytes, 0)
+		FROM (SELECT) one LEFT JOIN study s ON s.institution_id = $1 AND s.uid = $3 LEFT JOIN series e ON e.study_id = s.id AND e.uid = $4
+			LEFT JOIN image_holding h ON h.institution_id = $1`,
+		place, r.SOP, r.Study, r.Series, s.quota()).Scan(&k.SHA256, &k.Study, &k.Patient, &k.Series, &k.Room)
 	if err != nil {
 		return k, fmt.Errorf("look an object up: %w", err)
 	}
 	return k, nil
 }
 
-// Why a stored object is not kept after all; both undo the whole transaction.
+// Why a stored object is not kept after all; each undoes the whole transaction.
 var (
+	errFull         = errors.New("the institution holds as much as it may")
 	errOtherPatient = errors.New("study is another patient's")
 	errFaster       = errors.New("object was stored by somebody else at the same moment")
 )
@@ -97,6 +100,7 @@ func (s *Service) keep(ctx context.Context, place ids.Institution, f *dicom.File
 			"syntax": f.TransferSyntax, "key": string(key), "json": doc, "head": head, "frames": frames, "bulk": bulk,
 			"account": account, "now": s.Now()})
 	audit.Queue(ctx, &rows, audit.Entry{Action: "imaging.store", Object: "instance/" + d.Text(dicom.SOPInstanceUID), Place: place})
+	rows.Queue(count, pgx.NamedArgs{"size": f.Size, "quota": s.quota(), "place": place, "house": ours(ctx)})
 	var err error
 	if patient := clean(d.Text(dicom.PatientID)); k.Series.IsZero() {
 		err = s.DB.InTx(ctx, func(tx pgx.Tx) error {
@@ -118,8 +122,11 @@ func (s *Service) keep(ctx context.Context, place ids.Institution, f *dicom.File
 	} else {
 		err = s.DB.SendBatch(ctx, &rows).Close()
 	}
-	if pg.Violates(err, "instance_institution_id_sop_uid_key") {
+	switch {
+	case pg.Violates(err, "instance_institution_id_sop_uid_key"):
 		return errFaster
+	case pg.Violates(err, "image_holding_full"):
+		return errFull
 	}
 	if err != nil && !errors.Is(err, errOtherPatient) {
 		err = fmt.Errorf("keep instance: %w", err)
@@ -140,6 +147,9 @@ func (s *Service) keepStudy(ctx context.Context, tx pgx.Tx, place ids.Institutio
 			"birth": date(d.Text(dicom.PatientBirthDate)), "date": date(d.Text(dicom.StudyDate)), "time": clean(d.Text(dicom.StudyTime)),
 			"accession": clean(d.Text(dicom.AccessionNumber)), "description": clean(d.Text(dicom.StudyDescription)),
 			"referring": clean(d.Text(dicom.ReferringPhysician)), "account": account, "now": s.Now()})
+	if err == nil {
+		_, err = tx.Exec(ctx, `INSERT INTO image_holding (institution_id) VALUES ($1) ON CONFLICT DO NOTHING`, place)
+	}
 	if err == nil {
 		err = tx.QueryRow(ctx, `SELECT id, patient_id FROM study WHERE institution_id = $1 AND uid = $2`, place, uid).Scan(&k.Study, &k.Patient)
 	}

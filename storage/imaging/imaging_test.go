@@ -19,6 +19,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/textproto"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -843,6 +844,60 @@ func TestAcceptForms(t *testing.T) {
 			t.Errorf("HEAD: %d %v", head.status, head.header)
 		}
 	})
+}
+
+// Whatever a client's way to write it, each resource answers in a form that it asked for.
+func TestEveryResourceInEveryWriting(t *testing.T) {
+	h := open(t, storagetest.New(t))
+	raw := files["transfer-syntaxes/CT_small.dcm"]
+	if a, _ := h.stow("county", raw); a.status != 200 {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	study, ser, sop := uidsOf(t, raw)
+	inStudy, inSeries := "/dicomweb/studies/"+study, "/dicomweb/studies/"+study+"/series/"+ser
+	at := inSeries + "/instances/" + sop
+	const parts = "multipart/related"
+	for kind, paths := range map[string][]string{
+		dicomType:    {inStudy, inSeries, at},
+		octets:       {at + "/frames/1", at + "/bulkdata/7FE00010"},
+		jsonType:     {inStudy + "/metadata", inSeries + "/metadata", at + "/metadata", "/dicomweb/studies", "/dicomweb/series", "/dicomweb/instances", inStudy + "/series", inStudy + "/instances", inSeries + "/instances"},
+		"image/jpeg": {at + "/rendered", at + "/frames/1/rendered", at + "/thumbnail", inSeries + "/thumbnail", inStudy + "/thumbnail", at + "/frames/1/thumbnail"},
+	} {
+		inParts := kind == dicomType || kind == octets
+		for _, path := range paths {
+			asked := map[string]string{"": "", "*/*": "", kind: kind, "text/html, " + kind + ";q=0.5": kind, strings.ToUpper(kind): kind, kind + " , */*;q=0.1": kind}
+			if inParts {
+				for _, m := range []string{`multipart/related; type="` + kind + `"`, "multipart/related; type=" + kind, "multipart/related;type=" + kind + ";q=0.9, image/png;q=0.1",
+					`multipart/related; type="` + kind + `"; transfer-syntax=*`, `multipart/related; type="` + kind + `"; transfer-syntax=1.2.840.10008.1.2.1`,
+					`image/jls, multipart/related; type="` + kind + `"`, "multipart/related"} {
+					asked[m] = parts
+				}
+				asked[""], asked["*/*"] = parts, parts
+			} else {
+				asked[""], asked["*/*"] = kind, kind
+			}
+			for accept, want := range asked {
+				for _, way := range []string{"header", "parameter"} {
+					to, header := path, map[string]string{"Accept": accept}
+					if way == "parameter" && accept != "" {
+						to, header = path+"?accept="+url.QueryEscape(accept), map[string]string{"Accept": "text/html"}
+					}
+					a := h.call("county", "GET", to, header, nil)
+					got := a.header.Get("Content-Type")
+					if a.status != 200 || !strings.HasPrefix(got, want) {
+						t.Errorf("%s, %s %q: %d %s, want %s", path[len(path)-20:], way, accept, a.status, got, want)
+						continue
+					}
+					if want == parts {
+						headers, bodies := h.parts(a)
+						if len(bodies) != 1 || !strings.HasPrefix(headers[0].Get("Content-Type"), kind) || !strings.Contains(got, `type="`+kind+`"`) {
+							t.Errorf("%s, %q: %d parts of %v in %s", path[len(path)-20:], accept, len(bodies), headers, got)
+						}
+					}
+				}
+			}
+		}
+	}
 }
 
 func TestSearch(t *testing.T) {

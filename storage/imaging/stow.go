@@ -52,14 +52,19 @@ func (s *Service) storeInstances(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	stored := 0
+	stored, full := 0, 0
 	for _, p := range receipts {
 		if p.Stored {
 			stored++
 		}
+		if p.Full {
+			full++
+		}
 	}
 	status := http.StatusOK
 	switch {
+	case full == len(receipts):
+		status = http.StatusInsufficientStorage // RFC 4918 §11.5: nothing is wrong with the objects, send them later
 	case stored == 0:
 		status = http.StatusConflict
 	case stored < len(receipts):

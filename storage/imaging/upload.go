@@ -97,6 +97,11 @@ func (s *Service) Begin(ctx context.Context, place ids.Institution, length int64
 	if length > maxUpload {
 		return Upload{}, uploadTooLarge
 	}
+	if left, err := s.room(ctx, place); err != nil {
+		return Upload{}, err
+	} else if length > left {
+		return Upload{}, quotaReached
+	}
 	u := Upload{ID: ids.New[uploadID](), Place: place, Account: authz.SubjectFrom(ctx).Account, Length: length, State: "receiving"}
 	return u, s.insertUpload(ctx, u)
 }

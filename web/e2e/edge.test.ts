@@ -10,7 +10,9 @@ import { after, describe } from 'node:test'
 import { desk, phone } from './browser'
 import { ask } from './errands'
 import { until } from './house'
-import { Journey } from './journey'
+import { Journey, t } from './journey'
+import { overflow, violations } from './judge'
+import { enterWorkspace } from './people'
 import { cine, type Slice, slices } from './slices'
 
 const count = 40
@@ -44,15 +46,11 @@ describe('images from a modality', { concurrency: 1 }, () => {
   let page = ''
 
   const start = async (...more: string[]) => {
-    const { login = '', password = '', totp_secret = '' } = journey.person('赵志远').sign_in
-    await writeFile(join(folder, 'password'), password)
-    await writeFile(join(folder, 'totp'), totp_secret)
     page = `http://127.0.0.1:${await freePort()}`
     agent = spawn(
       resolve(process.env.YUANZHEN_BIN ?? '../bin/yuanzhen'),
       [
-        ...['edge', journey.house.address, '--login', login],
-        ...['--password', join(folder, 'password'), '--totp', join(folder, 'totp'), '--data', join(folder, 'data')],
+        ...['edge', journey.house.address, '--token', join(folder, 'token'), '--data', join(folder, 'data')],
         ...['--dicom-port', String(dicom), '--page', new URL(page).host, ...more],
       ],
       { stdio: ['ignore', 'ignore', 'inherit'] },
@@ -99,8 +97,27 @@ describe('images from a modality', { concurrency: 1 }, () => {
     if (folder) await rm(folder, { recursive: true, force: true })
   })
 
-  journey.step('outside its hours the agent receives and keeps', async () => {
+  journey.step('the hospital’s administrator gives the agent a token, on a phone', async () => {
     folder = await mkdtemp(join(tmpdir(), 'yuanzhen-edge-'))
+    const admin = await journey.join('administrator', phone)
+    await enterWorkspace(admin.page, journey.person('周莉'))
+    await admin.page.goto(`${journey.house.address}/staff/images`)
+    await admin.page.getByLabel('新上限').fill('50')
+    await admin.page.locator(t('set-quota')).click()
+    await admin.page.getByText('上限 50 GB').waitFor()
+    await admin.page.getByLabel('新前置机的名字').fill('CT 室')
+    await admin.page.locator(t('make-device')).click()
+    const token = (await admin.page.locator(t('token')).textContent()) ?? ''
+    assert.ok(token.length > 50)
+    await journey.shot(admin, '00-token')
+    await writeFile(join(folder, 'token'), `${token}\n`)
+    await admin.page.getByRole('button', { name: '已存好' }).click()
+    await admin.page.locator(`${t('device')}[data-state=new]`).waitFor()
+    assert.deepEqual([await overflow(admin.page), await violations(admin.page)], [0, []])
+    await journey.shot(admin, '00-room', true)
+  })
+
+  journey.step('outside its hours the agent receives and keeps', async () => {
     await mkdir(join(folder, 'ct'))
     all = [await cine(), ...(await slices(count - 1))]
     for (const [n, { bytes }] of all.entries()) await writeFile(join(folder, 'ct', `${n}.dcm`), bytes)

@@ -14,6 +14,8 @@ import { CertificatesPage } from './identity/certificates'
 import { StaffSignIn } from './identity/staff_signin'
 import { SharedPage } from './imaging/shared_page'
 import { CallsPage } from './ops/calls'
+import { w as images } from './ops/image_words'
+import { ImagesPage } from './ops/images'
 import { Status } from './ops/status'
 import { w } from './ops/words'
 import { DecisionList, DecisionSheet } from './policy/decisions'
@@ -55,6 +57,7 @@ const screens: readonly Screen[] = [
   { href: '/staff/decisions', label: () => policy('nav.decisions'), roles: ['administrator', 'regulator'] },
   { href: '/staff/pharmacies', label: () => pharmacy('nav.registry'), roles: ['administrator', 'regulator'] },
   { href: '/staff/recordings', label: () => tapes('nav'), roles: ['administrator'] },
+  { href: '/staff/images', label: () => images('nav'), roles: ['administrator'] },
   { href: '/staff/status', label: () => w('nav.status'), roles: ['administrator', 'regulator'] },
   { href: '/staff/roster', label: () => w('nav.roster'), roles: ['administrator'] },
   { href: '/staff/registrations', label: () => w('nav.registrations'), roles: ['doctor', 'administrator'] },
@@ -190,6 +193,7 @@ function Inside() {
             <Route path="/staff/decisions/:id" component={DecisionSheet} />
             <Route path="/staff/certificates" component={CertificatesPage} />
             <Route path="/staff/recordings" component={TapesPage} />
+            <Route path="/staff/images" component={ImagesPage} />
             <Route path="/staff/status" component={Status} />
             <Route default component={Home} />
           </Router>

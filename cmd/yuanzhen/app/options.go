@@ -34,6 +34,8 @@ type Options struct {
 	S3Region    string `name:"s3-region" default:"us-east-1" env:"YUANZHEN_S3_REGION" help:"Region of the outside S3 store."`
 	S3Bucket    string `name:"s3-bucket" default:"yuanzhen" env:"YUANZHEN_S3_BUCKET" help:"Bucket; made when it is not there."`
 
+	ImageQuota int64 `name:"image-quota" default:"2000" env:"YUANZHEN_IMAGE_QUOTA" placeholder:"GB" help:"Gigabytes of images that a hospital may hold where its administrator has set no other limit; 0 is without limit."`
+
 	MediaUDP    string   `name:"media-udp" env:"YUANZHEN_MEDIA_UDP" placeholder:"HOST:PORT" help:"The one UDP port of audio and video. Default: a free port on the host of --listen."`
 	MediaShards int      `name:"media-shards" default:"1" env:"YUANZHEN_MEDIA_SHARDS" help:"UDP sockets for audio and video, on ports from --media-udp upwards: one for each core that media shall have. Each serves whole rooms."`
 	MediaTCP    string   `name:"media-tcp" env:"YUANZHEN_MEDIA_TCP" placeholder:"HOST:PORT" help:"ICE over TCP, for networks without UDP. Default: a free port on the host of --listen."`
@@ -101,6 +103,9 @@ func (o *Options) Check() error {
 	}
 	if (o.TURNCert != "") != (o.TURNKey != "") {
 		return fmt.Errorf("YUANZHEN_TURN_CERT and YUANZHEN_TURN_KEY belong together: give both or none")
+	}
+	if o.ImageQuota < 0 || o.ImageQuota > 1_000_000 {
+		return fmt.Errorf("YUANZHEN_IMAGE_QUOTA %d: want gigabytes, at most 1000000; 0 is without limit", o.ImageQuota)
 	}
 	if o.MediaShards < 0 || o.MediaShards > 64 {
 		return fmt.Errorf("YUANZHEN_MEDIA_SHARDS %d: want 1 to 64, one for each core that media shall have", o.MediaShards)

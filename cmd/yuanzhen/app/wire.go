@@ -154,7 +154,7 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 	}
 	h.consult.Tapes = &consult.Tapes{Recorder: &recorder.Recorder{Log: a.log}, URL: a.socketURL, Inspect: inspectRecording}
 	h.onStop(h.consult.Tapes.Close)
-	images := &imaging.Service{DB: e.db, Objects: e.store, Now: time.Now, Log: a.log, Public: o.Public, Signer: e.vault.Signer("image receipt"), Jobs: h.queue}
+	images := &imaging.Service{DB: e.db, Objects: e.store, Now: time.Now, Log: a.log, Public: o.Public, Signer: e.vault.Signer("image receipt"), Jobs: h.queue, Quota: o.ImageQuota * 1e9}
 	images.Decoder = worker.New(runtime.GOMAXPROCS(0))
 	h.onStop(func(context.Context) error { images.Decoder.Close(); return nil })
 	taker.Images = images

@@ -96,6 +96,7 @@ var People = []Staff{
 	{Login: "wu", Name: "吴监", Role: "regulator", Home: "清河市第一医院", Story: "监管 / regulator"},
 	{Login: "zhao", Name: "赵志远", Role: "doctor", Home: "永宁县人民医院", Title: "主治医师", Rank: 2, Scope: []string{"内科", "全科"},
 		Story: "县医院，请会诊 / county doctor, asks for consults"},
+	{Login: "zhouli", Name: "周莉", Role: "administrator", Home: "永宁县人民医院", Story: "信息科，管前置机和影像空间 / looks after image room and edge agent"},
 	{Login: "limy", Name: "李明远", Role: "doctor", Home: "江城大学附属医院", Title: "主任医师", Rank: 4, Scope: []string{"呼吸内科", "放射科", "胸外科"},
 		Also: []string{"清河市第一医院"}, Story: "专家，在两家医院执业 / expert, practises at two hospitals"},
 }

@@ -5,6 +5,7 @@
 // The disk is the state, so that a power cut at any moment loses nothing and sends nothing twice:
 //
 //	incoming/   what storescp writes; a file that reads to its end and rests is taken
+//	packing/    a compressed copy while it is made and compared
 //	queue/      named by its sha256, so the same bytes are one file; leaves when the platform says that it holds them
 //	refused/    what the platform would not take, with its reason beside it, for a person to look at
 //
@@ -35,18 +36,16 @@ import (
 
 // Cmd runs the agent.
 type Cmd struct {
-	URL         string `arg:"" help:"Address of the platform, as browsers use it (https://visit.example.org)."`
-	Login       string `required:"" env:"YUANZHEN_EDGE_LOGIN" help:"Account of the hospital's staff in whose name images are handed in; one of its own, so that the audit log tells the agent from a person."`
-	Password    string `required:"" type:"existingfile" env:"YUANZHEN_EDGE_PASSWORD_FILE" placeholder:"FILE" help:"File with its password."`
-	TOTP        string `name:"totp" required:"" type:"existingfile" env:"YUANZHEN_EDGE_TOTP_FILE" placeholder:"FILE" help:"File with the secret of its one-time codes (base32)."`
-	Institution string `env:"YUANZHEN_EDGE_INSTITUTION" placeholder:"ID" help:"For which institution, where the account practises at several."`
-	Data        string `default:"edge" env:"YUANZHEN_EDGE_DATA" placeholder:"DIR" help:"Folder of the queue, on a disk that survives a power cut."`
-	DICOM       int    `name:"dicom-port" default:"11112" env:"YUANZHEN_EDGE_DICOM_PORT" help:"Port for C-STORE of the modalities."`
-	AET         string `name:"aet" default:"YUANZHEN" env:"YUANZHEN_EDGE_AET" help:"Our application entity title."`
-	StoreSCP    string `name:"storescp" default:"storescp" env:"YUANZHEN_EDGE_STORESCP" placeholder:"FILE" help:"dcmtk's storescp (apt-get install dcmtk)."`
-	Page        string `default:"127.0.0.1:8043" env:"YUANZHEN_EDGE_PAGE" placeholder:"HOST:PORT" help:"Address of the page that shows how it stands; it names no patient."`
-	Rate        int    `default:"0" env:"YUANZHEN_EDGE_RATE" placeholder:"KBIT" help:"Most kbit/s to send; 0 is as fast as the line."`
-	Hours       string `env:"YUANZHEN_EDGE_HOURS" placeholder:"HH:MM-HH:MM" help:"When to send, by the local clock, over midnight as well (19:00-07:00). Default: always."`
+	URL      string `arg:"" help:"Address of the platform, as browsers use it (https://visit.example.org)."`
+	Token    string `required:"" type:"existingfile" env:"YUANZHEN_EDGE_TOKEN_FILE" placeholder:"FILE" help:"File with the token that the hospital's administrator made for this machine (Image room in the workspace)."`
+	Data     string `default:"edge" env:"YUANZHEN_EDGE_DATA" placeholder:"DIR" help:"Folder of the queue, on a disk that survives a power cut."`
+	DICOM    int    `name:"dicom-port" default:"11112" env:"YUANZHEN_EDGE_DICOM_PORT" help:"Port for C-STORE of the modalities."`
+	AET      string `name:"aet" default:"YUANZHEN" env:"YUANZHEN_EDGE_AET" help:"Our application entity title."`
+	StoreSCP string `name:"storescp" default:"storescp" env:"YUANZHEN_EDGE_STORESCP" placeholder:"FILE" help:"dcmtk's storescp (apt-get install dcmtk)."`
+	Compress bool   `default:"true" negatable:"" env:"YUANZHEN_EDGE_COMPRESS" help:"Compress grey images by JPEG-LS without loss before they are sent (dcmtk's dcmcjpls)."`
+	Page     string `default:"127.0.0.1:8043" env:"YUANZHEN_EDGE_PAGE" placeholder:"HOST:PORT" help:"Address of the page that shows how it stands; it names no patient."`
+	Rate     int    `default:"0" env:"YUANZHEN_EDGE_RATE" placeholder:"KBIT" help:"Most kbit/s to send; 0 is as fast as the line."`
+	Hours    string `env:"YUANZHEN_EDGE_HOURS" placeholder:"HH:MM-HH:MM" help:"When to send, by the local clock, over midnight as well (19:00-07:00). Default: always."`
 }
 
 const (
@@ -54,6 +53,8 @@ const (
 	rested  = 2 * time.Second        // a file that has not grown for so long is whole, if it reads to its end
 	retries = 5 * time.Second        // after a broken line; doubled up to retryMax
 	atMost  = 2 * time.Minute
+
+	heartbeat = time.Minute // how often the centre is told how it stands
 )
 
 // agent is one run. Fields are set at construction; state is guarded by mu.
@@ -115,7 +116,10 @@ func (c *Cmd) prepare() (*agent, error) {
 	if _, err := exec.LookPath(c.StoreSCP); err != nil {
 		return nil, fmt.Errorf("storescp is missing, install it (apt-get install dcmtk) or name it with --storescp: %w", err)
 	}
-	for _, folder := range []string{"incoming", "queue", "refused"} {
+	if err := os.RemoveAll(filepath.Join(c.Data, "packing")); err != nil { // what a power cut left half made
+		return nil, err
+	}
+	for _, folder := range []string{"incoming", "packing", "queue", "refused"} {
 		if err := os.MkdirAll(filepath.Join(c.Data, folder), 0o700); err != nil {
 			return nil, err
 		}
@@ -186,7 +190,7 @@ func (a *agent) receive(ctx context.Context) {
 }
 
 // take moves what has wholly arrived into the queue. A file that can't be read to its end stays where it is and is counted.
-func (a *agent) take(context.Context) error {
+func (a *agent) take(ctx context.Context) error {
 	files, err := os.ReadDir(filepath.Join(a.Data, "incoming"))
 	if err != nil {
 		return err
@@ -206,11 +210,22 @@ func (a *agent) take(context.Context) error {
 			unfinished++
 			continue
 		}
-		if err := os.Rename(path, filepath.Join(a.Data, "queue", sum+".dcm")); err != nil {
+		from := path
+		if a.Compress {
+			if from, sum, err = a.pack(ctx, path, sum, info.ModTime()); err != nil {
+				return err
+			}
+		}
+		if err := os.Rename(from, filepath.Join(a.Data, "queue", sum+".dcm")); err != nil {
 			return err
 		}
 		if err := syncDir(filepath.Join(a.Data, "queue")); err != nil {
 			return err
+		}
+		if from != path { // compressed, compared, and on the disk: now the original may go
+			if err := os.Remove(path); err != nil {
+				return err
+			}
 		}
 	}
 	a.set(func(s *State) { s.Unfinished = unfinished })
@@ -280,9 +295,15 @@ const batch = 16 // files whose digests are asked for at once; what was sent lea
 
 // send empties the queue, in its hours, as long as the platform answers; after an error it waits and goes on.
 func (a *agent) send(ctx context.Context) {
-	pause := retries
+	pause, told := retries, time.Time{}
 	for ctx.Err() == nil {
 		queue, err := a.waiting()
+		if now := time.Now(); err == nil && now.Sub(told) > heartbeat {
+			if err = a.platform.says(ctx, a.State()); err == nil {
+				told = now
+				a.set(func(s *State) { s.Online, s.LastError = true, "" })
+			}
+		}
 		open := a.open(time.Now().Add(a.platform.skew()))
 		a.set(func(s *State) { s.Resting = !open })
 		if err == nil && len(queue) > 0 && open {

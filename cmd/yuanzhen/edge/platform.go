@@ -14,8 +14,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
-
-	"github.com/pquerna/otp/totp"
 )
 
 // small is the largest file that goes in one request; beyond it a cut line would cost too much (docs/imaging-api.md).
@@ -23,122 +21,96 @@ const small = 16 << 20
 
 // platform is the far end. Only the sender uses it, but for skew.
 type platform struct {
-	base, institution       string
-	login, password, secret string
-	rate                    int
-	token                   string
-	client                  *http.Client
-	behind                  atomic.Int64 // nanoseconds that our clock is behind the platform's
+	base   string
+	rate   int
+	token  string // of the device, which is of one hospital
+	client *http.Client
+	behind atomic.Int64 // nanoseconds that our clock is behind the platform's
 }
 
 func newPlatform(c *Cmd) (*platform, error) {
 	if u, err := url.Parse(c.URL); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return nil, fmt.Errorf("%q is no address of a platform, want https://…", c.URL)
 	}
-	p := &platform{base: strings.TrimSuffix(c.URL, "/"), institution: c.Institution, login: c.Login, rate: c.Rate,
+	p := &platform{base: strings.TrimSuffix(c.URL, "/"), rate: c.Rate,
 		client: &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 			Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, ResponseHeaderTimeout: 2 * time.Minute, TLSHandshakeTimeout: 30 * time.Second, IdleConnTimeout: time.Minute}}}
-	for file, into := range map[string]*string{c.Password: &p.password, c.TOTP: &p.secret} {
-		b, err := os.ReadFile(file)
-		if err != nil {
-			return nil, err
-		}
-		*into = strings.TrimSpace(string(b))
+	token, err := os.ReadFile(c.Token)
+	if err != nil {
+		return nil, err
+	}
+	if p.token = strings.TrimSpace(string(token)); p.token == "" || strings.ContainsAny(p.token, " \r\n") {
+		return nil, fmt.Errorf("%s holds no token: it is the one line that the administrator was shown", c.Token)
 	}
 	return p, nil
 }
 
-// skew is what to add to our clock to have the platform's: one-time codes and hours hold also where it is a day wrong.
+// skew is what to add to our clock to have the platform's: hours hold also where it is a day wrong.
 func (p *platform) skew() time.Duration { return time.Duration(p.behind.Load()) }
 
-func (p *platform) signIn(ctx context.Context) error {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, p.base+"/healthz", nil)
+// ask sends one request as the device that the token stands for.
+func (p *platform) ask(ctx context.Context, method, path string, header map[string]string, body io.Reader, length int64) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(ctx, method, p.base+path, nil)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	if body != nil {
+		r.Body, r.ContentLength = io.NopCloser(slowly{body, ctx, p.rate}), length
+	}
+	r.Header.Set("Authorization", "Bearer "+p.token)
+	for k, v := range header {
+		r.Header.Set(k, v)
 	}
 	answer, err := p.client.Do(r)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	answer.Body.Close()
 	if at, err := http.ParseTime(answer.Header.Get("Date")); err == nil {
 		p.behind.Store(int64(time.Until(at)))
 	}
-	code, err := totp.GenerateCode(p.secret, time.Now().Add(p.skew()))
-	if err != nil {
-		return fmt.Errorf("secret of the one-time codes: %w", err)
+	if answer.StatusCode == http.StatusUnauthorized {
+		answer.Body.Close()
+		return nil, errors.New("the platform doesn't know this token (any more): ask the hospital's administrator for a new one / 令牌无效或已停用，请找医院管理员另发")
 	}
-	body, err := json.Marshal(map[string]string{"login": p.login, "password": p.password, "totp": code})
+	return answer, nil
+}
+
+// says tells the centre how the agent stands.
+func (p *platform) says(ctx context.Context, s State) error {
+	says := struct {
+		Queued     int        `json:"queued"`
+		Bytes      int64      `json:"bytes"`
+		Refused    int        `json:"refused"`
+		HoldsSince *time.Time `json:"holds_since,omitempty"`
+		LastError  string     `json:"last_error,omitempty"`
+	}{s.Queued, s.Bytes, s.Refused, nil, s.LastError[:min(len(s.LastError), 90)]} // 300 letters at most, of which none is cut
+	if !s.HoldsSince.IsZero() {
+		says.HoldsSince = &s.HoldsSince
+	}
+	body, err := json.Marshal(says)
 	if err != nil {
 		return err
 	}
-	if r, err = http.NewRequestWithContext(ctx, http.MethodPost, p.base+"/api/v1/auth/password", bytes.NewReader(body)); err != nil {
-		return err
-	}
-	r.Header.Set("Content-Type", "application/json")
-	if answer, err = p.client.Do(r); err != nil {
+	answer, err := p.ask(ctx, http.MethodPost, "/api/v1/imaging/devices/state", map[string]string{"Content-Type": "application/json"}, bytes.NewReader(body), int64(len(body)))
+	if err != nil {
 		return err
 	}
 	defer answer.Body.Close()
-	for _, c := range answer.Cookies() {
-		if c.Name == "yz_session" {
-			p.token = c.Value
-		}
-	}
-	if answer.StatusCode != http.StatusOK || p.token == "" {
-		return fmt.Errorf("sign-in of %s: %s", p.login, said(answer))
+	if answer.StatusCode != http.StatusNoContent {
+		return fmt.Errorf("saying how it stands: %s", said(answer))
 	}
 	return nil
-}
-
-// ask sends one request, signed in; a session that has ended is opened anew. body is called for each attempt.
-func (p *platform) ask(ctx context.Context, method, path string, header map[string]string, body func() (io.Reader, int64)) (*http.Response, error) {
-	for again := false; ; again = true {
-		if p.token == "" {
-			if err := p.signIn(ctx); err != nil {
-				return nil, err
-			}
-		}
-		r, err := http.NewRequestWithContext(ctx, method, p.base+path, nil)
-		if err != nil {
-			return nil, err
-		}
-		if body != nil {
-			in, n := body()
-			r.Body, r.ContentLength = io.NopCloser(slowly{in, ctx, p.rate}), n
-		}
-		r.Header.Set("Authorization", "Bearer "+p.token)
-		for k, v := range header {
-			r.Header.Set(k, v)
-		}
-		answer, err := p.client.Do(r)
-		if err != nil {
-			return nil, err
-		}
-		if answer.StatusCode != http.StatusUnauthorized || again {
-			return answer, nil
-		}
-		answer.Body.Close()
-		p.token = ""
-	}
 }
 
 // said is what a refusal says of itself, without the bytes of anybody.
 func said(answer *http.Response) string {
 	var problem struct {
-		Detail struct{ EN string } `json:"detail"`
+		Detail, Remedy struct{ EN string }
 	}
 	if err := json.NewDecoder(io.LimitReader(answer.Body, 64<<10)).Decode(&problem); err != nil || problem.Detail.EN == "" {
 		return answer.Status
 	}
-	return answer.Status + ": " + problem.Detail.EN
-}
-
-func (p *platform) at(path string) string {
-	if p.institution == "" {
-		return path
-	}
-	return path + "?institution=" + url.QueryEscape(p.institution)
+	return answer.Status + ": " + problem.Detail.EN + " " + problem.Remedy.EN
 }
 
 // have asks which files are missing and which are taken by other bytes, by SOP Instance UID.
@@ -157,8 +129,7 @@ func (p *platform) have(ctx context.Context, queue []item) (missing, conflicts [
 	if err != nil {
 		return nil, nil, err
 	}
-	answer, err := p.ask(ctx, http.MethodPost, p.at("/api/v1/imaging/uploads/have"), map[string]string{"Content-Type": "application/json"},
-		func() (io.Reader, int64) { return bytes.NewReader(body), int64(len(body)) })
+	answer, err := p.ask(ctx, http.MethodPost, "/api/v1/imaging/uploads/have", map[string]string{"Content-Type": "application/json"}, bytes.NewReader(body), int64(len(body)))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -182,16 +153,15 @@ func (p *platform) store(ctx context.Context, it item) (why string, err error) {
 		return p.resume(ctx, it, f)
 	}
 	const head, tail = "--yz\r\nContent-Type: application/dicom\r\n\r\n", "\r\n--yz--\r\n"
-	answer, err := p.ask(ctx, http.MethodPost, p.at("/dicomweb/studies"),
+	answer, err := p.ask(ctx, http.MethodPost, "/dicomweb/studies",
 		map[string]string{"Content-Type": `multipart/related; type="application/dicom"; boundary=yz`, "Accept": "application/dicom+json"},
-		func() (io.Reader, int64) {
-			return io.MultiReader(strings.NewReader(head), io.NewSectionReader(f, 0, it.size), strings.NewReader(tail)), int64(len(head)+len(tail)) + it.size
-		})
+		io.MultiReader(strings.NewReader(head), io.NewSectionReader(f, 0, it.size), strings.NewReader(tail)), int64(len(head)+len(tail))+it.size)
 	if err != nil {
 		return "", err
 	}
 	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK && answer.StatusCode != http.StatusConflict {
+	full := answer.StatusCode == http.StatusInsufficientStorage && answer.Header.Get("Content-Type") == "application/dicom+json"
+	if answer.StatusCode != http.StatusOK && answer.StatusCode != http.StatusConflict && !full {
 		return "", fmt.Errorf("storing: %s", said(answer))
 	}
 	var told map[string]struct {
@@ -200,7 +170,9 @@ func (p *platform) store(ctx context.Context, it item) (why string, err error) {
 	if err := json.NewDecoder(io.LimitReader(answer.Body, 1<<20)).Decode(&told); err != nil && answer.StatusCode == http.StatusConflict {
 		return "", err
 	}
-	if failed := told["00081198"].Value; len(failed) > 0 {
+	if failed := told["00081198"].Value; full && len(failed) > 0 { // the file is good and waits
+		return "", fmt.Errorf("no room at the platform: %v", failed[0]["00000902"].Value)
+	} else if len(failed) > 0 {
 		return fmt.Sprint(failed[0]["00081197"].Value, " ", failed[0]["00000902"].Value), nil
 	}
 	return "", nil
@@ -212,7 +184,7 @@ func (p *platform) resume(ctx context.Context, it item, f io.ReaderAt) (string, 
 	tus := map[string]string{"Tus-Resumable": "1.0.0"}
 	where, offset := "", int64(0)
 	if b, err := os.ReadFile(note); err == nil {
-		answer, err := p.ask(ctx, http.MethodHead, string(b), tus, nil)
+		answer, err := p.ask(ctx, http.MethodHead, string(b), tus, nil, 0)
 		if err != nil {
 			return "", err
 		}
@@ -222,8 +194,8 @@ func (p *platform) resume(ctx context.Context, it item, f io.ReaderAt) (string, 
 		}
 	}
 	if where == "" {
-		answer, err := p.ask(ctx, http.MethodPost, p.at("/api/v1/imaging/uploads"),
-			map[string]string{"Tus-Resumable": "1.0.0", "Upload-Length": strconv.FormatInt(it.size, 10)}, nil)
+		answer, err := p.ask(ctx, http.MethodPost, "/api/v1/imaging/uploads",
+			map[string]string{"Tus-Resumable": "1.0.0", "Upload-Length": strconv.FormatInt(it.size, 10)}, nil, 0)
 		if err != nil {
 			return "", err
 		}
@@ -238,8 +210,7 @@ func (p *platform) resume(ctx context.Context, it item, f io.ReaderAt) (string, 
 	}
 	if offset < it.size {
 		answer, err := p.ask(ctx, http.MethodPatch, where, map[string]string{"Tus-Resumable": "1.0.0", "Upload-Offset": strconv.FormatInt(offset, 10),
-			"Content-Type": "application/offset+octet-stream"},
-			func() (io.Reader, int64) { return io.NewSectionReader(f, offset, it.size-offset), it.size - offset })
+			"Content-Type": "application/offset+octet-stream"}, io.NewSectionReader(f, offset, it.size-offset), it.size-offset)
 		if err != nil {
 			return "", err
 		}
@@ -249,7 +220,7 @@ func (p *platform) resume(ctx context.Context, it item, f io.ReaderAt) (string, 
 		}
 	}
 	for ctx.Err() == nil { // the bytes are there; now they are read
-		answer, err := p.ask(ctx, http.MethodGet, where, nil, nil)
+		answer, err := p.ask(ctx, http.MethodGet, where, nil, nil, 0)
 		if err != nil {
 			return "", err
 		}

@@ -62,7 +62,7 @@ func TestLosslessIsLossless(t *testing.T) {
 	}
 	rle, raw := load(t, "multiframe/CT0012.not_fragmented_bot_rle.dcm")
 	for n := range 2 {
-		want, err := rle.LittleEndian(frame(rle, raw, n))
+		want, err := rle.LittleEndian(0, frame(rle, raw, n))
 		if err != nil {
 			t.Fatal(err)
 		}

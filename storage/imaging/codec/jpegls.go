@@ -98,6 +98,9 @@ func decodeJPEGLS(frame []byte) (*Picture, error) {
 				return nil, err
 			}
 			m.at += scan.in.at
+			if scan.in.seen { // the first byte of the next marker has been read as the last of the scan
+				m.at--
+			}
 			if done += n; done == pic.Components {
 				return pic, nil
 			}

@@ -22,7 +22,7 @@ func TestNothingOfThePatientIsLeft(t *testing.T) {
 		text(PatientName, "Wang^Xiaodong=王^小东"), text(PatientID, "PID556677"), text(PatientBirthDate, "19700203"), text(PatientSex, "M"),
 		text(0x00101010, "055Y"), text(0x00104000, "call 13800001111"), text(0x0018A001, ""), text(StudyInstanceUID, "1.2.3.4"),
 		text(SeriesInstanceUID, "1.2.3.4.1"), text(InstanceNumber, "1"), text(0x00204000, "小东"), {Tag: Rows, VR: "US", Value: []byte{1, 0}},
-		{Tag: Columns, VR: "US", Value: []byte{1, 0}}, {Tag: bitsAllocated, VR: "US", Value: []byte{16, 0}},
+		{Tag: Columns, VR: "US", Value: []byte{1, 0}}, {Tag: BitsAllocated, VR: "US", Value: []byte{16, 0}},
 		{Tag: samplesPerPixel, VR: "US", Value: []byte{1, 0}}, {Tag: 0x60003000, VR: "OW", Value: []byte("WANG")},
 		{Tag: PixelData, VR: "OW", Value: []byte{1, 2}},
 	}, private...)}

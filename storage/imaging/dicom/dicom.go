@@ -79,7 +79,7 @@ const (
 	pixelSpacing               Tag = 0x00280030
 	photometric                Tag = 0x00280004
 	planarConfiguration        Tag = 0x00280006
-	bitsAllocated              Tag = 0x00280100
+	BitsAllocated              Tag = 0x00280100
 	bitsStored                 Tag = 0x00280101
 	highBit                    Tag = 0x00280102
 	pixelRepresentation        Tag = 0x00280103
@@ -189,11 +189,13 @@ type Span struct {
 	Length int64 `json:"n"`
 }
 
-// Pixels says where the picture lies. Frames is empty when frames don't begin at whole bytes (1-bit images of odd
-// size) or when an encapsulated stream is one video.
+// Pixels says where the picture lies. Frames is empty when an encapsulated stream is one video. Frames of 1-bit images
+// whose size is no multiple of eight share the byte between them.
 type Pixels struct {
 	Element int64 // offset of the element itself: everything before it is the head of the file
 	Tag     Tag
+	VR      string
+	Whole   Span // the value, where it is one run: uncompressed pixels, or a video in one fragment
 	Frames  []Frame
 }
 

@@ -280,7 +280,7 @@ func TestHostileFiles(t *testing.T) {
 		}
 		return b.String()
 	}
-	picture := element(Rows, "US", "\x10\x00") + element(Columns, "US", "\x10\x00") + element(bitsAllocated, "US", "\x08\x00")
+	picture := element(Rows, "US", "\x10\x00") + element(Columns, "US", "\x10\x00") + element(BitsAllocated, "US", "\x08\x00")
 	for name, c := range map[string]struct {
 		file   []byte
 		reason Reason

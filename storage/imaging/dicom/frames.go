@@ -1,6 +1,9 @@
 package dicom
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"strings"
+)
 
 // fragment is an item of encapsulated pixels (PS3.5 A.4) with its first two bytes; of the first one, the basic
 // offset table, also its content.
@@ -54,7 +57,7 @@ func (p *parser) index(f *File) error {
 	if frames < 1 || frames > MaxItems {
 		return p.problem(NotUnderstood, "the number of frames is not between 1 and %d", MaxItems)
 	}
-	if p.fragments == nil && p.pixels.Frames != nil {
+	if p.fragments == nil && p.pixels.Whole != (Span{}) {
 		return p.native(f, int64(frames))
 	}
 	if Native(f.TransferSyntax) {
@@ -67,10 +70,13 @@ func (p *parser) index(f *File) error {
 	p.fragments = nil
 	starts := offsets(f, table.table, frames)
 	switch {
+	case strings.HasPrefix(known[f.TransferSyntax], "video/"):
+		if len(parts) == 1 { // one stream for all frames
+			p.pixels.Whole = parts[0].span
+		}
+		return nil
 	case frames == 1:
 		starts = []int64{0}
-	case len(known[f.TransferSyntax]) > 5 && known[f.TransferSyntax][:5] == "video":
-		return nil // one stream for all frames
 	case starts != nil:
 	case len(parts) == frames:
 		for _, part := range parts {
@@ -121,27 +127,37 @@ func offsets(f *File, basic []byte, frames int) []int64 {
 
 // native cuts the one block of uncompressed pixels.
 func (p *parser) native(f *File, frames int64) error {
-	block := p.pixels.Frames[0][0]
-	p.pixels.Frames = nil
+	block := p.pixels.Whole
 	if !Native(f.TransferSyntax) {
 		return p.problem(NotUnderstood, "uncompressed pixels in a compressed transfer syntax")
 	}
-	d := f.Data
-	bits := int64(d.Int(Rows, 0)) * int64(d.Int(Columns, 0)) * int64(d.Int(samplesPerPixel, 1)) * int64(d.Int(bitsAllocated, 0))
+	bits := frameBits(f.Data)
 	if bits <= 0 || bits > 1<<40 {
 		return p.problem(NotUnderstood, "the picture's rows, columns or bits are missing")
-	}
-	if d.Text(photometric) == "YBR_FULL_422" { // two pixels share their colour: PS3.3 C.7.6.3.1.2
-		bits = bits / 3 * 2
 	}
 	if (bits*frames+7)/8 > block.Length {
 		return p.problem(NotUnderstood, "the picture wants %d bytes, %d are there", (bits*frames+7)/8, block.Length)
 	}
-	if bits%8 != 0 {
-		return nil
-	}
 	for i := range frames {
-		p.pixels.Frames = append(p.pixels.Frames, Frame{{block.Offset + i*bits/8, bits / 8}})
+		begin, end := i*bits/8, ((i+1)*bits+7)/8
+		if byteWords(f.Data, p.pixels.VR) {
+			begin, end = begin&^1, min((end+1)&^1, block.Length)
+		}
+		p.pixels.Frames = append(p.pixels.Frames, Frame{{block.Offset + begin, end - begin}})
 	}
 	return nil
+}
+
+// frameBits is the size of an uncompressed frame.
+func frameBits(d Dataset) int64 {
+	bits := int64(d.Int(Rows, 0)) * int64(d.Int(Columns, 0)) * int64(d.Int(samplesPerPixel, 1)) * int64(d.Int(BitsAllocated, 0))
+	if d.Text(photometric) == "YBR_FULL_422" { // two pixels share their colour: PS3.3 C.7.6.3.1.2
+		bits = bits / 3 * 2
+	}
+	return bits
+}
+
+// byteWords reports whether bytes of samples lie two to a big endian word, the second first.
+func byteWords(d Dataset, vr string) bool {
+	return d.Order == binary.BigEndian && vr == "OW" && d.Int(BitsAllocated, 0) <= 8
 }

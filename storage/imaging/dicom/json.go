@@ -1,7 +1,9 @@
 package dicom
 
 import (
+	"cmp"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"math"
 	"slices"
@@ -23,7 +25,10 @@ func (f *File) JSON() (doc []byte, bulk map[string]Span) {
 	w := &writer{bulk: map[string]Span{}}
 	d := f.Data
 	if f.Pixels != nil {
-		d.Elements = append(slices.Clip(d.Elements), Element{Tag: f.Pixels.Tag, VR: "OW"})
+		d.Elements = append(slices.Clip(d.Elements), Element{Tag: f.Pixels.Tag, VR: f.Pixels.VR})
+		if f.Pixels.Whole.Length > 0 {
+			w.bulk[f.Pixels.Tag.String()] = f.Pixels.Whole
+		}
 	}
 	w.dataset(d, charset{}, "")
 	return w.out, w.bulk
@@ -88,14 +93,34 @@ func (w *writer) value(d Dataset, c charset, e Element, path string) {
 
 // littleEndian is a binary value as DICOM JSON wants it, whatever order the file has (PS3.18 F.2.7).
 func littleEndian(d Dataset, e Element) []byte {
-	width := map[string]int{"OW": 2, "OL": 4, "OF": 4, "OV": 8, "OD": 8}[e.VR]
 	b := slices.Clone(e.Value)
-	if width > 0 && d.Order.Uint16([]byte{0, 1}) == 1 {
-		for i := 0; i+width <= len(b); i += width {
-			slices.Reverse(b[i : i+width])
-		}
+	if d.Order == binary.BigEndian {
+		Swap(b, WordOf(e.VR))
 	}
 	return b
+}
+
+// WordOf is the size of the words whose bytes an other-type value has in its file's order, 1 where order says nothing.
+func WordOf(vr string) int {
+	return cmp.Or(map[string]int{"OW": 2, "OL": 4, "OF": 4, "OV": 8, "OD": 8}[vr], 1)
+}
+
+// PixelWord is WordOf the pixels, whose words are those of a sample.
+func (f *File) PixelWord() int {
+	switch allocated := f.Data.Int(BitsAllocated, 8); {
+	case allocated > 8:
+		return allocated / 8
+	case f.Pixels != nil:
+		return WordOf(f.Pixels.VR)
+	}
+	return 1
+}
+
+// Swap turns each word of so many bytes round, in place.
+func Swap(b []byte, width int) {
+	for i := 0; width > 1 && i+width <= len(b); i += width {
+		slices.Reverse(b[i : i+width])
+	}
 }
 
 func (w *writer) numbers(d Dataset, e Element) {

@@ -2,6 +2,7 @@ package dicom
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 	"image/color"
 	"image/jpeg"
 	"math"
-	"math/bits"
 )
 
 // MaxPixels bounds a picture that the server draws: 4096 x 4096.
@@ -25,22 +25,21 @@ type Window struct{ Center, Width float64 }
 type picture struct {
 	rows, cols, samples, allocated, stored, high int
 	signed, planar                               bool
-	swapped                                      bool // big endian
 	photometric                                  string
 }
 
 func pictureOf(d Dataset) (picture, error) {
 	p := picture{
-		rows: d.Int(Rows, 0), cols: d.Int(Columns, 0), samples: d.Int(samplesPerPixel, 1), allocated: d.Int(bitsAllocated, 0),
+		rows: d.Int(Rows, 0), cols: d.Int(Columns, 0), samples: d.Int(samplesPerPixel, 1), allocated: d.Int(BitsAllocated, 0),
 		signed: d.Int(pixelRepresentation, 0) == 1, planar: d.Int(planarConfiguration, 0) == 1,
-		photometric: d.Text(photometric), swapped: d.Order == binary.BigEndian,
+		photometric: d.Text(photometric),
 	}
 	p.stored = d.Int(bitsStored, p.allocated)
 	p.high = d.Int(highBit, p.stored-1)
 	switch {
 	case p.rows < 1 || p.cols < 1 || p.rows*p.cols > MaxPixels:
 		return p, fmt.Errorf("a picture of %d x %d: %w", p.rows, p.cols, ErrNotDrawn)
-	case p.allocated != 8 && p.allocated != 16, p.samples != 1 && p.samples != 3,
+	case p.allocated != 8 && p.allocated != 16 && p.allocated*p.samples != 1, p.samples != 1 && p.samples != 3,
 		p.stored < 1 || p.stored > p.allocated, p.high < p.stored-1 || p.high >= p.allocated:
 		return p, fmt.Errorf("%d samples of %d bits: %w", p.samples, p.allocated, ErrNotDrawn)
 	}
@@ -57,11 +56,14 @@ func (f *File) Render(n int, data []byte, window *Window) (image.Image, error) {
 	}
 	switch {
 	case Native(f.TransferSyntax):
+		if data, err = f.LittleEndian(n, data); err != nil {
+			return nil, err
+		}
 	case f.TransferSyntax == RLE:
 		if data, err = p.unpack(data); err != nil {
 			return nil, err
 		}
-		p.planar, p.swapped = true, false
+		p.planar = true
 	case f.TransferSyntax == JPEG || f.TransferSyntax == JPEGExt:
 		if p.allocated != 8 {
 			return nil, ErrNotDrawn
@@ -94,7 +96,7 @@ func (f *File) Draw(n int, samples []byte, window *Window) (image.Image, error) 
 	if err != nil {
 		return nil, err
 	}
-	p.swapped, p.planar = false, false
+	p.planar = false
 	switch p.photometric {
 	case "YBR_RCT", "YBR_ICT":
 		p.photometric = "RGB"
@@ -106,7 +108,7 @@ func (f *File) Draw(n int, samples []byte, window *Window) (image.Image, error) 
 
 // draw draws native samples; shared says that two pixels share their colour.
 func (p picture) draw(d Dataset, n int, data []byte, shared bool, window *Window) (image.Image, error) {
-	need := p.rows * p.cols * p.samples * p.allocated / 8
+	need := (p.rows*p.cols*p.samples*p.allocated + 7) / 8
 	if shared && p.samples == 3 {
 		need = need / 3 * 2
 	}
@@ -139,14 +141,13 @@ func (p picture) value(raw uint16) int {
 
 // raw is sample i.
 func (p picture) raw(data []byte, i int) uint16 {
-	if p.allocated == 8 {
+	switch p.allocated {
+	case 1:
+		return uint16(data[i/8] >> (i % 8) & 1) // PS3.5 §8.1.1: the first pixel is the lowest bit
+	case 8:
 		return uint16(data[i])
 	}
-	v := binary.LittleEndian.Uint16(data[2*i:])
-	if p.swapped {
-		v = bits.ReverseBytes16(v)
-	}
-	return v
+	return binary.LittleEndian.Uint16(data[2*i:])
 }
 
 func (p picture) greys(d Dataset, n int, data []byte, window *Window) image.Image {
@@ -205,6 +206,9 @@ func voiLUT(d Dataset) func(float64) float64 {
 	t, ok := tableOf(e.Items[0], lutDescriptor, lutData)
 	if !ok {
 		return nil
+	}
+	if t.first >= 1<<15 && d.Int(pixelRepresentation, 0) == 1 { // signed, though its type says otherwise
+		t.first -= 1 << 16
 	}
 	return func(x float64) float64 { return t.at(int(x)) }
 }
@@ -303,7 +307,60 @@ func (p picture) jpeg(data []byte) (image.Image, error) {
 	if c.Width != p.cols || c.Height != p.rows {
 		return nil, fmt.Errorf("JPEG of %d x %d in a frame of %d x %d", c.Width, c.Height, p.cols, p.rows)
 	}
-	return jpeg.Decode(bytes.NewReader(data))
+	img, err := jpeg.Decode(bytes.NewReader(data))
+	if ycc, ok := img.(*image.YCbCr); ok && p.photometric == "RGB" && !marked(data) {
+		img = unturned(ycc)
+	}
+	return img, err
+}
+
+// marked reports whether a JPEG says itself what its colours are: in a JFIF or Adobe segment before the picture.
+func marked(data []byte) bool {
+	for at := 2; at+4 <= len(data) && data[at] == 0xFF && data[at+1] != 0xDA; at += 2 + int(binary.BigEndian.Uint16(data[at+2:])) {
+		if data[at+1] == 0xE0 || data[at+1] == 0xEE {
+			return true
+		}
+	}
+	return false
+}
+
+// unturned is a picture whose components are red, green and blue as they lie.
+func unturned(ycc *image.YCbCr) image.Image {
+	img := image.NewRGBA(ycc.Rect)
+	for y := ycc.Rect.Min.Y; y < ycc.Rect.Max.Y; y++ {
+		for x := ycc.Rect.Min.X; x < ycc.Rect.Max.X; x++ {
+			c := ycc.YCbCrAt(x, y)
+			img.SetRGBA(x, y, color.RGBA{c.Y, c.Cb, c.Cr, 255})
+		}
+	}
+	return img
+}
+
+// Samples is an 8-bit JPEG frame as samples, colour by pixel in red, green and blue.
+func (f *File) Samples(data []byte) ([]byte, error) {
+	p, err := pictureOf(f.Data)
+	if err != nil || p.allocated != 8 {
+		return nil, cmp.Or(err, ErrNotDrawn)
+	}
+	img, err := p.jpeg(data)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]byte, 0, p.rows*p.cols*p.samples)
+	for y := range p.rows {
+		for x := range p.cols {
+			if grey, ok := img.(*image.Gray); ok {
+				out = append(out, grey.Pix[grey.PixOffset(x, y)])
+				continue
+			}
+			r, g, b, _ := img.At(x, y).RGBA()
+			out = append(out, byte(r>>8), byte(g>>8), byte(b>>8))
+		}
+	}
+	if len(out) != cap(out) {
+		return nil, fmt.Errorf("a JPEG of %d samples, want %d", len(out), cap(out))
+	}
+	return out, nil
 }
 
 // unpack decodes RLE (PS3.5 annex G): a byte plane per segment, most significant first. The result has one plane per
@@ -378,22 +435,18 @@ func frameNumbers(d Dataset, n int, tag Tag) []float64 {
 	return nil
 }
 
-// LittleEndian is a native or RLE frame as uncompressed little endian samples, colour by pixel: explicit little endian,
-// which every viewer reads.
-func (f *File) LittleEndian(data []byte) ([]byte, error) {
+// LittleEndian is frame n, native or RLE, as uncompressed little endian samples, colour by pixel: explicit little endian,
+// which every viewer reads. Frames of 1-bit images begin at a byte each.
+func (f *File) LittleEndian(n int, data []byte) ([]byte, error) {
 	d := f.Data
-	switch {
-	case f.TransferSyntax == RLE:
+	if f.TransferSyntax == RLE {
 		p, err := pictureOf(d)
 		if err != nil {
 			return nil, err
 		}
 		planes, err := p.unpack(data)
-		if err != nil || p.samples == 1 {
+		if err != nil || p.samples == 1 || p.planar {
 			return planes, err
-		}
-		if p.planar {
-			return planes, nil
 		}
 		width := p.allocated / 8
 		out := make([]byte, 0, len(planes))
@@ -403,12 +456,26 @@ func (f *File) LittleEndian(data []byte) ([]byte, error) {
 			}
 		}
 		return out, nil
-	case d.Order == binary.BigEndian && d.Int(bitsAllocated, 8) == 16:
-		out := bytes.Clone(data)
-		for i := 0; i+1 < len(out); i += 2 {
-			out[i], out[i+1] = out[i+1], out[i]
-		}
-		return out, nil
 	}
-	return data, nil
+	allocated, size := d.Int(BitsAllocated, 8), frameBits(d)
+	begin := int64(n) * size // in bits
+	switch {
+	case d.Order == binary.BigEndian && allocated > 8:
+		data = bytes.Clone(data)
+		Swap(data, allocated/8)
+	case f.Pixels != nil && byteWords(d, f.Pixels.VR):
+		data = bytes.Clone(data)
+		Swap(data, 2)
+		data = data[min(int(begin/8%2), len(data)):]
+	}
+	if shift := begin % 8; shift != 0 {
+		data = bytes.Clone(data)
+		for i := range data {
+			data[i] >>= shift
+			if i+1 < len(data) {
+				data[i] |= data[i+1] << (8 - shift)
+			}
+		}
+	}
+	return data[:min(int((size+7)/8), len(data))], nil
 }

@@ -5,7 +5,10 @@ import (
 	"encoding/binary"
 	"math"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -86,6 +89,29 @@ func TestWhatWasDrawnIsAPresentationState(t *testing.T) {
 	again, err := r.Presentations()
 	if first, _ := r.Presentations(); err != nil || !bytes.Equal(first[0], again[0]) {
 		t.Errorf("the same marks are other bytes: %v", err)
+	}
+}
+
+// dcmtk checks presentation states for conformance and reads reports; tools/need.sh installs it.
+func TestDcmtkFindsNoFault(t *testing.T) {
+	r := aReport(t)
+	states, err := r.Presentations()
+	if err != nil {
+		t.Fatal(err)
+	}
+	measured, err := r.Measurements()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for program, file := range map[string][]byte{"dcmpschk": states[0], "dsrdump": measured} {
+		path := filepath.Join(t.TempDir(), "file")
+		if err := os.WriteFile(path, file, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		said, err := exec.Command(program, "-v", path).CombinedOutput()
+		if bad := strings.Contains(string(said), "\nE: ") || strings.Contains(string(said), "\nF: ") || strings.Contains(string(said), "Error"); err != nil || bad {
+			t.Errorf("%s: %v\n%s", program, err, said)
+		}
 	}
 }
 

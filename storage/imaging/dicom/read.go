@@ -228,12 +228,12 @@ func (p *parser) element(depth int) (e Element, last bool, err error) {
 	case tag.group() == 0xFFFE:
 		return e, false, p.problem(NotUnderstood, "a delimiter (%s) where an attribute is wanted", tag)
 	case depth == 0 && pixel:
-		p.pixels = &Pixels{Element: start, Tag: tag}
+		p.pixels = &Pixels{Element: start, Tag: tag, VR: vr}
 		if length == undefined {
 			p.fragments, err = p.encapsulated(true)
 			return e, true, err
 		}
-		p.pixels.Frames = []Frame{{{p.pos, int64(length)}}} // cut into frames by index
+		p.pixels.Whole = Span{p.pos, int64(length)} // cut into frames by index
 		return e, true, p.skip(int64(length))
 	case vr == "SQ", vr == "UN" && length == undefined: // PS3.5 §6.2.2 note 4: such a UN is an implicit sequence
 		if depth == MaxDepth {

@@ -325,7 +325,8 @@ func (r Report) file(of Dataset, sop string, number int, class, modality, descri
 	if err != nil {
 		return nil, err
 	}
-	e := encoder{out: meta, explicit: true}
+	// dcmtk's check of presentation states takes the later bytes of UTF-8 for control characters
+	e := encoder{out: meta, explicit: true, gb: class == softcopyState}
 	err = e.dataset(Dataset{Elements: append(elements, body...), Order: binary.LittleEndian}, charset{}, nil)
 	return e.out, err
 }

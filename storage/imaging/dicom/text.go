@@ -155,12 +155,13 @@ func (d Dataset) charset(parent *charset) charset {
 	for i, name := range strings.Split(string(e.Value), `\`) {
 		name = strings.ToUpper(strings.Trim(name, " \x00"))
 		c.declared = c.declared || name != ""
-		c.escapes = c.escapes || i > 0 || strings.HasPrefix(name, "ISO 2022")
-		for _, prefix := range []string{"ISO_IR", "ISO 2022 IR", "ISO-IR"} {
+		c.escapes = c.escapes || i > 0 || strings.HasPrefix(name, "ISO 2022") || strings.HasPrefix(name, "ISO_2022")
+		name = strings.NewReplacer(" ", "", "_", "", "-", "").Replace(name) // equipment writes ISO-IR 100 and ISO_IR_192
+		for _, prefix := range []string{"ISO2022", "ISO", "IR"} {
 			name = strings.TrimPrefix(name, prefix)
 		}
 		if i == 0 {
-			c.first = encodings[strings.TrimSpace(name)]
+			c.first = encodings[name]
 		}
 	}
 	return c

@@ -5,6 +5,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/simplifiedchinese"
 )
 
 // Rewrite returns the file raw with the texts in set in place of what stood there: a demo study gets the name of a
@@ -85,6 +88,27 @@ func Undeflate(raw []byte) ([]byte, error) {
 type encoder struct {
 	out      []byte
 	explicit bool
+	gb       bool // texts in GB18030, else in UTF-8
+}
+
+// charset is the value of Specific Character Set.
+func (e *encoder) charset() string {
+	if e.gb {
+		return "GB18030"
+	}
+	return "ISO_IR 192"
+}
+
+// text is s, which is UTF-8, as it is written.
+func (e *encoder) text(vr string, s string) []byte {
+	if !e.gb || !isText(vr) {
+		return []byte(s)
+	}
+	b, err := encoding.ReplaceUnsupported(simplifiedchinese.GB18030.NewEncoder()).String(s)
+	if err != nil {
+		panic(err) // what is no UTF-8 is replaced
+	}
+	return []byte(b)
 }
 
 // dataset writes d with set in its place among the tags.
@@ -93,7 +117,7 @@ func (e *encoder) dataset(d Dataset, parent charset, set map[Tag]string) error {
 	for t, s := range set {
 		with[t] = s
 	}
-	with[SpecificCharacterSet] = "ISO_IR 192"
+	with[SpecificCharacterSet] = e.charset()
 	return e.elements(d, d.charset(&parent), with)
 }
 
@@ -105,7 +129,7 @@ func (e *encoder) elements(d Dataset, c charset, set map[Tag]string) error {
 		}
 	}
 	for t, s := range set {
-		all = append(all, Element{Tag: t, VR: VROf(t), Value: padded(VROf(t), []byte(s))})
+		all = append(all, Element{Tag: t, VR: VROf(t), Value: padded(VROf(t), e.text(VROf(t), s))})
 	}
 	sorted := Dataset{Elements: all}
 	if err := sorted.sort(&parser{}); err != nil {
@@ -125,10 +149,10 @@ func (e *encoder) element(el Element, c charset, set map[Tag]string) error {
 	case el.icon:
 		return nil // its bytes were not kept; a file without its icon is whole
 	case el.VR == "SQ":
-		in := encoder{explicit: e.explicit}
+		in := encoder{}
 		for _, it := range el.Items {
-			one := encoder{explicit: e.explicit}
-			if err := one.elements(it, it.charset(&c), charsetOf(it)); err != nil {
+			one := encoder{explicit: e.explicit, gb: e.gb}
+			if err := one.elements(it, it.charset(&c), e.charsetOf(it)); err != nil {
 				return err
 			}
 			in.out = append(in.out, 0xFE, 0xFF, 0x00, 0xE0)
@@ -138,7 +162,7 @@ func (e *encoder) element(el Element, c charset, set map[Tag]string) error {
 		value = in.out
 	case replaced:
 	case isText(el.VR):
-		value = padded(el.VR, []byte(c.decode(el.Value)))
+		value = padded(el.VR, e.text(el.VR, c.decode(el.Value)))
 	}
 	e.out = binary.LittleEndian.AppendUint16(e.out, el.Tag.group())
 	e.out = binary.LittleEndian.AppendUint16(e.out, uint16(el.Tag))
@@ -163,11 +187,11 @@ func (e *encoder) element(el Element, c charset, set map[Tag]string) error {
 }
 
 // charsetOf replaces an item's own declaration, if it has one.
-func charsetOf(d Dataset) map[Tag]string {
+func (e *encoder) charsetOf(d Dataset) map[Tag]string {
 	if d.Find(SpecificCharacterSet) == nil {
 		return nil
 	}
-	return map[Tag]string{SpecificCharacterSet: "ISO_IR 192"}
+	return map[Tag]string{SpecificCharacterSet: e.charset()}
 }
 
 func isText(vr string) bool {

@@ -300,7 +300,8 @@ async function stow(institution: string, bytes: Blob): Promise<Sent> {
     body,
   })
   if (response.headers.get('Content-Type')?.includes('problem+json')) throw await problemOf(response)
-  if (response.status >= 500 || response.status === 429) throw new Error(`storing answered ${response.status}`)
+  if ((response.status >= 500 && response.status !== 507) || response.status === 429)
+    throw new Error(`storing answered ${response.status}`)
   return readStow(response.status, await response.json().catch(() => ({})))
 }
 
@@ -325,7 +326,8 @@ async function tus(
     const init: RequestInit = { method, headers: { 'Tus-Resumable': '1.0.0', ...headers } }
     if (body) init.body = body
     const response = await fetch(path, init)
-    if (response.status >= 500 || response.status === 429) throw new Error(`the upload answered ${response.status}`)
+    if ((response.status >= 500 && response.status !== 507) || response.status === 429)
+      throw new Error(`the upload answered ${response.status}`)
     return response
   }
   let place = localStorage.getItem(note)
