@@ -223,6 +223,30 @@ func holding(ctx context.Context, tx tx, part ids.Part, places []ids.Institution
 	return place, err
 }
 
+// handedLine is a line of a part.
+type handedLine struct {
+	Part ids.Part
+	Line int
+}
+
+// selectHanded are the days of supply that pharmacies handed out of each line.
+func selectHanded(ctx context.Context, db pg.DB, rx ids.Prescription) (map[handedLine]int, error) {
+	rows, err := db.Query(ctx, `
+		SELECT e.part_id, l.line, sum(l.days) FROM dispense_event e, jsonb_to_recordset(e.lines) AS l (line int, days int)
+		WHERE e.part_id IN (SELECT id FROM prescription_part WHERE prescription_id = $1) AND e.deed = 'dispense' GROUP BY 1, 2`, rx)
+	if err != nil {
+		return nil, err
+	}
+	handed := map[handedLine]int{}
+	var of handedLine
+	var days int
+	_, err = pgx.ForEachRow(rows, []any{&of.Part, &of.Line, &days}, func() error {
+		handed[of] = days
+		return nil
+	})
+	return handed, err
+}
+
 func insertEvent(ctx context.Context, tx tx, part ids.Part, place ids.Institution, by ids.Account, e event) error {
 	if e.ID == uuid.Nil {
 		e.ID = uuid.New()
