@@ -88,7 +88,7 @@ func selectPharmacies(ctx context.Context, db pg.DB, id ids.Institution, at time
 		       CASE WHEN ph.state <> 'approved' THEN ph.state WHEN ph.licence_until < $2::date THEN 'expired' WHEN `+claimsUntil+` < $2::date THEN 'unchecked'
 		            WHEN `+recheckBy+` <= $2::date THEN 'due' ELSE 'approved' END AS state,
 		       a.name AS applied_by, f.name AS first_by, s.name AS second_by,
-		       coalesce((SELECT e.note FROM pharmacy_event e WHERE e.institution_id = ph.institution_id ORDER BY e.id DESC LIMIT 1), '') AS note
+		       coalesce((SELECT CASE e.deed WHEN 'apply' THEN '' ELSE e.note END FROM pharmacy_event e WHERE e.institution_id = ph.institution_id ORDER BY e.id DESC LIMIT 1), '') AS note
 		FROM pharmacy ph
 		JOIN institution i ON i.id = ph.institution_id
 		JOIN account a ON a.id = ph.applied_by

@@ -71,7 +71,7 @@ describe('papers that two administrators read', { concurrency: 1 }, () => {
     await page.click(t('apply'))
     await inState(page, 'applied')
     await shop(page).locator(t('approve-pharmacy')).click()
-    await shop(page).locator('.notice', { hasText: '登记人以外' }).waitFor()
+    await shop(page).locator('.notice', { hasText: '申请人以外' }).waitFor()
     await journey.shot(applicant, '03-not-by-the-applicant')
   })
 
@@ -148,6 +148,14 @@ describe('papers that two administrators read', { concurrency: 1 }, () => {
     const visit = await book(journey.house, wang, journey.person('孙丽'))
     await checkIn(journey.house, wang, visit)
     await ask(journey.house, zhang, 'POST', `/visits/${visit}/admit`)
+    await ask(journey.house, zhang, 'PUT', `/visits/${visit}/record`, {
+      chief_complaint: '复诊开药',
+      present_illness: '高血压 2 年，血压平稳。',
+      assessment: '高血压，控制可。',
+      plan: '续药。',
+      version: 0,
+      diagnoses: [{ icd10: 'I10.x00', name: '特发性（原发性）高血压' }],
+    })
     const line = { line: 1, ingredient: 'amlodipine', route: 'po', form: 'tab', dose: '5', unit: 'mg', per_day: 1 }
     await ask(journey.house, zhang, 'POST', `/visits/${visit}/prescriptions`, {
       type: 'long',

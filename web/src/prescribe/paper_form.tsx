@@ -44,7 +44,7 @@ export function PaperForm<Name extends string>({
     >
       <ProblemNote problem={deed.problem} />
       {children}
-      <div class="two">
+      <div class="two roomy">
         {names
           .filter((name) => kind(name) !== 'scan')
           .map((name) => (
@@ -59,22 +59,24 @@ export function PaperForm<Name extends string>({
             />
           ))}
       </div>
-      <div class="two">
+      <div class="two roomy">
         {names
           .filter((name) => kind(name) === 'scan')
           .map((name) => (
             <Scan key={name} label={fields[name][0]} name={name} hash={values[name]} onKept={put(name)} />
           ))}
       </div>
-      <Button
-        look="primary"
-        type="submit"
-        busy={deed.busy}
-        disabled={names.some((name) => values[name].trim() === '')}
-        test={test}
-      >
-        {send}
-      </Button>
+      <div class="row">
+        <Button
+          look="primary"
+          type="submit"
+          busy={deed.busy}
+          disabled={names.some((name) => values[name].trim() === '')}
+          test={test}
+        >
+          {send}
+        </Button>
+      </div>
     </form>
   )
 }

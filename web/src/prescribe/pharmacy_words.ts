@@ -55,7 +55,8 @@ export const w = phrases({
   'reg.state.refused': { zh: '没通过', en: 'Refused' },
   'reg.state.suspended': { zh: '已暂停', en: 'Suspended' },
   'reg.state.expired': { zh: '许可证过期', en: 'Licence expired' },
-  'reg.until': { zh: '许可证 {no}，到 {date}', en: 'Licence {no}, until {date}' },
+  'reg.until': { zh: '许可证 {no}，证件最早 {date} 到期', en: 'Licence {no}; the first paper ends on {date}' },
+  'reg.said': { zh: '最近一次：{note}', en: 'Last: {note}' },
   'reg.read': { zh: '证件 {on} 看过，{by} 前复核', en: 'Papers read {on}, again by {by}' },
   'reg.due': {
     zh: '证件该复核了。{until} 之后仍没有复核，就不能再取用新的处方。',

@@ -118,7 +118,7 @@ function Line({ pharmacy, administers, onDone }: { pharmacy: Pharmacy; administe
           <span class="meta">{w('reg.paper.until', { date: one.until.slice(0, 10) })}</span>
         </span>
       ))}
-      {pharmacy.note && <span>{pharmacy.note}</span>}
+      {pharmacy.note && <span>{w('reg.said', { note: pharmacy.note })}</span>}
       <ProblemNote problem={deed.problem} />
       {asking ? (
         <div class="row">
