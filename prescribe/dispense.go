@@ -141,18 +141,18 @@ func (s *Service) ClaimPart(ctx context.Context, act Claiming) (claim Claim, err
 			}
 			return won.read(ctx, tx)
 		}
-		place, err := s.counter(ctx, tx, act.Channel)
+		here, err := s.counter(ctx, tx, act.Channel)
 		if err != nil {
 			return err
 		}
-		part, why, err := s.whyNot(ctx, tx, act.Code, place)
+		part, why, err := s.whyNot(ctx, tx, act.Code, here)
 		if refused = why; err != nil || refused != nil {
 			if refused != nil && part.IsZero() { // kept, although nothing was claimed
-				return insertEvent(ctx, tx, ids.Part{}, place, account, event{Deed: "wrong_code", At: at})
+				return insertEvent(ctx, tx, ids.Part{}, here.Place, account, event{Deed: "wrong_code", At: at})
 			}
 			return err
 		}
-		claim, err = s.claim(ctx, tx, part, place) // the same pharmacy asks again
+		claim, err = s.claim(ctx, tx, part, here.Place) // the same pharmacy asks again
 		return err
 	})
 	if err == nil {
@@ -165,25 +165,25 @@ func (s *Service) ClaimPart(ctx context.Context, act Claiming) (claim Claim, err
 }
 
 // counter is the approved pharmacy at which the subject stands, in date and with this channel (RXR-09).
-func (s *Service) counter(ctx context.Context, tx tx, channel string) (ids.Institution, error) {
-	place, wrong, err := selectCounter(ctx, tx, authz.ScopeFrom(ctx).Places(), channel, s.Now())
+func (s *Service) counter(ctx context.Context, tx tx, channel string) (counter, error) {
+	here, err := selectCounter(ctx, tx, authz.ScopeFrom(ctx).Places(), channel, s.Now())
 	if err != nil {
-		return place, err
+		return here, err
 	}
-	if place.IsZero() {
-		return place, fault.New(fault.Refused, "pharmacy_not_approved", "本店没有通过审核、已过期或被暂停，或没有这个供药方式，不能配药。",
+	if here.Place.IsZero() {
+		return here, fault.New(fault.Refused, "pharmacy_not_approved", "本店没有通过审核、已过期或被暂停，或没有这个供药方式，不能配药。",
 			"This pharmacy is not approved, out of date or suspended, or may not dispense by this channel.").
 			WithRemedy("请联系平台管理员。", "Ask the platform's administrator.")
 	}
-	if wrong >= wrongCodes {
-		return place, fault.New(fault.Limited, "too_many_wrong_codes", "一小时内错误的取药码太多，请稍后再试。", "Too many wrong codes within an hour; please wait.").
+	if here.Wrong >= wrongCodes {
+		return here, fault.New(fault.Limited, "too_many_wrong_codes", "一小时内错误的取药码太多，请稍后再试。", "Too many wrong codes within an hour; please wait.").
 			WithRemedy("请核对顾客出示的码。", "Check the code that the customer shows.")
 	}
-	return place, nil
+	return here, nil
 }
 
 // whyNot tells why a code did not claim; the part alone when this pharmacy holds it already; neither when nobody knows the code.
-func (s *Service) whyNot(ctx context.Context, tx tx, code string, place ids.Institution) (ids.Part, error, error) {
+func (s *Service) whyNot(ctx context.Context, tx tx, code string, here counter) (ids.Part, error, error) {
 	found, err := selectByToken(ctx, tx, hashOf(code))
 	if err != nil {
 		return ids.Part{}, nil, err
@@ -194,13 +194,17 @@ func (s *Service) whyNot(ctx context.Context, tx tx, code string, place ids.Inst
 	}
 	taken := found.State == "dispensed" || found.State == "claimed" && found.LeaseUntil.After(s.Now())
 	switch {
-	case taken && found.ClaimedBy == place && found.State == "claimed":
+	case taken && found.ClaimedBy == here.Place && found.State == "claimed":
 		return found.ID, nil, nil
 	case taken:
 		return found.ID, fault.New(fault.Conflict, "already_claimed",
 			"这张处方已由"+found.Pharmacy+"取用。", "This prescription was taken by "+found.Pharmacy+".").
 			WithRemedy("请勿重复配药；有疑问请联系该药店。", "Do not dispense it again; ask that pharmacy.").
 			With(map[string]string{"pharmacy": found.Pharmacy, "state": found.State, "at": found.ClaimedAt.UTC().Format(time.RFC3339)}), nil
+	case !here.Checked:
+		return found.ID, fault.New(fault.Refused, "recheck_missed", "本店证件没有按时复核，暂不能取用新的处方；已经取用的照常发药。",
+			"This pharmacy's papers were not read again in time: it can claim nothing new, and hands out what it holds.").
+			WithRemedy("请联系平台管理员复核。", "Ask the platform's administrator for the recheck."), nil
 	}
 	return found.ID, fault.New(fault.Gone, "not_collectable", "这张处方现在不能取：已作废、过期、暂停或还没到日期。", "This can't be collected now: void, expired, paused or too early.").
 		WithRemedy("请顾客看处方页面。", "Ask the customer to look at the prescription's page."), nil

@@ -136,8 +136,14 @@ func (s *Service) dispenseRoutes(api *httpapi.API) {
 			ph, err := s.ApprovePharmacy(ctx, in.ID)
 			return &pharmacyOut{ph}, err
 		})
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/pharmacies/{id}/recheck", Action: "pharmacy.approve",
+		Summary: "Record that its papers were read again, six months on"},
+		func(ctx context.Context, in *notedIn) (*pharmacyOut, error) {
+			ph, err := s.RecheckPharmacy(ctx, in.ID, in.Body.Note)
+			return &pharmacyOut{ph}, err
+		})
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/pharmacies/{id}/close", Action: "pharmacy.close", Summary: "Refuse an application, or suspend at once"},
-		func(ctx context.Context, in *closeIn) (*pharmacyOut, error) {
+		func(ctx context.Context, in *notedIn) (*pharmacyOut, error) {
 			ph, err := s.ClosePharmacy(ctx, in.ID, in.Body.Note)
 			return &pharmacyOut{ph}, err
 		})
@@ -209,7 +215,7 @@ type (
 	pharmacyIn  struct {
 		ID ids.Institution `path:"id"`
 	}
-	closeIn struct {
+	notedIn struct {
 		ID   ids.Institution `path:"id"`
 		Body struct {
 			Note string `json:"note" minLength:"1" maxLength:"300"`

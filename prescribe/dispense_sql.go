@@ -126,7 +126,7 @@ type attempt struct {
 // whatever the reason: the pharmacy may not claim, the code is unknown, the part is taken, too early or over.
 func claimPart(ctx context.Context, tx tx, a attempt) (heldPart, error) {
 	list, err := collect[heldPart](ctx, tx, `
-		WITH counter AS (SELECT c.place FROM (`+counterOf+`) c WHERE c.wrong < $8), won AS (
+		WITH counter AS (SELECT c.place FROM (`+counterOf+`) c WHERE c.checked AND c.wrong < $8), won AS (
 			UPDATE prescription_part p SET state = 'claimed', claimed_by = c.place, channel = $2, claimed_at = $6, lease_until = $7
 			FROM prescription rx, counter c
 			WHERE p.token_hash = $5 AND (p.state = 'ready' OR p.state = 'claimed' AND p.lease_until < $6)
@@ -177,20 +177,28 @@ func texts(places []ids.Institution) []string {
 	return all
 }
 
-// counterOf is the approved pharmacy among places $1 with channel $2 on day $3, and how many codes it got wrong since $4.
+// counterOf is the approved pharmacy among places $1 with channel $2 on day $3, whether its papers were read in time, and
+// how many codes it got wrong since $4.
 const counterOf = `
-		SELECT ph.institution_id AS place, (SELECT count(*) FROM dispense_event e WHERE e.institution_id = ph.institution_id AND e.deed = 'wrong_code' AND e.at > $4) AS wrong
+		SELECT ph.institution_id AS place, ` + claimsUntil + ` >= $3::date AS checked, (SELECT count(*) FROM dispense_event e WHERE e.institution_id = ph.institution_id AND e.deed = 'wrong_code' AND e.at > $4) AS wrong
 		FROM pharmacy ph
 		WHERE ph.institution_id = ANY ($1::uuid[]) AND ph.state = 'approved' AND ph.licence_until >= $3::date AND $2 = ANY (ph.channels)
-		ORDER BY ph.institution_id LIMIT 1`
+		ORDER BY checked DESC, ph.institution_id LIMIT 1`
 
-// selectCounter is zero where no pharmacy among places may claim.
-func selectCounter(ctx context.Context, tx tx, places []ids.Institution, channel string, at time.Time) (place ids.Institution, wrong int, err error) {
-	err = tx.QueryRow(ctx, counterOf, texts(places), channel, dayOf(at), at.Add(-time.Hour)).Scan(&place, &wrong)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return place, 0, nil
+// counter is where a subject stands to claim.
+type counter struct {
+	Place   ids.Institution
+	Checked bool // its papers were read within six months and the grace
+	Wrong   int  // codes within the hour
+}
+
+// selectCounter is zero where no pharmacy among places may dispense.
+func selectCounter(ctx context.Context, tx tx, places []ids.Institution, channel string, at time.Time) (counter, error) {
+	list, err := collect[counter](ctx, tx, counterOf, texts(places), channel, dayOf(at), at.Add(-time.Hour))
+	if err != nil || len(list) == 0 {
+		return counter{}, err
 	}
-	return place, wrong, err
+	return list[0], nil
 }
 
 // prescriptionOfPart is what a claimed part belongs to, told to the pharmacy that claimed it; else fault.NotFound.
@@ -213,6 +221,30 @@ func holding(ctx context.Context, tx tx, part ids.Part, places []ids.Institution
 			WithRemedy("请重新扫取药码。", "Scan the code again.")
 	}
 	return place, err
+}
+
+// handedLine is a line of a part.
+type handedLine struct {
+	Part ids.Part
+	Line int
+}
+
+// selectHanded are the days of supply that pharmacies handed out of each line.
+func selectHanded(ctx context.Context, db pg.DB, rx ids.Prescription) (map[handedLine]int, error) {
+	rows, err := db.Query(ctx, `
+		SELECT e.part_id, l.line, sum(l.days) FROM dispense_event e, jsonb_to_recordset(e.lines) AS l (line int, days int)
+		WHERE e.part_id IN (SELECT id FROM prescription_part WHERE prescription_id = $1) AND e.deed = 'dispense' GROUP BY 1, 2`, rx)
+	if err != nil {
+		return nil, err
+	}
+	handed := map[handedLine]int{}
+	var of handedLine
+	var days int
+	_, err = pgx.ForEachRow(rows, []any{&of.Part, &of.Line, &days}, func() error {
+		handed[of] = days
+		return nil
+	})
+	return handed, err
 }
 
 func insertEvent(ctx context.Context, tx tx, part ids.Part, place ids.Institution, by ids.Account, e event) error {

@@ -50,11 +50,20 @@ type Pharmacy struct {
 	Channels      []string        `json:"channels"`
 	Documents     []Document      `json:"documents"`
 	LicenceUntil  time.Time       `json:"licence_until" doc:"of the licence or of another paper, whichever ends first"`
-	State         string          `json:"state" enum:"applied,approved,refused,suspended,expired"`
-	AppliedBy     string          `json:"applied_by"`
-	FirstBy       *string         `json:"first_by,omitempty"`
-	SecondBy      *string         `json:"second_by,omitempty"`
-	Note          string          `json:"note" doc:"of the last deed"`
+	Reading
+	State     string  `json:"state" enum:"applied,approved,due,unchecked,refused,suspended,expired" doc:"due: approved, and its papers have to be read again; unchecked: nobody did within the grace"`
+	AppliedBy string  `json:"applied_by"`
+	FirstBy   *string `json:"first_by,omitempty"`
+	SecondBy  *string `json:"second_by,omitempty"`
+	Note      string  `json:"note" doc:"of the last deed"`
+}
+
+// Reading of a pharmacy's papers: when an administrator did it last, by when it is due again, and the last day on which
+// the pharmacy may claim without it. All empty before the second approval.
+type Reading struct {
+	CheckedOn   *time.Time `json:"checked_on,omitempty"`
+	RecheckBy   *time.Time `json:"recheck_by,omitempty"`
+	ClaimsUntil *time.Time `json:"claims_until,omitempty"`
 }
 
 // PublicPharmacy is a line of the list from which patients choose, in the order of names: nobody is ranked, nothing
@@ -67,6 +76,7 @@ type PublicPharmacy struct {
 	LicenceNo    string          `json:"licence_no"`
 	Channels     []string        `json:"channels"`
 	LicenceUntil time.Time       `json:"licence_until"`
+	Reading
 }
 
 // Apply enters a pharmacy into the registry with its papers; two other administrators read them and approve it. One that
@@ -125,6 +135,26 @@ func (s *Service) ApprovePharmacy(ctx context.Context, id ids.Institution) (Phar
 				WithRemedy("请由另一位管理员批准，或更新许可证。", "Ask another administrator, or renew the licence.")
 		}
 		return s.pharmacyDeed(ctx, tx, id, deed, "")
+	})
+	if err != nil {
+		return Pharmacy{}, err
+	}
+	return s.pharmacy(ctx, id)
+}
+
+// RecheckPharmacy records that the papers of an approved pharmacy were read again and hold (RXR-09). Not by who applied for it.
+func (s *Service) RecheckPharmacy(ctx context.Context, id ids.Institution, note string) (Pharmacy, error) {
+	err := s.inTx(ctx, func(tx tx) error {
+		done, err := recheckPharmacy(ctx, tx, id, authz.SubjectFrom(ctx).Account, s.Now())
+		if err != nil {
+			return err
+		}
+		if !done {
+			return fault.New(fault.Conflict, "cannot_recheck", "您不能复核：须由登记人以外的管理员复核，药店须已获批准，证件须在有效期内。",
+				"You can't recheck this: an administrator other than the applicant does, of an approved pharmacy whose papers are in date.").
+				WithRemedy("请由另一位管理员复核；证件已到期的，重新登记。", "Ask another administrator; if a paper has ended, enter the pharmacy anew.")
+		}
+		return s.pharmacyDeed(ctx, tx, id, "recheck", note)
 	})
 	if err != nil {
 		return Pharmacy{}, err

@@ -48,13 +48,21 @@ func approvePharmacy(ctx context.Context, tx tx, id ids.Institution, by ids.Acco
 		UPDATE pharmacy SET
 			first_by = coalesce(first_by, $2), first_at = coalesce(first_at, $3),
 			second_by = CASE WHEN first_by IS NOT NULL THEN $2::uuid END, second_at = CASE WHEN first_by IS NOT NULL THEN $3::timestamptz END,
-			state = CASE WHEN first_by IS NOT NULL THEN 'approved' ELSE 'applied' END
+			state = CASE WHEN first_by IS NOT NULL THEN 'approved' ELSE 'applied' END,
+			checked_on = CASE WHEN first_by IS NOT NULL THEN $4::date ELSE checked_on END
 		WHERE institution_id = $1 AND state IN ('applied', 'suspended') AND applied_by <> $2 AND first_by IS DISTINCT FROM $2 AND licence_until >= $4::date
 		RETURNING CASE WHEN state = 'approved' THEN 'second_approval' ELSE 'first_approval' END`, id, by, at, dayOf(at)).Scan(&deed)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return "", nil
 	}
 	return deed, err
+}
+
+func recheckPharmacy(ctx context.Context, tx tx, id ids.Institution, by ids.Account, at time.Time) (bool, error) {
+	tag, err := tx.Exec(ctx, `
+		UPDATE pharmacy SET checked_on = $3::date
+		WHERE institution_id = $1 AND state = 'approved' AND applied_by <> $2 AND licence_until >= $3::date`, id, by, dayOf(at))
+	return tag.RowsAffected() == 1, err
 }
 
 func closePharmacy(ctx context.Context, tx tx, id ids.Institution) (deed string, err error) {
@@ -76,9 +84,11 @@ func insertPharmacyEvent(ctx context.Context, tx tx, id ids.Institution, by ids.
 func selectPharmacies(ctx context.Context, db pg.DB, id ids.Institution, at time.Time) ([]Pharmacy, error) {
 	rows, err := db.Query(ctx, `
 		SELECT ph.institution_id AS id, i.name, i.address, i.phone, i.region, ph.licence_no, ph.business_scope, ph.pharmacist, ph.channels, ph.documents,
-		       ph.licence_until, CASE WHEN ph.state = 'approved' AND ph.licence_until < $2::date THEN 'expired' ELSE ph.state END AS state,
+		       ph.licence_until, `+readingOf+`,
+		       CASE WHEN ph.state <> 'approved' THEN ph.state WHEN ph.licence_until < $2::date THEN 'expired' WHEN `+claimsUntil+` < $2::date THEN 'unchecked'
+		            WHEN `+recheckBy+` <= $2::date THEN 'due' ELSE 'approved' END AS state,
 		       a.name AS applied_by, f.name AS first_by, s.name AS second_by,
-		       coalesce((SELECT e.note FROM pharmacy_event e WHERE e.institution_id = ph.institution_id ORDER BY e.id DESC LIMIT 1), '') AS note
+		       coalesce((SELECT CASE e.deed WHEN 'apply' THEN '' ELSE e.note END FROM pharmacy_event e WHERE e.institution_id = ph.institution_id ORDER BY e.id DESC LIMIT 1), '') AS note
 		FROM pharmacy ph
 		JOIN institution i ON i.id = ph.institution_id
 		JOIN account a ON a.id = ph.applied_by
@@ -94,9 +104,9 @@ func selectPharmacies(ctx context.Context, db pg.DB, id ids.Institution, at time
 
 func selectOpenPharmacies(ctx context.Context, db pg.DB, at time.Time) ([]PublicPharmacy, error) {
 	rows, err := db.Query(ctx, `
-		SELECT ph.institution_id AS id, i.name, i.address, i.phone, ph.licence_no, ph.channels, ph.licence_until
+		SELECT ph.institution_id AS id, i.name, i.address, i.phone, ph.licence_no, ph.channels, ph.licence_until, `+readingOf+`
 		FROM pharmacy ph JOIN institution i ON i.id = ph.institution_id
-		WHERE ph.state = 'approved' AND ph.licence_until >= $1::date ORDER BY i.name LIMIT 500`, dayOf(at))
+		WHERE ph.state = 'approved' AND ph.licence_until >= $1::date AND `+claimsUntil+` >= $1::date ORDER BY i.name LIMIT 500`, dayOf(at))
 	if err != nil {
 		return nil, err
 	}

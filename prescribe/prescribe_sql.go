@@ -62,10 +62,11 @@ type row struct {
 	SignedAt        *time.Time
 	ValidUntil      *time.Time
 	EvidenceCode    *string
+	VoidedAt        *time.Time
 	Result          *string
 	ReasonCode      *string
 	Note            *string
-	Pharmacist      *string
+	Pharmacist      string
 	ReviewedAt      *time.Time
 	Seconds         json.RawMessage
 	Parts           json.RawMessage
@@ -126,7 +127,7 @@ func selectPrescriptions(ctx context.Context, db pg.DB, scope authz.Scope, f fil
 		       (SELECT coalesce(jsonb_agg(jsonb_build_object('alert', o.alert, 'reason_code', o.reason_code, 'text', o.text) ORDER BY o.alert), '[]')
 		          FROM prescription_override o WHERE o.prescription_id = rx.id) AS overrides,
 		       rx.canonical, rx.sha256, rx.risk, rx.written_at, rx.statement, rx.signature, rx.key_id::text AS key_id, sk.alg, rx.signed_at, rx.valid_until,
-		       rx.evidence_code, v.result, v.reason_code, v.note, ph.name AS pharmacist, v.at AS reviewed_at, plan.confirmed_at,
+		       rx.evidence_code, rx.voided_at, v.result, v.reason_code, v.note, coalesce(ph.name, '') AS pharmacist, v.at AS reviewed_at, plan.confirmed_at,
 		       (SELECT m.times FROM medicine_reminder m WHERE m.prescription_id = rx.id AND m.account_id = @scope_account::uuid) AS reminders,
 		       (SELECT coalesce(jsonb_agg(jsonb_build_object('alert', c.alert, 'asked_at', c.asked_at, 'by', coalesce(sp.name, ''), 'agrees', c.agrees,
 		                 'reason', coalesce(c.reason, ''), 'answered_at', c.answered_at) ORDER BY c.alert), '[]')
@@ -220,10 +221,10 @@ func putSignature(ctx context.Context, tx tx, id ids.Prescription, sha256 string
 	return tag.RowsAffected() == 1, err
 }
 
-func insertOverrides(ctx context.Context, tx tx, id ids.Prescription, overrides []Override, at time.Time) error {
+func insertOverrides(ctx context.Context, tx tx, id ids.Prescription, overrides []Override) error {
 	for _, o := range overrides {
-		if _, err := tx.Exec(ctx, `INSERT INTO prescription_override (prescription_id, alert, reason_code, text, at) VALUES ($1, $2, $3, $4, $5)`,
-			id, o.Alert, o.ReasonCode, o.Text, at); err != nil {
+		if _, err := tx.Exec(ctx, `INSERT INTO prescription_override (prescription_id, alert, reason_code, text) VALUES ($1, $2, $3, $4)`,
+			id, o.Alert, o.ReasonCode, o.Text); err != nil {
 			return err
 		}
 	}
@@ -263,7 +264,7 @@ func selectReviewer(ctx context.Context, tx tx, id ids.Practitioner) (reviewer, 
 func selectKeys(ctx context.Context, db pg.DB) ([]qr.Key, error) {
 	rows, err := db.Query(ctx, `
 		SELECT k.id, CASE WHEN k.institution_id IS NULL THEN 'sign' ELSE 'seal' END AS use, k.alg, k.public_key AS public,
-		       coalesce(d.name, own.name) AS holder, coalesce(k.practitioner_id, k.institution_id)::text AS holder_id,
+		       coalesce(d.name, own.name, '') AS holder, coalesce(k.practitioner_id, k.institution_id)::text AS holder_id,
 		       coalesce(own.name, i.name, '') AS institution, k.certificate, k.valid_from AS "from", k.valid_until AS "to", k.revoked_at
 		FROM signing_key k
 		LEFT JOIN institution own ON own.id = k.institution_id
@@ -311,7 +312,8 @@ func selectSeal(ctx context.Context, db pg.DB, id ids.Prescription) (*sealed, er
 
 // selectTimes is when the log saw each signature on a prescription, by proof.Mark.
 func selectTimes(ctx context.Context, db pg.DB, id ids.Prescription) (map[string]time.Time, error) {
-	rows, err := db.Query(ctx, `SELECT reason, at FROM audit_entry WHERE object = $1 AND action = $2`, "prescription/"+id.String(), proof.Action)
+	rows, err := db.Query(ctx, `SELECT CASE action WHEN $2 THEN reason ELSE action END, at FROM audit_entry WHERE object = $1 AND action IN ($2, $3)`,
+		"prescription/"+id.String(), proof.Action, voided)
 	if err != nil {
 		return nil, err
 	}

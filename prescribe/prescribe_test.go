@@ -305,8 +305,8 @@ func TestFromDraftToEvidenceCode(t *testing.T) {
 	}
 
 	var entries int
-	if err := c.db.QueryRow(t.Context(), `SELECT count(DISTINCT action) FROM audit_entry WHERE object = 'prescription/' || $1::text AND person_id = $2`, p.ID.String(), c.person).Scan(&entries); err != nil || entries != 6 {
-		t.Errorf("audit has %d actions (write, sign, review, read, verify), %v", entries, err)
+	if err := c.db.QueryRow(t.Context(), `SELECT count(DISTINCT action) FROM audit_entry WHERE object = 'prescription/' || $1::text AND person_id = $2`, p.ID.String(), c.person).Scan(&entries); err != nil || entries != 7 {
+		t.Errorf("audit has %d actions (write, sign, signature, review, read, verify, void), %v", entries, err)
 	}
 	if last := c.published[len(c.published)-1]; last.Kind != "prescription.changed" || len(last.Accounts) != 1 || len(last.Places) != 1 {
 		t.Errorf("published %+v", last)

@@ -169,7 +169,7 @@ func (s *Service) Write(ctx context.Context, visit ids.Visit, o Order, requestKe
 			return err
 		}
 		id = ids.New[ids.Prescription]()
-		c, err := s.compose(ctx, tx, facts, content{ID: id, Version: 1, VisitID: visit, WrittenAt: s.Now()}, o)
+		c, err := s.compose(ctx, tx, facts, content{ID: id, Version: 1, VisitID: visit, WrittenAt: s.Now().Truncate(time.Second)}, o)
 		if err != nil {
 			return err
 		}
@@ -196,7 +196,7 @@ func (s *Service) Save(ctx context.Context, id ids.Prescription, o Order) (Presc
 		if err != nil {
 			return err
 		}
-		next := content{ID: old.ID, No: old.No, Version: old.Version, Supersedes: old.Supersedes, VisitID: old.VisitID, WrittenAt: s.Now()}
+		next := content{ID: old.ID, No: old.No, Version: old.Version, Supersedes: old.Supersedes, VisitID: old.VisitID, WrittenAt: s.Now().Truncate(time.Second)}
 		correct := old.State == Returned || old.State == Refused
 		if correct {
 			id = ids.New[ids.Prescription]()
@@ -236,10 +236,12 @@ func (s *Service) Cancel(ctx context.Context, id ids.Prescription) (Prescription
 		if err := s.withdrawParts(ctx, tx, p); err != nil {
 			return err
 		}
-		if err := s.move(ctx, tx, p, "cancel"); err != nil {
+		at := s.Now()
+		if err := s.move(ctx, tx, p, "cancel", at); err != nil {
 			return err
 		}
-		return s.record(ctx, tx, id, p.Person.ID, p.Institution.ID)
+		// The log knows that it is void, and since when, whatever the row says later (proveState).
+		return audit.Write(ctx, tx, audit.Entry{Action: voided, Object: "prescription/" + id.String(), Person: p.Person.ID, Place: p.Institution.ID, At: at})
 	})
 	if err != nil {
 		return Prescription{}, err
@@ -495,7 +497,7 @@ func (s *Service) shown(r row) (Prescription, error) {
 		}
 	}
 	if r.Result != nil {
-		p.Review = &Review{*r.Result, *r.ReasonCode, *r.Note, *r.Pharmacist, *r.ReviewedAt}
+		p.Review = &Review{*r.Result, *r.ReasonCode, *r.Note, r.Pharmacist, *r.ReviewedAt}
 	}
 	for i := range p.Parts {
 		p.Parts[i].State = p.Parts[i].today(s.Now())
@@ -513,12 +515,12 @@ func (s *Service) shown(r row) (Prescription, error) {
 }
 
 // move carries out one deed of the table; somebody else may have been first.
-func (s *Service) move(ctx context.Context, tx tx, p Prescription, deed string) error {
+func (s *Service) move(ctx context.Context, tx tx, p Prescription, deed string, at time.Time) error {
 	m := move(deed)
 	if !slices.Contains(m.From, p.State) {
 		return movedOn(p)
 	}
-	moved, err := movePrescription(ctx, tx, p.ID, p.State, m.To, s.Now())
+	moved, err := movePrescription(ctx, tx, p.ID, p.State, m.To, at)
 	if err != nil || !moved {
 		return orMovedOn(err, p)
 	}

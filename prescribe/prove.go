@@ -54,6 +54,10 @@ func (s *Service) proveOn(ctx context.Context, db pg.DB, p Prescription) (f proo
 	if err := proveStatement(&f, p); err != nil {
 		return f, err
 	}
+	proveState(&f, p, times)
+	if err := s.proveParts(ctx, db, &f, p); err != nil {
+		return f, err
+	}
 	doctor := p.row.signed()
 	trust.CheckSigned(&f, doctor, p.row.Canonical, when(&f, doctor, times))
 	for _, m := range marks {
@@ -125,7 +129,7 @@ func proveText(f *proof.Findings, p Prescription) error {
 	}
 	columns := map[string]any{
 		"id": r.ID, "no": r.No, "version": r.Version, "supersedes": r.Supersedes, "visit": r.VisitID, "type": r.Type, "diagnosis": r.Diagnosis,
-		"days_reason": r.DaysReason, "items": p.Items, "written_at": r.WrittenAt.UTC().Format(time.RFC3339),
+		"days_reason": r.DaysReason, "items": p.Items, "written_at": r.WrittenAt.UTC().Format(time.RFC3339Nano),
 		"check": map[string]any{"knowledge": p.Check.Knowledge, "decision": p.Check.Decision, "alerts": alerts},
 	}
 	if signed["valid_days"] != nil || r.ValidDays != 1 {
@@ -174,6 +178,64 @@ func proveStatement(f *proof.Findings, p Prescription) error {
 		return err
 	}
 	return differ(f, "signature.", r.Statement, columns)
+}
+
+// voided is the log's entry of a cancellation.
+const voided = "prescription.void"
+
+// proveState holds the state, which alone moves after the signature, against who moved it: the pharmacist with a signed
+// result, the prescriber with a cancellation that the log knows.
+func proveState(f *proof.Findings, p Prescription, times map[string]time.Time) {
+	r := p.row
+	want := Signed
+	if r.Result != nil {
+		want = map[string]State{"pass": Approved, "return": Returned, "refuse": Refused}[*r.Result]
+	}
+	at, void := times[voided]
+	if void {
+		want = Void
+	}
+	if r.State != want {
+		f.Fault("state: %s, where signatures and log say %s", r.State, want)
+	}
+	if void != (r.VoidedAt != nil) || void && !r.VoidedAt.Equal(at) {
+		f.Fault("voided_at: not the time in the log")
+	}
+}
+
+// proveParts holds what may be collected, and when, against the order that was signed, and what remains against what
+// pharmacies wrote down as handed out.
+func (s *Service) proveParts(ctx context.Context, db pg.DB, f *proof.Findings, p Prescription) error {
+	if p.row.EvidenceCode == nil {
+		return nil
+	}
+	handed, err := selectHanded(ctx, db, p.ID)
+	if err != nil {
+		return err
+	}
+	want := partsOf(p.Order, *p.row.SignedAt)
+	if len(p.Parts) != len(want) {
+		f.Fault("parts: %d, where %d were signed", len(p.Parts), len(want))
+		return nil
+	}
+	for i, part := range p.Parts {
+		name := fmt.Sprintf("part %d", want[i].Part)
+		for field, same := range map[string]bool{"part": part.Part == want[i].Part, "not_before": part.NotBefore == want[i].NotBefore,
+			"not_after": part.NotAfter.Equal(want[i].NotAfter), "lines": len(part.Lines) == len(want[i].Lines)} {
+			if !same {
+				f.Fault("%s.%s: differs from what was signed", name, field)
+			}
+		}
+		for n, line := range part.Lines[:min(len(part.Lines), len(want[i].Lines))] {
+			if signed := want[i].Lines[n]; line.Line != signed.Line || line.Days != signed.Days {
+				f.Fault("%s.lines: differs from what was signed", name)
+			}
+			if line.Remain != line.Days-handed[handedLine{part.ID, line.Line}] {
+				f.Fault("%s.remain: not what the hand-overs leave", name)
+			}
+		}
+	}
+	return nil
 }
 
 // proveMark holds the columns beside a second person's or a pharmacist's signature against what they signed.

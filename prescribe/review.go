@@ -150,7 +150,7 @@ func (s *Service) Review(ctx context.Context, id ids.Prescription, act Reviewing
 				return err
 			}
 		}
-		if err := s.move(ctx, tx, p, deed); err != nil {
+		if err := s.move(ctx, tx, p, deed, s.Now()); err != nil {
 			return err
 		}
 		return audit.Write(ctx, tx, audit.Entry{Action: authz.ScopeFrom(ctx).Action, Object: "prescription/" + id.String(),

@@ -85,7 +85,7 @@ func (s *Service) Sign(ctx context.Context, id ids.Prescription, act Signing) (P
 		if err != nil {
 			return err
 		}
-		if err := insertOverrides(ctx, tx, id, act.Overrides, pen.At); err != nil {
+		if err := insertOverrides(ctx, tx, id, act.Overrides); err != nil {
 			return err
 		}
 		if signed, err := putSignature(ctx, tx, id, p.SHA256, statement, signature, until); err != nil || !signed {

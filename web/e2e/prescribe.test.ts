@@ -1,7 +1,7 @@
 // A hard stop that needs a second person, a returned and amended prescription, pharmacies that compete for one code,
 // and a verification page that opens without a line.
 import assert from 'node:assert/strict'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { describe } from 'node:test'
 import { desk, phone, type Someone, shots } from './browser'
 import { ask, book, checkIn } from './errands'
@@ -19,6 +19,7 @@ describe('a prescription on its way', { concurrency: 1 }, () => {
   let counter: Someone
   let visit = ''
   let code = ''
+  let proof = '' // the file that the patient kept
 
   const say = async () => {
     const { page } = pharmacist
@@ -138,6 +139,7 @@ describe('a prescription on its way', { concurrency: 1 }, () => {
     await writeFile(`${shots}/prescribe-sheet.pdf`, await sheet.body())
     const [saved] = await Promise.all([page.waitForEvent('download'), page.click(t('proof'))])
     assert.match(saved.suggestedFilename(), /^RX.*\.proof\.json$/)
+    proof = await readFile(await saved.path(), 'utf8')
     await page.waitForSelector(`${t('proved')}[data-holds=true]`)
     await page.locator(t('paper-and-proof')).scrollIntoViewIfNeeded()
     await journey.shot(patient, '06-proof')
@@ -200,7 +202,50 @@ describe('a prescription on its way', { concurrency: 1 }, () => {
     await page.waitForSelector(`${t('verified')}[data-result="genuine.offline"]`)
     assert.match((await page.textContent('.lead')) ?? '', /不知用没用过/)
     await journey.shot(stranger, '10-offline', true)
+    assert.equal(await overflow(page), 0)
   })
+
+  journey.step(
+    'the proof file is checked whole; one changed byte is named; without a line nothing is claimed',
+    async () => {
+      const stranger = await journey.join('file', phone)
+      const { page } = stranger
+      const choose = (text: string) =>
+        page.setInputFiles('input[name=proof]', {
+          name: 'RX.proof.json',
+          mimeType: 'application/json',
+          buffer: Buffer.from(text),
+        })
+      const answer = async (result: string, faults: RegExp) => {
+        await page.waitForSelector(`${t('verified')}[data-result=${result}]`)
+        assert.match((await page.getAttribute(t('proof'), 'data-faults')) ?? '', faults)
+      }
+      await page.goto('/verify')
+      await journey.shot(stranger, '10-file')
+      await choose(proof)
+      await answer('used', /^0$/)
+      assert.deepEqual(await violations(page), [])
+      await journey.shot(stranger, '10-file-used', true)
+      await page.getByRole('button', { name: '再验一张' }).click()
+      await choose(proof.replace('tablet', 'tab1et').replace('isosorbide', 'isosorb1de'))
+      await answer('forged', /^[1-9]/)
+      await journey.shot(stranger, '10-file-forged', true)
+      await page.getByRole('button', { name: '再验一张' }).click()
+      await choose('a letter')
+      await page.waitForSelector('.notice')
+      await journey.shot(stranger, '10-file-none', true)
+      await page.reload()
+      await page.waitForSelector('input[name=proof]')
+      await page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined))
+      await stranger.context.setOffline(true)
+      await choose(proof)
+      await page.waitForSelector('.notice')
+      assert.equal(await page.locator(t('verified')).count(), 0, 'no verdict without a line')
+      assert.deepEqual(await violations(page), [])
+      assert.equal(await overflow(page), 0)
+      await journey.shot(stranger, '10-file-offline', true)
+    },
+  )
 
   journey.step('administrators see the registry and the figures', async () => {
     const admin = await journey.join('admin', desk)

@@ -102,6 +102,9 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, _ *river.Job[prescribe.Reminding]) error {
 		return h.scripts.Remind(ctx)
 	}))
+	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, _ *river.Job[prescribe.Rechecking]) error {
+		return h.scripts.RemindOfRechecks(ctx)
+	}))
 	rejudger := &consult.Rejudger{}
 	river.AddWorker(workers, rejudger)
 	taker := &imaging.Taker{}
@@ -109,7 +112,7 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, _ *river.Job[tidyArgs]) error { return taker.Images.Tidy(ctx) }))
 	if h.queue, err = jobs.New(e.db, a.log, workers, jobs.Periodic{Every: sealEvery, Args: sealArgs{}}, jobs.Periodic{Every: lapseEvery, Args: lapseArgs{}},
 		jobs.Periodic{Every: tidyEvery, Args: tidyArgs{}}, jobs.Periodic{Every: prescribe.EscalateEvery, Args: prescribe.Escalation{}},
-		jobs.Periodic{Every: prescribe.RemindEvery, Args: prescribe.Reminding{}},
+		jobs.Periodic{Every: prescribe.RemindEvery, Args: prescribe.Reminding{}}, jobs.Periodic{Every: prescribe.RecheckEvery, Args: prescribe.Rechecking{}},
 		jobs.Periodic{Every: consult.RecordingEndEvery, Args: consult.RecordingEnd{}}); err != nil {
 		return nil, err
 	}

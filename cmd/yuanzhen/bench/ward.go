@@ -162,8 +162,8 @@ func (w *ward) openPharmacies(ctx context.Context) error {
 			place, fmt.Sprint("pharmacy ", i)); err != nil {
 			return err
 		}
-		if _, err := w.db.Exec(ctx, `INSERT INTO pharmacy (institution_id, licence_no, business_scope, pharmacist, channels, documents, licence_until, state, applied_by, applied_at, first_by, first_at, second_by, second_at)
-			VALUES ($1, $2, '', '-', '{walk_in}', '[{"name": "-"}]', '2100-01-01', 'approved', $3, now(), $4, now(), $5, now())`, place, fmt.Sprint("L", i), admins[0], admins[1], admins[2]); err != nil {
+		if _, err := w.db.Exec(ctx, `INSERT INTO pharmacy (institution_id, licence_no, business_scope, pharmacist, channels, documents, licence_until, state, applied_by, applied_at, first_by, first_at, second_by, second_at, checked_on)
+			VALUES ($1, $2, '', '-', '{walk_in}', '[{"name": "-"}]', '2100-01-01', 'approved', $3, now(), $4, now(), $5, now(), current_date)`, place, fmt.Sprint("L", i), admins[0], admins[1], admins[2]); err != nil {
 			return err
 		}
 	}

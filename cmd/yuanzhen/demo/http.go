@@ -59,6 +59,8 @@ func (s *Stage) Routes(api *httpapi.API) {
 		Summary: "Demo mode only: a room with a ticket a seat"}, s.room)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/demo/plans/{id}/days", Action: "demo", Status: 204,
 		Summary: "Demo mode only: a long prescription's dates as if so many days had passed"}, s.daysPass)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/demo/pharmacies/{id}/days", Action: "demo", Status: 204,
+		Summary: "Demo mode only: a pharmacy's papers as if so many days had passed since they were read"}, s.papersAge)
 }
 
 // daysPass moves when the parts of a plan may be collected; what was signed stays as it is.
@@ -71,6 +73,17 @@ func (s *Stage) daysPass(ctx context.Context, in *struct {
 	_, err := s.Seeder.DB.Exec(ctx, `
 		UPDATE prescription_part SET not_before = not_before - $2::int, not_after = not_after - make_interval(days => $2)
 		WHERE prescription_id = $1`, in.ID, in.Body.Days)
+	return nil, err
+}
+
+// papersAge moves the day on which a pharmacy's papers were read last.
+func (s *Stage) papersAge(ctx context.Context, in *struct {
+	ID   ids.Institution `path:"id"`
+	Body struct {
+		Days int `json:"days" minimum:"1" maximum:"400"`
+	}
+}) (*struct{}, error) {
+	_, err := s.Seeder.DB.Exec(ctx, `UPDATE pharmacy SET checked_on = checked_on - $2::int WHERE institution_id = $1`, in.ID, in.Body.Days)
 	return nil, err
 }
 

@@ -114,10 +114,10 @@ func (s *Seeder) pharmacies(ctx context.Context, tx pgx.Tx, places map[string]id
 		until := s.Now().AddDate(3, 0, 0)
 		if _, err := tx.Exec(ctx, `
 			INSERT INTO pharmacy (institution_id, licence_no, business_scope, pharmacist, channels, documents, licence_until, state,
-			                      applied_by, applied_at, first_by, first_at, second_by, second_at)
+			                      applied_by, applied_at, first_by, first_at, second_by, second_at, checked_on)
 			SELECT $1, $2, '处方药、非处方药零售', $3, '{walk_in,online_retail}',
 			       jsonb_build_array(jsonb_build_object('name', '药品经营许可证', 'number', $2::text, 'until', $4::date::text)), $4, 'approved',
-			       (SELECT id FROM account WHERE login = 'qian'), $5, (SELECT id FROM account WHERE login = 'zhengyan'), $5, (SELECT id FROM account WHERE login = 'hejing'), $5`,
+			       (SELECT id FROM account WHERE login = 'qian'), $5, (SELECT id FROM account WHERE login = 'zhengyan'), $5, (SELECT id FROM account WHERE login = 'hejing'), $5, ($5 AT TIME ZONE 'Asia/Shanghai')::date`,
 			places[p.Name], fmt.Sprintf("鄂DA027%04d", i), map[string]string{"康民大药房": "马兰", "百草堂药店": "秦越"}[p.Name], until, s.Now()); err != nil {
 			return fmt.Errorf("%s: %w", p.Name, err)
 		}

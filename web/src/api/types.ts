@@ -723,13 +723,16 @@ export type PublicPharmacy = {
   licence_no: string
   channels: Channel[]
   licence_until: string
+  checked_on?: string
+  recheck_by?: string
+  claims_until?: string
 }
 export type Pharmacy = PublicPharmacy & {
   region: string
   business_scope: string
   pharmacist: string
   documents: { name: string; number: string; until: string; sha256?: string }[]
-  state: 'applied' | 'approved' | 'refused' | 'suspended' | 'expired'
+  state: 'applied' | 'approved' | 'due' | 'unchecked' | 'refused' | 'suspended' | 'expired'
   applied_by: string
   first_by?: string
   second_by?: string

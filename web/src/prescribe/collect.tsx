@@ -191,6 +191,7 @@ function Shops() {
             <span class="meta">
               {shop.channels.map((one) => w(one === 'online_retail' ? 'get.post' : 'get.counter')).join('、')} ·{' '}
               {shop.licence_no}
+              {shop.checked_on && ` · ${w('get.checked', { date: shop.checked_on.slice(0, 10) })}`}
             </span>
           </li>
         ))}

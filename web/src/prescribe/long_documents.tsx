@@ -4,8 +4,8 @@ import { useState } from 'preact/hooks'
 import { get, post } from '../api/client'
 import { useDeed, useResource } from '../api/resource'
 import type { LongDocument, ReviewLimits } from '../api/types'
-import { Button, Field, Loading, ProblemNote, Select } from '../ui/parts'
-import { PaperField } from './paper_field'
+import { Button, Loading, ProblemNote, Select } from '../ui/parts'
+import { PaperForm } from './paper_form'
 import { w } from './pharmacy_words'
 
 const tone = { filed: 'info', waiting: 'plain', valid: 'ok', expired: 'warn', withdrawn: 'danger' } as const
@@ -92,17 +92,6 @@ function Line({ document: one, onDone }: { document: LongDocument; onDone: () =>
   )
 }
 
-const empty = { title: '', number: '', issuer: '', max_days: '90', valid_from: '', valid_until: '', sha256: '' }
-type Form = typeof empty
-const labels = [
-  ['title', 'long.name'],
-  ['number', 'long.number'],
-  ['issuer', 'long.issuer'],
-  ['max_days', 'long.days'],
-  ['valid_from', 'long.from'],
-  ['valid_until', 'long.to'],
-] as const
-
 function Filing({
   hospitals,
   first,
@@ -112,50 +101,27 @@ function Filing({
   first: string
   onDone: () => void
 }) {
-  const [form, setForm] = useState<Form>(empty)
   const [place, setPlace] = useState(first)
-  const deed = useDeed()
   return (
-    <form
-      class="card stack"
-      onSubmit={(event) => {
-        event.preventDefault()
-        void deed.run(async () => {
-          await post('/long-documents', { ...form, max_days: Number(form.max_days), institution_id: place })
-          onDone()
-        })
+    <PaperForm
+      fields={{
+        title: [w('long.name')],
+        number: [w('long.number')],
+        issuer: [w('long.issuer')],
+        max_days: [w('long.days'), 'number'],
+        valid_from: [w('long.from'), 'date'],
+        valid_until: [w('long.to'), 'date'],
+        sha256: [w('long.paper'), 'scan'],
+      }}
+      given={{ max_days: '90' }}
+      send={w('long.send')}
+      test="file-long-document"
+      onSend={async (values) => {
+        await post('/long-documents', { ...values, max_days: Number(values.max_days), institution_id: place })
+        onDone()
       }}
     >
-      <ProblemNote problem={deed.problem} />
       {hospitals.length > 1 && <Select label={w('long.where')} value={place} options={hospitals} onChange={setPlace} />}
-      <div class="two">
-        {labels.map(([name, label]) => (
-          <Field
-            key={name}
-            label={w(label)}
-            name={name}
-            type={name.startsWith('valid_') ? 'date' : 'text'}
-            {...(name === 'max_days' ? { inputMode: 'numeric' as const } : {})}
-            value={form[name]}
-            onInput={(value) => setForm({ ...form, [name]: value })}
-          />
-        ))}
-      </div>
-      <PaperField
-        label={w('long.paper')}
-        name="long_paper"
-        hash={form.sha256}
-        onKept={(sha256) => setForm((now) => ({ ...now, sha256 }))}
-      />
-      <Button
-        look="primary"
-        type="submit"
-        busy={deed.busy}
-        disabled={Object.values(form).some((value) => value.trim() === '')}
-        test="file-long-document"
-      >
-        {w('long.send')}
-      </Button>
-    </form>
+    </PaperForm>
   )
 }

@@ -9,15 +9,25 @@ import { Button, Field, Loading, Notice, ProblemNote, Tick, useTitle } from '../
 import { w as desk } from './desk_words'
 import { Limits } from './limits'
 import { LongDocuments } from './long_documents'
-import { PaperField } from './paper_field'
+import { PaperForm } from './paper_form'
 import { w } from './pharmacy_words'
 
-const tone = { applied: 'info', approved: 'ok', refused: 'plain', suspended: 'danger', expired: 'warn' } as const
+const tone = {
+  applied: 'info',
+  approved: 'ok',
+  due: 'warn',
+  unchecked: 'danger',
+  refused: 'plain',
+  suspended: 'danger',
+  expired: 'warn',
+} as const
+const dispenses = ['approved', 'due', 'unchecked'] // approved, and the licence in date
 
 export function Registry() {
   const list = useResource('registry', (signal) => get<Pharmacy[]>('/pharmacies/registry', signal))
   const [adding, setAdding] = useState(false)
   useTitle(w('reg.title'))
+  const late = list.value?.filter(({ state }) => state === 'due' || state === 'unchecked').length ?? 0
   const administers =
     session.value.state === 'in' && session.value.me.roles.some(({ role }) => role === 'administrator')
   return (
@@ -41,6 +51,7 @@ export function Registry() {
       )}
       {!list.value && (list.problem ? <ProblemNote problem={list.problem} again={list.refresh} /> : <Loading />)}
       {list.value?.length === 0 && <p>{w('reg.empty')}</p>}
+      {late > 0 && <Notice tone="warn" title={w('reg.due.count', { n: late })} />}
       {list.value?.map((one) => (
         <Line key={one.id} pharmacy={one} administers={administers} onDone={list.refresh} />
       ))}
@@ -53,20 +64,26 @@ export function Registry() {
 }
 
 function Line({ pharmacy, administers, onDone }: { pharmacy: Pharmacy; administers: boolean; onDone: () => void }) {
-  const [note, setNote] = useState<string>()
+  const [asking, setAsking] = useState<'close' | 'recheck'>()
+  const [note, setNote] = useState('')
   const deed = useDeed()
   const act = (path: string, body?: object) =>
     void deed.run(async () => {
       await post(`/pharmacies/${pharmacy.id}/${path}`, body)
-      setNote(undefined)
+      setAsking(undefined)
+      setNote('')
       onDone()
     })
+  const { state } = pharmacy
+  const until = pharmacy.claims_until?.slice(0, 10) ?? ''
   return (
-    <section class="card stack" data-test="pharmacy" data-state={pharmacy.state}>
+    <section class="card stack" data-test="pharmacy" data-state={state}>
       <div class="top">
         <b>{pharmacy.name}</b>
-        <span class={`tag ${tone[pharmacy.state]}`}>{w(`reg.state.${pharmacy.state}`)}</span>
+        <span class={`tag ${tone[state]}`}>{w(`reg.state.${state}`)}</span>
       </div>
+      {state === 'due' && <Notice tone="warn" title={w('reg.due', { until })} />}
+      {state === 'unchecked' && <Notice tone="danger" title={w('reg.missed', { until })} />}
       <span>
         {pharmacy.address} · {pharmacy.phone} · {pharmacy.pharmacist} ·{' '}
         {pharmacy.channels.map((one) => w(`channel.${one}`)).join('、')}
@@ -79,6 +96,11 @@ function Line({ pharmacy, administers, onDone }: { pharmacy: Pharmacy; administe
           c: pharmacy.second_by ?? w('reg.nobody'),
         })}
       </span>
+      {dispenses.includes(state) && pharmacy.checked_on && pharmacy.recheck_by && (
+        <span class="meta" data-test="reading">
+          {w('reg.read', { on: pharmacy.checked_on.slice(0, 10), by: pharmacy.recheck_by.slice(0, 10) })}
+        </span>
+      )}
       {pharmacy.documents.map((one) => (
         <span key={one.name + one.number}>
           {one.sha256 ? (
@@ -96,120 +118,92 @@ function Line({ pharmacy, administers, onDone }: { pharmacy: Pharmacy; administe
           <span class="meta">{w('reg.paper.until', { date: one.until.slice(0, 10) })}</span>
         </span>
       ))}
-      {pharmacy.note && <span>{pharmacy.note}</span>}
+      {pharmacy.note && <span>{w('reg.said', { note: pharmacy.note })}</span>}
       <ProblemNote problem={deed.problem} />
-      <div class="row">
-        {administers && ['applied', 'suspended'].includes(pharmacy.state) && (
-          <Button look="primary" busy={deed.busy} onPress={() => act('approve')} test="approve-pharmacy">
-            {w('reg.approve')}
+      {asking ? (
+        <div class="row">
+          <div class="grow">
+            <Field
+              label={w(asking === 'close' ? 'reg.note' : 'reg.recheck.note')}
+              name="note"
+              value={note}
+              onInput={setNote}
+              maxLength={300}
+            />
+          </div>
+          <Button
+            look={asking === 'close' ? 'danger' : 'primary'}
+            busy={deed.busy}
+            disabled={note.trim() === ''}
+            onPress={() => act(asking, { note })}
+            test={`${asking}-send`}
+          >
+            {w(asking === 'close' ? 'reg.close' : 'reg.recheck.done')}
           </Button>
-        )}
-        {['applied', 'approved', 'expired'].includes(pharmacy.state) &&
-          (note === undefined ? (
-            <Button onPress={() => setNote('')} test="close-pharmacy">
+          <Button onPress={() => setAsking(undefined)}>{w('reg.back')}</Button>
+        </div>
+      ) : (
+        <div class="row">
+          {administers && ['applied', 'suspended'].includes(state) && (
+            <Button look="primary" busy={deed.busy} onPress={() => act('approve')} test="approve-pharmacy">
+              {w('reg.approve')}
+            </Button>
+          )}
+          {administers && dispenses.includes(state) && (
+            <Button
+              look={state === 'approved' ? 'plain' : 'primary'}
+              onPress={() => setAsking('recheck')}
+              test="recheck-pharmacy"
+            >
+              {w('reg.recheck')}
+            </Button>
+          )}
+          {['applied', 'expired', ...dispenses].includes(state) && (
+            <Button onPress={() => setAsking('close')} test="close-pharmacy">
               {w('reg.close')}
             </Button>
-          ) : (
-            <>
-              <div class="grow">
-                <Field label={w('reg.note')} name="note" value={note} onInput={setNote} maxLength={300} />
-              </div>
-              <Button
-                look="danger"
-                busy={deed.busy}
-                disabled={note.trim() === ''}
-                onPress={() => act('close', { note })}
-              >
-                {w('reg.close')}
-              </Button>
-            </>
-          ))}
-      </div>
+          )}
+        </div>
+      )}
     </section>
   )
 }
 
-const empty = {
-  name: '',
-  code: '',
-  region: '',
-  address: '',
-  phone: '',
-  licence_no: '',
-  business_scope: '',
-  pharmacist: '',
-  licence_until: '',
-}
-type Form = typeof empty
-const labels = [
-  ['name', 'reg.name'],
-  ['code', 'reg.code'],
-  ['region', 'reg.region'],
-  ['address', 'reg.address'],
-  ['phone', 'reg.phone'],
-  ['licence_no', 'reg.licence'],
-  ['business_scope', 'reg.scope'],
-  ['pharmacist', 'reg.pharmacist'],
-  ['licence_until', 'reg.expires'],
-] as const
-
 function Applying({ onDone }: { onDone: () => void }) {
-  const [form, setForm] = useState<Form>(empty)
   const [online, setOnline] = useState(false)
-  const [licence, setLicence] = useState('')
-  const [registered, setRegistered] = useState('') // paper of the pharmacist in charge
-  const deed = useDeed()
   return (
-    <form
-      class="card stack"
-      onSubmit={(event) => {
-        event.preventDefault()
-        void deed.run(async () => {
-          await post<Pharmacy>('/pharmacies', {
-            ...form,
-            channels: online ? ['walk_in', 'online_retail'] : ['walk_in'],
-            documents: [
-              { name: '药品经营许可证', number: form.licence_no, until: form.licence_until, sha256: licence },
-              { name: '执业药师注册证', number: form.pharmacist, until: form.licence_until, sha256: registered },
-            ],
-          })
-          onDone()
+    <PaperForm
+      fields={{
+        name: [w('reg.name')],
+        code: [w('reg.code')],
+        region: [w('reg.region')],
+        address: [w('reg.address')],
+        phone: [w('reg.phone')],
+        business_scope: [w('reg.scope')],
+        licence_no: [w('reg.licence')],
+        licence_until: [w('reg.expires'), 'date'],
+        pharmacist: [w('reg.pharmacist')],
+        pharmacist_no: [w('reg.pharmacist.no')],
+        pharmacist_until: [w('reg.pharmacist.until'), 'date'],
+        licence_paper: [w('reg.paper.licence'), 'scan'],
+        pharmacist_paper: [w('reg.paper.pharmacist'), 'scan'],
+      }}
+      send={w('reg.send')}
+      test="apply"
+      onSend={async ({ licence_paper, pharmacist_paper, pharmacist_no, pharmacist_until, ...form }) => {
+        await post<Pharmacy>('/pharmacies', {
+          ...form,
+          channels: online ? ['walk_in', 'online_retail'] : ['walk_in'],
+          documents: [
+            { name: '药品经营许可证', number: form.licence_no, until: form.licence_until, sha256: licence_paper },
+            { name: '执业药师注册证', number: pharmacist_no, until: pharmacist_until, sha256: pharmacist_paper },
+          ],
         })
+        onDone()
       }}
     >
-      <ProblemNote problem={deed.problem} />
-      <div class="two">
-        {labels.map(([name, label]) => (
-          <Field
-            key={name}
-            label={w(label)}
-            name={name}
-            type={name === 'licence_until' ? 'date' : 'text'}
-            value={form[name]}
-            onInput={(value) => setForm({ ...form, [name]: value })}
-          />
-        ))}
-      </div>
-      <div class="two">
-        <PaperField label={w('reg.paper.licence')} name="licence_paper" hash={licence} onKept={setLicence} />
-        <PaperField
-          label={w('reg.paper.pharmacist')}
-          name="pharmacist_paper"
-          hash={registered}
-          onKept={setRegistered}
-        />
-      </div>
       <Tick label={w('reg.post')} checked={online} onChange={setOnline} />
-      <Button
-        look="primary"
-        type="submit"
-        busy={deed.busy}
-        disabled={[...Object.values(form), licence, registered].some((value) => value.trim() === '')}
-        test="apply"
-      >
-        {w('reg.send')}
-      </Button>
-    </form>
+    </PaperForm>
   )
 }
 

@@ -42,6 +42,7 @@ export const w = phrases({
     en: 'Shown once. A new code ends this one.',
   },
   'get.shops': { zh: '可以取药的药店', en: 'Pharmacies' },
+  'get.checked': { zh: '证件 {date} 核过', en: 'papers read {date}' },
   'get.none': { zh: '现在没有可用的药店，请联系医院。', en: 'No pharmacy is open now. Ring the hospital.' },
   'get.post': { zh: '可以寄送', en: 'sends by post' },
   'get.counter': { zh: '到店', en: 'over the counter' },
