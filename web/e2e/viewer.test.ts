@@ -101,6 +101,7 @@ describe('reading images', { concurrency: 1 }, () => {
       department: '放射科',
       question: '右上叶结节是什么性质？',
       summary: '58 岁男，咳嗽 3 周。',
+      diagnosis: '肺结节',
       urgency: 'routine',
     })
     const at = `/teleconsults/${one.id}`

@@ -27,9 +27,11 @@ import { ReviewDesk } from './prescribe/review_desk'
 import { NumbersPage, WaitsPage } from './schedule/desk'
 import { RegistrationsPage } from './schedule/registrations'
 import { RosterPage } from './schedule/roster'
+import { AgreementsPage } from './teleconsult/agreements'
 import { Cases } from './teleconsult/cases'
 import { ReadingRoom } from './teleconsult/reading_room'
 import { Replay } from './teleconsult/replay'
+import { w as consults } from './teleconsult/words'
 import { Mark } from './ui/icons'
 import { Button, Loading, ProblemNote } from './ui/parts'
 import { w as ui } from './ui/words'
@@ -58,6 +60,7 @@ const screens: readonly Screen[] = [
   { href: '/staff/status', label: () => w('nav.status'), roles: ['administrator', 'regulator'] },
   { href: '/staff/roster', label: () => w('nav.roster'), roles: ['administrator'] },
   { href: '/staff/registrations', label: () => w('nav.registrations'), roles: ['doctor', 'administrator'] },
+  { href: '/staff/agreements', label: () => consults('ag.nav'), roles: ['administrator', 'coordinator', 'regulator'] },
   { href: '/staff/certificates', label: () => certificate('nav'), roles: ['doctor', 'pharmacist', 'administrator'] },
 ]
 
@@ -188,6 +191,7 @@ function Inside() {
             <Route path="/staff/rules" component={RuleList} />
             <Route path="/staff/decisions" component={DecisionList} />
             <Route path="/staff/decisions/:id" component={DecisionSheet} />
+            <Route path="/staff/agreements" component={AgreementsPage} />
             <Route path="/staff/certificates" component={CertificatesPage} />
             <Route path="/staff/recordings" component={TapesPage} />
             <Route path="/staff/status" component={Status} />

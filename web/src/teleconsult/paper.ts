@@ -6,6 +6,7 @@ import { w } from './words'
 export function opinionPaper(canonical: string): Paper {
   const { content } = JSON.parse(canonical) as { content: Opinion }
   return [
+    ...(content.stance ? [{ label: w('o.stance'), text: [w(`stance.${content.stance}`)] }] : []),
     { label: w('c.findings'), text: [content.findings] },
     { label: w('c.advice'), text: [content.advice] },
   ]
