@@ -13,6 +13,8 @@ import { w as certificate } from './identity/certificate_words'
 import { CertificatesPage } from './identity/certificates'
 import { StaffSignIn } from './identity/staff_signin'
 import { SharedPage } from './imaging/shared_page'
+import { TeachingPage } from './imaging/teaching'
+import { w as imaging } from './imaging/words'
 import { CallsPage } from './ops/calls'
 import { Status } from './ops/status'
 import { w } from './ops/words'
@@ -44,6 +46,7 @@ type Screen = { href: string; label: () => string; roles: readonly Role[] }
 const screens: readonly Screen[] = [
   { href: '/staff/visits', label: () => w('nav.visits'), roles: ['doctor'] },
   { href: '/staff/cases', label: () => w('nav.cases'), roles: ['doctor'] },
+  { href: '/staff/teaching', label: () => imaging('teach.title'), roles: ['doctor'] },
   { href: '/staff/review', label: () => w('nav.review'), roles: ['pharmacist'] },
   { href: '/staff/counter', label: () => pharmacy('nav.counter'), roles: ['pharmacist'] },
   { href: '/staff/evidence', label: () => w('nav.evidence'), roles: ['coordinator'] },
@@ -175,6 +178,7 @@ function Inside() {
             <Route path="/staff/cases/:id" component={DoctorCases} />
             <Route path="/staff/cases/:id/room" component={ReadingRoom} />
             <Route path="/staff/cases/:id/replay" component={Replay} />
+            <Route path="/staff/teaching" component={TeachingPage} />
             <Route path="/staff/review" component={ReviewDesk} />
             <Route path="/staff/counter" component={Counter} />
             <Route path="/staff/pharmacies" component={Registry} />

@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks'
 import type { StudyRow } from '../api/types'
 import { Links } from '../imaging/links'
-import { Teaching } from '../imaging/teaching'
+import { AskTeaching } from '../imaging/teaching'
 import { w as imaging } from '../imaging/words'
 import { Button, Dialog } from '../ui/parts'
 import { w } from './words'
@@ -41,7 +41,7 @@ export function StudyFact({ study, shares }: { study: StudyRow; shares: boolean 
         )}
         {teaching && (
           <Dialog title={imaging('teach.open')} onClose={() => setTeaching(false)}>
-            <Teaching study={study.study_uid} />
+            <AskTeaching study={study.study_uid} />
           </Dialog>
         )}
       </dd>
