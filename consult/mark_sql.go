@@ -87,7 +87,7 @@ func selectSignedOpinion(ctx context.Context, tx tx, id ids.Teleconsult) (o sign
 	err = tx.QueryRow(ctx, `
 		SELECT t.inviter_institution_id, p.name, i.name, d.signed_at
 		FROM teleconsult t
-		JOIN teleconsult_document d ON d.teleconsult_id = t.id AND d.kind = 'opinion' AND d.signed_at IS NOT NULL
+		JOIN teleconsult_document d ON d.teleconsult_id = t.id AND d.kind = 'opinion' AND d.practitioner_id = t.expert_practitioner_id AND d.signed_at IS NOT NULL
 		JOIN practitioner p ON p.id = d.practitioner_id
 		JOIN institution i ON i.id = t.invited_institution_id
 		WHERE t.id = $1`, id).Scan(&o.Place, &o.Expert, &o.Institution, &o.At)

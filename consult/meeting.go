@@ -119,7 +119,7 @@ func (s *Teleconsults) parties(ctx context.Context, tx tx, t Teleconsult, wish M
 		}
 		p.Hours, p.Buffer = hours, schedule.Buffer
 		if slices.ContainsFunc(parties, func(other schedule.Party) bool { return other.Name == p.Name }) {
-			return nil, fault.New(fault.Invalid, "expert_twice", "同一位专家选了两次。", "An expert was chosen twice.").WithRemedy("请去掉一个。", "Please take one out.")
+			return nil, expertTwice
 		}
 		parties = append(parties, p)
 	}

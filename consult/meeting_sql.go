@@ -69,7 +69,7 @@ func selectPatientBusy(ctx context.Context, tx tx, person ids.Person, window sch
 }
 
 func insertFurther(ctx context.Context, tx tx, id ids.Teleconsult, who ids.Practitioner, slot ids.Slot) error {
-	_, err := tx.Exec(ctx, `INSERT INTO teleconsult_further (teleconsult_id, practitioner_id, slot_id) VALUES ($1, $2, $3)`, id, who, slot)
+	_, err := tx.Exec(ctx, `INSERT INTO teleconsult_further (teleconsult_id, practitioner_id, slot_id) VALUES ($1, $2, $3)`, id, who, slot) // a zero id is NULL
 	return err
 }
 

@@ -43,7 +43,14 @@ func TestAnMDTFindsItsTime(t *testing.T) {
 	}
 	c.exec(`UPDATE registration SET during = '[2020-01-01,2030-01-01)' WHERE practitioner_id = $1`, second.Practitioner)
 	start := c.town.now.Add(2 * time.Hour)
-	assigned, err := c.Assign(board, tele.ID, c.town.doctor.Practitioner, start, start.Add(30*time.Minute), consult.Invitee{PractitionerID: second.Practitioner, InstitutionID: c.town.hospital[1]})
+	mdt := func() (consult.Teleconsult, error) {
+		return c.Assign(board, tele.ID, c.town.doctor.Practitioner, start, start.Add(30*time.Minute), consult.Invitee{PractitionerID: second.Practitioner, InstitutionID: c.town.hospital[1]})
+	}
+	if _, err := mdt(); code(err) != "expert_not_registered" {
+		t.Errorf("a further expert of two years' practice (TCR-05): %v", err)
+	}
+	c.exec(`UPDATE practitioner SET independent_since = '2015-01-01' WHERE id = $1`, second.Practitioner)
+	assigned, err := mdt()
 	if err != nil || len(assigned.Further) != 1 || assigned.Further[0].Name != "李明远" {
 		t.Fatalf("assigned: %+v, %v", assigned.Further, err)
 	}

@@ -1,6 +1,7 @@
 package consult
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"slices"
@@ -21,29 +22,34 @@ import (
 const (
 	Draft         State = "draft"          // the county doctor writes
 	Submitted     State = "submitted"      // the invited hospital's move
+	NeedsInfo     State = "needs_info"     // the asking doctor's move; the clock stands
+	Triaged       State = "triaged"        // taken on; expert and time are to be set
 	Scheduled     State = "scheduled"      // expert and time are set; images are open to the expert
-	InProgress    State = "in_progress"    // they have met
-	OpinionSigned State = "opinion_signed" // the asking doctor's move
+	InProgress    State = "in_progress"    // they have met, or the expert answers in writing
+	OpinionSigned State = "opinion_signed" // by every expert; the asking doctor's move
 	Decided       State = "decided"
 	Closed        State = "closed"
 	Declined      State = "declined"
 )
 
-// TeleconsultMoves is every change a teleconsult can make.
+// TeleconsultMoves is every change a teleconsult can make. What leaves the state as it is stands beside the table: going live and
+// back, escalation, an addendum.
 var TeleconsultMoves = []Move{
-	{"request", nil, Draft, "asking doctor", "", ""},
-	{"submit", []State{Draft}, Submitted, "asking doctor", "written consent (TCR-03)", "clock starts"},
-	{"assign", []State{Submitted}, Scheduled, "coordinator of the invited hospital", "expert registered there, 3 years (TCR-05); both free (MPP-05)", "slot, grants"},
-	{"decline", []State{Submitted}, Declined, "coordinator of the invited hospital", "a reason", "reason"},
-	{"meet", []State{Scheduled}, InProgress, "expert", "the expert enters the room", "the patient is let in"},
-	{"sign opinion", []State{Scheduled, InProgress}, OpinionSigned, "expert", "own signature (TCR-08)", "signed bytes"},
-	{"decide", []State{OpinionSigned}, Decided, "asking doctor", "own signature (TCR-09)", "signed bytes"},
-	{"close", []State{Decided}, Closed, "asking doctor", "", "grants end, room closes"},
-	{"cancel", []State{Draft, Submitted, Scheduled}, Cancelled, "asking doctor", "", "reason; slot and grants end"},
+	{"request", nil, Draft, "asking doctor", "both are licensed hospitals of the mainland with an agreement in force (TCR-01, TCR-02, TCR-13)", "liability (TCR-10)"},
+	{"submit", []State{Draft}, Submitted, "asking doctor", "nothing missing (TCR-06); written consent, or the head's approval in an emergency (TCR-03)", "clock starts"},
+	{"ask for more", []State{Submitted, Triaged}, NeedsInfo, "coordinator of the invited hospital", "what is missing", "clock stands"},
+	{"answer", []State{NeedsInfo}, Submitted, "asking doctor", "nothing missing (TCR-06)", "answer; clock goes on"},
+	{"triage", []State{Submitted}, Triaged, "coordinator of the invited hospital", "department and urgency", "who"},
+	{"assign", []State{Submitted, Triaged}, Scheduled, "coordinator of the invited hospital", "experts registered, 3 years (TCR-05); all free (MPP-05)", "slots, grants"},
+	{"hand over", []State{Submitted, Triaged}, InProgress, "coordinator of the invited hospital", "experts registered, 3 years (TCR-05)", "grants; the answer is in writing"},
+	{"decline", []State{Submitted, NeedsInfo, Triaged}, Declined, "coordinator of the invited hospital", "a reason", "reason"},
+	{"meet", []State{Scheduled}, InProgress, "asking doctor and expert", "both are in the room (TCR-04)", "who came when; the patient is let in"},
+	{"write instead", []State{Scheduled}, InProgress, "asking doctor or expert", "", "the slots are free again"},
+	{"sign opinion", []State{Scheduled, InProgress}, OpinionSigned, "experts", "own signature of each (TCR-08)", "signed bytes"},
+	{"decide", []State{OpinionSigned}, Decided, "asking doctor", "own signature (TCR-09); critical values read back", "signed bytes"},
+	{"close", []State{Decided}, Closed, "asking doctor", "both hospitals keep the package (TCR-11)", "hashes; grants end, room closes"},
+	{"cancel", []State{Draft, Submitted, NeedsInfo, Triaged, Scheduled}, Cancelled, "asking doctor", "", "reason; slots and grants end"},
 }
-
-// answerWithin is how long the invited hospital has (TCR-07, customary times).
-var answerWithin = map[string]time.Duration{"routine": 48 * time.Hour, "urgent": 24 * time.Hour, "emergency": 12 * time.Hour}
 
 const (
 	consultLength = 30 * time.Minute
@@ -69,10 +75,14 @@ type Teleconsults struct {
 type Teleconsult struct {
 	ID         ids.Teleconsult        `json:"id"`
 	State      State                  `json:"state"`
+	Kind       string                 `json:"kind" enum:"consult,imaging,pathology,ecg" doc:"A consult, or a reading by a third party"`
 	Urgency    string                 `json:"urgency"`
 	Department string                 `json:"department"`
 	Question   string                 `json:"question"`
 	Summary    string                 `json:"summary"`
+	Diagnosis  string                 `json:"diagnosis"`
+	Labs       string                 `json:"labs"`
+	Contact    string                 `json:"contact" doc:"Telephone of the asking side"`
 	Person     Patient                `json:"person"`
 	Inviter    Party                  `json:"inviter"`
 	Invited    Named[ids.Institution] `json:"invited"`
@@ -84,9 +94,19 @@ type Teleconsult struct {
 	Consent    *GivenConsent          `json:"consent,omitempty"`
 	PatientIn  bool                   `json:"patient_invited"`
 	Opinion    *Document              `json:"opinion,omitempty"`
+	Opinions   []Authored             `json:"opinions" doc:"Of the further experts, each with agree or dissent; a draft only to its author"`
+	Addenda    []Authored             `json:"addenda"`
 	Decision   *Document              `json:"decision,omitempty"`
 	Reason     string                 `json:"reason,omitempty"`
 	SLADue     *time.Time             `json:"sla_due,omitempty"`
+	Paused     bool                   `json:"paused" doc:"The clock stands until the asking doctor has answered"`
+	Needs      string                 `json:"needs,omitempty" doc:"What the invited hospital misses"`
+	Answer     string                 `json:"needs_answer,omitempty"`
+	Escalated  *time.Time             `json:"escalated_at,omitempty"`
+	Why        string                 `json:"escalated_why,omitempty"`
+	Live       bool                   `json:"live" doc:"People meet in its room; else the expert answers in writing"`
+	Missing    []string               `json:"missing" doc:"What a request still lacks before it can go out"`
+	Critical   []CriticalValue        `json:"critical"`
 	Liability  string                 `json:"liability"`
 	CreatedAt  time.Time              `json:"created_at"`
 
@@ -102,7 +122,7 @@ type Party struct {
 
 // GivenConsent says who agreed, how and when (TCR-03).
 type GivenConsent struct {
-	Method   string    `json:"method"`
+	Method   string    `json:"method" doc:"paper, patient_device, or head_approval: an emergency whose patient can't agree (Civil Code art. 1220)"`
 	SignedBy string    `json:"signed_by"`
 	Relation string    `json:"relation"`
 	At       time.Time `json:"at"`
@@ -111,32 +131,86 @@ type GivenConsent struct {
 // NewTeleconsult is what the county doctor writes.
 type NewTeleconsult struct {
 	Person     ids.Person      `json:"person_id"`
-	Invited    ids.Institution `json:"institution_id,omitzero" doc:"Invited hospital; by default the first that has the department"`
+	Invited    ids.Institution `json:"institution_id,omitzero" doc:"Invited hospital; by default the first that has the department and an agreement"`
+	Kind       string          `json:"kind,omitempty" enum:"consult,imaging,pathology,ecg" default:"consult"`
 	Department string          `json:"department" minLength:"1" maxLength:"40"`
 	Question   string          `json:"question" minLength:"1" maxLength:"2000"`
 	Summary    string          `json:"summary" minLength:"1" maxLength:"8000"`
+	Diagnosis  string          `json:"diagnosis,omitempty" maxLength:"500" doc:"Needed to submit"`
+	Labs       string          `json:"labs,omitempty" maxLength:"8000" doc:"Results that are no images"`
+	Contact    string          `json:"contact,omitempty" maxLength:"40" doc:"By default the hospital's telephone"`
 	Urgency    string          `json:"urgency" enum:"routine,urgent,emergency"`
+}
+
+func (n NewTeleconsult) kind() string { return cmp.Or(n.Kind, "consult") }
+
+// liability: a consult advises the asking hospital, which answers for the treatment; of a reading both answer (TCR-10).
+func (n NewTeleconsult) liability() string {
+	if n.kind() == "consult" {
+		return "inviter"
+	}
+	return "joint"
 }
 
 // Request begins a teleconsult. The same request sent twice is one.
 func (s *Teleconsults) Request(ctx context.Context, in NewTeleconsult, requestKey string) (Teleconsult, error) {
-	doctor := authz.SubjectFrom(ctx).Practitioner
-	var t Teleconsult
-	err := s.inTx(ctx, func(tx tx) error {
-		id, err := teleconsultOfRequest(ctx, tx, doctor, requestKey)
+	return s.begin(ctx, requestKey, func(tx tx, id ids.Teleconsult) error {
+		home, err := keeperOf(ctx, tx, authz.ScopeFrom(ctx), in.Person)
+		if err != nil {
+			return err
+		}
+		if in.Invited, err = s.hospitalFor(ctx, tx, in, home); err != nil {
+			return err
+		}
+		return insertTeleconsult(ctx, tx, id, authz.SubjectFrom(ctx).Practitioner, home, in, "t-"+rand.Text(), requestKey, s.Now())
+	})
+}
+
+// Again takes a request that was declined to another hospital: its text and studies, as a draft. Consent is asked anew, for it
+// names who sees the record.
+func (s *Teleconsults) Again(ctx context.Context, declined ids.Teleconsult, requestKey string) (Teleconsult, error) {
+	return s.begin(ctx, requestKey, func(tx tx, id ids.Teleconsult) error {
+		t, err := s.find(ctx, tx, declined)
+		if err != nil {
+			return err
+		}
+		if !t.isTheirs(ctx, invitersDeed) {
+			return fault.Missing()
+		}
+		if err := t.mustBe(Declined); err != nil {
+			return err
+		}
+		home := t.Inviter.Institution.ID
+		in := NewTeleconsult{Person: t.Person.ID, Kind: t.Kind, Department: t.Department, Question: t.Question, Summary: t.Summary,
+			Diagnosis: t.Diagnosis, Labs: t.Labs, Contact: t.Contact, Urgency: t.Urgency}
+		if in.Invited, err = s.hospitalFor(ctx, tx, in, home, t.Invited.ID); err != nil {
+			return err
+		}
+		if err := insertTeleconsult(ctx, tx, id, t.Inviter.Practitioner.ID, home, in, "t-"+rand.Text(), requestKey, s.Now()); err != nil {
+			return err
+		}
+		for _, study := range t.Studies {
+			if err := putTeleconsultStudy(ctx, tx, id, study.UID); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// begin makes a draft, once for a request key.
+func (s *Teleconsults) begin(ctx context.Context, requestKey string, insert func(tx tx, id ids.Teleconsult) error) (t Teleconsult, err error) {
+	err = s.inTx(ctx, func(tx tx) error {
+		id, err := teleconsultOfRequest(ctx, tx, authz.SubjectFrom(ctx).Practitioner, requestKey)
 		if err != nil {
 			return err
 		}
 		if id.IsZero() {
 			id = ids.New[ids.Teleconsult]()
-			home, err := keeperOf(ctx, tx, authz.ScopeFrom(ctx), in.Person)
-			if err != nil {
+			if err := insert(tx, id); err != nil {
 				return err
 			}
-			if in.Invited, err = hospitalFor(ctx, tx, in.Invited, in.Department, home); err != nil {
-				return err
-			}
-			if err := insertTeleconsult(ctx, tx, id, doctor, home, in, "t-"+rand.Text(), requestKey, s.Now()); err != nil {
+			if err := s.step(ctx, tx, id, "request", ""); err != nil {
 				return err
 			}
 		}
@@ -144,9 +218,18 @@ func (s *Teleconsults) Request(ctx context.Context, in NewTeleconsult, requestKe
 		return err
 	})
 	if pg.Violates(err, "teleconsult_asked_once") { // the same request, at the same moment, was faster
-		return s.Request(ctx, in, requestKey)
+		return s.begin(ctx, requestKey, insert)
 	}
 	return t, err
+}
+
+// step writes down what has happened: both sides read it, and the package holds it.
+func (s *Teleconsults) step(ctx context.Context, tx tx, id ids.Teleconsult, deed, note string) error {
+	var account ids.Account
+	if sub := authz.SubjectFrom(ctx); sub != nil {
+		account = sub.Account
+	}
+	return insertStep(ctx, tx, id, deed, account, note, s.Now())
 }
 
 // Rewrite changes a draft. Its patient stays: studies and consent are theirs.
@@ -159,19 +242,20 @@ func (s *Teleconsults) Rewrite(ctx context.Context, id ids.Teleconsult, in NewTe
 			return fault.New(fault.Conflict, "other_patient", "会诊申请不能换成另一位患者。", "A request can't change its patient.").
 				WithRemedy("请为另一位患者新建申请。", "Please begin a new request for the other patient.")
 		}
-		invited, err := hospitalFor(ctx, tx, in.Invited, in.Department, t.Inviter.Institution.ID)
+		invited, err := s.hospitalFor(ctx, tx, in, t.Inviter.Institution.ID)
 		if err != nil {
 			return err
 		}
 		in.Invited = invited
-		return updateTeleconsult(ctx, tx, id, in)
+		keep := t.Consent == nil || t.Consent.Method != "head_approval" || in.Urgency == "emergency"
+		return updateTeleconsult(ctx, tx, id, in, keep)
 	})
 }
 
 // Attach adds a study after the doctor compared its patient with the one in the request.
 func (s *Teleconsults) Attach(ctx context.Context, id ids.Teleconsult, study string, confirmed bool) (Teleconsult, error) {
 	return s.deed(ctx, id, invitersDeed, func(tx tx, t Teleconsult) error {
-		if err := t.mustBe(Draft, Submitted, Scheduled, InProgress); err != nil {
+		if err := t.mustBe(Draft, Submitted, NeedsInfo, Triaged, Scheduled, InProgress); err != nil {
 			return err
 		}
 		if !confirmed {
@@ -198,19 +282,29 @@ func (s *Teleconsults) Consent(ctx context.Context, id ids.Teleconsult, c GivenC
 		if err := t.mustBe(Draft); err != nil {
 			return err
 		}
+		if c.Method == "head_approval" && (t.Urgency != "emergency" || !asks(ctx, t.Inviter.Practitioner.ID)) {
+			return fault.New(fault.Invalid, "not_an_emergency", "只有急诊会诊，才能由医院负责人批准代替患者同意。", "Only in an emergency may the head of the hospital approve in place of the patient.").
+				WithRemedy("请先取得患者或近亲属的书面同意。", "Please get the written consent of the patient or a close relative.")
+		}
 		return putTeleconsultConsent(ctx, tx, id, c, authz.SubjectFrom(ctx).Account, s.Now())
 	})
 }
 
 // Submit hands the request to the invited hospital; its clock starts.
 func (s *Teleconsults) Submit(ctx context.Context, id ids.Teleconsult) (Teleconsult, error) {
-	return s.move(ctx, id, invitersDeed, "submit", func(tx tx, t Teleconsult) error {
+	return s.move(ctx, id, invitersDeed, "submit", "", func(tx tx, t Teleconsult) error {
 		if t.Consent == nil {
 			return fault.New(fault.Refused, "consent_missing", "还没有患者的书面同意，不能提交。", "The patient's written consent is missing.").
 				WithRemedy("请患者在手机上签，或拍下签好的纸质同意书。", "Let the patient sign on a phone, or record the signed paper.")
 		}
-		now := s.Now()
-		return putSubmitted(ctx, tx, id, now, now.Add(answerWithin[t.Urgency]))
+		if err := t.mustBeComplete(); err != nil {
+			return err
+		}
+		in := NewTeleconsult{Kind: t.Kind, Department: t.Department, Invited: t.Invited.ID}
+		if _, err := s.hospitalFor(ctx, tx, in, t.Inviter.Institution.ID); err != nil { // the agreement may have ended since
+			return err
+		}
+		return putClock(ctx, tx, id, s.Now(), t.limits().arrange(s.Now()))
 	})
 }
 
@@ -237,7 +331,12 @@ func (s *Teleconsults) Experts(ctx context.Context, id ids.Teleconsult) (list []
 }
 
 func (s *Teleconsults) whoMay(ctx context.Context, tx tx, t Teleconsult, at time.Time) ([]Expert, error) {
-	return selectExperts(ctx, tx, t.Invited.ID, t.Department, s.Now().AddDate(-expertYears, 0, 0), at)
+	return s.fit(ctx, tx, t.Invited.ID, t.Department, at)
+}
+
+// fit are the physicians with three years of independent practice who are registered at the place at the time; of any field if the department is empty.
+func (s *Teleconsults) fit(ctx context.Context, tx tx, place ids.Institution, department string, at time.Time) ([]Expert, error) {
+	return selectExperts(ctx, tx, place, department, s.Now().AddDate(-expertYears, 0, 0), at)
 }
 
 // mayTake finds the expert among whoMay, or says why not.
@@ -249,10 +348,15 @@ func (s *Teleconsults) mayTake(ctx context.Context, tx tx, t Teleconsult, who id
 	if i := slices.IndexFunc(known, func(e Expert) bool { return e.ID == who }); i >= 0 {
 		return known[i], nil
 	}
-	return Expert{}, fault.New(fault.Refused, "expert_not_registered", "这位医师不能在本院接这次会诊：未备案、专业不符或不满 3 年。",
-		"This physician can't take this consult here: not registered, other field, or under 3 years.").
-		WithRemedy("请从名单里选，或先办理备案。", "Choose from the list, or file the registration first.")
+	return Expert{}, expertUnfit
 }
+
+var (
+	expertUnfit = fault.New(fault.Refused, "expert_not_registered", "这位医师不能接这次会诊：未备案、专业不符或不满 3 年。",
+		"This physician can't take this consult: not registered, other field, or under 3 years.").
+		WithRemedy("请从名单里选，或先办理备案。", "Choose from the list, or file the registration first.")
+	expertTwice = fault.New(fault.Invalid, "expert_twice", "同一位专家选了两次。", "An expert was chosen twice.").WithRemedy("请去掉一个。", "Please take one out.")
+)
 
 // Proposal is a time at which everybody is free, at every place where they practise.
 type Proposal struct {
@@ -315,13 +419,10 @@ func workingHours(begin, end time.Time) []schedule.Span {
 // Assign sets expert and time, and the further experts of an MDT. The slots are the proof that none of them is elsewhere; the
 // images open to them until a week after the meeting.
 func (s *Teleconsults) Assign(ctx context.Context, id ids.Teleconsult, expert ids.Practitioner, start, end time.Time, further ...Invitee) (Teleconsult, error) {
-	return s.move(ctx, id, hospitalsDeed, "assign", func(tx tx, t Teleconsult) error {
+	return s.move(ctx, id, hospitalsDeed, "assign", "", func(tx tx, t Teleconsult) error {
 		if !start.Before(end) || end.Sub(start) > longestConsult || end.Before(s.Now()) || start.After(s.Now().Add(farthestConsult)) {
 			return fault.New(fault.Invalid, "time_wrong", "会诊时间不对。", "This is not a usable time.").
 				WithRemedy("请从推荐的时间里选一个。", "Please choose one of the proposed times.")
-		}
-		if _, err := s.mayTake(ctx, tx, t, expert, end); err != nil {
-			return err
 		}
 		busy, err := selectBusy(ctx, tx, t.Inviter.Practitioner.ID, start, end)
 		if err != nil {
@@ -331,29 +432,73 @@ func (s *Teleconsults) Assign(ctx context.Context, id ids.Teleconsult, expert id
 			return fault.New(fault.Conflict, "inviter_busy", "邀请医师这个时间另有安排。", "The asking doctor is engaged at this time.").
 				WithRemedy("请从推荐的时间里选一个。", "Please choose one of the proposed times.")
 		}
-		slots, err := s.OfferSlots(ctx, tx, Offer{Doctor: expert, Place: t.Invited.ID, Department: t.Department,
-			Span: schedule.Span{Start: start, End: end}, Length: end.Sub(start), Purpose: "teleconsult"})
+		return s.put(ctx, tx, t, expert, &schedule.Span{Start: start, End: end}, further)
+	})
+}
+
+// HandOver gives the request to experts who answer in writing, when they can within the clock: nobody's time is kept free. One
+// press turns it live.
+func (s *Teleconsults) HandOver(ctx context.Context, id ids.Teleconsult, expert ids.Practitioner, further ...Invitee) (Teleconsult, error) {
+	return s.move(ctx, id, hospitalsDeed, "hand over", "", func(tx tx, t Teleconsult) error { return s.put(ctx, tx, t, expert, nil, further) })
+}
+
+// put sets the experts, who have to be fit for it, keeps their time free if there is one, starts the clock of the answer and opens
+// the images.
+func (s *Teleconsults) put(ctx context.Context, tx tx, t Teleconsult, expert ids.Practitioner, at *schedule.Span, further []Invitee) error {
+	day := s.Now()
+	if at != nil {
+		day = at.End
+	}
+	if _, err := s.mayTake(ctx, tx, t, expert, day); err != nil {
+		return err
+	}
+	keep := func(who ids.Practitioner, place ids.Institution) (slot ids.Slot, err error) {
+		if at == nil {
+			return slot, nil
+		}
+		slots, err := s.OfferSlots(ctx, tx, Offer{Doctor: who, Place: place, Department: t.Department, Span: *at, Length: at.End.Sub(at.Start), Purpose: "teleconsult"})
+		if err != nil {
+			return slot, err
+		}
+		return slots[0], nil
+	}
+	slot, err := keep(expert, t.Invited.ID)
+	if err != nil {
+		return err
+	}
+	due := t.limits().finish(*t.row.ClockFrom)
+	if at != nil && at.End.After(due) { // both sides have found no earlier time
+		due = at.End
+	}
+	if err := putExpert(ctx, tx, t.ID, expert, slot, due); err != nil {
+		return err
+	}
+	for _, one := range further {
+		if one.PractitionerID == expert {
+			return expertTwice
+		}
+		fit, err := s.fit(ctx, tx, one.InstitutionID, "", day)
 		if err != nil {
 			return err
 		}
-		if err := putExpert(ctx, tx, id, expert, slots[0]); err != nil {
+		if !slices.ContainsFunc(fit, func(e Expert) bool { return e.ID == one.PractitionerID }) {
+			return expertUnfit
+		}
+		if slot, err = keep(one.PractitionerID, one.InstitutionID); err != nil {
 			return err
 		}
-		for _, one := range further {
-			slots, err := s.OfferSlots(ctx, tx, Offer{Doctor: one.PractitionerID, Place: one.InstitutionID, Department: t.Department,
-				Span: schedule.Span{Start: start, End: end}, Length: end.Sub(start), Purpose: "teleconsult"})
-			if err != nil {
-				return err
-			}
-			if err := insertFurther(ctx, tx, id, one.PractitionerID, slots[0]); err != nil {
-				return err
-			}
+		err = insertFurther(ctx, tx, t.ID, one.PractitionerID, slot)
+		if pg.Violates(err, "teleconsult_further_pkey") {
+			return expertTwice
 		}
-		if t, err = s.find(ctx, tx, id); err != nil {
+		if err != nil {
 			return err
 		}
-		return s.grant(ctx, tx, t, studyUIDs(t.Studies))
-	})
+	}
+	if t, err = s.find(ctx, tx, t.ID); err != nil {
+		return err
+	}
+	return s.grant(ctx, tx, t, studyUIDs(t.Studies))
 }
 
 // grant opens studies to the expert, once there is one, and to the patient, once invited.
@@ -361,7 +506,7 @@ func (s *Teleconsults) grant(ctx context.Context, tx tx, t Teleconsult, uids []s
 	if len(uids) == 0 || t.Expert == nil {
 		return nil
 	}
-	g := imaging.Grant{Teleconsult: t.ID, Place: t.Inviter.Institution.ID, Studies: uids, Purpose: "teleconsult", From: s.Now(), Until: t.End.Add(imagesAfter)}
+	g := imaging.Grant{Teleconsult: t.ID, Place: t.Inviter.Institution.ID, Studies: uids, Purpose: "teleconsult", From: s.Now(), Until: t.lastDay().Add(imagesAfter)}
 	expert, patient := g, g
 	expert.Practitioner, patient.Person = t.Expert.Practitioner.ID, t.Person.ID
 	err := s.Images.GrantStudies(ctx, tx, expert)
@@ -377,14 +522,22 @@ func (s *Teleconsults) grant(ctx context.Context, tx tx, t Teleconsult, uids []s
 	return err
 }
 
+// lastDay is when the answer is due, or the meeting ends if that is later.
+func (t *Teleconsult) lastDay() time.Time {
+	if t.End != nil && t.End.After(*t.SLADue) {
+		return *t.End
+	}
+	return *t.SLADue
+}
+
 // Decline refuses the request with a reason; the asking doctor may ask another hospital.
 func (s *Teleconsults) Decline(ctx context.Context, id ids.Teleconsult, reason string) (Teleconsult, error) {
-	return s.move(ctx, id, hospitalsDeed, "decline", func(tx tx, _ Teleconsult) error { return putReason(ctx, tx, id, reason) })
+	return s.move(ctx, id, hospitalsDeed, "decline", reason, func(tx tx, _ Teleconsult) error { return putReason(ctx, tx, id, reason) })
 }
 
 // Cancel takes the request back; slot and grants end, the room closes.
 func (s *Teleconsults) Cancel(ctx context.Context, id ids.Teleconsult, reason string) (Teleconsult, error) {
-	t, err := s.move(ctx, id, invitersDeed, "cancel", func(tx tx, t Teleconsult) error {
+	t, err := s.move(ctx, id, invitersDeed, "cancel", reason, func(tx tx, t Teleconsult) error {
 		if err := withdrawSlot(ctx, tx, id, s.Now()); err != nil {
 			return err
 		}
@@ -393,28 +546,6 @@ func (s *Teleconsults) Cancel(ctx context.Context, id ids.Teleconsult, reason st
 		}
 		return putReason(ctx, tx, id, reason)
 	})
-	if err == nil {
-		s.closeRoom(ctx, t.room)
-	}
-	return t, err
-}
-
-// Close ends the consult: the expert's right to the images lapses, the room closes.
-func (s *Teleconsults) Close(ctx context.Context, id ids.Teleconsult) (Teleconsult, error) {
-	t, err := s.Teleconsult(ctx, id)
-	if err == nil && !t.isTheirs(ctx, invitersDeed) {
-		err = fault.Missing()
-	}
-	if err == nil {
-		err = t.mustBe(Decided)
-	}
-	if err == nil {
-		err = s.finishRecording(ctx, matter{teleconsult: id})
-	}
-	if err != nil {
-		return t, err
-	}
-	t, err = s.move(ctx, id, invitersDeed, "close", func(tx tx, t Teleconsult) error { return s.Images.EndGrants(ctx, tx, id) })
 	if err == nil {
 		s.closeRoom(ctx, t.room)
 	}
@@ -492,7 +623,9 @@ func (s *Teleconsults) find(ctx context.Context, tx tx, id ids.Teleconsult) (Tel
 
 func (s *Teleconsults) told(ctx context.Context, tx tx, r teleconsultRow) (Teleconsult, error) {
 	t := Teleconsult{
-		ID: r.ID, State: State(r.State), Urgency: r.Urgency, Department: r.Department, Question: r.Question, Summary: r.Summary,
+		ID: r.ID, State: State(r.State), Kind: r.Kind, Urgency: r.Urgency, Department: r.Department, Question: r.Question, Summary: r.Summary,
+		Diagnosis: r.Diagnosis, Labs: r.Labs, Contact: r.Contact, Paused: r.PausedAt != nil, Needs: r.Needs, Answer: r.NeedsAnswer,
+		Escalated: r.EscalatedAt, Why: r.EscalatedWhy, Live: r.Live, Missing: []string{}, Critical: []CriticalValue{},
 		Person:  Patient{r.PersonID, r.PersonName, r.Sex, ageOf(r.BirthDate, s.Now())},
 		Inviter: Party{Doctor{r.InviterID, r.InviterName, r.InviterTitle}, Named[ids.Institution]{r.InviterPlace, r.InviterPlaceName}},
 		Invited: Named[ids.Institution]{r.InvitedPlace, r.InvitedPlaceName}, Start: r.Start, End: r.End, PatientIn: r.PatientInvitedAt != nil,
@@ -519,13 +652,13 @@ func (s *Teleconsults) told(ctx context.Context, tx tx, r teleconsultRow) (Telec
 			}
 		}
 	}
-	if t.Opinion, err = selectDocument(ctx, tx, r.ID, "opinion"); err != nil {
+	if t.State == Draft || t.State == NeedsInfo {
+		t.Missing = t.lacks()
+	}
+	if err := s.documents(ctx, tx, &t); err != nil {
 		return t, err
 	}
-	if t.Opinion != nil && t.Opinion.SignedAt == nil && !asks(ctx, r.ExpertID) {
-		t.Opinion = nil // a draft is its author's
-	}
-	t.Decision, err = selectDocument(ctx, tx, r.ID, "decision")
+	t.Critical, err = selectCritical(ctx, tx, r.ID)
 	return t, err
 }
 
@@ -547,10 +680,12 @@ func (t *Teleconsult) mustBe(states ...State) error {
 type party int
 
 const (
-	invitersDeed party = iota
-	expertsDeed
-	hospitalsDeed // the invited hospital's coordinator, or the asking doctor
-	patientsDeed  // the patient's own account, or the asking doctor
+	invitersDeed  party = iota
+	expertsDeed         // the expert who was assigned first
+	opinersDeed         // each expert, of an MDT too
+	doctorsDeed         // each expert, or the asking doctor
+	hospitalsDeed       // the invited hospital's coordinator, or the asking doctor
+	patientsDeed        // the patient's own account, or the asking doctor
 )
 
 // isTheirs reports whether the deed is the asker's; if not, the answer is the one for "not there".
@@ -558,12 +693,15 @@ func (t *Teleconsult) isTheirs(ctx context.Context, whose party) bool {
 	switch {
 	case whose == expertsDeed:
 		return t.Expert != nil && asks(ctx, t.Expert.Practitioner.ID)
+	case whose == opinersDeed, whose == doctorsDeed:
+		who := authz.SubjectFrom(ctx).Practitioner
+		return t.Expert != nil && asks(ctx, t.Expert.Practitioner.ID) || t.hasFurther(who) || whose == doctorsDeed && asks(ctx, t.Inviter.Practitioner.ID)
 	case whose == hospitalsDeed && slices.Contains(authz.ScopeFrom(ctx).Places(), t.Invited.ID):
 		return true
 	case whose == patientsDeed && authz.SubjectFrom(ctx).Practitioner.IsZero():
 		return true // of whom the scope has shown it as their own
 	}
-	return whose != expertsDeed && asks(ctx, t.Inviter.Practitioner.ID)
+	return asks(ctx, t.Inviter.Practitioner.ID)
 }
 
 // asks reports whether the practitioner is the one who asks.
@@ -594,22 +732,33 @@ func (s *Teleconsults) deed(ctx context.Context, id ids.Teleconsult, whose party
 	return t, err
 }
 
-// move carries out one move of TeleconsultMoves.
-func (s *Teleconsults) move(ctx context.Context, id ids.Teleconsult, whose party, name string, do func(tx tx, t Teleconsult) error) (Teleconsult, error) {
-	m := TeleconsultMoves[slices.IndexFunc(TeleconsultMoves, func(m Move) bool { return m.Deed == name })]
+// move carries out one move of TeleconsultMoves. note is what its step says.
+func (s *Teleconsults) move(ctx context.Context, id ids.Teleconsult, whose party, name, note string, do func(tx tx, t Teleconsult) error) (Teleconsult, error) {
 	return s.deed(ctx, id, whose, func(tx tx, t Teleconsult) error {
-		if err := t.mustBe(m.From...); err != nil {
+		if err := t.mustBe(teleconsultMove(name).From...); err != nil {
 			return err
 		}
 		if err := do(tx, t); err != nil {
 			return err
 		}
-		moved, err := moveTeleconsult(ctx, tx, id, t.State, m.To, s.Now())
-		if err == nil && !moved {
-			return t.mustBe() // somebody was faster
-		}
-		return err
+		return s.moveOn(ctx, tx, t, name, note)
 	})
+}
+
+func teleconsultMove(deed string) Move {
+	return TeleconsultMoves[slices.IndexFunc(TeleconsultMoves, func(m Move) bool { return m.Deed == deed })]
+}
+
+// moveOn leaves the state in which the deed found the consult.
+func (s *Teleconsults) moveOn(ctx context.Context, tx tx, t Teleconsult, deed, note string) error {
+	moved, err := moveTeleconsult(ctx, tx, t.ID, t.State, teleconsultMove(deed).To, s.Now())
+	if err != nil {
+		return err
+	}
+	if !moved {
+		return t.mustBe() // somebody was faster
+	}
+	return s.step(ctx, tx, t.ID, deed, note)
 }
 
 func (s *Teleconsults) tellAll(t Teleconsult) {
@@ -620,6 +769,9 @@ func (s *Teleconsults) tellAll(t Teleconsult) {
 	}
 	if t.Expert != nil {
 		e.Practitioners = append(e.Practitioners, t.Expert.Practitioner.ID)
+	}
+	for _, one := range t.Further {
+		e.Practitioners = append(e.Practitioners, one.ID)
 	}
 	s.Live.Publish(e)
 }

@@ -2,8 +2,11 @@ package consult
 
 import (
 	"context"
+	"net/http"
+	"strconv"
 	"time"
 
+	"yuanzhen/internal/fault"
 	"yuanzhen/internal/httpapi"
 	"yuanzhen/internal/ids"
 )
@@ -14,6 +17,7 @@ func (s *Teleconsults) Routes(api *httpapi.API) {
 	s.roomRoutes(api, s.consultRooms())
 	s.markRoutes(api)
 	s.shownRoutes(api)
+	s.agreementRoutes(api)
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/patients", Action: "patient.search",
 		Summary: "Patients whose chart the own hospital keeps, by name"}, s.findPatients)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base, Action: "teleconsult.request", Status: 201,
@@ -26,6 +30,35 @@ func (s *Teleconsults) Routes(api *httpapi.API) {
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/consent", Action: "teleconsult.consent",
 		Summary: "Record the patient's written consent (TCR-03)"}, s.consent)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/submit", Action: "teleconsult.request", Summary: "Hand the request to the invited hospital"}, plain(s.Submit))
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/again", Action: "teleconsult.request", Status: 201,
+		Summary: "Take a declined request to another hospital"}, s.again)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/needs", Action: "teleconsult.assign",
+		Summary: "Send the request back for what is missing; its clock stands"}, withReason(s.AskForMore))
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/answer", Action: "teleconsult.request",
+		Summary: "Say what was added; the clock goes on"}, withReason(s.AnswerNeeds))
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/triage", Action: "teleconsult.assign",
+		Summary: "Take the request on, with department and urgency"}, s.triage)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/escalate", Action: "teleconsult.escalate",
+		Summary: "The patient has got worse: make it an emergency and tell the heads"}, withReason(s.Escalate))
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/hand-over", Action: "teleconsult.assign",
+		Summary: "Give it to experts who answer in writing"}, s.handOver)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/live", Action: "teleconsult.live",
+		Summary: "Turn an answer in writing live, or back"}, s.live)
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: base + "/{id}/steps", Action: "teleconsult.read", Summary: "What has happened, in order"}, s.steps)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/critical", Action: "teleconsult.opine",
+		Summary: "Tell the asking side of a critical value"}, withReason(s.CallBack))
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/critical/{value}/read-back", Action: "teleconsult.request",
+		Summary: "Read a critical value back with what is done"}, s.readBack)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/addenda", Action: "teleconsult.opine",
+		Summary: "Add to a signed opinion, within 7 days"}, s.addend)
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/opinion-phrases", Action: "teleconsult.phrase", Summary: "The doctor's own phrases"}, s.phrases)
+	httpapi.Register(api, httpapi.Op{Method: "PUT", Path: "/api/v1/opinion-phrases", Action: "teleconsult.phrase", Summary: "Keep the doctor's own phrases"}, s.keepPhrases)
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: base + "/{id}/packages", Action: "teleconsult.package",
+		Summary: "Receipts of the package as both hospitals keep it (TCR-11)"}, s.packages)
+	httpapi.Raw(api, httpapi.Op{Method: "GET", Path: base + "/{id}/package", Action: "teleconsult.package",
+		Summary: "The own hospital's copy of the package"}, s.servePackage)
+	httpapi.Raw(api, httpapi.Op{Method: "GET", Path: base + "/{id}/report.pdf", Action: "teleconsult.read",
+		Summary: "The report of a decided consult, on paper for the patient"}, s.serveReport)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/cancel", Action: "teleconsult.request", Summary: "Take the request back"}, withReason(s.Cancel))
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: base + "/{id}/experts", Action: "teleconsult.assign", Summary: "Physicians who may be assigned (TCR-05)"}, s.experts)
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: base + "/{id}/times", Action: "teleconsult.assign",
@@ -129,7 +162,7 @@ func (s *Teleconsults) attach(ctx context.Context, in *attachIn) (*teleconsultOu
 type consentIn struct {
 	TeleconsultPath
 	Body struct {
-		Method   string `json:"method" enum:"paper,patient_device"`
+		Method   string `json:"method" enum:"paper,patient_device,head_approval"`
 		SignedBy string `json:"signed_by" minLength:"2" maxLength:"40"`
 		Relation string `json:"relation" minLength:"1" maxLength:"20" doc:"Of the signer to the patient: 本人, 配偶 …"`
 	}
@@ -234,4 +267,135 @@ type commonTimesOut struct{ Body MeetingFinding }
 func (s *Teleconsults) commonTimes(ctx context.Context, in *commonTimesIn) (*commonTimesOut, error) {
 	f, err := s.CommonTimes(ctx, in.ID, in.Body)
 	return &commonTimesOut{f}, err
+}
+
+type againIn struct {
+	TeleconsultPath
+	RequestKey string `header:"Idempotency-Key" required:"true" format:"uuid"`
+}
+
+func (s *Teleconsults) again(ctx context.Context, in *againIn) (*teleconsultOut, error) {
+	return answered(s.Again(ctx, in.ID, in.RequestKey))
+}
+
+type triageIn struct {
+	TeleconsultPath
+	Body struct {
+		Department string `json:"department" minLength:"1" maxLength:"40"`
+		Urgency    string `json:"urgency" enum:"routine,urgent,emergency"`
+	}
+}
+
+func (s *Teleconsults) triage(ctx context.Context, in *triageIn) (*teleconsultOut, error) {
+	return answered(s.Triage(ctx, in.ID, in.Body.Department, in.Body.Urgency))
+}
+
+type handOverIn struct {
+	TeleconsultPath
+	Body struct {
+		Expert  ids.Practitioner `json:"practitioner_id"`
+		Further []Invitee        `json:"further" required:"false" maxItems:"11" doc:"Further experts of an MDT"`
+	}
+}
+
+func (s *Teleconsults) handOver(ctx context.Context, in *handOverIn) (*teleconsultOut, error) {
+	return answered(s.HandOver(ctx, in.ID, in.Body.Expert, in.Body.Further...))
+}
+
+type liveIn struct {
+	TeleconsultPath
+	Body struct {
+		On bool `json:"on"`
+	}
+}
+
+func (s *Teleconsults) live(ctx context.Context, in *liveIn) (*teleconsultOut, error) {
+	return answered(s.GoLive(ctx, in.ID, in.Body.On))
+}
+
+type stepsOut struct{ Body []Step }
+
+func (s *Teleconsults) steps(ctx context.Context, in *TeleconsultPath) (*stepsOut, error) {
+	list, err := s.Steps(ctx, in.ID)
+	return &stepsOut{list}, err
+}
+
+type readBackIn struct {
+	TeleconsultPath
+	Value criticalID `path:"value"`
+	Body  struct {
+		Words string `json:"words" minLength:"2" maxLength:"2000" doc:"The value in the own words, and what is done"`
+	}
+}
+
+func (s *Teleconsults) readBack(ctx context.Context, in *readBackIn) (*teleconsultOut, error) {
+	return answered(s.ReadBack(ctx, in.ID, in.Value, in.Body.Words))
+}
+
+type addendIn struct {
+	TeleconsultPath
+	Body struct {
+		Text       string `json:"text" minLength:"1" maxLength:"8000"`
+		Passphrase string `json:"passphrase" maxLength:"200"`
+	}
+}
+
+func (s *Teleconsults) addend(ctx context.Context, in *addendIn) (*teleconsultOut, error) {
+	return answered(s.Addend(ctx, in.ID, in.Body.Text, in.Body.Passphrase))
+}
+
+type phrasesOut struct{ Body Phrases }
+
+func (s *Teleconsults) phrases(ctx context.Context, _ *struct{}) (*phrasesOut, error) {
+	p, err := s.Phrases(ctx)
+	return &phrasesOut{p}, err
+}
+
+type phrasesIn struct{ Body Phrases }
+
+func (s *Teleconsults) keepPhrases(ctx context.Context, in *phrasesIn) (*phrasesOut, error) {
+	p, err := s.KeepPhrases(ctx, in.Body)
+	return &phrasesOut{p}, err
+}
+
+type packagesOut struct{ Body []KeptPackage }
+
+func (s *Teleconsults) packages(ctx context.Context, in *TeleconsultPath) (*packagesOut, error) {
+	list, err := s.Packages(ctx, in.ID)
+	return &packagesOut{list}, err
+}
+
+func (s *Teleconsults) servePackage(w http.ResponseWriter, r *http.Request) error {
+	id, err := ids.Parse[ids.Teleconsult](r.PathValue("id"))
+	if err != nil {
+		return fault.Missing()
+	}
+	parcel, err := s.OpenPackage(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	return download(w, "application/json", "consult.json", parcel)
+}
+
+func (s *Teleconsults) serveReport(w http.ResponseWriter, r *http.Request) error {
+	id, err := ids.Parse[ids.Teleconsult](r.PathValue("id"))
+	if err != nil {
+		return fault.Missing()
+	}
+	page, err := s.Report(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	return download(w, "application/pdf", "consult.pdf", page)
+}
+
+// download sends a file that nobody keeps on the way, under a name that says nothing of the patient.
+func download(w http.ResponseWriter, kind, name string, body []byte) error {
+	h := w.Header()
+	h.Set("Content-Type", kind)
+	h.Set("Cache-Control", "private, no-store")
+	h.Set("Content-Disposition", `attachment; filename="`+name+`"`)
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	_, err := w.Write(body)
+	return err
 }

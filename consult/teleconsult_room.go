@@ -57,14 +57,20 @@ func (s *Service) consultRoom(ctx context.Context, tx tx, id ids.Teleconsult) (v
 	v := venue{matter: matter{teleconsult: id}, room: control.Room(r.Room), person: r.PersonID,
 		institution: Named[ids.Institution]{r.InviterPlace, r.InviterPlaceName}, lead: r.InviterName + " " + r.InviterTitle,
 		seats: map[control.Seat]occupant{inviterSeat: {r.InviterName, "host"}}, meet: []control.Seat{inviterSeat, expertSeat},
-		open: t.mustBe(Scheduled, InProgress, OpinionSigned, Decided), begun: t.mustBe(InProgress, OpinionSigned, Decided) == nil,
+		open: t.mustBe(Scheduled, InProgress, OpinionSigned, Decided), begun: t.mustBe(InProgress, OpinionSigned, Decided) == nil && r.bothEntered(),
 		over: t.mustBe(Closed, Declined, Cancelled) == nil, locked: r.RoomLocked, movedOn: t.mustBe(),
 		changed: live.Event{Kind: "teleconsult.changed", ID: id.String(), Accounts: r.PatientAccounts, Practitioners: []ids.Practitioner{r.InviterID}}}
+	if v.open == nil && !r.Live {
+		v.open = notLive
+	}
 	if r.SLADue != nil { // before it is handed in, it is no business of the invited hospital
 		v.changed.Places = []ids.Institution{r.InvitedPlace}
 	}
 	if !r.ExpertID.IsZero() {
-		v.seats[expertSeat], v.ends = occupant{*r.ExpertName, "host"}, *r.End
+		v.seats[expertSeat], v.ends = occupant{*r.ExpertName, "host"}, *r.SLADue
+		if r.End != nil {
+			v.ends = *r.End
+		}
 		v.changed.Practitioners = append(v.changed.Practitioners, r.ExpertID)
 	}
 	for _, d := range further {
@@ -75,6 +81,13 @@ func (s *Service) consultRoom(ctx context.Context, tx tx, id ids.Teleconsult) (v
 		v.seats[patientSeat] = occupant{r.PersonName, "guest"}
 	}
 	return v, nil
+}
+
+var notLive = fault.New(fault.Conflict, "not_live", "这次会诊现在是书面会诊，会诊室没有开。", "This consult is answered in writing now; its room is closed.").
+	WithRemedy("要当面谈，请医生点“转成视频”。", "To talk, let one of the doctors turn it live.")
+
+func (r teleconsultRow) bothEntered() bool {
+	return r.InviterEnteredAt != nil && r.ExpertEnteredAt != nil
 }
 
 // ByTeleconsult is the door of the asking doctor, the experts and the invited patient, within their scope.
@@ -103,8 +116,8 @@ func (s *Service) ByTeleconsult(id ids.Teleconsult) Door {
 	}
 }
 
-// Enter sells the seat of whoever asks. The room is open from the assignment until the
-// consult is closed; the patient waits in it for the expert.
+// Enter sells the seat of whoever asks. The room is open from the assignment until the consult is closed, while it is live. It is
+// under way when the asking doctor, who accompanies the patient (TCR-04), and an expert have both come; the patient waits for that.
 func (s *Teleconsults) Enter(ctx context.Context, id ids.Teleconsult) (Ticket, error) {
 	var t Teleconsult
 	var v venue
@@ -119,15 +132,24 @@ func (s *Teleconsults) Enter(ctx context.Context, id ids.Teleconsult) (Ticket, e
 		if v.open != nil {
 			return v.open
 		}
-		if met = v.by.seat == expertSeat && t.State == Scheduled; met {
-			_, err = moveTeleconsult(ctx, tx, id, Scheduled, InProgress, s.Now())
+		if !v.host() || v.begun {
+			return nil
 		}
-		return err
+		if v.begun, err = putEntered(ctx, tx, id, v.by.seat == inviterSeat, s.Now()); err != nil {
+			return err
+		}
+		if err := s.step(ctx, tx, id, "enter", ""); err != nil {
+			return err
+		}
+		if met = v.begun; met && t.State == Scheduled {
+			return s.moveOn(ctx, tx, t, "meet", "")
+		}
+		return nil
 	})
 	if err != nil {
 		return Ticket{}, err
 	}
-	if v.by.seat == expertSeat {
+	if v.host() && v.begun {
 		s.admitPatient(ctx, t) // again at each ticket, if the room did not hear
 	}
 	if met {

@@ -19,13 +19,15 @@ import (
 	"yuanzhen/signaling/control"
 )
 
-// met is a consult whose expert has entered, the patient invited.
+// met is a consult whose doctors have both entered, the patient invited.
 func (c *county) met() consult.Teleconsult {
 	c.t.Helper()
 	one := c.scheduled()
 	c.must(c.InvitePatient(c.as(c.asker, "teleconsult.invite"), one.ID))
-	if _, err := c.Enter(c.as(c.doctor, "teleconsult.enter"), one.ID); err != nil {
-		c.t.Fatal(err)
+	for _, who := range []*authz.Subject{c.asker, c.doctor} {
+		if _, err := c.Enter(c.as(who, "teleconsult.enter"), one.ID); err != nil {
+			c.t.Fatal(err)
+		}
 	}
 	return one
 }

@@ -18,10 +18,14 @@ import (
 type teleconsultRow struct {
 	ID               ids.Teleconsult
 	State            string
+	Kind             string
 	Urgency          string
 	Department       string
 	Question         string
 	Summary          string
+	Diagnosis        string
+	Labs             string
+	Contact          string
 	Liability        string
 	PersonID         ids.Person
 	PersonName       string
@@ -49,6 +53,15 @@ type teleconsultRow struct {
 	RoomLocked       bool
 	CreatedAt        time.Time
 	SLADue           *time.Time `db:"sla_due"`
+	ClockFrom        *time.Time
+	PausedAt         *time.Time
+	Needs            string
+	NeedsAnswer      string
+	EscalatedAt      *time.Time
+	EscalatedWhy     string
+	Live             bool
+	InviterEnteredAt *time.Time
+	ExpertEnteredAt  *time.Time
 	Studies          []string
 	PatientAccounts  []ids.Account
 }
@@ -57,7 +70,7 @@ type teleconsultRow struct {
 // hospital once it was submitted, to the patient's own account from the draft on, to agree to it.
 func selectTeleconsults(ctx context.Context, tx tx, scope authz.Scope, only ids.Teleconsult) ([]teleconsultRow, error) {
 	rows, err := tx.Query(ctx, `
-		SELECT t.id, t.state, t.urgency, t.department, t.question, t.summary, t.liability,
+		SELECT t.id, t.state, t.kind, t.urgency, t.department, t.question, t.summary, t.diagnosis, t.labs, t.contact, t.liability,
 		       t.person_id, p.name AS person_name, p.sex, p.birth_date,
 		       t.inviter_practitioner_id AS inviter_id, a.name AS inviter_name, a.title AS inviter_title,
 		       t.inviter_institution_id AS inviter_place, h.name AS inviter_place_name,
@@ -66,6 +79,7 @@ func selectTeleconsults(ctx context.Context, tx tx, scope authz.Scope, only ids.
 		       lower(s.during) AS start, upper(s.during) AS "end",
 		       t.consent_method, t.consent_signed_by, t.consent_relation, t.consent_at, t.patient_invited_at,
 		       t.reason, t.room, t.room_locked, t.created_at, t.sla_due,
+		       t.clock_from, t.paused_at, t.needs, t.needs_answer, t.escalated_at, t.escalated_why, t.live, t.inviter_entered_at, t.expert_entered_at,
 		       ARRAY(SELECT study_uid FROM teleconsult_study x WHERE x.teleconsult_id = t.id ORDER BY study_uid) AS studies,
 		       ARRAY(SELECT account_id FROM proxy x WHERE x.person_id = t.person_id) AS patient_accounts
 		FROM teleconsult t
@@ -106,41 +120,35 @@ func keeperOf(ctx context.Context, tx tx, scope authz.Scope, person ids.Person) 
 	return place, err
 }
 
-// hospitalFor finds an Internet hospital with the department and somebody who coordinates: the wanted
-// one, or any if none is wanted.
-func hospitalFor(ctx context.Context, tx tx, wanted ids.Institution, department string, not ids.Institution) (place ids.Institution, err error) {
-	err = tx.QueryRow(ctx, `
-		SELECT i.id FROM institution i JOIN institution_department d ON d.institution_id = i.id AND d.name = $1
-		WHERE i.kind = 'internet_hospital' AND i.id <> $2 AND ($3::uuid IS NULL OR i.id = $3)
-		  AND EXISTS (SELECT FROM membership m WHERE m.institution_id = i.id AND m.role = 'coordinator')
-		ORDER BY i.id LIMIT 1`, department, not, wanted).Scan(&place)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return place, fault.New(fault.Invalid, "no_hospital", "没有医院开设这个科室的远程会诊。", "No hospital offers consults in this department.").
-			WithRemedy("请换一个科室，或换一家医院。", "Choose another department, or another hospital.")
-	}
-	return place, err
-}
-
 func insertTeleconsult(ctx context.Context, tx tx, id ids.Teleconsult, doctor ids.Practitioner, home ids.Institution, in NewTeleconsult, room, key string, now time.Time) error {
 	_, err := tx.Exec(ctx, `
 		INSERT INTO teleconsult (id, inviter_practitioner_id, inviter_institution_id, invited_institution_id, person_id, department,
-		                         question, summary, urgency, state, room, request_key, created_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'draft', $10, $11, $12)`,
-		id, doctor, home, in.Invited, in.Person, in.Department, in.Question, in.Summary, in.Urgency, room, key, now)
+		                         question, summary, urgency, state, room, request_key, created_at, kind, liability, diagnosis, labs, contact)
+		SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, 'draft', $10, $11, $12, $13, $14, $15, $16, coalesce(nullif($17, ''), i.phone) FROM institution i WHERE i.id = $3`,
+		id, doctor, home, in.Invited, in.Person, in.Department, in.Question, in.Summary, in.Urgency, room, key, now,
+		in.kind(), in.liability(), in.Diagnosis, in.Labs, in.Contact)
 	return err
 }
 
-func updateTeleconsult(ctx context.Context, tx tx, id ids.Teleconsult, in NewTeleconsult) error {
+func updateTeleconsult(ctx context.Context, tx tx, id ids.Teleconsult, in NewTeleconsult, keepConsent bool) error {
 	_, err := tx.Exec(ctx, `
-		UPDATE teleconsult SET department = $2, question = $3, summary = $4, urgency = $5, invited_institution_id = $6
-		WHERE id = $1 AND state = 'draft'`, id, in.Department, in.Question, in.Summary, in.Urgency, in.Invited)
+		UPDATE teleconsult t SET department = $2, question = $3, summary = $4, urgency = $5, invited_institution_id = $6,
+		       kind = $7, liability = $8, diagnosis = $9, labs = $10,
+		       contact = coalesce(nullif($11, ''), (SELECT phone FROM institution WHERE id = t.inviter_institution_id)),
+		       consent_method = CASE WHEN $12 THEN consent_method END, consent_signed_by = CASE WHEN $12 THEN consent_signed_by END,
+		       consent_relation = CASE WHEN $12 THEN consent_relation END, consent_at = CASE WHEN $12 THEN consent_at END,
+		       consent_account_id = CASE WHEN $12 THEN consent_account_id END
+		WHERE id = $1`, id, in.Department, in.Question, in.Summary, in.Urgency, in.Invited, in.kind(), in.liability(), in.Diagnosis, in.Labs, in.Contact, keepConsent)
 	return err
 }
 
-// moveTeleconsult leaves the state it names; false if somebody was faster.
+// moveTeleconsult leaves the state it names; false if somebody was faster. The clock stands while more is asked for, and runs on
+// from where it stood.
 func moveTeleconsult(ctx context.Context, tx tx, id ids.Teleconsult, from, to State, now time.Time) (bool, error) {
 	tag, err := tx.Exec(ctx, `
-		UPDATE teleconsult SET state = $3, closed_at = CASE WHEN $3 = 'closed' THEN $4::timestamptz ELSE closed_at END
+		UPDATE teleconsult SET state = $3, closed_at = CASE WHEN $3 = 'closed' THEN $4::timestamptz ELSE closed_at END,
+		       paused_at = CASE WHEN $3 = 'needs_info' THEN $4::timestamptz END,
+		       clock_from = clock_from + coalesce($4::timestamptz - paused_at, '0'), sla_due = sla_due + coalesce($4::timestamptz - paused_at, '0')
 		WHERE id = $1 AND state = $2`, id, from, to, now)
 	return tag.RowsAffected() == 1, err
 }
@@ -157,8 +165,8 @@ func putTeleconsultConsent(ctx context.Context, tx tx, id ids.Teleconsult, c Giv
 	return err
 }
 
-func putSubmitted(ctx context.Context, tx tx, id ids.Teleconsult, now, due time.Time) error {
-	_, err := tx.Exec(ctx, `UPDATE teleconsult SET submitted_at = $2, sla_due = $3 WHERE id = $1`, id, now, due)
+func putClock(ctx context.Context, tx tx, id ids.Teleconsult, now, due time.Time) error {
+	_, err := tx.Exec(ctx, `UPDATE teleconsult SET submitted_at = $2, clock_from = $2, sla_due = $3 WHERE id = $1`, id, now, due)
 	return err
 }
 
@@ -172,8 +180,11 @@ func putPatientInvited(ctx context.Context, tx tx, id ids.Teleconsult, now time.
 	return err
 }
 
-func putExpert(ctx context.Context, tx tx, id ids.Teleconsult, expert ids.Practitioner, slot ids.Slot) error {
-	_, err := tx.Exec(ctx, `UPDATE teleconsult SET expert_practitioner_id = $2, slot_id = $3 WHERE id = $1`, id, expert, slot)
+// putExpert starts the clock of the answer; a meeting is live, an answer in writing is not.
+func putExpert(ctx context.Context, tx tx, id ids.Teleconsult, expert ids.Practitioner, slot ids.Slot, due time.Time) error {
+	_, err := tx.Exec(ctx, `
+		UPDATE teleconsult SET expert_practitioner_id = $2, slot_id = $3, live = $3::uuid IS NOT NULL, sla_due = $4, escalated_at = NULL
+		WHERE id = $1`, id, expert, slot, due)
 	return err
 }
 
@@ -192,7 +203,7 @@ func selectExperts(ctx context.Context, tx tx, place ids.Institution, department
 		FROM practitioner p
 		JOIN registration r ON r.practitioner_id = p.id AND r.institution_id = $1 AND r.during @> $4::date AND r.institution_consent
 		WHERE p.kind = 'physician' AND p.level = '执业医师' AND NOT p.suspended AND p.national_register_found
-		  AND $2 = ANY(p.scope) AND p.independent_since <= $3
+		  AND ($2 = '' OR $2 = ANY(p.scope)) AND p.independent_since <= $3
 		ORDER BY p.title_rank DESC, p.name`, place, department, since, at)
 	if err != nil {
 		return nil, err
@@ -216,37 +227,50 @@ func selectBusy(ctx context.Context, tx tx, who ids.Practitioner, begin, end tim
 func insertDocument(ctx context.Context, tx tx, id ids.Teleconsult, kind string, author ids.Practitioner, canonical []byte, sum string, now time.Time) error {
 	_, err := tx.Exec(ctx, `
 		INSERT INTO teleconsult_document (id, teleconsult_id, kind, version, practitioner_id, canonical, sha256, written_at)
-		VALUES (gen_random_uuid(), $1, $2, 1 + (SELECT coalesce(max(version), 0) FROM teleconsult_document WHERE teleconsult_id = $1 AND kind = $2), $3, $4, $5, $6)`,
+		VALUES (gen_random_uuid(), $1, $2, 1 + (SELECT coalesce(max(version), 0) FROM teleconsult_document WHERE teleconsult_id = $1 AND kind = $2 AND practitioner_id = $3), $3, $4, $5, $6)`,
 		id, kind, author, canonical, sum, now)
 	return err
 }
 
-func putDocumentSignature(ctx context.Context, tx tx, id ids.Teleconsult, kind string, version int, s keys.Signature) error {
+func putDocumentSignature(ctx context.Context, tx tx, id ids.Teleconsult, kind string, signer ids.Practitioner, version int, s keys.Signature) error {
 	_, err := tx.Exec(ctx, `
-		UPDATE teleconsult_document SET signature = $4, key_id = $5, signed_at = $6
-		WHERE teleconsult_id = $1 AND kind = $2 AND version = $3 AND signed_at IS NULL`, id, kind, version, s.Sig, s.KeyID, s.At)
+		UPDATE teleconsult_document SET signature = $5, key_id = $6, signed_at = $7
+		WHERE teleconsult_id = $1 AND kind = $2 AND practitioner_id = $3 AND version = $4 AND signed_at IS NULL`, id, kind, signer, version, s.Sig, s.KeyID, s.At)
 	return err
 }
 
-// selectDocument reads the newest version, nil if none was written.
-func selectDocument(ctx context.Context, tx tx, id ids.Teleconsult, kind string) (*Document, error) {
-	var d Document
-	var canonical []byte
-	err := tx.QueryRow(ctx, `
-		SELECT version, sha256, canonical, signed_at, coalesce(key_id::text, '') FROM teleconsult_document
-		WHERE teleconsult_id = $1 AND kind = $2 ORDER BY version DESC LIMIT 1`, id, kind).
-		Scan(&d.Version, &d.SHA256, &canonical, &d.SignedAt, &d.KeyID)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	d.Canonical = string(canonical)
-	var whole struct{ Content map[string]any }
-	err = json.Unmarshal(canonical, &whole)
-	d.Content = whole.Content
-	return &d, err
+type documentRow struct {
+	Kind   string
+	Author Doctor
+	Document
+	signature []byte
+}
+
+// selectDocuments reads the newest version of each author's opinion and of the decision, and every addendum, the oldest first.
+func selectDocuments(ctx context.Context, tx tx, id ids.Teleconsult) ([]documentRow, error) {
+	return collect(ctx, tx, func(row pgx.CollectableRow) (d documentRow, err error) {
+		var canonical []byte
+		err = row.Scan(&d.Kind, &d.Author.ID, &d.Author.Name, &d.Author.Title, &d.Version, &d.SHA256, &canonical, &d.SignedAt, &d.KeyID, &d.signature)
+		if err != nil {
+			return d, err
+		}
+		d.Canonical = string(canonical)
+		var whole struct{ Content map[string]any }
+		err = json.Unmarshal(canonical, &whole)
+		d.Content = whole.Content
+		return d, err
+	}, `
+		SELECT kind, id, name, title, version, sha256, canonical, signed_at, key_id, signature FROM (
+		    SELECT DISTINCT ON (x.kind, x.practitioner_id, CASE x.kind WHEN 'addendum' THEN x.version END)
+		           x.kind, d.id, d.name, d.title, x.version, x.sha256, x.canonical, x.signed_at, coalesce(x.key_id::text, '') AS key_id, x.signature, x.written_at
+		    FROM teleconsult_document x JOIN practitioner d ON d.id = x.practitioner_id WHERE x.teleconsult_id = $1
+		    ORDER BY x.kind, x.practitioner_id, CASE x.kind WHEN 'addendum' THEN x.version END, x.version DESC) newest
+		ORDER BY written_at, kind DESC, version`, id)
+}
+
+func lockTeleconsult(ctx context.Context, tx tx, id ids.Teleconsult) error {
+	_, err := tx.Exec(ctx, `SELECT FROM teleconsult WHERE id = $1 FOR UPDATE`, id)
+	return err
 }
 
 type patientRow struct {

@@ -62,6 +62,9 @@ func newCounty(t *testing.T) *county {
 	for i, coordinator := range []*authz.Subject{w.staff, c.elsewhere} {
 		w.exec(`INSERT INTO membership (account_id, institution_id, role) VALUES ($1, $2, 'coordinator')`, coordinator.Account, w.hospital[i])
 	}
+	for _, invited := range w.hospital {
+		c.agree(invited, "consult", "imaging", "pathology", "ecg")
+	}
 	w.exec(`UPDATE person SET institution_id = $2 WHERE id = $1`, w.person, c.place)
 	receipt, err := images.Store(w.as(c.asker, "imaging.store"), c.place, bytes.NewReader(ct))
 	if err != nil || !receipt.Stored {
@@ -69,6 +72,12 @@ func newCounty(t *testing.T) *county {
 	}
 	c.study, c.image = receipt.Study, receipt
 	return c
+}
+
+// agree puts an agreement in force that both sides have signed.
+func (c *county) agree(invited ids.Institution, kinds ...string) {
+	c.exec(`INSERT INTO agreement (id, inviter_institution_id, invited_institution_id, kinds, terms, during, offered_by, offered_account_id, offered_at, accepted_account_id, accepted_at)
+		VALUES ($1, $2, $3, $4, '远程医疗合作协议', '[2026-01-01,2027-01-01)', $3, $5, $7, $6, $7)`, uuid.New(), c.place, invited, kinds, c.staff.Account, c.doctor.Account, c.now)
 }
 
 // physician with a signing key, in the field since 2024: not yet three years.
@@ -86,7 +95,7 @@ func (c *county) physician(place ids.Institution, name string) *authz.Subject {
 }
 
 func (c *county) question() consult.NewTeleconsult {
-	return consult.NewTeleconsult{Person: c.person, Department: "心血管内科", Question: "能否停药？", Summary: "高血压 4 年，胸片示心影增大。", Urgency: "routine"}
+	return consult.NewTeleconsult{Person: c.person, Department: "心血管内科", Question: "能否停药？", Summary: "高血压 4 年，胸片示心影增大。", Diagnosis: "高血压", Contact: "027-5550 6600", Urgency: "routine"}
 }
 
 var signed = consult.GivenConsent{Method: "paper", SignedBy: "王秀英", Relation: "本人"}
@@ -143,7 +152,7 @@ func TestFromRequestToClosedConsult(t *testing.T) {
 	assigned := c.scheduled()
 	id := assigned.ID
 	if assigned.State != consult.Scheduled || assigned.Expert.Practitioner.ID != c.doctor.Practitioner || assigned.Studies[0].UID != c.study ||
-		!assigned.SLADue.Equal(c.now.Add(48*time.Hour)) || assigned.Liability != "inviter" {
+		!assigned.SLADue.Equal(c.now.AddDate(0, 0, 3)) || assigned.Liability != "inviter" {
 		t.Fatalf("assigned: %+v", assigned)
 	}
 	if !c.sees(c.doctor) || c.sees(c.colleague) || c.sees(c.wang) {
@@ -332,7 +341,23 @@ func TestARequestGoesOutWhole(t *testing.T) {
 		t.Errorf("a study that nobody stored: %s", code(err))
 	}
 	c.must(c.Consent(c.as(c.wang, "teleconsult.consent"), draft.ID, consult.GivenConsent{Method: "patient_device", SignedBy: "王秀英", Relation: "本人"}))
+	if _, err := c.Submit(ctx, draft.ID); code(err) != "request_incomplete" {
+		t.Errorf("without images or results (TCR-06): %s", code(err))
+	}
+	bare := c.question()
+	bare.Diagnosis = ""
+	c.must(c.Attach(ctx, draft.ID, c.study, true))
+	if missing := c.must(c.Rewrite(ctx, draft.ID, bare)).Missing; !slices.Equal(missing, []string{"diagnosis"}) {
+		t.Errorf("missing: %v", missing)
+	}
+	if _, err := c.Submit(ctx, draft.ID); code(err) != "request_incomplete" {
+		t.Errorf("without a diagnosis (TCR-06): %s", code(err))
+	}
+	c.must(c.Rewrite(ctx, draft.ID, c.question()))
 	sent := c.must(c.Submit(ctx, draft.ID))
+	if !sent.SLADue.Equal(c.now.Add(48 * time.Hour)) {
+		t.Errorf("to be arranged by %v (TCR-07)", sent.SLADue)
+	}
 	if _, err := c.Submit(ctx, draft.ID); code(err) != "teleconsult_moved_on" {
 		t.Errorf("submitted twice: %s", code(err))
 	}

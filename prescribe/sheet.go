@@ -10,7 +10,7 @@ import (
 	"yuanzhen/internal/authz"
 	"yuanzhen/internal/fault"
 	"yuanzhen/internal/ids"
-	"yuanzhen/prescribe/paper"
+	"yuanzhen/internal/paper"
 )
 
 // footWords are the statements at the foot of the paper: RXR-11, RXR-13, RXE-22, and what a copy can't prove (RXR-08).

@@ -140,7 +140,7 @@ var libraries = map[string][]string{
 	"github.com/riverqueue/river":   {"consult", "storage/imaging", "internal/jobs", "internal/notify", "migrations", "cmd/yuanzhen/app"},
 	"github.com/versity/":           {"storage/s3gateway"},
 	"github.com/emmansun/gmsm":      {"internal/sig", "internal/keys"},
-	"github.com/signintech/gopdf":   {"prescribe/paper"},
+	"github.com/signintech/gopdf":   {"internal/paper"},
 	"github.com/danielgtaylor/huma": {"cmd/yuanzhen/app", "internal/httpapi", "internal/authz", "storage/imaging", "consult", "prescribe"},
 }
 

@@ -127,7 +127,7 @@ func open(t testing.TB, objects storage.Objects) *house {
 		exec(t, db, `INSERT INTO institution (id, code, name, kind, region, address, phone, licence_until)
 			VALUES ($1, $2, $2, 'county_hospital', '330000', '', '', '2030-01-01')`, place, code)
 	}
-	for name, place := range map[string]ids.Institution{"county": h.county, "expert": city, "colleague": city} {
+	for name, place := range map[string]ids.Institution{"county": h.county, "neighbour": h.county, "expert": city, "colleague": city} {
 		sub := &authz.Subject{Account: ids.New[ids.Account](), Practitioner: ids.New[ids.Practitioner](),
 			Memberships: []authz.Membership{{Role: authz.Doctor, Place: place}}}
 		exec(t, db, `INSERT INTO account (id, kind, name, login, password_hash, totp_sealed) VALUES ($1, 'staff', $2, $2, 'x', 'x')`, sub.Account, name)

@@ -1,7 +1,6 @@
 package imaging
 
 import (
-	"archive/zip"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -20,21 +19,33 @@ import (
 	"yuanzhen/storage/imaging/dicom"
 )
 
-// Teaching is a study, or some series of it, that a doctor lets out without whose it is (dicom.Deidentify). Attributes
-// are changed by rule; pictures are looked at by a person, series by series, where text may be burned into them. The
-// files are made when they are fetched, by a key that only this export has: two exports of a patient can't be joined.
+// Teaching is a study, or some series of it, that a doctor asks to let out without whose it is (dicom.Deidentify). Attributes
+// are changed by rule; where text may be burned into pictures, a second person looks through them, series by series, blanks
+// what names somebody where the pictures aren't compressed, and lets each series out or not. The files are made when they are
+// fetched, by a key that only this export has: two exports of a patient can't be joined.
 type Teaching struct {
-	ID      teachingID `json:"id"`
-	Study   string     `json:"study_uid"`
-	Series  []string   `json:"series" doc:"UIDs, as they are in the archive"`
-	Objects int        `json:"objects"`
-	Until   time.Time  `json:"until" doc:"how long it can be fetched"`
+	ID       teachingID `json:"id"`
+	State    string     `json:"state" enum:"asked,ready,refused,ended" doc:"asked: a second person has to look through pictures first"`
+	Study    string     `json:"study_uid"`
+	Series   []string   `json:"series" doc:"UIDs, as they are in the archive"`
+	Review   []string   `json:"review" doc:"UIDs of the series that have to be looked through"`
+	Objects  int        `json:"objects"`
+	Asked    string     `json:"asked_by"`
+	AskedAt  time.Time  `json:"asked_at"`
+	Reviewer string     `json:"reviewed_by,omitempty"`
+	Mine     bool       `json:"mine" doc:"asked by whoever reads this: somebody else has to look"`
+	Until    time.Time  `json:"until" doc:"how long it can be looked through, or fetched"`
+
+	seen  []string
+	masks map[string][]dicom.Box
 }
 
 type teachingID = ids.ID[Teaching]
 
-// teachingLife is how long an export can be fetched: later it would show what has been added or found since.
-const teachingLife = 24 * time.Hour
+const (
+	teachingLife  = 24 * time.Hour     // how long an export can be fetched: later it would show what has been added or found since
+	teachingWaits = 7 * 24 * time.Hour // how long it may wait for the second person
+)
 
 // TeachingSeries is what a doctor decides about.
 type TeachingSeries struct {
@@ -50,12 +61,23 @@ type TeachingSeries struct {
 type TeachingChoice struct {
 	UID     string `json:"series_uid" maxLength:"64"`
 	Objects int    `json:"objects" doc:"how many pictures there were: more have to be looked through anew"`
-	Seen    bool   `json:"seen" doc:"all its pictures were looked through, and no text in them names anybody"`
+}
+
+// TeachingVerdict is a series that the second person has looked through and lets out.
+type TeachingVerdict struct {
+	UID   string      `json:"series_uid" maxLength:"64"`
+	Masks []dicom.Box `json:"masks,omitempty" maxItems:"20" doc:"blanked in every picture of the series; pictures that are compressed can't be blanked"`
 }
 
 var (
-	reviewFirst = fault.New(fault.Invalid, "review_pictures_first", "有的序列可能把姓名等文字印在画面里，须先逐幅看过。", "Some of these series may have names in their pictures; somebody has to look through them first.").
-			WithRemedy("请看过该序列的所有画面并确认没有文字，或不要选它。", "Please look through all pictures of the series and confirm that there is no text, or leave it out.")
+	reviewFirst = fault.New(fault.Conflict, "review_pictures_first", "画面里可能印着姓名等文字，要由另一个人先逐幅看过。", "There may be names in these pictures; a second person has to look through them first.").
+			WithRemedy("请本院另一位医生在“教学导出”里看过。", "Let another doctor of the hospital look through them under Teaching.")
+	secondPerson = fault.New(fault.Refused, "second_person", "申请导出的人不能自己审画面。", "Who asked for the export can't look through it for the hospital.").
+			WithRemedy("请本院另一位医生审。", "Let another doctor of the hospital do it.")
+	alreadyReviewed = fault.New(fault.Conflict, "already_reviewed", "这次导出已经审过了。", "This export has been looked through already.").
+			WithRemedy("请刷新页面。", "Please refresh.")
+	maskCompressed = fault.New(fault.Invalid, "mask_compressed", "压缩的画面不能遮盖。", "Compressed pictures can't be blanked.").
+			WithRemedy("有姓名的压缩序列请不要放行。", "Don't let a compressed series out that shows a name.")
 	seriesChanged = fault.New(fault.Conflict, "series_changed", "这个序列的影像数量变了。", "The series has other pictures now.").
 			WithRemedy("请刷新后重新看过再导出。", "Please refresh and look through it again.")
 	nothingToTeach = fault.New(fault.Invalid, "nothing_to_teach", "所选序列里没有可以去标识的影像。", "There is no picture in these series that can be de-identified.").
@@ -69,7 +91,11 @@ func (s *Service) teachingRoutes(api *httpapi.API) {
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: study, Action: "imaging.teach",
 		Summary: "What of a study could go out for teaching, and what has to be looked through before"}, s.planTeaching)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: study, Action: "imaging.teach", Status: http.StatusCreated,
-		Summary: "Let series of a study out, de-identified by PS3.15"}, s.makeTeaching)
+		Summary: "Ask to let series of a study out, de-identified by PS3.15"}, s.makeTeaching)
+	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/imaging/teaching", Action: "imaging.teach",
+		Summary: "What the own hospital was asked to let out for teaching, the newest first"}, s.listTeaching)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/imaging/teaching/{id}/review", Action: "imaging.teach",
+		Summary: "Let series out that were looked through, by somebody other than who asked"}, s.reviewTeaching)
 	httpapi.Raw(api, httpapi.Op{Method: "GET", Path: "/api/v1/imaging/teaching/{id}", Action: "imaging.teach",
 		Summary: "Fetch what was let out, as a zip archive"}, s.serveTeaching)
 }
@@ -99,31 +125,54 @@ func (s *Service) makeTeaching(ctx context.Context, in *teachIn) (*teachOut, err
 	if err != nil {
 		return nil, err
 	}
-	out := &teachOut{Teaching{ID: ids.New[teachingID](), Study: in.Study, Until: s.Now().Add(teachingLife)}}
-	seen := []string{}
+	t := Teaching{ID: ids.New[teachingID](), Study: in.Study, Review: []string{}}
 	for _, chosen := range in.Body.Series {
 		i := slices.IndexFunc(series, func(t TeachingSeries) bool { return t.UID == chosen.UID })
 		if i < 0 {
 			return nil, fault.Missing()
 		}
-		if slices.Contains(out.Body.Series, chosen.UID) || series[i].Objects == 0 {
+		if slices.Contains(t.Series, chosen.UID) || series[i].Objects == 0 {
 			continue
 		}
 		if series[i].Objects != chosen.Objects {
 			return nil, seriesChanged.With(map[string]string{"series_uid": chosen.UID})
 		}
-		if series[i].Review && !chosen.Seen {
-			return nil, reviewFirst.With(map[string]string{"series_uid": chosen.UID})
-		}
-		out.Body.Series, out.Body.Objects = append(out.Body.Series, chosen.UID), out.Body.Objects+series[i].Objects
-		if chosen.Seen {
-			seen = append(seen, chosen.UID)
+		t.Series, t.Objects = append(t.Series, chosen.UID), t.Objects+series[i].Objects
+		if series[i].Review {
+			t.Review = append(t.Review, chosen.UID)
 		}
 	}
-	if out.Body.Objects == 0 {
+	if t.Objects == 0 {
 		return nil, nothingToTeach
 	}
-	return out, s.insertTeaching(ctx, out.Body, seen)
+	t, err = s.insertTeaching(ctx, t)
+	return &teachOut{t}, err
+}
+
+type teachingList struct{ Body []Teaching }
+
+func (s *Service) listTeaching(ctx context.Context, _ *struct{}) (*teachingList, error) {
+	list, err := s.teachings(ctx)
+	return &teachingList{list}, err
+}
+
+type reviewTeachingIn struct {
+	ID   teachingID `path:"id"`
+	Body struct {
+		Series []TeachingVerdict `json:"series" maxItems:"500" doc:"Those that may go out; the others that need a look stay"`
+	}
+}
+
+func (s *Service) reviewTeaching(ctx context.Context, in *reviewTeachingIn) (*teachOut, error) {
+	t, err := s.settleTeaching(ctx, in.ID, in.Body.Series)
+	return &teachOut{t}, err
+}
+
+// out lists the series that go out: those that need no look, and those that somebody has let out.
+func (t *Teaching) out() []string {
+	return slices.DeleteFunc(slices.Clone(t.Series), func(uid string) bool {
+		return slices.Contains(t.Review, uid) && !slices.Contains(t.seen, uid)
+	})
 }
 
 // plan reads what the asker's hospital holds of a study.
@@ -161,6 +210,12 @@ func (i instance) teachable() bool {
 	return len(i.FrameIndex) > 0 && i.TransferSyntax != dicom.DeflatedLE && i.TransferSyntax != dicom.ExplicitBE
 }
 
+// maskable reports whether dicom.Blank takes its pixels.
+func (i instance) maskable() bool {
+	value, err := i.said()
+	return err == nil && dicom.Native(i.TransferSyntax) && dicom.Blankable(value)
+}
+
 // said gives single values of the stored metadata.
 func (i instance) said() (func(dicom.Tag) string, error) {
 	doc, err := unpackJSON(i.DICOMJSON, "")
@@ -185,7 +240,7 @@ func (s *Service) serveTeaching(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fault.Missing()
 	}
-	all, err := s.fetchTeaching(r.Context(), id)
+	t, all, err := s.fetchTeaching(r.Context(), id)
 	if err != nil {
 		return err
 	}
@@ -201,22 +256,12 @@ func (s *Service) serveTeaching(w http.ResponseWriter, r *http.Request) error {
 	if err := unhurried(w); err != nil {
 		return err
 	}
-	z := zip.NewWriter(w)
-	for n, i := range all {
-		out, err := z.CreateHeader(&zip.FileHeader{Name: fmt.Sprintf("%06d.dcm", n+1), Method: zip.Store})
-		if err != nil {
-			return err
-		}
-		if err := s.disguised(r.Context(), out, i, key); err != nil {
-			return err
-		}
-	}
-	return z.Close()
+	return archive(w, all, func(out io.Writer, i instance) error { return s.disguised(r.Context(), out, i, key, t.masks[i.Series]) })
 }
 
 // disguised sends an object with another head, and of what follows the pixel element alone: what lies behind it, such
 // as signatures, names people again.
-func (s *Service) disguised(ctx context.Context, w io.Writer, i instance, key []byte) error {
+func (s *Service) disguised(ctx context.Context, w io.Writer, i instance, key []byte, masks []dicom.Box) error {
 	f, err := s.opened(ctx, i)
 	if err != nil {
 		return err
@@ -247,10 +292,18 @@ func (s *Service) disguised(ctx context.Context, w io.Writer, i instance, key []
 		if _, err = io.ReadFull(body, begin); err != nil {
 			return err
 		}
-		if _, err = w.Write(begin); err == nil {
-			_, err = io.CopyN(w, body, int64(binary.LittleEndian.Uint32(begin[at:])))
+		if _, err = w.Write(begin); err != nil {
+			return err
 		}
+		length := int64(binary.LittleEndian.Uint32(begin[at:]))
+		if len(masks) > 0 {
+			return dicom.Blank(w, io.LimitReader(body, length), length, file.Data, masks)
+		}
+		_, err = io.CopyN(w, body, length)
 		return err
+	}
+	if len(masks) > 0 {
+		return errors.New("a compressed picture was to be blanked")
 	}
 	at := i.Head
 	for _, frame := range i.FrameIndex {

@@ -28,34 +28,39 @@ func TestAStudyGoesOutForTeachingWithoutItsPatient(t *testing.T) {
 			}
 		}
 	}
-	post := func(who, study string, body any) answer {
+	send := func(who, at string, body any) answer {
 		b, err := json.Marshal(body)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return h.call(who, "POST", "/api/v1/imaging/studies/"+study+"/teaching", map[string]string{"Content-Type": "application/json"}, bytes.NewReader(b))
+		return h.call(who, "POST", "/api/v1/imaging/"+at, map[string]string{"Content-Type": "application/json"}, bytes.NewReader(b))
 	}
 	type asked struct {
 		Series []TeachingChoice `json:"series"`
 	}
-	planned := func(study string) (plan []TeachingSeries, seen, unseen asked, review bool) {
+	type looked struct {
+		Series []TeachingVerdict `json:"series"`
+	}
+	post := func(who, study string, body asked) answer { return send(who, "studies/"+study+"/teaching", body) }
+	planned := func(study string) (plan []TeachingSeries, all asked, seen looked) {
 		t.Helper()
 		a := h.get("county", "/api/v1/imaging/studies/"+study+"/teaching", "")
 		if err := json.Unmarshal(a.body, &plan); err != nil || a.status != 200 {
 			t.Fatalf("%d %s", a.status, a.body)
 		}
 		for _, s := range plan {
-			seen.Series = append(seen.Series, TeachingChoice{s.UID, s.Objects, true})
-			unseen.Series = append(unseen.Series, TeachingChoice{s.UID, s.Objects, false})
-			review = review || s.Review && s.Objects > 0
+			all.Series = append(all.Series, TeachingChoice{s.UID, s.Objects})
+			if s.Review && s.Objects > 0 {
+				seen.Series = append(seen.Series, TeachingVerdict{UID: s.UID})
+			}
 		}
-		return plan, seen, unseen, review
+		return plan, all, seen
 	}
 	made, reviewed, documents := 0, 0, 0
 	ct, _, _ := uidsOf(t, files["ct-series-3/01.dcm"])
 	var out, last Teaching // last is of the CT
 	for study, raws := range originals {
-		plan, seen, unseen, review := planned(study)
+		plan, all, seen := planned(study)
 		pictures, frames := 0, 0
 		for _, s := range plan {
 			pictures, documents = pictures+s.Objects, documents+s.LeftOut
@@ -63,13 +68,7 @@ func TestAStudyGoesOutForTeachingWithoutItsPatient(t *testing.T) {
 				t.Errorf("ultrasound %s goes out without having been looked at", s.UID)
 			}
 		}
-		if review {
-			reviewed++
-			if a := post("county", study, unseen); a.status != 422 || !strings.Contains(string(a.body), "review_pictures_first") {
-				t.Errorf("nobody has looked: %d %s", a.status, a.body)
-			}
-		}
-		a := post("county", study, seen)
+		a := post("county", study, all)
 		if pictures == 0 {
 			if a.status != 422 {
 				t.Errorf("a study without pictures: %d %s", a.status, a.body)
@@ -78,6 +77,21 @@ func TestAStudyGoesOutForTeachingWithoutItsPatient(t *testing.T) {
 		}
 		if err := json.Unmarshal(a.body, &out); err != nil || a.status != 201 || out.Objects != pictures {
 			t.Fatalf("%d %s", a.status, a.body)
+		}
+		if at := "/api/v1/imaging/teaching/" + out.ID.String(); len(seen.Series) > 0 {
+			reviewed++
+			if a := h.get("county", at, ""); a.status != 409 || !strings.Contains(string(a.body), "review_pictures_first") {
+				t.Errorf("nobody has looked: %d %s", a.status, a.body)
+			}
+			if a := send("county", "teaching/"+out.ID.String()+"/review", seen); a.status != 403 && a.status != 422 || !strings.Contains(string(a.body), "second_person") {
+				t.Errorf("who asks looks: %d %s", a.status, a.body)
+			}
+			if a := send("neighbour", "teaching/"+out.ID.String()+"/review", seen); a.status != 200 {
+				t.Fatalf("the second person: %d %s", a.status, a.body)
+			}
+			if a := send("neighbour", "teaching/"+out.ID.String()+"/review", seen); a.status != 409 {
+				t.Errorf("looked through twice: %d", a.status)
+			}
 		}
 		if study == ct {
 			last = out
@@ -137,9 +151,10 @@ func TestAStudyGoesOutForTeachingWithoutItsPatient(t *testing.T) {
 		t.Errorf("%d studies, %d of them to be looked at, %d documents: the test data don't say much", made, reviewed, documents)
 	}
 	t.Run("another hospital and a patient get nothing", func(t *testing.T) {
-		_, seen, _, _ := planned(last.Study)
+		_, all, seen := planned(last.Study)
 		for who, want := range map[string]int{"expert": 404, "patient": 403, "": 401} {
-			for _, a := range []answer{h.get(who, "/api/v1/imaging/studies/"+last.Study+"/teaching", ""), post(who, last.Study, seen),
+			for _, a := range []answer{h.get(who, "/api/v1/imaging/studies/"+last.Study+"/teaching", ""), post(who, last.Study, all),
+				send(who, "teaching/"+last.ID.String()+"/review", seen),
 				h.get(who, "/api/v1/imaging/teaching/"+last.ID.String(), "")} {
 				if a.status != want {
 					t.Errorf("%s: %d %s, want %d", who, a.status, a.body, want)
@@ -147,8 +162,69 @@ func TestAStudyGoesOutForTeachingWithoutItsPatient(t *testing.T) {
 			}
 		}
 	})
+	t.Run("what a box covers is blank, what nobody lets out stays, compressed pictures aren't blanked", func(t *testing.T) {
+		native, compressed := 0, 0
+		for study := range originals {
+			plan, all, seen := planned(study)
+			if len(seen.Series) == 0 {
+				continue
+			}
+			for i := range seen.Series {
+				seen.Series[i].Masks = []dicom.Box{{X: 0, Y: 0, Width: 65535, Height: 65535}}
+			}
+			var out Teaching
+			if err := json.Unmarshal(post("county", study, all).body, &out); err != nil {
+				t.Fatal(err)
+			}
+			review := "teaching/" + out.ID.String() + "/review"
+			a := send("neighbour", review, seen)
+			if a.status == 422 {
+				compressed++
+				if a := send("neighbour", review, looked{[]TeachingVerdict{}}); a.status != 200 || len(plan) == len(seen.Series) && !strings.Contains(string(a.body), `"state":"refused"`) {
+					t.Errorf("nothing let out: %d %s", a.status, a.body)
+				}
+				continue
+			}
+			if a.status != 200 {
+				t.Fatalf("%d %s", a.status, a.body)
+			}
+			native++
+			a = h.get("county", "/api/v1/imaging/teaching/"+out.ID.String(), "")
+			z, err := zip.NewReader(bytes.NewReader(a.body), int64(len(a.body)))
+			if err != nil {
+				t.Fatalf("%d %v", a.status, err)
+			}
+			if len(plan) > len(seen.Series) { // other series are as they were
+				continue
+			}
+			for _, f := range z.File {
+				in, err := f.Open()
+				if err != nil {
+					t.Fatal(err)
+				}
+				raw, err := io.ReadAll(in)
+				if err != nil {
+					t.Fatal(err)
+				}
+				file, err := dicom.Read(bytes.NewReader(raw))
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, frame := range file.Pixels.Frames {
+					for _, run := range frame {
+						if pixels := raw[run.Offset : run.Offset+run.Length]; bytes.Count(pixels, []byte{0}) != len(pixels) {
+							t.Fatalf("%s of %s shows something", f.Name, study)
+						}
+					}
+				}
+			}
+		}
+		if native == 0 || compressed == 0 {
+			t.Errorf("%d studies blanked, %d compressed: the test data don't say much", native, compressed)
+		}
+	})
 	t.Run("a picture that came after the look doesn't go out", func(t *testing.T) {
-		_, seen, _, _ := planned(last.Study)
+		_, all, _ := planned(last.Study)
 		one := originals[last.Study][0]
 		h.now = h.now.Add(time.Minute)
 		more, err := dicom.Rewrite(one, map[dicom.Tag]string{dicom.SOPInstanceUID: "1.2.3.4.5.6"})
@@ -156,7 +232,7 @@ func TestAStudyGoesOutForTeachingWithoutItsPatient(t *testing.T) {
 			t.Fatal(err)
 		}
 		h.stow("county", more)
-		if a := post("county", last.Study, seen); a.status != 409 {
+		if a := post("county", last.Study, all); a.status != 409 {
 			t.Errorf("a new export: %d %s", a.status, a.body)
 		}
 		a := h.get("county", "/api/v1/imaging/teaching/"+last.ID.String(), "")

@@ -299,13 +299,18 @@ func (s *Service) objectArchive(w http.ResponseWriter, r *http.Request, all []in
 	if err := unhurried(w); err != nil {
 		return err
 	}
+	return archive(w, all, func(out io.Writer, i instance) error { return s.copyObject(r.Context(), out, i) })
+}
+
+// archive writes one object after the other into a zip archive, each by write.
+func archive(w io.Writer, all []instance, write func(io.Writer, instance) error) error {
 	z := zip.NewWriter(w)
 	for n, i := range all {
 		out, err := z.CreateHeader(&zip.FileHeader{Name: fmt.Sprintf("%06d.dcm", n+1), Method: zip.Store})
 		if err != nil {
 			return err
 		}
-		if err := s.copyObject(r.Context(), out, i); err != nil {
+		if err := write(out, i); err != nil {
 			return err
 		}
 	}

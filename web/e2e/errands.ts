@@ -142,6 +142,7 @@ export async function scheduled(house: House, doctor: Person, coordinator: Perso
     department: '放射科',
     question: '右上叶结节是什么性质？',
     summary: '58 岁男，咳嗽 3 周。',
+    diagnosis: '肺结节',
     urgency: 'routine',
   }
   const { id } = await ask<Case>(house, doctor, 'POST', '/teleconsults', request)

@@ -259,13 +259,15 @@ describe('one calendar for a doctor of many hospitals', { concurrency: 1 }, () =
       department: '呼吸内科',
       question: '右上叶结节是什么性质？',
       summary: '58 岁，体检 CT 发现右上叶结节 8 mm。',
+      diagnosis: '肺结节',
+      labs: '血常规、肿瘤标志物正常。',
       urgency: 'routine',
       institution_id: places.find(({ name }) => name === home)?.id,
     })
     await ask(house, zhao, 'POST', `/teleconsults/${consult.id}/consent`, {
       method: 'paper',
       signed_by: '周大山',
-      relation: 'self',
+      relation: '本人',
     })
     await ask(house, zhao, 'POST', `/teleconsults/${consult.id}/submit`, {})
     const { page } = coordinator

@@ -114,6 +114,7 @@ describe('an upload', { concurrency: 1 }, () => {
       department: '放射科',
       question: '右上叶结节是什么性质？',
       summary: '58 岁男，咳嗽 3 周。',
+      diagnosis: '肺结节',
       urgency: 'routine',
     })
     one = made.id

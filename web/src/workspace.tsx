@@ -13,6 +13,8 @@ import { w as certificate } from './identity/certificate_words'
 import { CertificatesPage } from './identity/certificates'
 import { StaffSignIn } from './identity/staff_signin'
 import { SharedPage } from './imaging/shared_page'
+import { TeachingPage } from './imaging/teaching'
+import { w as imaging } from './imaging/words'
 import { CallsPage } from './ops/calls'
 import { w as images } from './ops/image_words'
 import { ImagesPage } from './ops/images'
@@ -29,9 +31,11 @@ import { ReviewDesk } from './prescribe/review_desk'
 import { NumbersPage, WaitsPage } from './schedule/desk'
 import { RegistrationsPage } from './schedule/registrations'
 import { RosterPage } from './schedule/roster'
+import { AgreementsPage } from './teleconsult/agreements'
 import { Cases } from './teleconsult/cases'
 import { ReadingRoom } from './teleconsult/reading_room'
 import { Replay } from './teleconsult/replay'
+import { w as consults } from './teleconsult/words'
 import { Mark } from './ui/icons'
 import { Button, Loading, ProblemNote } from './ui/parts'
 import { w as ui } from './ui/words'
@@ -44,6 +48,7 @@ type Screen = { href: string; label: () => string; roles: readonly Role[] }
 const screens: readonly Screen[] = [
   { href: '/staff/visits', label: () => w('nav.visits'), roles: ['doctor'] },
   { href: '/staff/cases', label: () => w('nav.cases'), roles: ['doctor'] },
+  { href: '/staff/teaching', label: () => imaging('teach.title'), roles: ['doctor'] },
   { href: '/staff/review', label: () => w('nav.review'), roles: ['pharmacist'] },
   { href: '/staff/counter', label: () => pharmacy('nav.counter'), roles: ['pharmacist'] },
   { href: '/staff/evidence', label: () => w('nav.evidence'), roles: ['coordinator'] },
@@ -61,6 +66,7 @@ const screens: readonly Screen[] = [
   { href: '/staff/status', label: () => w('nav.status'), roles: ['administrator', 'regulator'] },
   { href: '/staff/roster', label: () => w('nav.roster'), roles: ['administrator'] },
   { href: '/staff/registrations', label: () => w('nav.registrations'), roles: ['doctor', 'administrator'] },
+  { href: '/staff/agreements', label: () => consults('ag.nav'), roles: ['administrator', 'coordinator', 'regulator'] },
   { href: '/staff/certificates', label: () => certificate('nav'), roles: ['doctor', 'pharmacist', 'administrator'] },
 ]
 
@@ -175,6 +181,7 @@ function Inside() {
             <Route path="/staff/cases/:id" component={DoctorCases} />
             <Route path="/staff/cases/:id/room" component={ReadingRoom} />
             <Route path="/staff/cases/:id/replay" component={Replay} />
+            <Route path="/staff/teaching" component={TeachingPage} />
             <Route path="/staff/review" component={ReviewDesk} />
             <Route path="/staff/counter" component={Counter} />
             <Route path="/staff/pharmacies" component={Registry} />
@@ -191,6 +198,7 @@ function Inside() {
             <Route path="/staff/rules" component={RuleList} />
             <Route path="/staff/decisions" component={DecisionList} />
             <Route path="/staff/decisions/:id" component={DecisionSheet} />
+            <Route path="/staff/agreements" component={AgreementsPage} />
             <Route path="/staff/certificates" component={CertificatesPage} />
             <Route path="/staff/recordings" component={TapesPage} />
             <Route path="/staff/images" component={ImagesPage} />

@@ -168,7 +168,7 @@ func (j *journey) consult() {
 	study := strings.Join(path[:4], "/")
 
 	person := j.building.call(county, "GET", "/api/v1/patients?q="+url.QueryEscape("周"), nil, 200).text(0, "id")
-	question := object{"person_id": person, "department": "呼吸内科", "question": "右上叶结节性质？", "summary": "咳嗽两周，CT 见右上叶结节。", "urgency": "routine"}
+	question := object{"person_id": person, "department": "呼吸内科", "question": "右上叶结节性质？", "summary": "咳嗽两周，CT 见右上叶结节。", "diagnosis": "肺结节", "urgency": "routine"}
 	base := "/api/v1/teleconsults/" + j.call(county, "POST", "/api/v1/teleconsults", question, 201).text("id")
 	j.call(county, "PUT", base, question, 200)
 	j.call(county, "POST", base+"/studies", object{"study_uid": uid, "patient_confirmed": true}, 200)
@@ -177,6 +177,9 @@ func (j *journey) consult() {
 	j.call(county, "POST", base+"/consent", object{"method": "paper", "signed_by": sick, "relation": "本人"}, 200)
 	j.call(county, "POST", base+"/submit", nil, 200)
 	j.call(coordinator, "GET", base, nil, 200)
+	j.call(coordinator, "POST", base+"/needs", object{"reason": "缺既往 CT"}, 200)
+	j.call(county, "POST", base+"/answer", object{"reason": "没有旧片"}, 200)
+	j.call(coordinator, "POST", base+"/triage", object{"department": "呼吸内科", "urgency": "routine"}, 200)
 	who := ""
 	for _, e := range j.call(coordinator, "GET", base+"/experts", nil, 200).get().([]any) {
 		if e := e.(object); e["name"] == expert {
@@ -200,11 +203,25 @@ func (j *journey) consult() {
 		j.call(expert, "GET", picture, nil, 200)
 	}
 	j.call(sick, "GET", one+"/rendered", nil, 200)
+	told := j.call(expert, "POST", base+"/critical", object{"reason": "少量气胸"}, 200)
+	j.call(county, "POST", base+"/critical/"+told.text("critical", 0, "id")+"/read-back", object{"words": "少量气胸，已吸氧"}, 200)
+	j.call(county, "POST", base+"/escalate", object{"reason": "气促加重"}, 200)
+	j.call(expert, "POST", base+"/live", object{"on": false}, 200)
+	j.call(county, "POST", base+"/live", object{"on": true}, 200)
 	opinion := j.call(expert, "PUT", base+"/opinion", object{"findings": "右上叶磨玻璃结节 8 mm", "advice": "三个月后复查"}, 200)
 	j.call(expert, "POST", base+"/opinion/sign", object{"sha256": opinion.text("opinion", "sha256"), "passphrase": demo.Passphrase}, 200)
 	j.call(county, "POST", base+"/decision", object{"adopt": "full", "plan": "三个月后复查 CT", "passphrase": demo.Passphrase}, 200)
+	j.call(expert, "POST", base+"/addenda", object{"text": "同意上述处理", "passphrase": demo.Passphrase}, 200)
 	if closed := j.call(county, "POST", base+"/close", nil, 200); closed.text("state") != "closed" {
 		t.Errorf("closed: %s", closed.body)
+	}
+	for _, who := range []string{county, expert, coordinator} {
+		j.call(who, "GET", base+"/packages", nil, 200)
+		j.call(who, "GET", base+"/package", nil, 200)
+	}
+	for _, who := range []string{county, expert, sick} {
+		j.call(who, "GET", base+"/steps", nil, 200)
+		j.call(who, "GET", base+"/report.pdf", nil, 200)
 	}
 	for _, picture := range pictures {
 		for _, who := range []string{expert, sick} {

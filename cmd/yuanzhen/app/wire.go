@@ -96,6 +96,9 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, job *river.Job[consult.KeepMarks]) error {
 		return h.teleconsults.KeepMarks(ctx, job.Args)
 	}))
+	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, _ *river.Job[consult.TeleconsultEscalation]) error {
+		return h.teleconsults.EscalateOverdue(ctx)
+	}))
 	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, _ *river.Job[prescribe.Escalation]) error {
 		return h.scripts.Escalate(ctx)
 	}))
@@ -113,6 +116,7 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 	if h.queue, err = jobs.New(e.db, a.log, workers, jobs.Periodic{Every: sealEvery, Args: sealArgs{}}, jobs.Periodic{Every: lapseEvery, Args: lapseArgs{}},
 		jobs.Periodic{Every: tidyEvery, Args: tidyArgs{}}, jobs.Periodic{Every: prescribe.EscalateEvery, Args: prescribe.Escalation{}},
 		jobs.Periodic{Every: prescribe.RemindEvery, Args: prescribe.Reminding{}}, jobs.Periodic{Every: prescribe.RecheckEvery, Args: prescribe.Rechecking{}},
+		jobs.Periodic{Every: consult.EscalateEvery, Args: consult.TeleconsultEscalation{}},
 		jobs.Periodic{Every: consult.RecordingEndEvery, Args: consult.RecordingEnd{}}); err != nil {
 		return nil, err
 	}
@@ -180,6 +184,9 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 		}
 		if err := seeder.Seals(ctx); err != nil {
 			return nil, fmt.Errorf("demo seals: %w", err)
+		}
+		if err := seeder.Agreements(ctx); err != nil {
+			return nil, fmt.Errorf("demo agreements: %w", err)
 		}
 		if err := seeder.Roster(ctx, h.consult); err != nil {
 			return nil, fmt.Errorf("demo roster: %w", err)

@@ -13,9 +13,9 @@ import (
 	"yuanzhen/internal/audit"
 	"yuanzhen/internal/ids"
 	"yuanzhen/internal/keys"
+	"yuanzhen/internal/paper"
 	"yuanzhen/internal/pg"
 	"yuanzhen/internal/sig"
-	"yuanzhen/prescribe/paper"
 	"yuanzhen/prescribe/proof"
 )
 

@@ -91,6 +91,7 @@ var People = []Staff{
 	{Login: "sun", Name: "孙丽", Role: "coordinator", Home: "清河市第一医院", Story: "核资料、派会诊 / checks records, assigns consults"},
 	{Login: "qian", Name: "钱进", Role: "administrator", Home: "清河市第一医院", Story: "管理 / administers"},
 	{Login: "ding", Name: "丁宁", Role: "administrator", Home: "江城大学附属医院", Story: "管理，确认备案 / administers, confirms filings"},
+	{Login: "yuan", Name: "袁敏", Role: "administrator", Home: "永宁县人民医院", Story: "县医院管理，签合作协议 / administers the county hospital, signs agreements"},
 	{Login: "zhengyan", Name: "郑岩", Role: "administrator", Home: "清河市第一医院", Story: "医务部，审批政策 / medical director, approves policies"},
 	{Login: "hejing", Name: "何静", Role: "administrator", Home: "清河市第一医院", Story: "合规部，审批政策 / compliance, approves policies"},
 	{Login: "wu", Name: "吴监", Role: "regulator", Home: "清河市第一医院", Story: "监管 / regulator"},

@@ -71,6 +71,22 @@ func (s *Seeder) Seals(ctx context.Context) error {
 	})
 }
 
+// Agreements puts one in force between the county hospital and each Internet hospital, unless there is any.
+func (s *Seeder) Agreements(ctx context.Context) error {
+	return s.DB.InTx(ctx, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `
+			INSERT INTO agreement (id, inviter_institution_id, invited_institution_id, kinds, terms, during, offered_by, offered_account_id, offered_at, accepted_account_id, accepted_at)
+			SELECT gen_random_uuid(), a.id, b.id, '{consult,imaging,pathology,ecg}',
+			       '远程医疗合作协议（演示）：目的、内容、流程、权利义务、医疗损害风险和责任分担见双方盖章的纸质文本。',
+			       daterange($1::date, $1::date + 1095), b.id, x.id, $2, y.id, $2
+			FROM institution a, institution b, LATERAL (SELECT account_id AS id FROM membership WHERE institution_id = b.id AND role = 'administrator' LIMIT 1) x,
+			     LATERAL (SELECT id FROM account WHERE login IN ('yuan', 'hejing') ORDER BY login DESC LIMIT 1) y
+			WHERE a.kind = 'county_hospital' AND b.kind = 'internet_hospital'
+			  AND NOT EXISTS (SELECT FROM agreement)`, s.Now().Format(time.DateOnly), s.Now())
+		return err
+	})
+}
+
 func (s *Seeder) places(ctx context.Context, tx pgx.Tx) (map[string]ids.Institution, error) {
 	found := map[string]ids.Institution{}
 	for _, p := range Places {

@@ -50,6 +50,11 @@ export type Read = [
   Known<ours.Calls['hours'][number], S['ConsultCallHour']>,
   Known<ours.Calls['worst'][number], S['ConsultBadCall']>,
   Known<ours.Teleconsult, S['ConsultTeleconsult']>,
+  Known<ours.CriticalValue, S['ConsultCriticalValue']>,
+  Known<ours.TeleconsultStep, S['ConsultStep']>,
+  Known<ours.KeptPackage, S['ConsultKeptPackage']>,
+  Known<ours.Phrases, S['ConsultPhrases']>,
+  Known<ours.Agreement, S['ConsultAgreement']>,
   Known<ours.StudyRow, S['ImagingStudy']>,
   Known<ours.FormularyRow, S['PrescribeFormularyRow']>,
   Known<ours.RxItem, S['PrescribeItem']>,
@@ -91,6 +96,7 @@ export type Send = [
   Sendable<ours.NewTemplate, S['ConsultNewTemplate']>,
   Sendable<ours.NewWait, S['ConsultNewWait']>,
   Sendable<ours.NewTeleconsult, S['ConsultNewTeleconsult']>,
+  Sendable<ours.NewAgreement, S['ConsultNewAgreement']>,
   Sendable<ours.PolicyTerms, S['EligibilityPolicy']>,
 ]
 

@@ -21,6 +21,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/agreements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Cooperation agreements of the own hospitals (TCR-02) */
+        get: operations["get-agreements"];
+        put?: never;
+        /** Sign an agreement for one side */
+        post: operations["post-agreements"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agreements/{id}/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sign it for the other side */
+        post: operations["post-agreements-id-accept"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agreements/{id}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End it now */
+        post: operations["post-agreements-id-end"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/otp": {
         parameters: {
             query?: never;
@@ -1277,6 +1329,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/opinion-phrases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The doctor's own phrases */
+        get: operations["get-opinion-phrases"];
+        /** Keep the doctor's own phrases */
+        put: operations["put-opinion-phrases"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/patients": {
         parameters: {
             query?: never;
@@ -2495,6 +2565,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/teleconsults/{id}/addenda": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Add to a signed opinion, within 7 days */
+        post: operations["post-teleconsults-id-addenda"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/again": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take a declined request to another hospital */
+        post: operations["post-teleconsults-id-again"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say what was added; the clock goes on */
+        post: operations["post-teleconsults-id-answer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/teleconsults/{id}/assign": {
         parameters: {
             query?: never;
@@ -2631,6 +2752,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/teleconsults/{id}/critical": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Tell the asking side of a critical value */
+        post: operations["post-teleconsults-id-critical"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/critical/{value}/read-back": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Read a critical value back with what is done */
+        post: operations["post-teleconsults-id-critical-value-read-back"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/teleconsults/{id}/decision": {
         parameters: {
             query?: never;
@@ -2659,6 +2814,23 @@ export interface paths {
         put?: never;
         /** Refuse with a reason */
         post: operations["post-teleconsults-id-decline"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/escalate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The patient has got worse: make it an emergency and tell the heads */
+        post: operations["post-teleconsults-id-escalate"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2710,6 +2882,23 @@ export interface paths {
         get: operations["get-teleconsults-id-files-message"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/hand-over": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give it to experts who answer in writing */
+        post: operations["post-teleconsults-id-hand-over"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2802,6 +2991,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/teleconsults/{id}/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Turn an answer in writing live, or back */
+        post: operations["post-teleconsults-id-live"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/teleconsults/{id}/lock": {
         parameters: {
             query?: never;
@@ -2872,6 +3078,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/teleconsults/{id}/needs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send the request back for what is missing; its clock stands */
+        post: operations["post-teleconsults-id-needs"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/teleconsults/{id}/opinion": {
         parameters: {
             query?: never;
@@ -2900,6 +3123,40 @@ export interface paths {
         put?: never;
         /** Sign the opinion (TCR-08) */
         post: operations["post-teleconsults-id-opinion-sign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/package": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The own hospital's copy of the package */
+        get: operations["get-teleconsults-id-package"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/packages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Receipts of the package as both hospitals keep it (TCR-11) */
+        get: operations["get-teleconsults-id-packages"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2975,6 +3232,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/teleconsults/{id}/report.pdf": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The report of a decided consult, on paper for the patient */
+        get: operations["get-teleconsults-id-report-pdf"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/teleconsults/{id}/shown": {
         parameters: {
             query?: never;
@@ -2987,6 +3261,23 @@ export interface paths {
         put?: never;
         /** Keep what the asker presents, to be seen again with the opinion */
         post: operations["post-teleconsults-id-shown"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/steps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What has happened, in order */
+        get: operations["get-teleconsults-id-steps"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -3055,6 +3346,23 @@ export interface paths {
         get: operations["get-teleconsults-id-times"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/triage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take the request on, with department and urgency */
+        post: operations["post-teleconsults-id-triage"];
         delete?: never;
         options?: never;
         head?: never;
@@ -4552,6 +4860,10 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        AddendInBody: {
+            passphrase: string;
+            text: string;
+        };
         AgreeInBody: {
             /** @description As they were read */
             recordings: string[];
@@ -4667,7 +4979,7 @@ export interface components {
         };
         ConsentInBody: {
             /** @enum {string} */
-            method: "paper" | "patient_device";
+            method: "paper" | "patient_device" | "head_approval";
             /** @description Of the signer to the patient: 本人, 配偶 … */
             relation: string;
             signed_by: string;
@@ -4684,6 +4996,27 @@ export interface components {
             /** Format: date-time */
             until: string;
         };
+        ConsultAgreement: {
+            /** Format: date-time */
+            ended_at?: string;
+            /** Format: date */
+            from: string;
+            id: string;
+            invited: components["schemas"]["ConsultNamedIDInstitution"];
+            inviter: components["schemas"]["ConsultNamedIDInstitution"];
+            kinds: string[];
+            /** @description The side that signed first */
+            offered_by: string;
+            signers: string[];
+            /** @enum {string} */
+            state: "offered" | "in_force" | "to_come" | "expired" | "ended";
+            terms: string;
+            /**
+             * Format: date
+             * @description The last day
+             */
+            until: string;
+        };
         ConsultAllergy: {
             name: components["schemas"]["FaultText"];
             reaction: string;
@@ -4696,6 +5029,19 @@ export interface components {
             /** @enum {string} */
             role?: "family" | "interpreter" | "village_doctor";
             secret: string;
+        };
+        ConsultAuthored: {
+            author: components["schemas"]["ConsultDoctor"];
+            canonical: string;
+            content: {
+                [key: string]: unknown;
+            };
+            key_id?: string;
+            sha256: string;
+            /** Format: date-time */
+            signed_at?: string;
+            /** Format: int64 */
+            version: number;
         };
         ConsultBadCall: {
             /** Format: date-time */
@@ -4855,6 +5201,22 @@ export interface components {
         ConsultConsents: {
             internet_care: boolean;
             sensitive_pi: boolean;
+        };
+        ConsultCriticalValue: {
+            /** Format: date-time */
+            at: string;
+            by: components["schemas"]["ConsultDoctor"];
+            /**
+             * Format: date-time
+             * @description when the heads of the asking hospital were told that nobody had read it back
+             */
+            escalated_at?: string;
+            id: string;
+            /** Format: date-time */
+            read_at?: string;
+            read_back?: string;
+            read_by?: string;
+            what: string;
         };
         ConsultDayOff: {
             /** Format: date */
@@ -5096,6 +5458,7 @@ export interface components {
         ConsultGivenConsent: {
             /** Format: date-time */
             at: string;
+            /** @description paper, patient_device, or head_approval: an emergency whose patient can't agree (Civil Code art. 1220) */
             method: string;
             relation: string;
             signed_by: string;
@@ -5160,6 +5523,14 @@ export interface components {
             /** @enum {string} */
             judgement: "confirmed_followup" | "judged_first" | "unsuitable";
             note?: string;
+        };
+        ConsultKeptPackage: {
+            institution: components["schemas"]["ConsultNamedIDInstitution"];
+            /** Format: date-time */
+            kept_at: string;
+            sha256: string;
+            /** Format: int64 */
+            size: number;
         };
         ConsultLine: {
             /** Format: int64 */
@@ -5294,6 +5665,17 @@ export interface components {
             id: string;
             name: string;
         };
+        ConsultNewAgreement: {
+            /** Format: date */
+            from: string;
+            invited_id: string;
+            inviter_id: string;
+            kinds: ("consult" | "imaging" | "pathology" | "ecg")[];
+            /** @description Purpose, content, process, duties, sharing of risk; or the number of the paper */
+            terms: string;
+            /** Format: date */
+            until: string;
+        };
         ConsultNewDayOff: {
             /** Format: date */
             day: string;
@@ -5320,9 +5702,20 @@ export interface components {
             years: number;
         };
         ConsultNewTeleconsult: {
+            /** @description By default the hospital's telephone */
+            contact?: string;
             department: string;
-            /** @description Invited hospital; by default the first that has the department */
+            /** @description Needed to submit */
+            diagnosis?: string;
+            /** @description Invited hospital; by default the first that has the department and an agreement */
             institution_id?: string;
+            /**
+             * @default consult
+             * @enum {string}
+             */
+            kind: "consult" | "imaging" | "pathology" | "ecg";
+            /** @description Results that are no images */
+            labs?: string;
             person_id: string;
             question: string;
             summary: string;
@@ -5391,6 +5784,11 @@ export interface components {
         ConsultOpinion: {
             advice: string;
             findings: string;
+            /**
+             * @description Of a further expert, to the first expert's opinion
+             * @enum {string}
+             */
+            stance?: "agree" | "dissent";
         };
         ConsultParty: {
             institution: components["schemas"]["ConsultNamedIDInstitution"];
@@ -5402,6 +5800,10 @@ export interface components {
             id: string;
             name: string;
             sex: string;
+        };
+        ConsultPhrases: {
+            advice: string[];
+            findings: string[];
         };
         ConsultPoint: {
             /** Format: double */
@@ -5888,6 +6290,14 @@ export interface components {
             /** @description IANA zone of the place */
             zone: string;
         };
+        ConsultStep: {
+            /** Format: date-time */
+            at: string;
+            deed: string;
+            note: string;
+            /** @description Empty: the house itself */
+            who: string;
+        };
         ConsultTake: {
             /** Format: int64 */
             length_ms: number;
@@ -5904,22 +6314,47 @@ export interface components {
             type: string;
         };
         ConsultTeleconsult: {
+            addenda: components["schemas"]["ConsultAuthored"][];
             consent?: components["schemas"]["ConsultGivenConsent"];
+            /** @description Telephone of the asking side */
+            contact: string;
             /** Format: date-time */
             created_at: string;
+            critical: components["schemas"]["ConsultCriticalValue"][];
             decision?: components["schemas"]["ConsultDocument"];
             department: string;
+            diagnosis: string;
             /** Format: date-time */
             end?: string;
+            /** Format: date-time */
+            escalated_at?: string;
+            escalated_why?: string;
             expert?: components["schemas"]["ConsultParty"];
             /** @description Further experts of an MDT */
             further: components["schemas"]["ConsultDoctor"][];
             id: string;
             invited: components["schemas"]["ConsultNamedIDInstitution"];
             inviter: components["schemas"]["ConsultParty"];
+            /**
+             * @description A consult, or a reading by a third party
+             * @enum {string}
+             */
+            kind: "consult" | "imaging" | "pathology" | "ecg";
+            labs: string;
             liability: string;
+            /** @description People meet in its room; else the expert answers in writing */
+            live: boolean;
+            /** @description What a request still lacks before it can go out */
+            missing: string[];
+            /** @description What the invited hospital misses */
+            needs?: string;
+            needs_answer?: string;
             opinion?: components["schemas"]["ConsultDocument"];
+            /** @description Of the further experts, each with agree or dissent; a draft only to its author */
+            opinions: components["schemas"]["ConsultAuthored"][];
             patient_invited: boolean;
+            /** @description The clock stands until the asking doctor has answered */
+            paused: boolean;
             person: components["schemas"]["ConsultPatient"];
             question: string;
             reason?: string;
@@ -6339,6 +6774,11 @@ export interface components {
             en: string;
             zh: string;
         };
+        HandOverInBody: {
+            /** @description Further experts of an MDT */
+            further?: components["schemas"]["ConsultInvitee"][];
+            practitioner_id: string;
+        };
         HaveInBody: {
             instances: components["schemas"]["Item"][];
         };
@@ -6568,6 +7008,9 @@ export interface components {
             hours: number;
             /** Format: int64 */
             uses: number;
+        };
+        LiveInBody: {
+            on: boolean;
         };
         MoveVisitInBody: {
             reason?: string;
@@ -7311,6 +7754,10 @@ export interface components {
              */
             use?: "sign" | "seal" | "log";
         };
+        ReadBackInBody: {
+            /** @description The value in the own words, and what is done */
+            words: string;
+        };
         ReasonInBody: {
             reason: string;
         };
@@ -7434,6 +7881,11 @@ export interface components {
         TeachInBody: {
             series: components["schemas"]["ImagingTeachingChoice"][];
         };
+        TriageInBody: {
+            department: string;
+            /** @enum {string} */
+            urgency: "routine" | "urgent" | "emergency";
+        };
         TryRulesInBody: {
             /**
              * Format: int64
@@ -7536,6 +7988,130 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConsultCleared"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-agreements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultAgreement"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-agreements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConsultNewAgreement"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultAgreement"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-agreements-id-accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultAgreement"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-agreements-id-end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultAgreement"];
                 };
             };
             /** @description Error */
@@ -10129,6 +10705,68 @@ export interface operations {
             };
         };
     };
+    "get-opinion-phrases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultPhrases"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "put-opinion-phrases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConsultPhrases"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultPhrases"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "get-patients": {
         parameters: {
             query?: {
@@ -12706,6 +13344,109 @@ export interface operations {
             };
         };
     };
+    "post-teleconsults-id-addenda": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AddendInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultTeleconsult"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-teleconsults-id-again": {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultTeleconsult"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-teleconsults-id-answer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReasonInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultTeleconsult"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "post-teleconsults-id-assign": {
         parameters: {
             query?: never;
@@ -12972,6 +13713,77 @@ export interface operations {
             };
         };
     };
+    "post-teleconsults-id-critical": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReasonInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultTeleconsult"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-teleconsults-id-critical-value-read-back": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                value: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReadBackInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultTeleconsult"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "post-teleconsults-id-decision": {
         parameters: {
             query?: never;
@@ -13008,6 +13820,41 @@ export interface operations {
         };
     };
     "post-teleconsults-id-decline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReasonInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultTeleconsult"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-teleconsults-id-escalate": {
         parameters: {
             query?: never;
             header?: never;
@@ -13113,6 +13960,41 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    "post-teleconsults-id-hand-over": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HandOverInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultTeleconsult"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
             };
         };
     };
@@ -13299,6 +14181,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConsultLink"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-teleconsults-id-live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LiveInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultTeleconsult"];
                 };
             };
             /** @description Error */
@@ -13517,6 +14434,41 @@ export interface operations {
             };
         };
     };
+    "post-teleconsults-id-needs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReasonInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultTeleconsult"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "put-teleconsults-id-opinion": {
         parameters: {
             query?: never;
@@ -13574,6 +14526,55 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConsultTeleconsult"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-teleconsults-id-package": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    "get-teleconsults-id-packages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultKeptPackage"][];
                 };
             };
             /** @description Error */
@@ -13736,6 +14737,24 @@ export interface operations {
             };
         };
     };
+    "get-teleconsults-id-report-pdf": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     "get-teleconsults-id-shown": {
         parameters: {
             query?: never;
@@ -13789,6 +14808,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["KeepShownOutBody"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-teleconsults-id-steps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultStep"][];
                 };
             };
             /** @description Error */
@@ -13919,6 +14969,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConsultProposal"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-teleconsults-id-triage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TriageInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultTeleconsult"];
                 };
             };
             /** @description Error */

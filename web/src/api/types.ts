@@ -850,6 +850,8 @@ export type VerifyAnswer = {
 export type TeleconsultState =
   | 'draft'
   | 'submitted'
+  | 'needs_info'
+  | 'triaged'
   | 'scheduled'
   | 'in_progress'
   | 'opinion_signed'
@@ -867,34 +869,99 @@ export type Signed<Content> = {
   signed_at?: string
   key_id?: string
 }
-export type Opinion = { findings: string; advice: string }
+export type Stance = 'agree' | 'dissent'
+export type Opinion = { findings: string; advice: string; stance?: Stance }
+export type Authored<Content> = Signed<Content> & { author: { id: string; name: string; title: string } }
+export type TeleconsultKind = 'consult' | 'imaging' | 'pathology' | 'ecg'
+export type CriticalValue = {
+  id: string
+  what: string
+  by: { id: string; name: string; title: string }
+  at: string
+  escalated_at?: string
+  read_back?: string
+  read_by?: string
+  read_at?: string
+}
 
 export type Teleconsult = {
   id: string
   state: TeleconsultState
+  kind: TeleconsultKind
   urgency: Urgency
   department: string
   question: string
   summary: string
+  diagnosis: string
+  labs: string
+  contact: string
   person: Pick<Person, 'id' | 'name' | 'sex' | 'age'>
   inviter: Party
   invited: Place
   expert?: Party
+  further: { id: string; name: string; title: string }[]
   start?: string
   end?: string
   studies: StudyRow[]
   consent?: { method: string; signed_by: string; relation: string; at: string }
   patient_invited: boolean
   opinion?: Signed<Opinion>
+  opinions: Authored<Opinion>[]
+  addenda: Authored<{ text: string }>[]
   decision?: Signed<{ adopt: Adopt; plan: string }>
   reason?: string
   sla_due?: string
+  paused: boolean
+  needs?: string
+  needs_answer?: string
+  escalated_at?: string
+  escalated_why?: string
+  live: boolean
+  missing: Missing[]
+  critical: CriticalValue[]
   liability: string
   created_at: string
+}
+export type Missing =
+  | 'question'
+  | 'summary'
+  | 'diagnosis'
+  | 'contact'
+  | 'images_or_labs'
+  | 'original_imaging'
+  | 'original_pathology'
+  | 'original_ecg'
+export type TeleconsultStep = { deed: string; who: string; note: string; at: string }
+export type KeptPackage = { institution: Place; sha256: string; size: number; kept_at: string }
+export type Phrases = { findings: string[]; advice: string[] }
+export type Agreement = {
+  id: string
+  state: 'offered' | 'in_force' | 'to_come' | 'expired' | 'ended'
+  inviter: Place
+  invited: Place
+  kinds: TeleconsultKind[]
+  terms: string
+  from: string
+  until: string
+  offered_by: string
+  signers: string[]
+  ended_at?: string
+}
+export type NewAgreement = {
+  inviter_id: string
+  invited_id: string
+  kinds: TeleconsultKind[]
+  terms: string
+  from: string
+  until: string
 }
 export type Adopt = 'full' | 'partial' | 'none'
 export type NewTeleconsult = {
   person_id: string
+  kind: TeleconsultKind
+  diagnosis: string
+  labs: string
+  contact: string
   department: string
   question: string
   summary: string

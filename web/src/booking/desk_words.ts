@@ -33,7 +33,6 @@ export const w = phrases({
     en: 'Name, hospital, date and diagnosis must match the paper.',
   },
   'rec.title': { zh: '导入本院病历（CSV）', en: 'Take in own records (CSV)' },
-  'rec.place': { zh: '病历属于哪家医院', en: 'The hospital whose records these are' },
   'rec.hint': {
     zh: '列：{columns}。查得到的患者不用再上传。',
     en: 'Columns {columns}. Who is found need not upload.',

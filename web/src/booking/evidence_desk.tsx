@@ -2,14 +2,14 @@
 import { useId, useState } from 'preact/hooks'
 import { call, get, post, query } from '../api/client'
 import { useDeed, useResource } from '../api/resource'
-import { me } from '../api/session'
 import type { CodeRow, Evidence, EvidenceCase, TakenIn } from '../api/types'
 import { day, isoDay, minutes } from '../i18n/format'
 import { pick } from '../i18n/i18n'
 import { w as identity } from '../identity/words'
 import { Find } from '../ui/find'
+import { useHospital } from '../ui/hospital'
 import { Icon } from '../ui/icons'
-import { Button, Field, Loading, Notice, ProblemNote, Select, useTitle } from '../ui/parts'
+import { Button, Field, Loading, Notice, ProblemNote, useTitle } from '../ui/parts'
 import { w } from './desk_words'
 
 export function EvidenceDesk() {
@@ -78,21 +78,13 @@ const recordColumns = '病案号,身份证号,姓名,诊断日期,ICD-10,资料�
 
 /** The hospital's own signed records, as a file of its system: who is found there hands nothing in. */
 function OwnRecords() {
-  const places = me().roles.flatMap(({ role, place }) => (role === 'coordinator' ? [place] : []))
-  const [place, setPlace] = useState(places[0]?.id ?? '')
+  const hospital = useHospital('coordinator')
   const [done, setDone] = useState<TakenIn>()
   const deed = useDeed()
   const id = useId()
   return (
     <section class="tight">
-      {places.length > 1 && (
-        <Select
-          label={w('rec.place')}
-          value={place}
-          options={places.map((one) => ({ value: one.id, label: one.name }))}
-          onChange={setPlace}
-        />
-      )}
+      {hospital.chooser}
       <div class="field">
         <label for={id}>{w('rec.title')}</label>
         <p class="hint" id={`${id}-hint`}>
@@ -112,7 +104,7 @@ function OwnRecords() {
             setDone(undefined)
             void deed.run(async () => {
               const form = new FormData()
-              form.set('institution_id', place)
+              form.set('institution_id', hospital.id)
               form.set('file', file)
               input.value = '' // the same file may be chosen again once it is corrected
               setDone(await call<TakenIn>('POST', '/evidence/records', { form }))

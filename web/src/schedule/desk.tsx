@@ -6,6 +6,7 @@ import { useDeed, useOnce, useResource } from '../api/resource'
 import { me } from '../api/session'
 import type { Numbers, Visit, WaitEntry } from '../api/types'
 import { moment } from '../i18n/format'
+import { useHospital } from '../ui/hospital'
 import { Button, Dialog, Field, Loading, Notice, ProblemNote, Select, useTitle } from '../ui/parts'
 import { w } from './words'
 
@@ -135,10 +136,10 @@ function Squeeze({ entry, onClose, onDone }: { entry: WaitEntry; onClose: () => 
 
 /** Numbers, no names: fit to hang in a corridor. */
 export function NumbersPage() {
-  const place = me().roles.find(({ role }) => role === 'coordinator' || role === 'administrator')?.place
+  const hospital = useHospital('coordinator', 'administrator')
   const list = useResource(
-    place && `numbers ${place.id}`,
-    (signal) => get<Numbers[]>(`/institutions/${place?.id}/numbers`, signal),
+    hospital.id && `numbers ${hospital.id}`,
+    (signal) => get<Numbers[]>(`/institutions/${hospital.id}/numbers`, signal),
     ['queue.changed', 'visit.changed'],
   )
   useTitle(w('calls.title'))
@@ -146,8 +147,9 @@ export function NumbersPage() {
   return (
     <main class="column paper calls" id="content">
       <h1>
-        {place?.name} {w('calls.title')}
+        {hospital.name} {w('calls.title')}
       </h1>
+      {hospital.chooser}
       <ProblemNote problem={list.problem} again={list.refresh} />
       {!list.value && !list.problem && <Loading />}
       {list.value?.length === 0 && <p class="figure">{w('calls.none')}</p>}

@@ -5,6 +5,7 @@ import { useDeed, useOnce, useResource } from '../api/resource'
 import { me } from '../api/session'
 import type { Cleared, Filing, Institution, NewFiling, Registration, RegistrationKind } from '../api/types'
 import { isoDay } from '../i18n/format'
+import { useHospital } from '../ui/hospital'
 import { Button, Dialog, Field, Loading, Notice, ProblemNote, Select, useTitle } from '../ui/parts'
 import { addDays, base64, soon, verySoon } from './week'
 import { w } from './words'
@@ -17,18 +18,22 @@ export function RegistrationsPage() {
   ])
   const filings = useResource('filings', (signal) => get<Filing[]>('/filings', signal), ['filing.changed'])
   const doctor = Boolean(me().practitioner_id)
+  const hospital = useHospital('administrator', 'coordinator')
   const settles = me().roles.some(({ role }) => role === 'administrator')
   const again = () => {
     registrations.refresh()
     filings.refresh()
   }
   useTitle(w('reg.title'))
-  const list = [...(registrations.value ?? [])].sort((a, b) => a.days_left - b.days_left)
-  const open = filings.value?.filter((one) => one.state === 'submitted') ?? []
-  const past = filings.value?.filter((one) => one.state !== 'submitted') ?? []
+  const here = <T extends { institution: { id: string } }>(all: T[] | undefined) =>
+    (all ?? []).filter(({ institution }) => doctor || institution.id === hospital.id)
+  const list = here(registrations.value).sort((a, b) => a.days_left - b.days_left)
+  const open = here(filings.value).filter((one) => one.state === 'submitted')
+  const past = here(filings.value).filter((one) => one.state !== 'submitted')
   return (
     <main class="column paper roster" id="content">
       <h1>{w('reg.title')}</h1>
+      {!doctor && hospital.chooser}
       <ProblemNote problem={registrations.problem ?? filings.problem} again={again} />
       {!registrations.value && !registrations.problem && <Loading />}
       <div class="roster-tools">
@@ -42,13 +47,13 @@ export function RegistrationsPage() {
         )}
         <section class="card" data-test="registrations">
           <h2>{w(doctor ? 'reg.mine' : 'reg.here')}</h2>
-          {registrations.value?.length === 0 && <p class="meta">{w('reg.none')}</p>}
+          {registrations.value && list.length === 0 && <p class="meta">{w('reg.none')}</p>}
           {list.map((one) => (
             <OneRegistration key={one.id} one={one} ends={settles} onDone={again} />
           ))}
         </section>
         {doctor && <NewFilingForm onDone={again} />}
-        {settles && <Holidays />}
+        {settles && <Holidays key={hospital.id} place={hospital.id} />}
         {past.length > 0 && (
           <section class="card">
             <h2>{w('fil.past')}</h2>
@@ -276,8 +281,7 @@ type CalendarDay = { day: string; kind: DayKind; follows: number; name: string }
 const dayKinds: readonly DayKind[] = ['holiday', 'workday', 'ordinary']
 const weekdays = ['1', '2', '3', '4', '5', '6', '7'] as const
 
-function Holidays() {
-  const place = me().roles.find(({ role }) => role === 'administrator')?.place.id ?? ''
+function Holidays({ place }: { place: string }) {
   const year = Number(isoDay(new Date()).slice(0, 4))
   const [of, setOf] = useState(String(year))
   const days = useResource(`calendar ${place} ${of}`, (signal) =>

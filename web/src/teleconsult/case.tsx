@@ -1,22 +1,22 @@
 // One consult as each side sees it: what is asked, what is still missing, whose move it is.
 
+import type { ComponentChildren } from 'preact'
 import { useState } from 'preact/hooks'
 import { useLocation } from 'preact-iso'
 import { get, post } from '../api/client'
-import { type Deed, useDeed, useResource } from '../api/resource'
-import type { Adopt, CommonTime, ExpertRow, Me, StudyRow, Teleconsult } from '../api/types'
+import { useDeed, useOnce, useResource } from '../api/resource'
+import type { Adopt, Authored, Me, Opinion, Signed, Teleconsult } from '../api/types'
 import { clock, moment } from '../i18n/format'
 import { w as identity } from '../identity/words'
-import { Links } from '../imaging/links'
-import { Teaching } from '../imaging/teaching'
-import { UploadBox } from '../imaging/upload_box'
-import { w as imaging } from '../imaging/words'
-import { MeetingFinder } from '../schedule/finder'
-import { Button, Dialog, Field, Loading, Notice, ProblemNote, Select } from '../ui/parts'
+import { Button, Field, Loading, Notice, ProblemNote } from '../ui/parts'
 import { w as sign } from '../visit/desk_words'
 import { consultDoor } from '../visit/door'
 import { Kept } from '../visit/kept'
-import { maySee, missing, partIn, roomOpen, stateTone } from './states'
+import { Arranging } from './arrange'
+import { Addendum, ClockTag, Critical, Papers, Reasoned, Steps, useNow } from './panels'
+import { Preparing } from './prepare'
+import { maySee, partIn, roomOpen, stateTone } from './states'
+import { StudyFact } from './study'
 import { w } from './words'
 
 export function Case({ id, me, onChanged }: { id: string; me: Me; onChanged: () => void }) {
@@ -25,6 +25,8 @@ export function Case({ id, me, onChanged }: { id: string; me: Me; onChanged: () 
   ])
   const { route } = useLocation()
   const deed = useDeed()
+  const once = useOnce()
+  const now = useNow()
   if (!found.value)
     return (
       <main class="column paper" id="content">
@@ -41,15 +43,58 @@ export function Case({ id, me, onChanged }: { id: string; me: Me; onChanged: () 
   }
   const act = (path: string, body: object = {}) =>
     void deed.run(async () => changed(await post<Teleconsult>(`/teleconsults/${id}/${path}`, body)))
+  const over = one.state === 'closed' || one.state === 'declined' || one.state === 'cancelled'
+  const writing = one.state === 'in_progress' && !one.live
+  const doctors = part === 'inviter' || part === 'expert'
+  const open = ['submitted', 'triaged', 'scheduled', 'in_progress'].includes(one.state)
+  const early = ['draft', 'submitted', 'needs_info', 'triaged', 'scheduled'].includes(one.state)
+  const again = () =>
+    void deed.run(async () => {
+      const next = await post<Teleconsult>(`/teleconsults/${id}/again`, {}, once(id))
+      onChanged()
+      route(`/staff/cases/${next.id}`)
+    })
+  const unsigned = [...(one.expert ? [one.expert.practitioner] : []), ...one.further].filter(
+    (each) =>
+      !(each.id === one.expert?.practitioner.id
+        ? one.opinion?.signed_at
+        : one.opinions.find(({ author }) => author.id === each.id)?.signed_at),
+  )
   return (
     <main class="column paper" id="content" data-test="case-page" data-state={one.state}>
       <div class="top">
         <h1>
           {one.person.name} {identity(`sex.${one.person.sex}`)} {identity('age', { n: one.person.age })}
         </h1>
-        <span class={`tag ${stateTone[one.state]}`}>{w(`state.${one.state}`)}</span>
+        <span class="row">
+          <ClockTag one={one} now={now} />
+          <span class={`tag ${stateTone[one.state]}`}>{w(`state.${one.state}`)}</span>
+        </span>
       </div>
       <ProblemNote problem={deed.problem} />
+      {one.escalated_why ? (
+        <Notice tone="danger" title={w('esc.title', { why: one.escalated_why })} />
+      ) : (
+        one.escalated_at && !over && <Notice tone="warn" title={w('k.escalated')} />
+      )}
+      <Critical one={one} reads={part === 'inviter'} act={act} busy={deed.busy} />
+      {one.state === 'needs_info' && <Notice tone="warn" live title={w('n.needs', { what: one.needs ?? '' })} />}
+      {one.needs_answer && one.state === 'submitted' && (
+        <Notice tone="info" title={w('n.answered', { what: one.needs_answer })} />
+      )}
+      {writing && doctors && (
+        <div class="row">
+          <span class="grow">{w('l.written')}</span>
+          {part === 'expert' && (
+            <Button look="primary" icon="file" onPress={() => route(`/staff/cases/${id}/room`)} test="read-images">
+              {w('l.read')}
+            </Button>
+          )}
+          <Button icon="camera" busy={deed.busy} onPress={() => act('live', { on: true })} test="go-live">
+            {w('l.live')}
+          </Button>
+        </div>
+      )}
       {roomOpen(one) && part !== 'coordinator' && part !== 'none' && (
         <div class="row">
           <Button look="primary" icon="camera" onPress={() => route(`/staff/cases/${id}/room`)} test="enter-room">
@@ -63,6 +108,11 @@ export function Case({ id, me, onChanged }: { id: string; me: Me; onChanged: () 
                 {w('c.invite')}
               </Button>
             ))}
+          {(one.state === 'scheduled' || one.state === 'in_progress') && (
+            <Button look="quiet" busy={deed.busy} onPress={() => act('live', { on: false })} test="go-back">
+              {w('l.back')}
+            </Button>
+          )}
         </div>
       )}
       <dl class="facts">
@@ -70,19 +120,39 @@ export function Case({ id, me, onChanged }: { id: string; me: Me; onChanged: () 
         <dd>
           <b>{one.question}</b>
         </dd>
+        {one.diagnosis && (
+          <>
+            <dt>{w('f.diagnosis')}</dt>
+            <dd>{one.diagnosis}</dd>
+          </>
+        )}
         <dt>{w('c.summary')}</dt>
         <dd>{one.summary}</dd>
+        {one.labs && (
+          <>
+            <dt>{w('c.labs')}</dt>
+            <dd>{one.labs}</dd>
+          </>
+        )}
         <dt>{w('c.from')}</dt>
         <dd>
           {one.inviter.practitioner.name} {one.inviter.practitioner.title} · {one.inviter.institution.name}
+          {one.contact && ` · ${one.contact}`}
         </dd>
-        <dt>{w('f.urgency')}</dt>
-        <dd>{w(`urgency.${one.urgency}`)}</dd>
+        <dt>{w('f.kind')}</dt>
+        <dd>
+          {w(`kind.${one.kind}`)} · {w(`urgency.${one.urgency}`)} · {one.invited.name} {one.department}
+          {one.liability === 'joint' && ` · ${w('kind.joint')}`}
+        </dd>
         {one.expert && (
           <>
             <dt>{w('c.expert')}</dt>
             <dd>
               {one.expert.practitioner.name} {one.expert.practitioner.title} · {one.expert.institution.name}
+              {one.further.map((each) => `、${each.name} ${each.title}`)}
+              {(one.state === 'in_progress' || one.state === 'scheduled') && unsigned.length > 0 && (
+                <div class="meta">{w('o.waits', { names: unsigned.map(({ name }) => name).join('、') })}</div>
+              )}
             </dd>
           </>
         )}
@@ -114,30 +184,57 @@ export function Case({ id, me, onChanged }: { id: string; me: Me; onChanged: () 
       {(one.state === 'decided' || one.state === 'closed') && (part === 'inviter' || part === 'expert') && (
         <Kept at={id} door={consultDoor(id)} seat={part} />
       )}
-      {one.state === 'draft' && part === 'inviter' && <Preparing one={one} deed={deed} act={act} onChanged={changed} />}
-      {one.state === 'submitted' && part === 'inviter' && <Notice tone="info" live title={w('s.submitted')} />}
-      {one.state === 'submitted' && part === 'coordinator' && <Assigning one={one} act={act} busy={deed.busy} />}
-      {one.state === 'declined' && <Notice tone="warn" title={w('c.declined', { why: one.reason ?? '' })} />}
-      {one.opinion && (
-        <section class="card" data-test="opinion" data-signed={one.opinion.signed_at ? 'true' : 'false'}>
-          <div class="top">
-            <h2>{w('c.opinion')}</h2>
-            {one.opinion.signed_at && <span class="tag ok">{w('c.signed', { at: clock(one.opinion.signed_at) })}</span>}
-          </div>
-          <dl class="facts">
-            <dt>{w('c.findings')}</dt>
-            <dd>{one.opinion.content.findings}</dd>
-            <dt>{w('c.advice')}</dt>
-            <dd>{one.opinion.content.advice}</dd>
-          </dl>
-          {one.opinion.signed_at && maySee(part, one.state) && part !== 'coordinator' && (
+      {(one.state === 'draft' || one.state === 'needs_info') && part === 'inviter' && (
+        <Preparing one={one} deed={deed} act={act} onChanged={changed} />
+      )}
+      {(one.state === 'submitted' || one.state === 'triaged') && part === 'inviter' && (
+        <Notice tone="info" live title={w('s.submitted')} />
+      )}
+      {(one.state === 'submitted' || one.state === 'triaged') && part === 'coordinator' && (
+        <Arranging one={one} act={act} busy={deed.busy} />
+      )}
+      {one.state === 'needs_info' && part === 'coordinator' && <p class="meta">{w('b.waits')}</p>}
+      {one.state === 'declined' && (
+        <>
+          <Notice tone="warn" title={w('c.declined', { why: one.reason ?? '' })} />
+          {part === 'inviter' && (
             <div class="row">
-              <Button look="quiet" onPress={() => route(`/staff/cases/${id}/replay`)} test="open-replay">
-                {w('replay.open')}
+              <Button look="primary" busy={deed.busy} onPress={again} test="again">
+                {w('x.again')}
               </Button>
             </div>
           )}
-        </section>
+        </>
+      )}
+      {one.state === 'cancelled' && <Notice tone="info" title={w('x.cancelled', { why: one.reason ?? '' })} />}
+      {one.opinion && (
+        <Said
+          title={one.opinions.length > 0 ? w('o.of', { name: one.expert?.practitioner.name ?? '' }) : w('c.opinion')}
+          opinion={one.opinion}
+          test="opinion"
+        >
+          {one.opinion.signed_at && maySee(part, one.state) && part !== 'coordinator' && (
+            <Button look="quiet" onPress={() => route(`/staff/cases/${id}/replay`)} test="open-replay">
+              {w('replay.open')}
+            </Button>
+          )}
+        </Said>
+      )}
+      {one.opinions.map((each) => (
+        <Said
+          key={each.author.id}
+          title={w('o.of', { name: each.author.name })}
+          opinion={each}
+          test="further-opinion"
+        />
+      ))}
+      {one.addenda.map((each) => (
+        <Added key={each.sha256} one={each} />
+      ))}
+      {(one.state === 'opinion_signed' || one.state === 'decided') && part === 'expert' && (
+        <div class="row">
+          <Addendum busy={deed.busy} onSign={(body) => act('addenda', body)} />
+        </div>
       )}
       {one.state === 'opinion_signed' && part === 'inviter' && (
         <Deciding busy={deed.busy} onDecide={(body) => act('decision', body)} />
@@ -158,280 +255,74 @@ export function Case({ id, me, onChanged }: { id: string; me: Me; onChanged: () 
         </div>
       )}
       {one.state === 'closed' && <Notice tone="ok" title={w('c.closed')} />}
+      <Papers one={one} mayKeep={part !== 'none'} />
+      <Steps id={id} state={one.state} />
+      <div class="row">
+        {open && (part === 'inviter' || part === 'coordinator') && (
+          <Reasoned
+            look="danger"
+            label={w('esc.do')}
+            field={w('esc.why')}
+            onSay={(reason) => act('escalate', { reason })}
+            test="escalate"
+          />
+        )}
+        {early && part === 'inviter' && (
+          <Reasoned
+            label={w('x.cancel')}
+            field={w('x.why')}
+            onSay={(reason) => act('cancel', { reason })}
+            test="cancel"
+          />
+        )}
+      </div>
     </main>
   )
 }
 
-export function megabytes(bytes: number): string {
-  return bytes < 1024 * 1024 ? `${Math.max(1, Math.round(bytes / 1024))} KB` : `${(bytes / 1024 / 1024).toFixed(1)} MB`
-}
-
-function StudyFact({ study, shares }: { study: StudyRow; shares: boolean }) {
-  const [sharing, setSharing] = useState(false)
-  const [teaching, setTeaching] = useState(false)
-  return (
-    <>
-      <dt>{w('s.images')}</dt>
-      <dd data-test="attached">
-        {imaging('study.line', {
-          what: `${study.modalities.join('/')} ${study.description}`,
-          n: study.instances,
-          size: megabytes(study.bytes),
-        })}{' '}
-        · {imaging('study.of', { name: study.patient_name, sex: study.patient_sex, birth: study.patient_birth_date })}
-        {shares && (
-          <div class="row">
-            <Button look="quiet" onPress={() => setSharing(true)} test="share-links">
-              {imaging('link.share')}
-            </Button>
-            <Button look="quiet" onPress={() => setTeaching(true)} test="teach-open">
-              {imaging('teach.open')}
-            </Button>
-          </div>
-        )}
-        {sharing && (
-          <Dialog title={imaging('link.share')} onClose={() => setSharing(false)}>
-            <Links study={study.study_uid} />
-          </Dialog>
-        )}
-        {teaching && (
-          <Dialog title={imaging('teach.open')} onClose={() => setTeaching(false)}>
-            <Teaching study={study.study_uid} />
-          </Dialog>
-        )}
-      </dd>
-    </>
-  )
-}
-
-/** No doctor has confirmed yet whose images these are. */
-export const unclaimed = (study: Pick<StudyRow, 'person_id'>): boolean => /^[0-]*$/.test(study.person_id)
-
-/** Names in images come with carets and spaces (PS3.5 6.2.1); letters count. */
-export function sameName(inImages: string, name: string): boolean {
-  const letters = (text: string) => text.replace(/[\s^=]/g, '')
-  return letters(inImages).includes(letters(name))
-}
-
-type Act = (path: string, body?: object) => void
-
-function Preparing({
-  one,
-  deed,
-  act,
-  onChanged,
+/** What an expert wrote; a dissent says so first. */
+function Said({
+  title,
+  opinion,
+  test,
+  children,
 }: {
-  one: Teleconsult
-  deed: Deed
-  act: Act
-  onChanged: (next: Teleconsult | undefined) => void
+  title: string
+  opinion: Signed<Opinion>
+  test: string
+  children?: ComponentChildren
 }) {
-  const studies = useResource('studies', (signal) => get<StudyRow[]>('/imaging/studies', signal))
-  const [sent, setSent] = useState<string[]>([])
-  const [by, setBy] = useState(one.person.name)
-  const [relation, setRelation] = useState('本人')
-  const [method, setMethod] = useState<'paper' | 'patient_device'>('paper')
-  const open = missing(one)
-  const attached = one.studies.map((study) => study.study_uid)
-  // What was just sent, and what nobody has said yet whose it is: a reload in between loses nothing.
-  const fresh = (studies.value ?? []).filter(
-    (study) => !attached.includes(study.study_uid) && (sent.includes(study.study_uid) || unclaimed(study)),
-  )
-  const attach = (study: StudyRow) =>
-    void deed.run(async () =>
-      onChanged(
-        await post<Teleconsult>(`/teleconsults/${one.id}/studies`, {
-          study_uid: study.study_uid,
-          patient_confirmed: true,
-        }),
-      ),
-    )
+  const { findings, advice, stance } = opinion.content
   return (
-    <>
-      <section class="stack">
-        <h2>{w('s.images')}</h2>
-        <UploadBox
-          id={one.id}
-          about={one.person}
-          institution={one.inviter.institution.id}
-          onDone={(uids) => {
-            setSent((all) => [...new Set([...all, ...uids])])
-            studies.refresh()
-          }}
-        />
-        {fresh.map((study) => (
-          <div key={study.study_uid} class="card" data-test="study">
-            <b>
-              {imaging('study.of', {
-                name: study.patient_name,
-                sex: study.patient_sex,
-                birth: study.patient_birth_date,
-              })}
-            </b>
-            <span>
-              {imaging('study.line', {
-                what: `${study.modalities.join('/')} ${study.description}`,
-                n: study.instances,
-                size: megabytes(study.bytes),
-              })}
-            </span>
-            {!sameName(study.patient_name, one.person.name) && (
-              <Notice tone="warn" title={w('s.differs', { name: one.person.name })} />
-            )}
-            <div class="row">
-              <Button look="primary" busy={deed.busy} onPress={() => attach(study)} test="confirm-study">
-                {w('s.right')}
-              </Button>
-              <span class="meta">{w('s.wrong')}</span>
-            </div>
-          </div>
-        ))}
-      </section>
-      {!one.consent && (
-        <form
-          class="stack"
-          onSubmit={(event) => {
-            event.preventDefault()
-            act('consent', { method, signed_by: by.trim(), relation: relation.trim() })
-          }}
-        >
-          <h2>{w('s.consent')}</h2>
-          <p class="meta">{w('s.consent.text')}</p>
-          <div class="two">
-            <Field label={w('s.consent.by')} name="signed_by" value={by} onInput={setBy} maxLength={40} />
-            <Field
-              label={w('s.consent.relation')}
-              name="relation"
-              value={relation}
-              onInput={setRelation}
-              maxLength={20}
-            />
-          </div>
-          <Select
-            label={w('s.consent.method')}
-            value={method}
-            options={[
-              { value: 'paper', label: w('s.consent.paper') },
-              { value: 'patient_device', label: w('s.consent.device') },
-            ]}
-            onChange={setMethod}
-          />
-          <div class="row">
-            <Button
-              type="submit"
-              busy={deed.busy}
-              disabled={by.trim().length < 2 || relation.trim() === ''}
-              test="consent"
-            >
-              {w('s.consent.save')}
-            </Button>
-          </div>
-        </form>
-      )}
-      <div class="row">
-        <Button
-          look="primary"
-          icon="send"
-          busy={deed.busy}
-          disabled={open.length > 0}
-          onPress={() => act('submit')}
-          test="submit-request"
-        >
-          {w('s.submit')}
-        </Button>
-        {open.length > 0 && (
-          <span class="meta">{w('s.submit.need', { what: open.map((key) => w(key)).join('、') })}</span>
-        )}
+    <section class="card" data-test={test} data-signed={opinion.signed_at ? 'true' : 'false'}>
+      <div class="top">
+        <h2>{title}</h2>
+        <span class="row">
+          {stance && <span class={`tag ${stance === 'dissent' ? 'warn' : 'plain'}`}>{w(`stance.${stance}`)}</span>}
+          {opinion.signed_at && <span class="tag ok">{w('c.signed', { at: clock(opinion.signed_at) })}</span>}
+        </span>
       </div>
-    </>
+      <dl class="facts">
+        <dt>{w('c.findings')}</dt>
+        <dd>{findings}</dd>
+        <dt>{w('c.advice')}</dt>
+        <dd>{advice}</dd>
+      </dl>
+      {children && <div class="row">{children}</div>}
+    </section>
   )
 }
 
-function Assigning({ one, act, busy }: { one: Teleconsult; act: Act; busy: boolean }) {
-  const [expert, setExpert] = useState<string>()
-  const [declining, setDeclining] = useState(false)
-  const [why, setWhy] = useState('')
-  const experts = useResource(`experts ${one.id}`, (signal) =>
-    get<ExpertRow[]>(`/teleconsults/${one.id}/experts?department=${encodeURIComponent(one.department)}`, signal),
-  )
-  const times = useResource(expert && `times ${one.id} ${expert}`, (signal) =>
-    get<CommonTime[]>(`/teleconsults/${one.id}/times?practitioner_id=${expert}`, signal),
-  )
+function Added({ one }: { one: Authored<{ text: string }> }) {
   return (
-    <section class="stack">
-      <h2>{w('b.experts')}</h2>
-      <ProblemNote problem={experts.problem ?? times.problem} />
-      {experts.value?.length === 0 && <p>{w('b.noexperts')}</p>}
-      <div class="queue">
-        {experts.value?.map((row) => (
-          <button
-            key={row.practitioner_id}
-            type="button"
-            aria-current={row.practitioner_id === expert ? 'true' : undefined}
-            onClick={() => setExpert(row.practitioner_id)}
-            data-test="expert"
-          >
-            <span class="top">
-              <span>
-                {row.name} {row.title}
-              </span>
-            </span>
-            <span class="meta">{w('b.places', { list: row.places.join('、') })}</span>
-          </button>
-        ))}
+    <section class="card" data-test="added">
+      <div class="top">
+        <h2>
+          {w('ad.title')} · {one.author.name}
+        </h2>
+        {one.signed_at && <span class="tag ok">{w('c.signed', { at: moment(one.signed_at) })}</span>}
       </div>
-      {expert && (
-        <section class="stack">
-          <h2>{w('b.times')}</h2>
-          {times.loading && !times.value && <Loading />}
-          {times.value?.length === 0 && <p>{w('b.notimes')}</p>}
-          {times.value?.slice(0, 6).map((time, index) => (
-            <div key={time.start} class="row">
-              <Button
-                look={index === 0 ? 'primary' : 'plain'}
-                busy={busy}
-                onPress={() => act('assign', { practitioner_id: expert, start: time.start, end: time.end })}
-                test="assign"
-              >
-                {w('b.take', { at: `${moment(time.start)}-${clock(time.end)}` })}
-              </Button>
-              <span class="meta">{w('b.free', { list: time.free_at.join('、') })}</span>
-            </div>
-          ))}
-        </section>
-      )}
-      <MeetingFinder
-        consult={one.id}
-        busy={busy}
-        onTake={(experts, start, end) => {
-          const lead = experts.find((each) => each.institution_id === one.invited.id) ?? experts[0]
-          if (!lead) return
-          const further = experts.filter((each) => each !== lead)
-          act('assign', { practitioner_id: lead.practitioner_id, start, end, further })
-        }}
-      />
-      <div class="row">
-        <Button look="quiet" onPress={() => setDeclining(true)}>
-          {w('b.decline')}
-        </Button>
-      </div>
-      {declining && (
-        <Dialog title={w('b.decline')} onClose={() => setDeclining(false)}>
-          <form
-            class="stack"
-            onSubmit={(event) => {
-              event.preventDefault()
-              setDeclining(false)
-              act('decline', { reason: why.trim() })
-            }}
-          >
-            <Field label={w('b.decline.why')} lines={3} value={why} onInput={setWhy} maxLength={500} />
-            <Button look="danger" type="submit" disabled={why.trim().length < 2}>
-              {w('b.decline')}
-            </Button>
-          </form>
-        </Dialog>
-      )}
+      <p>{one.content.text}</p>
     </section>
   )
 }

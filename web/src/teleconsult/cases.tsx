@@ -8,8 +8,9 @@ import { moment } from '../i18n/format'
 import { Icon } from '../ui/icons'
 import { Button, Loading, ProblemNote, useTitle } from '../ui/parts'
 import { Case } from './case'
+import { ClockTag, useNow } from './panels'
 import { NewRequest } from './request'
-import { partIn, stateTone } from './states'
+import { left, partIn, stateTone, type Turn, turnOf } from './states'
 import { w } from './words'
 
 export type Box = 'mine' | 'expert' | 'coordinator'
@@ -35,6 +36,7 @@ export function Cases({ boxes }: { boxes: readonly Box[] }) {
     ['teleconsult.changed'],
   )
   const chosen = params.id
+  const now = useNow()
   useTitle(w(boxes.includes('coordinator') ? 'list.board' : 'list.mine'))
   return (
     <div class="columns list">
@@ -52,31 +54,11 @@ export function Cases({ boxes }: { boxes: readonly Box[] }) {
               )}
             </div>
             {cases.length === 0 && <p class="meta">{w(`list.empty.${box}`)}</p>}
-            <div class="queue">
-              {cases.map((one) => (
-                <a
-                  key={one.id}
-                  href={`/staff/cases/${one.id}`}
-                  aria-current={one.id === chosen ? 'true' : undefined}
-                  data-test="case"
-                  data-state={one.state}
-                >
-                  <span class="top">
-                    <span>{one.person.name}</span>
-                    <span class={`tag ${stateTone[one.state]}`}>{w(`state.${one.state}`)}</span>
-                  </span>
-                  <span>{one.question.slice(0, 28)}</span>
-                  <span class="meta">
-                    {one.inviter.institution.name} · {w(`urgency.${one.urgency}`)}
-                    {one.start
-                      ? ` · ${moment(one.start)}`
-                      : one.sla_due
-                        ? ` · ${w('due', { at: moment(one.sla_due) })}`
-                        : ''}
-                  </span>
-                </a>
-              ))}
-            </div>
+            {box === 'coordinator' ? (
+              <BoardQueue cases={cases} chosen={chosen} now={now} />
+            ) : (
+              <Queue cases={cases} chosen={chosen} now={now} />
+            )}
           </section>
         ))}
       </aside>
@@ -98,6 +80,67 @@ export function Cases({ boxes }: { boxes: readonly Box[] }) {
           </div>
         </main>
       )}
+    </div>
+  )
+}
+
+type QueueProps = { cases: Teleconsult[]; chosen: string | undefined; now: number }
+
+const turns: readonly Turn[] = ['hospital', 'experts', 'inviter', 'over']
+
+/** The coordinator's board: by whose move it is, the least time left first. */
+function BoardQueue({ cases, chosen, now }: QueueProps) {
+  const late = cases.filter((one) => (left(one, now) ?? 0) < 0).length
+  return (
+    <>
+      <p class="row" role="status" data-test="board-counts">
+        {turns.slice(0, 3).map((turn) => (
+          <span key={turn} class="tag plain">
+            {w(`turn.${turn}`)} {cases.filter((one) => turnOf(one) === turn).length}
+          </span>
+        ))}
+        {late > 0 && <span class="tag danger">{w('turn.late', { n: late })}</span>}
+      </p>
+      {turns.map((turn) => {
+        const theirs = cases.filter((one) => turnOf(one) === turn)
+        if (theirs.length === 0) return null
+        return (
+          <section key={turn} class="stack" data-test={`turn-${turn}`}>
+            <h3>{w(`turn.${turn}`)}</h3>
+            <Queue cases={theirs} chosen={chosen} now={now} />
+          </section>
+        )
+      })}
+    </>
+  )
+}
+
+function Queue({ cases, chosen, now }: QueueProps) {
+  return (
+    <div class="queue">
+      {cases.map((one) => (
+        <a
+          key={one.id}
+          href={`/staff/cases/${one.id}`}
+          aria-current={one.id === chosen ? 'true' : undefined}
+          data-test="case"
+          data-state={one.state}
+        >
+          <span class="top">
+            <span>{one.person.name}</span>
+            <span class={`tag ${stateTone[one.state]}`}>{w(`state.${one.state}`)}</span>
+          </span>
+          <span>{one.question.slice(0, 28)}</span>
+          <span class="meta">
+            {one.inviter.institution.name} · {w(`kind.${one.kind}`)} · {w(`urgency.${one.urgency}`)}
+            {one.start && ` · ${moment(one.start)}`}
+          </span>
+          <span class="row">
+            <ClockTag one={one} now={now} />
+            {one.critical.some(({ read_at }) => !read_at) && <span class="tag danger">{w('cv.title')}</span>}
+          </span>
+        </a>
+      ))}
     </div>
   )
 }

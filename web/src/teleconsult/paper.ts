@@ -6,6 +6,7 @@ import { w } from './words'
 export function opinionPaper(canonical: string): Paper {
   const { content, shown } = JSON.parse(canonical) as { content: Opinion; shown?: { batches: number; sha256: string } }
   return [
+    ...(content.stance ? [{ label: w('o.stance'), text: [w(`stance.${content.stance}`)] }] : []),
     { label: w('c.findings'), text: [content.findings] },
     { label: w('c.advice'), text: [content.advice] },
     ...(shown && shown.batches > 0

@@ -16,8 +16,10 @@ import { w as visits } from '../visit/words'
 import { w } from './patient_words'
 
 /** Consults that a patient was asked to join and may still enter. */
-export const joinable = (one: Pick<Teleconsult, 'state' | 'patient_invited'>) =>
-  one.patient_invited && (one.state === 'scheduled' || one.state === 'in_progress' || one.state === 'opinion_signed')
+export const joinable = (one: Pick<Teleconsult, 'state' | 'patient_invited' | 'live'>) =>
+  one.patient_invited &&
+  one.live &&
+  (one.state === 'scheduled' || one.state === 'in_progress' || one.state === 'opinion_signed')
 
 export function ConsultCard({ consult }: { consult: Teleconsult }) {
   return (
@@ -117,6 +119,11 @@ function Consult({ one, refresh }: { one: Teleconsult; refresh: () => void }) {
           </>
         )}
       </dl>
+      {(one.state === 'decided' || one.state === 'closed') && (
+        <a class="button" href={`/api/v1/teleconsults/${one.id}/report.pdf`} download="consult.pdf" data-test="report">
+          {w('report')}
+        </a>
+      )}
       {phase === 'refused' && <Notice tone="warn" title={refusal} />}
       {!over && !open && <Notice tone="info" live title={w('notyet')} />}
       {over && one.patient_invited && <Kept at={one.id} door={door} seat="patient" />}

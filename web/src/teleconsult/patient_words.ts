@@ -15,6 +15,7 @@ export const w = phrases({
   alone: { zh: '医生和专家马上就来，请稍等。', en: 'The doctors are coming. Please wait.' },
   ended: { zh: '会诊结束了', en: 'The consult has ended' },
   'ended.say': { zh: '您的医生会告诉您结果和下一步。', en: 'Your doctor will tell you the result and what is next.' },
+  report: { zh: '看会诊报告', en: 'See the report' },
   notyet: {
     zh: '医生还没请您进会诊室。请您时，这里会出现按钮。',
     en: 'When the doctor invites you, a button appears here.',

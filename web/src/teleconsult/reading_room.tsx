@@ -6,7 +6,7 @@ import { asProblem, call, get, type Problem, post, put } from '../api/client'
 import { onChange } from '../api/live'
 import { useDeed, useResource } from '../api/resource'
 import { me } from '../api/session'
-import type { Teleconsult } from '../api/types'
+import type { Stance, Teleconsult } from '../api/types'
 import { clock } from '../i18n/format'
 import { w as identity } from '../identity/words'
 import { MarkList } from '../imaging/mark_list'
@@ -18,7 +18,7 @@ import { dateOf } from '../imaging/study'
 import { type Opened, Viewer } from '../imaging/viewer'
 import { w as imaging } from '../imaging/words'
 import { useKeys } from '../ui/keys'
-import { Button, Field, Loading, Notice, ProblemNote, useTitle } from '../ui/parts'
+import { Button, Field, Loading, Notice, ProblemNote, Select, useTitle } from '../ui/parts'
 import { SignDialog } from '../ui/sign'
 import { lineSentence } from '../visit/call'
 import { w as desk } from '../visit/desk_words'
@@ -30,8 +30,10 @@ import { Room } from '../visit/room'
 import { DeskChat, DeskDoor, DeskKeys, useRoomDesk } from '../visit/room_desk'
 import { ShareScreen } from '../visit/share_screen'
 import { Picture } from '../visit/waiting'
+import { Critical, Reasoned } from './panels'
 import { opinionPaper } from './paper'
-import { maySee, partIn, roomOpen } from './states'
+import { PhraseBook } from './phrases'
+import { maySee, ownOpinion, partIn, roomOpen } from './states'
 import { w } from './words'
 
 export function ReadingRoom() {
@@ -223,6 +225,15 @@ function Inside({
     ...view.remotes.map((remote) => [remote.seat, remote.name]),
   ])
   const sentence = lineSentence(view)
+  const deed = useDeed()
+  const act = (path: string, body: object = {}) =>
+    void deed.run(async () => onChanged(await post<Teleconsult>(`/teleconsults/${one.id}/${path}`, body)))
+  const others = [
+    ...(one.opinion
+      ? [{ id: one.expert?.practitioner.id, name: one.expert?.practitioner.name ?? '', text: one.opinion }]
+      : []),
+    ...one.opinions.map((each) => ({ id: each.author.id, name: each.author.name, text: each })),
+  ].filter(({ id, text }) => text.signed_at && id !== self.practitioner_id)
   return (
     <div class="reading reading-room" data-test="reading" data-phase={view.phase}>
       <aside class="column" aria-label={w('r.people')}>
@@ -246,9 +257,9 @@ function Inside({
               </div>
             )}
           </div>
-          {view.remotes.length === 0 && <p class="meta">{w('r.alone')}</p>}
+          {view.remotes.length === 0 && <p class="meta">{w(open ? 'r.alone' : 'l.written')}</p>}
           <p class="meta" role="status">
-            {view.phase === 'refused' ? view.refusal : sentence.text}
+            {view.phase === 'refused' ? view.refusal : open ? sentence.text : ''}
           </p>
           <div class="keys">
             <Button icon={view.mic ? 'mic' : 'micOff'} pressed={!view.mic} onPress={() => room.setMic(!view.mic)}>
@@ -349,26 +360,53 @@ function Inside({
           <span class="meta">{w('c.question')}</span>
           <b>{one.question}</b>
         </div>
+        {one.diagnosis && <p>{one.diagnosis}</p>}
         <p>{one.summary}</p>
+        {one.labs && <p>{one.labs}</p>}
         <p class="meta">
           {one.inviter.practitioner.name} · {one.inviter.institution.name}
           {one.expert && ` → ${one.expert.practitioner.name} · ${one.expert.institution.name}`}
         </p>
-        {part === 'expert' ? (
-          <OpinionEditor one={one} onChanged={onChanged} onSigning={() => log.flush()} />
-        ) : one.opinion?.signed_at ? (
-          <section class="card" data-test="opinion" data-signed="true">
-            <span class="tag ok">{w('c.signed', { at: clock(one.opinion.signed_at) })}</span>
+        <ProblemNote problem={deed.problem} />
+        {(one.state === 'scheduled' || one.state === 'in_progress') && part !== 'coordinator' && (
+          <div class="row">
+            <Button
+              icon="camera"
+              busy={deed.busy}
+              onPress={() => act('live', { on: !one.live })}
+              test={one.live ? 'go-back' : 'go-live'}
+            >
+              {w(one.live ? 'l.back' : 'l.live')}
+            </Button>
+            {part === 'expert' && (
+              <Reasoned
+                look="danger"
+                label={w('cv.tell')}
+                field={w('cv.what')}
+                onSay={(reason) => act('critical', { reason })}
+                test="critical-tell"
+              />
+            )}
+          </div>
+        )}
+        <Critical one={one} reads={part === 'inviter'} act={act} busy={deed.busy} />
+        {part === 'expert' && <OpinionEditor one={one} onChanged={onChanged} onSigning={() => log.flush()} />}
+        {others.map(({ name, text }) => (
+          <section class="card" key={name} data-test="opinion" data-signed="true">
+            <b>{w('o.of', { name })}</b>
+            <span class="row">
+              <span class="tag ok">{w('c.signed', { at: clock(text.signed_at ?? '') })}</span>
+              {text.content.stance && <span class="tag plain">{w(`stance.${text.content.stance}`)}</span>}
+            </span>
             <dl class="facts">
               <dt>{w('c.findings')}</dt>
-              <dd>{one.opinion.content.findings}</dd>
+              <dd>{text.content.findings}</dd>
               <dt>{w('c.advice')}</dt>
-              <dd>{one.opinion.content.advice}</dd>
+              <dd>{text.content.advice}</dd>
             </dl>
           </section>
-        ) : (
-          <p class="meta">{w('c.noopinion')}</p>
-        )}
+        ))}
+        {part !== 'expert' && others.length === 0 && <p class="meta">{w('c.noopinion')}</p>}
       </main>
     </div>
   )
@@ -378,6 +416,9 @@ function Inside({
 export function largest(one: Pick<Teleconsult, 'studies'>): string | undefined {
   return one.studies.flatMap((study) => study.series).sort((a, b) => b.instances - a.instances)[0]?.series_uid
 }
+
+const joined = (text: string, phrase: string) =>
+  text.trim() === '' ? phrase : `${text.trimEnd()}${/[。.；;]$/.test(text.trimEnd()) ? '' : '。'}${phrase}`
 
 function OpinionEditor({
   one,
@@ -389,9 +430,13 @@ function OpinionEditor({
   /** Nothing of the talk is taken after the signature. */
   onSigning: () => Promise<void>
 }) {
-  const [findings, setFindings] = useState(one.opinion?.content.findings ?? '')
-  const [advice, setAdvice] = useState(one.opinion?.content.advice ?? '')
-  const [saved, setSaved] = useState(one.opinion !== undefined)
+  const who = me().practitioner_id
+  const own = ownOpinion(one, who)
+  const further = one.expert?.practitioner.id !== who
+  const [findings, setFindings] = useState(own?.content.findings ?? '')
+  const [advice, setAdvice] = useState(own?.content.advice ?? '')
+  const [stance, setStance] = useState<Stance>(own?.content.stance ?? 'agree')
+  const [saved, setSaved] = useState(own !== undefined)
   const [signing, setSigning] = useState(false)
   const deed = useDeed()
   const complete = findings.trim() !== '' && advice.trim() !== ''
@@ -399,6 +444,7 @@ function OpinionEditor({
     const next = await put<Teleconsult>(`/teleconsults/${one.id}/opinion`, {
       findings: findings.trim(),
       advice: advice.trim(),
+      ...(further ? { stance } : {}),
     })
     setSaved(true)
     onChanged(next)
@@ -411,11 +457,11 @@ function OpinionEditor({
         setSigning(true)
       })
   }
-  useKeys({ F8: one.opinion?.signed_at ? undefined : open })
-  if (one.opinion?.signed_at)
+  useKeys({ F8: own?.signed_at ? undefined : open })
+  if (own?.signed_at)
     return (
-      <Notice tone="ok" title={w('c.signed', { at: clock(one.opinion.signed_at) })}>
-        {one.opinion.content.findings}
+      <Notice tone="ok" title={w('c.signed', { at: clock(own.signed_at) })}>
+        {own.content.findings}
       </Notice>
     )
   return (
@@ -433,6 +479,14 @@ function OpinionEditor({
         }}
         maxLength={8000}
       />
+      <PhraseBook
+        field="findings"
+        text={findings}
+        onTake={(phrase) => {
+          setFindings((now) => joined(now, phrase))
+          setSaved(false)
+        }}
+      />
       <Field
         label={w('c.advice')}
         name="advice"
@@ -444,6 +498,25 @@ function OpinionEditor({
         }}
         maxLength={8000}
       />
+      <PhraseBook
+        field="advice"
+        text={advice}
+        onTake={(phrase) => {
+          setAdvice((now) => joined(now, phrase))
+          setSaved(false)
+        }}
+      />
+      {further && (
+        <Select
+          label={w('o.stance')}
+          value={stance}
+          options={(['agree', 'dissent'] as const).map((value) => ({ value, label: w(`stance.${value}`) }))}
+          onChange={(value) => {
+            setStance(value)
+            setSaved(false)
+          }}
+        />
+      )}
       <div class="row">
         <Button busy={deed.busy} disabled={!complete || saved} onPress={() => void deed.run(save)} test="save-opinion">
           {saved ? w('c.saved') : w('c.save')}
@@ -452,17 +525,17 @@ function OpinionEditor({
           {w('c.sign')} <kbd>F8</kbd>
         </Button>
       </div>
-      {signing && one.opinion && saved && (
+      {signing && own && saved && (
         <SignDialog
           title={w('c.sign')}
-          canonical={one.opinion.canonical}
-          sha256={one.opinion.sha256}
+          canonical={own.canonical}
+          sha256={own.sha256}
           paper={opinionPaper}
           onClose={() => setSigning(false)}
           onSign={async (passphrase) => {
             onChanged(
               await post<Teleconsult>(`/teleconsults/${one.id}/opinion/sign`, {
-                sha256: one.opinion?.sha256,
+                sha256: own.sha256,
                 passphrase,
               }),
             )

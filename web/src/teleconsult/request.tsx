@@ -2,36 +2,90 @@
 import { useState } from 'preact/hooks'
 import { get, post, query } from '../api/client'
 import { useDeed, useOnce, useResource } from '../api/resource'
-import type { Institution, NewTeleconsult, Person, Teleconsult, Urgency } from '../api/types'
+import type { Institution, NewTeleconsult, Person, Teleconsult, TeleconsultKind, Urgency } from '../api/types'
 import { w as identity } from '../identity/words'
 import { Find } from '../ui/find'
 import { Button, Field, ProblemNote, Select, useTitle } from '../ui/parts'
 import { w } from './words'
 
-const urgencies: readonly Urgency[] = ['routine', 'urgent', 'emergency']
+export const urgencies: readonly Urgency[] = ['routine', 'urgent', 'emergency']
+export const consultKinds: readonly TeleconsultKind[] = ['consult', 'imaging', 'pathology', 'ecg']
+
+/** What the doctor writes, apart from who and where. */
+export type RequestText = Pick<
+  Teleconsult,
+  'kind' | 'urgency' | 'question' | 'summary' | 'diagnosis' | 'labs' | 'contact'
+>
+
+export const trimmed = (text: RequestText): RequestText => ({
+  kind: text.kind,
+  urgency: text.urgency,
+  question: text.question.trim(),
+  summary: text.summary.trim(),
+  diagnosis: text.diagnosis.trim(),
+  labs: text.labs.trim(),
+  contact: text.contact.trim(),
+})
+
+export function RequestFields({ text, onChange }: { text: RequestText; onChange: (next: RequestText) => void }) {
+  const field = (key: 'question' | 'summary' | 'diagnosis' | 'labs' | 'contact', max: number, lines?: number) => (
+    <Field
+      label={w(`f.${key}`)}
+      name={key}
+      {...(lines ? { lines } : {})}
+      value={text[key]}
+      onInput={(value) => onChange({ ...text, [key]: value })}
+      maxLength={max}
+    />
+  )
+  return (
+    <>
+      <div class="two">
+        <Select
+          label={w('f.kind')}
+          value={text.kind}
+          options={consultKinds.map((value) => ({ value, label: w(`kind.${value}`) }))}
+          onChange={(kind) => onChange({ ...text, kind })}
+        />
+        <Select
+          label={w('f.urgency')}
+          value={text.urgency}
+          options={urgencies.map((value) => ({ value, label: w(`urgency.${value}`) }))}
+          onChange={(urgency) => onChange({ ...text, urgency })}
+        />
+      </div>
+      {text.kind !== 'consult' && <p class="meta">{w('kind.joint')}</p>}
+      {field('question', 2000, 2)}
+      {field('diagnosis', 500)}
+      {field('summary', 8000, 6)}
+      {field('labs', 8000, 3)}
+      {field('contact', 40)}
+    </>
+  )
+}
 
 export function NewRequest({ onSaved }: { onSaved: (id: string) => void }) {
   const [person, setPerson] = useState<Person>()
   const [department, setDepartment] = useState('')
-  const [question, setQuestion] = useState('')
-  const [summary, setSummary] = useState('')
-  const [urgency, setUrgency] = useState<Urgency>('routine')
+  const [text, setText] = useState<RequestText>({
+    kind: 'consult',
+    urgency: 'routine',
+    question: '',
+    summary: '',
+    diagnosis: '',
+    labs: '',
+    contact: '',
+  })
   const institutions = useResource('institutions', (signal) => get<Institution[]>('/institutions', signal))
   const deed = useDeed()
   const once = useOnce()
   useTitle(w('list.new'))
   const departments = [...new Set((institutions.value ?? []).flatMap((one) => one.departments))].sort()
   const wanted = department || departments[0] || ''
-  const complete = person && wanted && question.trim() && summary.trim()
+  const complete = person && wanted && text.question.trim() && text.summary.trim()
   const save = () => {
     if (!person || !complete) return
-    const request: NewTeleconsult = {
-      person_id: person.id,
-      department: wanted,
-      question: question.trim(),
-      summary: summary.trim(),
-      urgency,
-    }
+    const request: NewTeleconsult = { person_id: person.id, department: wanted, ...trimmed(text) }
     void deed.run(async () => onSaved((await post<Teleconsult>('/teleconsults', request, once(request))).id))
   }
   return (
@@ -69,29 +123,13 @@ export function NewRequest({ onSaved }: { onSaved: (id: string) => void }) {
             onPick={setPerson}
           />
         )}
-        <div class="two">
-          <Select
-            label={w('f.department')}
-            value={wanted}
-            options={departments.map((value) => ({ value, label: value }))}
-            onChange={setDepartment}
-          />
-          <Select
-            label={w('f.urgency')}
-            value={urgency}
-            options={urgencies.map((value) => ({ value, label: w(`urgency.${value}`) }))}
-            onChange={setUrgency}
-          />
-        </div>
-        <Field
-          label={w('f.question')}
-          name="question"
-          lines={2}
-          value={question}
-          onInput={setQuestion}
-          maxLength={2000}
+        <Select
+          label={w('f.department')}
+          value={wanted}
+          options={departments.map((value) => ({ value, label: value }))}
+          onChange={setDepartment}
         />
-        <Field label={w('f.summary')} name="summary" lines={6} value={summary} onInput={setSummary} maxLength={8000} />
+        <RequestFields text={text} onChange={setText} />
         <div class="row">
           <Button look="primary" type="submit" busy={deed.busy} disabled={!complete} test="save-request">
             {w('f.save')}

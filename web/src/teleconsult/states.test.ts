@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { maySee, missing, partIn } from './states'
+import { left, maySee, partIn, span, turnOf } from './states'
 
 const place = { id: 'i', name: '清河县医院' }
 const inviter = { practitioner: { id: 'd1', name: '赵强', title: '' }, institution: place }
@@ -8,10 +8,12 @@ const expert = { practitioner: { id: 'd2', name: '李明', title: '' }, institut
 describe('the part in a case', () => {
   it('is that of the person, not of the role', () => {
     const doctor = (practitioner_id: string) => ({ practitioner_id, roles: [{ role: 'doctor' as const, place }] })
-    expect(partIn(doctor('d1'), { inviter, expert })).toBe('inviter')
-    expect(partIn(doctor('d2'), { inviter, expert })).toBe('expert')
-    expect(partIn(doctor('d3'), { inviter, expert })).toBe('none')
-    expect(partIn({ roles: [{ role: 'coordinator', place }] }, { inviter })).toBe('coordinator')
+    const further = [{ id: 'd4', name: '何晓', title: '' }]
+    expect(partIn(doctor('d1'), { inviter, expert, further })).toBe('inviter')
+    expect(partIn(doctor('d2'), { inviter, expert, further })).toBe('expert')
+    expect(partIn(doctor('d4'), { inviter, expert, further })).toBe('expert')
+    expect(partIn(doctor('d3'), { inviter, expert, further })).toBe('none')
+    expect(partIn({ roles: [{ role: 'coordinator', place }] }, { inviter, further: [] })).toBe('coordinator')
   })
 })
 
@@ -24,14 +26,20 @@ describe('the images of a consult', () => {
   })
 })
 
-describe('a draft', () => {
-  it('needs images and consent before it goes out', () => {
-    expect(missing({ studies: [] })).toEqual(['s.images', 's.consent'])
-    expect(
-      missing({
-        studies: [{ study_uid: '1' } as never],
-        consent: { method: 'paper', signed_by: '周大山', relation: '本人', at: '' },
-      }),
-    ).toEqual([])
+describe('the clock', () => {
+  const now = Date.parse('2026-11-22T08:00:00Z')
+  const one = { state: 'submitted' as const, paused: false, sla_due: '2026-11-22T08:42:30Z' }
+  it('runs for the invited hospital and its experts alone', () => {
+    expect(left(one, now)).toBe(42)
+    expect(left({ ...one, sla_due: '2026-11-22T07:50:00Z' }, now)).toBe(-10)
+    expect(left({ ...one, state: 'needs_info', paused: true }, now)).toBeUndefined()
+    expect(left({ ...one, state: 'opinion_signed' }, now)).toBeUndefined()
+    expect(left({ ...one, state: 'in_progress' }, now)).toBe(42)
+    expect(turnOf({ state: 'declined' })).toBe('over')
+  })
+  it('is said in hours, then in days', () => {
+    expect(span(42)).toEqual({ text: '0:42' })
+    expect(span(-310)).toEqual({ text: '5:10' })
+    expect(span(2880)).toEqual({ days: 2 })
   })
 })

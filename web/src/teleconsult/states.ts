@@ -4,6 +4,8 @@ import type { Tone } from '../visit/states'
 export const stateTone: Record<TeleconsultState, Tone> = {
   draft: 'plain',
   submitted: 'info',
+  needs_info: 'warn',
+  triaged: 'info',
   scheduled: 'info',
   in_progress: 'ok',
   opinion_signed: 'warn',
@@ -16,24 +18,60 @@ export const stateTone: Record<TeleconsultState, Tone> = {
 export type Part = 'inviter' | 'expert' | 'coordinator' | 'none'
 
 /** The part a signed-in person plays in a case. */
-export function partIn(me: Pick<Me, 'practitioner_id' | 'roles'>, one: Pick<Teleconsult, 'inviter' | 'expert'>): Part {
+export function partIn(
+  me: Pick<Me, 'practitioner_id' | 'roles'>,
+  one: Pick<Teleconsult, 'inviter' | 'expert' | 'further'>,
+): Part {
   if (me.practitioner_id !== undefined && one.inviter.practitioner.id === me.practitioner_id) return 'inviter'
   if (me.practitioner_id !== undefined && one.expert?.practitioner.id === me.practitioner_id) return 'expert'
+  if (one.further.some(({ id }) => id === me.practitioner_id)) return 'expert'
   return me.roles.some(({ role }) => role === 'coordinator') ? 'coordinator' : 'none'
 }
 
 /** While the consult runs, people may meet in its room. */
 export const roomOpen = (one: Teleconsult) =>
-  one.state === 'scheduled' || one.state === 'in_progress' || one.state === 'opinion_signed'
+  one.live && (one.state === 'scheduled' || one.state === 'in_progress' || one.state === 'opinion_signed')
 
 /** The expert's right to the images ends with the consult; the asking hospital keeps its own. */
 export const maySee = (part: Part, state: TeleconsultState) =>
   part === 'inviter' || !(state === 'closed' || state === 'cancelled' || state === 'declined')
 
-/** What a draft still misses before it can go out, as keys of the words. */
-export function missing(one: Pick<Teleconsult, 'studies' | 'consent'>): ('s.images' | 's.consent')[] {
-  return [
-    ...(one.studies.length === 0 ? (['s.images'] as const) : []),
-    ...(one.consent ? [] : (['s.consent'] as const)),
-  ]
+/** Whose move it is, the sections of the board. */
+export type Turn = 'hospital' | 'inviter' | 'experts' | 'over'
+
+export function turnOf(one: Pick<Teleconsult, 'state'>): Turn {
+  switch (one.state) {
+    case 'submitted':
+    case 'triaged':
+      return 'hospital'
+    case 'draft':
+    case 'needs_info':
+    case 'opinion_signed':
+    case 'decided':
+      return 'inviter'
+    case 'scheduled':
+    case 'in_progress':
+      return 'experts'
+    default:
+      return 'over'
+  }
+}
+
+/** Minutes until the answer is due, below zero when it is late; undefined where no clock runs. */
+export function left(one: Pick<Teleconsult, 'state' | 'paused' | 'sla_due'>, now: number): number | undefined {
+  const runs = turnOf(one) === 'hospital' || turnOf(one) === 'experts'
+  return one.sla_due && runs && !one.paused ? Math.floor((Date.parse(one.sla_due) - now) / 60_000) : undefined
+}
+
+/** 0:42, 5:10, 3 days; late ones count up. */
+export function span(minutes: number): { days: number } | { text: string } {
+  const n = Math.abs(minutes)
+  return n >= 2880
+    ? { days: Math.floor(n / 1440) }
+    : { text: `${Math.floor(n / 60)}:${String(n % 60).padStart(2, '0')}` }
+}
+
+/** The opinion of the person who reads: of the first expert, or of a further one. */
+export function ownOpinion(one: Pick<Teleconsult, 'expert' | 'opinion' | 'opinions'>, me: string | undefined) {
+  return one.expert?.practitioner.id === me ? one.opinion : one.opinions.find(({ author }) => author.id === me)
 }

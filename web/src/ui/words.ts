@@ -1,6 +1,7 @@
 import { phrases } from '../i18n/i18n'
 
 export const w = phrases({
+  hospital: { zh: '哪家医院', en: 'Hospital' },
   'app.name': { zh: '远诊', en: 'Yuanzhen' },
   'nav.back': { zh: '返回', en: 'Back' },
   'nav.skip': { zh: '跳到正文', en: 'Skip to content' },

@@ -1,5 +1,5 @@
-// Package paper draws a prescription on a sheet of A5: what the law asks to stand on it, the evidence code as QR, and
-// the mark of the hospital's electronic seal. The paper is a copy to read and to check; what counts is the signed text.
+// Package paper draws on sheets of A5: a prescription with what the law asks to stand on it, the evidence code as QR and
+// the mark of the hospital's electronic seal (Sheet), and a signed report of as many sheets as it needs (Report). The paper is a copy to read and to check; what counts is the signed text.
 //
 // Letters and digits are drawn in Open Sans (SIL Open Font License 1.1), Chinese in Droid Sans Fallback (Apache License
 // 2.0), which has 䓬, without which 地尔硫䓬 has a hole; what is used of them is embedded in each sheet. Both lie in font/
@@ -375,16 +375,26 @@ func (p *pen) each(words string, size float64, do func(text string, wide float64
 
 // flow writes words in as many lines as they need and says where the next one begins.
 func (p *pen) flow(x, y, room float64, words string, size, step float64, colour [3]uint8) float64 {
-	line := ""
-	for _, piece := range pieces(words) {
-		if line != "" && p.wide(strings.TrimRightFunc(line+piece, unicode.IsSpace), size) > room {
-			p.write(x, y, strings.TrimSpace(line), size, colour)
-			line, y = "", y+step
-		}
-		line += piece
+	for _, line := range p.lines(room, words, size) {
+		p.write(x, y, line, size, colour)
+		y += step
 	}
-	p.write(x, y, strings.TrimSpace(line), size, colour)
-	return y + step
+	return y
+}
+
+// lines cuts words into lines that fit; a line feed ends one too.
+func (p *pen) lines(room float64, words string, size float64) (list []string) {
+	for paragraph := range strings.SplitSeq(words, "\n") {
+		line := ""
+		for _, piece := range pieces(paragraph) {
+			if line != "" && p.wide(strings.TrimRightFunc(line+piece, unicode.IsSpace), size) > room {
+				list, line = append(list, strings.TrimSpace(line)), ""
+			}
+			line += piece
+		}
+		list = append(list, strings.TrimSpace(line))
+	}
+	return list
 }
 
 // pieces cuts words where a line may end: behind each Chinese character and each space, never within a number with its

@@ -1,0 +1,67 @@
+// Sentences that a doctor uses again: pressed, they stand in the text; the text at hand can be kept as one.
+import { useState } from 'preact/hooks'
+import { get, put } from '../api/client'
+import { useDeed, useResource } from '../api/resource'
+import type { Phrases } from '../api/types'
+import { Button, ProblemNote } from '../ui/parts'
+import { w } from './words'
+
+const most = 50 // of one field
+
+export function PhraseBook({
+  field,
+  text,
+  onTake,
+}: {
+  field: keyof Phrases
+  text: string
+  onTake: (phrase: string) => void
+}) {
+  const found = useResource(`phrases ${field}`, (signal) => get<Phrases>('/opinion-phrases', signal))
+  const deed = useDeed()
+  const [dropping, setDropping] = useState(false)
+  const list = found.value?.[field] ?? []
+  const words = text.trim()
+  const keep = (next: string[]) =>
+    void deed.run(async () => {
+      // The other field may have been changed meanwhile, here or on another screen.
+      const now = await get<Phrases>('/opinion-phrases')
+      found.set(await put<Phrases>('/opinion-phrases', { ...now, [field]: next }))
+    })
+  return (
+    <details class="phrases" data-test={`phrases-${field}`}>
+      <summary>{w('o.phrases')}</summary>
+      <ProblemNote problem={deed.problem ?? found.problem} />
+      {found.value && list.length === 0 && <p class="meta">{w('o.phrase.none')}</p>}
+      <div class="stack">
+        {list.map((phrase) => (
+          <Button
+            key={phrase}
+            look={dropping ? 'danger' : 'plain'}
+            busy={deed.busy}
+            onPress={() => (dropping ? keep(list.filter((other) => other !== phrase)) : onTake(phrase))}
+            test="phrase"
+          >
+            {phrase}
+          </Button>
+        ))}
+      </div>
+      <div class="row">
+        <Button
+          look="quiet"
+          busy={deed.busy}
+          disabled={words.length < 2 || words.length > 500 || list.includes(words) || list.length >= most}
+          onPress={() => keep([...list, words])}
+          test="keep-phrase"
+        >
+          {w('o.phrase.keep')}
+        </Button>
+        {list.length > 0 && (
+          <Button look="quiet" pressed={dropping} onPress={() => setDropping(!dropping)}>
+            {w('o.phrase.drop')}
+          </Button>
+        )}
+      </div>
+    </details>
+  )
+}

@@ -1,0 +1,50 @@
+// A study of a case, in words; who asked may share it or let it out for teaching.
+import { useState } from 'preact/hooks'
+import type { StudyRow } from '../api/types'
+import { Links } from '../imaging/links'
+import { AskTeaching } from '../imaging/teaching'
+import { w as imaging } from '../imaging/words'
+import { Button, Dialog } from '../ui/parts'
+import { w } from './words'
+
+export function megabytes(bytes: number): string {
+  return bytes < 1024 * 1024 ? `${Math.max(1, Math.round(bytes / 1024))} KB` : `${(bytes / 1024 / 1024).toFixed(1)} MB`
+}
+
+export function StudyFact({ study, shares }: { study: StudyRow; shares: boolean }) {
+  const [sharing, setSharing] = useState(false)
+  const [teaching, setTeaching] = useState(false)
+  return (
+    <>
+      <dt>{w('s.images')}</dt>
+      <dd data-test="attached">
+        {imaging('study.line', {
+          what: `${study.modalities.join('/')} ${study.description}`,
+          n: study.instances,
+          size: megabytes(study.bytes),
+        })}{' '}
+        · {imaging('study.of', { name: study.patient_name, sex: study.patient_sex, birth: study.patient_birth_date })}
+        {shares && (
+          <div class="row">
+            <Button look="quiet" onPress={() => setSharing(true)} test="share-links">
+              {imaging('link.share')}
+            </Button>
+            <Button look="quiet" onPress={() => setTeaching(true)} test="teach-open">
+              {imaging('teach.open')}
+            </Button>
+          </div>
+        )}
+        {sharing && (
+          <Dialog title={imaging('link.share')} onClose={() => setSharing(false)}>
+            <Links study={study.study_uid} />
+          </Dialog>
+        )}
+        {teaching && (
+          <Dialog title={imaging('teach.open')} onClose={() => setTeaching(false)}>
+            <AskTeaching study={study.study_uid} />
+          </Dialog>
+        )}
+      </dd>
+    </>
+  )
+}
