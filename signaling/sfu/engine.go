@@ -21,6 +21,7 @@ import (
 	"github.com/pion/ice/v4"
 	"github.com/pion/interceptor"
 	"github.com/pion/logging"
+	"github.com/pion/transport/v4/stdnet"
 	"github.com/pion/webrtc/v4"
 )
 
@@ -134,6 +135,11 @@ func (e *Engine) newSettings(o Options) (webrtc.SettingEngine, error) {
 		networks = append(networks, webrtc.NetworkTypeTCP4, webrtc.NetworkTypeTCP6)
 	}
 	s.SetNetworkTypes(networks)
+	interfaces, err := stdnet.NewNet() // once: each agent would ask the kernel for all interfaces, and keep the answer
+	if err != nil {
+		return s, fmt.Errorf("look at the network interfaces: %w", err)
+	}
+	s.SetNet(interfaces)
 	s.DisableActiveTCP(true)
 	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
 	s.SetIncludeLoopbackCandidate(o.UDP.Addr().IsLoopback())
