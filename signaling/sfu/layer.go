@@ -44,8 +44,9 @@ type layer struct {
 	pending    []uint64 // came with this batch
 	unsent     int      // their bytes
 	began      bool
-	newest     uint64 // extended sequence number
-	key        uint64 // first packet of the newest key frame; 0 if there was none
+	start      time.Duration // when it did
+	newest     uint64        // extended sequence number
+	key        uint64        // first packet of the newest key frame; 0 if there was none
 	keyStamp   uint32
 
 	missing []gap
@@ -102,6 +103,9 @@ const (
 	// that follows when the answer got lost. While a round trip is unknown, keepUnknown; never longer than keepMost, when it
 	// would be played by nobody.
 	keepLeast, keepUnknown, keepMost = 400 * time.Millisecond, time.Second, 2500 * time.Millisecond
+	// fitAhead is more than passes until a young stream is looked at again: until then it keeps all there is, and most round trips
+	// are known before that is much.
+	fitAhead = 300 * time.Millisecond
 )
 
 func newLayer(u *UpTrack, index int) *layer {
@@ -141,7 +145,7 @@ func (y *layer) fit(bytes, packets float64) {
 		if rtt := d.link.roundTrip(); rtt > 0 {
 			keep = max(keep, keepLeast+2*rtt)
 		} else {
-			keep = max(keep, keepUnknown)
+			keep = max(keep, min(keepUnknown, y.track.link.shard.now-y.start+fitAhead))
 		}
 	}
 	seconds := min(keep, keepMost).Seconds()
@@ -232,7 +236,7 @@ func (y *layer) count(h *rtpHeader, now time.Duration, repaired bool) uint64 {
 		if repaired {
 			return 0
 		}
-		y.began = true
+		y.began, y.start = true, now
 		y.newest = firstNumber + uint64(h.sequence)
 		y.first = y.newest
 		y.received = 1
