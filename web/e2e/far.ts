@@ -58,6 +58,12 @@ export class Far {
           setRemoteDescription: (said: RTCSessionDescriptionInit) => Promise<void>
           addIceCandidate: (one?: RTCIceCandidateInit | null) => Promise<void>
         }
+        // Nor may the platform find a way of its own: it is told a port where nobody listens.
+        const send = WebSocket.prototype.send
+        WebSocket.prototype.send = function (data) {
+          const said = typeof data === 'string' ? data.replace(/(candidate:[^"\\]* )\d+( typ)/g, '$19$2') : data
+          return send.call(this, said)
+        }
         Object.assign(RTCPeerConnection.prototype, {
           setRemoteDescription(this: RTCPeerConnection, said: RTCSessionDescriptionInit) {
             return set.call(this, { type: said.type, sdp: changed(said.sdp ?? '') })

@@ -146,7 +146,7 @@ describe('looking together from far away', { concurrency: 1 }, () => {
       await page.waitForTimeout(90)
     }
     say('window', await took('window', 40))
-    assert.equal(await sightOf(county), await sightOf(expert))
+    await until('both show the same', async () => (await sightOf(county)) === (await sightOf(expert)))
   })
 
   journey.step('a pointer arrives, and stands on the same anatomy in a window of another shape', async () => {

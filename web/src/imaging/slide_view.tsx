@@ -32,7 +32,6 @@ import { w } from './words'
 export const slideBudget = 48e6
 const jpegBaseline = '1.2.840.10008.1.2.4.50'
 const powers = [1.25, 5, 10, 20, 40] as const
-const overviewSize = 150 // pixels of the screen, the longer side
 
 type Props = {
   study: string
@@ -329,7 +328,7 @@ function Glass({
   const { zoom: at } = sight.current
   const power = ready ? powerOf(slide, size, at) : undefined
   const bar = ready ? scaleBar(slide, size, at, size.width < 500 ? 80 : 120) : undefined
-  const shape = overviewSize / Math.max(plane.columns, plane.rows)
+  const shape = (size.width < 500 ? 96 : 150) / Math.max(plane.columns, plane.rows) // of the overview, its longer side
   const from = toImage(plane, size, sight.current, { left: 0, top: 0 })
   const to = toImage(plane, size, sight.current, { left: size.width, top: size.height })
   const [left, top] = [Math.max(0, from.x) * shape, Math.max(0, from.y) * shape]

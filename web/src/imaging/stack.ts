@@ -41,7 +41,8 @@ function start(): Promise<void> {
 /** One frame as a picture by itself, as the decoders read it: colour as it is, grey in the image's own window. */
 export async function frameOf(imageId: string, instance: Instance): Promise<ImageBitmap> {
   await start()
-  wadors.metaDataManager.add(imageId, instance as never)
+  // The loader looks what holds for all frames up under the first.
+  for (const one of [imageId, imageId.replace(/\d+$/, '1')]) wadors.metaDataManager.add(one, instance as never)
   const image = await imageLoader.loadImage(imageId)
   const { columns, rows } = image
   const from = image.getPixelData()
