@@ -212,7 +212,7 @@ describe('papers that two administrators read', { concurrency: 1 }, () => {
     await page.waitForSelector(`${t('alerts')} .hard_stop`, { state: 'detached' })
     await page.locator(t('prescription')).scrollIntoViewIfNeeded()
     await journey.shot(doctor, '14-ninety-allowed', true)
-    await narrow(doctor, '15-ninety-360')
+    await narrow(doctor, '15-ninety-360', page.locator(t('prescription')))
     await page.click(t('sign-rx'))
     await page.waitForSelector(t('canonical'))
     assert.match((await page.textContent(t('canonical'))) ?? '', /鄂卫发〔2026〕9号/)

@@ -11,7 +11,7 @@ import { type Checked, checkCode, codeIn, type Evidence, openCode } from './pres
 import { plainUse } from './prescribe/use'
 import { w } from './prescribe/verify_words'
 import { Icon, type IconName, Mark } from './ui/icons'
-import { Button, Field, ProblemNote, useTitle } from './ui/parts'
+import { Button, Field, Notice, ProblemNote, useTitle } from './ui/parts'
 import { w as ui } from './ui/words'
 
 type Result = VerifyAnswer['result'] | 'genuine.offline' | 'cannot_check'
@@ -65,6 +65,7 @@ async function verify(code: string): Promise<{ result: Result; evidence?: Eviden
 function VerifyPage() {
   const [typed, setTyped] = useState('')
   const [state, setState] = useState<State>(location.hash.length > 1 ? { at: 'busy' } : { at: 'asking' })
+  const [unchecked, setUnchecked] = useState(false) // a file, for want of a line
   const proving = useDeed()
   useTitle(w('title'))
 
@@ -77,7 +78,11 @@ function VerifyPage() {
     } catch {
       // the server says what is wrong with it
     }
-    const proof = await post<ProofAnswer>('/verify/proof', body)
+    const proof = await post<ProofAnswer>('/verify/proof', body).catch((error: unknown) => {
+      if (!asProblem(error).offline) throw error
+    })
+    setUnchecked(!proof)
+    if (!proof) return
     const opened = proof.evidence_code ? openCode(proof.evidence_code) : undefined
     setState({ at: 'done', result: proof.result, ...(opened ? { evidence: opened.evidence } : {}), proof })
   }
@@ -128,6 +133,11 @@ function VerifyPage() {
               {w('go')}
             </Button>
             <ProblemNote problem={proving.problem} />
+            {unchecked && (
+              <Notice tone="warn" live title={w('file.offline')}>
+                {w('file.offline.say')}
+              </Notice>
+            )}
             <div class="field">
               <label for="proof-file">{w('file.label')}</label>
               <p class="hint" id="proof-file-hint">

@@ -46,6 +46,11 @@ export const w = phrases({
     zh: '医院给的证明文件：验全部签名、印章和时间。要联网；没有网络可用命令 yuanzhen prescribe prove。',
     en: 'The file from the hospital: all signatures, seal and times are checked. It needs a line; without one use the command yuanzhen prescribe prove.',
   },
+  'file.offline': { zh: '没联网，这份文件没有验', en: 'Offline: the file was not checked' },
+  'file.offline.say': {
+    zh: '先别发药。有网后再选一次；没有网只能用处方码验签名。',
+    en: 'Do not dispense yet. Choose it again with a line; without one only the code can be checked.',
+  },
   'file.whole': { zh: '全部签名、印章和时间都对得上。', en: 'All signatures, the seal and the times fit.' },
   'file.faults': { zh: '对不上的地方', en: 'What does not fit' },
   'file.notes': { zh: '另外知道', en: 'Also' },
