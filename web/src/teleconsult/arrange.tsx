@@ -42,12 +42,12 @@ export function Arranging({ one, act, busy }: { one: Teleconsult; act: Act; busy
       </div>
       {expert && (
         <section class="stack">
-          <h2>{w('b.times')}</h2>
           <div class="row">
             <Button busy={busy} onPress={() => act('hand-over', { practitioner_id: expert })} test="hand-over">
               {w('b.handover')}
             </Button>
           </div>
+          <h2>{w('b.times')}</h2>
           {times.loading && !times.value && <Loading />}
           {times.value?.length === 0 && <p>{w('b.notimes')}</p>}
           {times.value?.slice(0, 6).map((time, index) => (

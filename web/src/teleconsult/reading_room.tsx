@@ -261,21 +261,23 @@ function Inside({
           <p class="meta" role="status">
             {view.phase === 'refused' ? view.refusal : open ? sentence.text : ''}
           </p>
-          <div class="keys">
-            <Button icon={view.mic ? 'mic' : 'micOff'} pressed={!view.mic} onPress={() => room.setMic(!view.mic)}>
-              {view.mic ? desk('mute') : desk('unmute')}
-            </Button>
-            <Button
-              icon={view.camera ? 'camera' : 'cameraOff'}
-              pressed={!view.camera}
-              onPress={() => room.setCamera(!view.camera)}
-            >
-              {view.camera ? desk('cam.off') : desk('cam.on')}
-            </Button>
-            <ShareScreen room={room} />
-            <Instruments at={one.id} rack={door.rack} remotes={view.remotes} />
-            <DeskKeys desk={beside} kinds={['companion', 'colleague', 'observer', 'device']} />
-          </div>
+          {open && (
+            <div class="keys">
+              <Button icon={view.mic ? 'mic' : 'micOff'} pressed={!view.mic} onPress={() => room.setMic(!view.mic)}>
+                {view.mic ? desk('mute') : desk('unmute')}
+              </Button>
+              <Button
+                icon={view.camera ? 'camera' : 'cameraOff'}
+                pressed={!view.camera}
+                onPress={() => room.setCamera(!view.camera)}
+              >
+                {view.camera ? desk('cam.off') : desk('cam.on')}
+              </Button>
+              <ShareScreen room={room} />
+              <Instruments at={one.id} rack={door.rack} remotes={view.remotes} />
+              <DeskKeys desk={beside} kinds={['companion', 'colleague', 'observer', 'device']} />
+            </div>
+          )}
           {(view.phase === 'live' || view.phase === 'reconnecting') && <DeskDoor desk={beside} />}
           <DeskChat desk={beside} />
           <ConsentDialog recording={beside.tape} />
