@@ -16,7 +16,7 @@ type Box struct {
 // Blankable reports whether Blank takes the uncompressed pixels of an object whose attributes value gives: whole bytes for each
 // sample, none of them shared by two pixels.
 func Blankable(value func(Tag) string) bool {
-	bits, samples := value(bitsAllocated), value(samplesPerPixel)
+	bits, samples := value(BitsAllocated), value(samplesPerPixel)
 	return (bits == "8" || bits == "16") && (samples == "" || samples == "1" || samples == "3") && value(photometric) != "YBR_FULL_422"
 }
 

@@ -13,7 +13,7 @@ func TestWhatLiesInABoxIsBlankInEachFrame(t *testing.T) {
 	of := func(samples, bits, planar byte, kind string) Dataset {
 		return Dataset{Elements: []Element{{Tag: samplesPerPixel, VR: "US", Value: short(samples)}, {Tag: photometric, VR: "CS", Value: []byte(kind)},
 			{Tag: planarConfiguration, VR: "US", Value: short(planar)}, {Tag: Rows, VR: "US", Value: short(2)}, {Tag: Columns, VR: "US", Value: short(3)},
-			{Tag: bitsAllocated, VR: "US", Value: short(bits)}}, Order: binary.LittleEndian}
+			{Tag: BitsAllocated, VR: "US", Value: short(bits)}}, Order: binary.LittleEndian}
 	}
 	box := []Box{{X: 1, Y: 1, Width: 9, Height: 1}} // over the edge
 	for _, c := range []struct {
