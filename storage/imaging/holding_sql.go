@@ -63,7 +63,7 @@ func (s *Service) setQuota(ctx context.Context, scope authz.Scope, place ids.Ins
 	}
 	return h, s.DB.InTx(ctx, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `
-			INSERT INTO image_holding (institution_id, quota, set_by, set_at) VALUES ($1, nullif($2, 0), $3, $4)
+			INSERT INTO image_holding (institution_id, quota, set_by, set_at) VALUES ($1, nullif($2::bigint, 0), $3, $4)
 			ON CONFLICT (institution_id) DO UPDATE SET quota = excluded.quota, set_by = excluded.set_by, set_at = excluded.set_at`,
 			place, quota, authz.SubjectFrom(ctx).Account, s.Now())
 		if err != nil {

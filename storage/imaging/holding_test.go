@@ -67,6 +67,10 @@ func TestAHospitalHoldsNoMoreThanItMay(t *testing.T) {
 	if h := h.holding(); h.Bytes != 0 || h.Quota != 1<<40 || h.Own {
 		t.Errorf("at first: %+v", h)
 	}
+	limit(3 << 40)
+	if h := h.holding(); h.Quota != 3<<40 || !h.Own {
+		t.Errorf("set: %+v", h)
+	}
 	h.stow("county", slice(0), slice(0))
 	h.stow("county", slice(0))
 	if got := h.holding(); got.Bytes != size {

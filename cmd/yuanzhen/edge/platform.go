@@ -83,7 +83,7 @@ func (p *platform) says(ctx context.Context, s State) error {
 		Refused    int        `json:"refused"`
 		HoldsSince *time.Time `json:"holds_since,omitempty"`
 		LastError  string     `json:"last_error,omitempty"`
-	}{s.Queued, s.Bytes, s.Refused, nil, s.LastError[:min(len(s.LastError), 90)]} // 300 letters at most, of which none is cut
+	}{s.Queued, s.Bytes, s.Refused, nil, strings.ToValidUTF8(s.LastError[:min(len(s.LastError), 300)], "")} // the platform takes 300 letters
 	if !s.HoldsSince.IsZero() {
 		says.HoldsSince = &s.HoldsSince
 	}

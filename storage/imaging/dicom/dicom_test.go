@@ -186,6 +186,11 @@ func TestNamesInTheirScripts(t *testing.T) {
 		"second byte is 0x5C":       {"GB18030", "A=\xd5\x5c", "誠"},
 		"Latin-1":                   {"ISO_IR 100", "A=M\xfcller", "Müller"},
 		"JIS X 0212":                {`\ISO 2022 IR 159`, "A=\x1b$(D\x30\x21\x1b(B", "丂"},
+		"half width and kanji":      {`ISO 2022 IR 13\ISO 2022 IR 87`, "\xd4\xcf\xc0\xde^\xc0\xdb\xb3=\x1b$B;3ED\x1b(J^\x1b$BB@O:\x1b(J", "山田^太郎"},
+		"Cyrillic":                  {"ISO_IR 144", "A=\xbb\xee\xda^\xd0", "Люк^а"},
+		"Greek":                     {"ISO_IR 126", "A=\xc4\xe9\xef", "Διο"},
+		"UTF-8 under another name":  {"ISO_IR_192", "A=王", "王"},
+		"Latin-1 under another":     {"ISO-IR 100", "A=M\xfcller", "Müller"},
 		"broken bytes stay visible": {"ISO_IR 192", "A=\xff\xfe", "�"},
 	} {
 		f := parse(t, file(ExplicitLE, element(SpecificCharacterSet, "CS", c.charset), element(PatientName, "PN", c.bytes)))
