@@ -387,52 +387,48 @@ func accountOfPractitioner(ctx context.Context, tx tx, id ids.Practitioner) (acc
 	return account, err
 }
 
-func selectParties(ctx context.Context, tx tx, facts consult.Standing) (parties, error) {
-	rows, err := tx.Query(ctx, `
+// selectKnown reads, in one trip, the parties and what is known of the patient on a day: allergies, conditions, medicines in
+// supply and prescribed but for the one that is judged, also what still waits for its pharmacist, and the newest creatinine.
+func selectKnown(ctx context.Context, tx tx, facts consult.Standing, but ids.Prescription, at time.Time) (ps parties, c chart, err error) {
+	var b pgx.Batch
+	b.Queue(`
 		SELECT p.name AS person_name, p.sex, p.birth_date, p.weight_kg::text AS weight_kg, p.pregnancy, p.lactating,
 		       d.name AS doctor_name, d.title, d.title_rank, d.paediatric_qualified, i.name AS institution_name
 		FROM person p, practitioner d, institution i WHERE p.id = $1 AND d.id = $2 AND i.id = $3`,
-		facts.Person, facts.Practitioner, facts.Institution)
-	if err != nil {
-		return parties{}, err
-	}
-	return pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[parties])
-}
-
-// selectChart reads what is known of the patient on a day: allergies, conditions, medicines in supply and
-// prescribed but for the one that is judged, also what still waits for its pharmacist, and the newest creatinine.
-func selectChart(ctx context.Context, tx tx, person ids.Person, but ids.Prescription, at time.Time) (c chart, err error) {
-	if c.Allergies, err = collect[allergy](ctx, tx, `SELECT substance, severity, reaction FROM allergy WHERE person_id = $1 ORDER BY substance`, person); err != nil {
-		return c, err
-	}
-	if c.Medicines, err = collect[medicine](ctx, tx, `
+		facts.Person, facts.Practitioner, facts.Institution).Query(func(rows pgx.Rows) (err error) {
+		ps, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[parties])
+		return err
+	})
+	queue(&b, &c.Allergies, pgx.RowToStructByName, `SELECT substance, severity, reaction FROM allergy WHERE person_id = $1 ORDER BY substance`, facts.Person)
+	queue(&b, &c.Medicines, pgx.RowToStructByName, `
 		SELECT ingredient, daily_dose::text AS daily_dose, unit, until - $2::date AS left FROM medicine
-		WHERE person_id = $1 AND until >= $2::date ORDER BY ingredient, source`, person, at); err != nil {
-		return c, err
-	}
-	if c.Prescribed, err = collect[prescribed](ctx, tx, `
+		WHERE person_id = $1 AND until >= $2::date ORDER BY ingredient, source`, facts.Person, at)
+	queue(&b, &c.Prescribed, pgx.RowToStructByName, `
 		SELECT item, (rx.signed_at::date + (item->>'days')::int) - $2::date AS left
 		FROM prescription rx, jsonb_array_elements(rx.items) item
 		WHERE rx.person_id = $1 AND rx.state IN ('signed', 'approved') AND rx.signed_at::date + (item->>'days')::int > $2::date
 		  AND rx.id <> $3
-		ORDER BY rx.id, item->>'line'`, person, at, but); err != nil {
-		return c, err
-	}
-	creatinine, err := collect[measured](ctx, tx, `
+		ORDER BY rx.id, item->>'line'`, facts.Person, at, but)
+	var creatinine []measured
+	queue(&b, &creatinine, pgx.RowToStructByName, `
 		SELECT value::text AS value, greatest($2::date - at::date, 0) AS days FROM observation
-		WHERE person_id = $1 AND kind = 'creatinine' AND unit = 'umol/L' ORDER BY at DESC LIMIT 1`, person, at)
-	if err != nil {
-		return c, err
+		WHERE person_id = $1 AND kind = 'creatinine' AND unit = 'umol/L' ORDER BY at DESC LIMIT 1`, facts.Person, at)
+	queue(&b, &c.Conditions, pgx.RowTo, `SELECT icd10 FROM condition WHERE person_id = $1 ORDER BY icd10`, facts.Person)
+	if err := tx.SendBatch(ctx, &b).Close(); err != nil {
+		return ps, c, err
 	}
 	if len(creatinine) > 0 {
 		c.Creatinine = &creatinine[0]
 	}
-	rows, err := tx.Query(ctx, `SELECT icd10 FROM condition WHERE person_id = $1 ORDER BY icd10`, person)
-	if err != nil {
-		return c, err
-	}
-	c.Conditions, err = pgx.CollectRows(rows, pgx.RowTo[string])
-	return c, err
+	return ps, c, nil
+}
+
+// queue adds a question to a batch, whose answer is read into a list when the batch closes.
+func queue[T any](b *pgx.Batch, into *[]T, read pgx.RowToFunc[T], sql string, args ...any) {
+	b.Queue(sql, args...).Query(func(rows pgx.Rows) (err error) {
+		*into, err = pgx.CollectRows(rows, read)
+		return err
+	})
 }
 
 func collect[T any](ctx context.Context, tx tx, sql string, args ...any) ([]T, error) {

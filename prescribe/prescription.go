@@ -358,11 +358,7 @@ func (s *Service) compose(ctx context.Context, tx tx, facts consult.Standing, c 
 	if made := madeByAI(o); made != nil {
 		return c, notAllowed(*made)
 	}
-	ps, err := selectParties(ctx, tx, facts)
-	if err != nil {
-		return c, err
-	}
-	chart, err := selectChart(ctx, tx, facts.Person, c.ID, c.WrittenAt)
+	ps, chart, err := selectKnown(ctx, tx, facts, c.ID, c.WrittenAt)
 	if err != nil {
 		return c, err
 	}

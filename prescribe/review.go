@@ -201,11 +201,7 @@ func (s *Service) stillFit(ctx context.Context, tx tx, p Prescription) error {
 	if _, err := s.knowledge(); err != nil {
 		return err
 	}
-	known, err := selectChart(ctx, tx, p.Person.ID, p.ID, s.Now())
-	if err != nil {
-		return err
-	}
-	ps, err := selectParties(ctx, tx, consult.Standing{Person: p.Person.ID, Practitioner: p.Doctor.ID, Institution: p.Institution.ID})
+	ps, known, err := selectKnown(ctx, tx, consult.Standing{Person: p.Person.ID, Practitioner: p.Doctor.ID, Institution: p.Institution.ID}, p.ID, s.Now())
 	if err != nil {
 		return err
 	}

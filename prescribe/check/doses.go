@@ -41,7 +41,7 @@ func (r *run) doses() {
 			continue
 		}
 		known := p.single.Comparable(p.None)
-		if !known && p.limitedAtOnce() {
+		if !known && (p.limitedAtOnce() || !r.syrup(p)) {
 			r.unknownDose(p.Ingredient, "ingredients:"+p.ID+":dose_unit="+p.Unit)
 		}
 		told := r.dailyDose(p)
@@ -57,6 +57,12 @@ func (r *run) doses() {
 // limitedAtOnce reports that some limit asks for the size of one dose.
 func (p *part) limitedAtOnce() bool {
 	return !p.SingleMax.IsZero() || slices.ContainsFunc(p.Limits, func(l formulary.Limit) bool { return !l.Amount.IsZero() })
+}
+
+// syrup reports that a solution to drink is written in millilitres, as people take it. Of one that has no limit nothing is
+// left open; 5 mL of morphine or of insulin is no dose, limit or not.
+func (r *run) syrup(p *part) bool {
+	return p.form == "sol" && p.route == "po" && r.c.Items[p.item].Unit == "mL" && control(p) == ""
 }
 
 func (r *run) dailyDose(p *part) (told bool) {

@@ -467,6 +467,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/demo/pharmacies/{id}/days": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Demo mode only: a pharmacy's papers as if so many days had passed since they were read */
+        post: operations["post-demo-pharmacies-id-days"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/demo/plans/{id}/days": {
         parameters: {
             query?: never;
@@ -1462,6 +1479,23 @@ export interface paths {
         get: operations["get-pharmacies-id-papers-sha256"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pharmacies/{id}/recheck": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Record that its papers were read again, six months on */
+        post: operations["post-pharmacies-id-recheck"];
         delete?: never;
         options?: never;
         head?: never;
@@ -4970,9 +5004,6 @@ export interface components {
             /** @description Policy files: each the file's text, or an object of the same form. Without: those that the house knows now */
             policies?: unknown[];
         };
-        CloseInBody: {
-            note: string;
-        };
         CodeInBody: {
             /** Format: int64 */
             part: number;
@@ -7016,6 +7047,9 @@ export interface components {
             reason?: string;
             slot_id: string;
         };
+        NotedInBody: {
+            note: string;
+        };
         NotifyMessage: {
             /** Format: date-time */
             at: string;
@@ -7059,6 +7093,10 @@ export interface components {
             study_uid: string;
             /** @description for Authorization: Bearer under /shared/dicomweb; keep it in memory only */
             token: string;
+        };
+        "Post-demo-pharmacies-id-daysRequest": {
+            /** Format: int64 */
+            days: number;
         };
         "Post-demo-plans-id-daysRequest": {
             /** Format: int64 */
@@ -7405,6 +7443,10 @@ export interface components {
             applied_by: string;
             business_scope: string;
             channels: string[];
+            /** Format: date-time */
+            checked_on?: string;
+            /** Format: date-time */
+            claims_until?: string;
             documents: components["schemas"]["PrescribeDocument"][];
             first_by?: string;
             id: string;
@@ -7419,10 +7461,15 @@ export interface components {
             note: string;
             pharmacist: string;
             phone: string;
+            /** Format: date-time */
+            recheck_by?: string;
             region: string;
             second_by?: string;
-            /** @enum {string} */
-            state: "applied" | "approved" | "refused" | "suspended" | "expired";
+            /**
+             * @description due: approved, and its papers have to be read again; unchecked: nobody did within the grace
+             * @enum {string}
+             */
+            state: "applied" | "approved" | "due" | "unchecked" | "refused" | "suspended" | "expired";
         };
         PrescribePicture: {
             allergies: components["schemas"]["PrescribePictureAllergy"][];
@@ -7520,12 +7567,18 @@ export interface components {
         PrescribePublicPharmacy: {
             address: string;
             channels: string[];
+            /** Format: date-time */
+            checked_on?: string;
+            /** Format: date-time */
+            claims_until?: string;
             id: string;
             licence_no: string;
             /** Format: date-time */
             licence_until: string;
             name: string;
             phone: string;
+            /** Format: date-time */
+            recheck_by?: string;
         };
         PrescribeQuality: {
             /**
@@ -8907,6 +8960,39 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["NotifyMessage"][];
                 };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-demo-pharmacies-id-days": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Post-demo-pharmacies-id-daysRequest"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Error */
             default: {
@@ -10993,7 +11079,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["CloseInBody"];
+                "application/json": components["schemas"]["NotedInBody"];
             };
         };
         responses: {
@@ -11032,6 +11118,41 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    "post-pharmacies-id-recheck": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NotedInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PrescribePharmacy"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
             };
         };
     };
