@@ -522,9 +522,9 @@ func (s *Teleconsults) grant(ctx context.Context, tx tx, t Teleconsult, uids []s
 	return err
 }
 
-// lastDay is when the answer is due, or the meeting ends if that is later.
+// lastDay is when the meeting ends, or the answer in writing is due.
 func (t *Teleconsult) lastDay() time.Time {
-	if t.End != nil && t.End.After(*t.SLADue) {
+	if t.End != nil {
 		return *t.End
 	}
 	return *t.SLADue

@@ -456,7 +456,9 @@ func TestATimeThatSuitsBoth(t *testing.T) {
 func TestAStudyThatComesLaterIsOpenToo(t *testing.T) {
 	c := newCounty(t)
 	asks := c.as(c.asker, "teleconsult.request")
-	id := c.requested().ID
+	in := c.question()
+	in.Labs = "肌钙蛋白正常"
+	id := c.must(c.Request(asks, in, uuid.NewString())).ID
 	c.must(c.Consent(c.as(c.asker, "teleconsult.consent"), id, signed))
 	c.must(c.Submit(asks, id))
 	c.must(c.Assign(c.as(c.staff, "teleconsult.assign"), id, c.doctor.Practitioner, c.at(14), c.at(14.5)))
