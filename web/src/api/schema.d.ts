@@ -930,6 +930,92 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/imaging/devices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Machines that hand images in, and how they stand */
+        get: operations["get-imaging-devices"];
+        put?: never;
+        /** Let a machine hand images in; its token is shown once */
+        post: operations["post-imaging-devices"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imaging/devices/state": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** A machine says how it stands */
+        post: operations["post-imaging-devices-state"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imaging/devices/{id}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End a machine's token at once */
+        post: operations["post-imaging-devices-id-revoke"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imaging/holdings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Bytes of images that the asker's institutions hold and may hold */
+        get: operations["get-imaging-holdings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imaging/holdings/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Set how many bytes an institution may hold */
+        put: operations["put-imaging-holdings-id"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/imaging/links/open": {
         parameters: {
             query?: never;
@@ -1043,8 +1129,25 @@ export interface paths {
         /** What of a study could go out for teaching, and what has to be looked through before */
         get: operations["get-imaging-studies-study-teaching"];
         put?: never;
-        /** Let series of a study out, de-identified by PS3.15 */
+        /** Ask to let series of a study out, de-identified by PS3.15 */
         post: operations["post-imaging-studies-study-teaching"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imaging/teaching": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the own hospital was asked to let out for teaching, the newest first */
+        get: operations["get-imaging-teaching"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1062,6 +1165,23 @@ export interface paths {
         get: operations["get-imaging-teaching-id"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imaging/teaching/{id}/review": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let series out that were looked through, by somebody other than who asked */
+        post: operations["post-imaging-teaching-id-review"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3290,7 +3410,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What was presented over the images, from the beginning */
+        /** What was presented over the images, from the beginning, checked against the opinions signed over it */
         get: operations["get-teleconsults-id-shown"];
         put?: never;
         /** Keep what the asker presents, to be seen again with the opinion */
@@ -5094,6 +5214,21 @@ export interface components {
             /** Format: double */
             sound_only: number;
         };
+        ConsultBound: {
+            /**
+             * Format: int64
+             * @description How much of the talk it was signed over
+             */
+            batches: number;
+            by: components["schemas"]["ConsultDoctor"];
+            /** Format: date-time */
+            signed_at: string;
+            /**
+             * @description Checked at this moment: signature and every step
+             * @enum {string}
+             */
+            verdict: "holds" | "changed" | "unbound";
+        };
         ConsultCalendarDay: {
             /** Format: date */
             day: string;
@@ -6133,6 +6268,10 @@ export interface components {
             /** @description IANA zone of the place */
             zone: string;
         };
+        ConsultReplay: {
+            bound: components["schemas"]["ConsultBound"][];
+            states: components["schemas"]["ConsultShown"][];
+        };
         ConsultReview: {
             answer?: string;
             /** Format: date-time */
@@ -6615,6 +6754,19 @@ export interface components {
             totp_now?: string;
             totp_secret?: string;
         };
+        DeviceInBody: {
+            name: string;
+        };
+        DicomBox: {
+            /** Format: int64 */
+            height: number;
+            /** Format: int64 */
+            width: number;
+            /** Format: int64 */
+            x: number;
+            /** Format: int64 */
+            y: number;
+        };
         EligibilityAnswer: {
             explained?: components["schemas"]["RuleReason"][];
             facts_sha256: string;
@@ -6822,6 +6974,13 @@ export interface components {
         HoldInBody: {
             slot_id: string;
         };
+        HoldingInBody: {
+            /**
+             * Format: int64
+             * @description bytes; 0: as the platform gives everybody
+             */
+            quota: number;
+        };
         IdentityMe: {
             account_id: string;
             /** @enum {string} */
@@ -6874,6 +7033,58 @@ export interface components {
             place: components["schemas"]["IdentityPlace"];
             role: string;
         };
+        ImagingDevice: {
+            id: string;
+            institution_id: string;
+            /** Format: date-time */
+            made_at: string;
+            name: string;
+            /** Format: date-time */
+            revoked_at?: string;
+            /**
+             * Format: date-time
+             * @description when it last said how it stands
+             */
+            seen_at?: string;
+            state: components["schemas"]["ImagingDeviceState"];
+            /** @description shown once, when it is made */
+            token?: string;
+        };
+        ImagingDeviceState: {
+            /** Format: int64 */
+            bytes: number;
+            /**
+             * Format: date-time
+             * @description arrival of the oldest file that waits
+             */
+            holds_since?: string;
+            last_error?: string;
+            /**
+             * Format: int64
+             * @description files that wait
+             */
+            queued: number;
+            /**
+             * Format: int64
+             * @description files for a person to look at
+             */
+            refused: number;
+        };
+        ImagingHolding: {
+            /** Format: int64 */
+            bytes: number;
+            institution: string;
+            institution_id: string;
+            /** @description set for this institution; else the platform's */
+            own: boolean;
+            /**
+             * Format: int64
+             * @description bytes
+             */
+            quota: number;
+            /** Format: date-time */
+            set_at?: string;
+        };
         ImagingLink: {
             /** Format: date-time */
             expires_at: string;
@@ -6925,15 +7136,28 @@ export interface components {
             study_uid: string;
         };
         ImagingTeaching: {
+            /** Format: date-time */
+            asked_at: string;
+            asked_by: string;
             id: string;
+            /** @description asked by whoever reads this: somebody else has to look */
+            mine: boolean;
             /** Format: int64 */
             objects: number;
+            /** @description UIDs of the series that have to be looked through */
+            review: string[];
+            reviewed_by?: string;
             /** @description UIDs, as they are in the archive */
             series: string[];
+            /**
+             * @description asked: a second person has to look through pictures first
+             * @enum {string}
+             */
+            state: "asked" | "ready" | "refused" | "ended";
             study_uid: string;
             /**
              * Format: date-time
-             * @description how long it can be fetched
+             * @description how long it can be looked through, or fetched
              */
             until: string;
         };
@@ -6943,8 +7167,6 @@ export interface components {
              * @description how many pictures there were: more have to be looked through anew
              */
             objects: number;
-            /** @description all its pictures were looked through, and no text in them names anybody */
-            seen: boolean;
             series_uid: string;
         };
         ImagingTeachingSeries: {
@@ -6962,6 +7184,11 @@ export interface components {
             objects: number;
             /** @description somebody has to look through all pictures for text that names a person */
             review: boolean;
+            series_uid: string;
+        };
+        ImagingTeachingVerdict: {
+            /** @description blanked in every picture of the series; pictures that are compressed can't be blanked */
+            masks?: components["schemas"]["DicomBox"][];
             series_uid: string;
         };
         ImportCSVInBody: {
@@ -7844,6 +8071,10 @@ export interface components {
             /** @description passphrase of the valid certificate, if there is one */
             current?: string;
             passphrase: string;
+        };
+        ReviewTeachingInBody: {
+            /** @description Those that may go out; the others that need a look stay */
+            series: components["schemas"]["ImagingTeachingVerdict"][];
         };
         RevokeInBody: {
             /** @enum {string} */
@@ -9901,6 +10132,197 @@ export interface operations {
             };
         };
     };
+    "get-imaging-devices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImagingDevice"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-imaging-devices": {
+        parameters: {
+            query?: {
+                /** @description for which institution, where the asker is administrator of several */
+                institution?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeviceInBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImagingDevice"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-imaging-devices-state": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImagingDeviceState"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-imaging-devices-id-revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImagingDevice"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-imaging-holdings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImagingHolding"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "put-imaging-holdings-id": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HoldingInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImagingHolding"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "post-imaging-links-open": {
         parameters: {
             query?: never;
@@ -10189,6 +10611,35 @@ export interface operations {
             };
         };
     };
+    "get-imaging-teaching": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImagingTeaching"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "get-imaging-teaching-id": {
         parameters: {
             query?: never;
@@ -10204,6 +10655,41 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    "post-imaging-teaching-id-review": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReviewTeachingInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImagingTeaching"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
             };
         };
     };
@@ -14893,7 +15379,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ConsultShown"][];
+                    "application/json": components["schemas"]["ConsultReplay"];
                 };
             };
             /** @description Error */
