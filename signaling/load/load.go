@@ -95,7 +95,11 @@ func (t Target) Begin(ctx context.Context, pc *webrtc.PeerConnection, path strin
 	if err := pc.SetLocalDescription(offer); err != nil {
 		return nil, err
 	}
-	<-gathered
+	select {
+	case <-gathered:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	s := &Session{PC: pc, target: t}
 	answer, header, err := t.do(ctx, http.MethodPost, path, "application/sdp", "", pc.LocalDescription().SDP, http.StatusCreated)
 	if err != nil {

@@ -523,7 +523,16 @@ func (c *Client) offer(ctx context.Context, restart bool) error {
 	if err := c.pub.SetLocalDescription(offer); err != nil {
 		return err
 	}
-	<-gathered
+	if err := c.until(ctx, "the end of gathering", func() (bool, error) {
+		select {
+		case <-gathered:
+			return true, nil
+		default: // never, when the server has ended the connection meanwhile
+			return false, c.read
+		}
+	}); err != nil {
+		return err
+	}
 	var sections []sfu.Section
 	for _, t := range c.pub.GetTransceivers() {
 		if t.Sender() != nil && t.Sender().Track() != nil {
