@@ -141,7 +141,7 @@ func (s *Teleconsults) Escalate(ctx context.Context, id ids.Teleconsult, why str
 		if due.After(*t.SLADue) {
 			due = *t.SLADue
 		}
-		if err := putEscalated(ctx, tx, id, why, due, s.Now()); err != nil {
+		if err := putEscalated(ctx, tx, id, why, due); err != nil {
 			return err
 		}
 		if err := s.step(ctx, tx, id, "escalate", why); err != nil {

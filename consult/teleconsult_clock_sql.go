@@ -24,8 +24,9 @@ func putTriaged(ctx context.Context, tx tx, id ids.Teleconsult, department, urge
 	return err
 }
 
-func putEscalated(ctx context.Context, tx tx, id ids.Teleconsult, why string, due, now time.Time) error {
-	_, err := tx.Exec(ctx, `UPDATE teleconsult SET urgency = 'emergency', escalated_at = $4, escalated_why = $2, sla_due = $3 WHERE id = $1`, id, why, due, now)
+// putEscalated sets the shorter clock; whether the heads were told that one has run out stays as it is.
+func putEscalated(ctx context.Context, tx tx, id ids.Teleconsult, why string, due time.Time) error {
+	_, err := tx.Exec(ctx, `UPDATE teleconsult SET urgency = 'emergency', escalated_why = $2, sla_due = $3 WHERE id = $1`, id, why, due)
 	return err
 }
 

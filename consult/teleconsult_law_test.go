@@ -231,6 +231,14 @@ func TestWhoseClockHasRunOutIsEscalatedOnceForEachStage(t *testing.T) {
 	if _, err := c.Escalate(c.as(c.neighbour, "teleconsult.escalate"), sent.ID, "咯血"); code(err) != "not_found" {
 		t.Errorf("by a colleague: %v", err)
 	}
+
+	soon := c.must(c.Escalate(c.as(c.asker, "teleconsult.escalate"), c.submitted().ID, "咯血"))
+	before := len(notes.said[chief.Account])
+	c.now = soon.SLADue.Add(time.Minute)
+	escalate()
+	if n := len(notes.said[chief.Account]) - before; n != 1 {
+		t.Errorf("an emergency's clock has run out: told %d times", n)
+	}
 }
 
 func TestADaysClockCountsWorkingDays(t *testing.T) {
