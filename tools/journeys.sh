@@ -41,9 +41,8 @@ run() { # run STORE NAME: one file at a time, browsers need the machine for them
 if [ $# -gt 0 ]; then
 	for name; do run "${STORE:-gateway}" "$name"; done
 else
-	for name in followup restart teleconsult viewer upload sheets edge writing prescribe registry longplan policy roster queue room codecs instrument recording netcheck layers paths; do run gateway "$name"; done
+	for file in e2e/*.test.ts; do run gateway "$(basename "$file" .test.ts)"; done
 	run minio teleconsult
-	for name in patient_pages staff_pages; do run gateway "$name"; done
 fi
 
 if [ ${#failed[@]} -gt 0 ]; then

@@ -101,18 +101,26 @@ export class Far {
     ] as const) {
       this.sockets.add(from)
       from.setNoDelay(true)
-      let due = 0
-      const next = () => {
-        const late = Math.random() < this.loss ? again + 2 * this.delay : 0
-        due = Math.max(due, Date.now() + this.delay + late)
-        return Math.max(0, due - Date.now())
+      const waiting: { due: number; deed: () => void }[] = [] // in order, which timers of their own would not keep
+      const work = () => {
+        for (let first = waiting[0]; first; first = waiting[0]) {
+          const left = first.due - Date.now()
+          if (left > 0) return void setTimeout(work, left)
+          waiting.shift()
+          first.deed()
+        }
       }
-      from.on('data', (chunk) => setTimeout(() => to.writable && to.write(chunk), next()))
-      from.on('end', () => setTimeout(() => to.end(), next()))
+      const inTurn = (deed: () => void) => {
+        const late = Math.random() < this.loss ? again + 2 * this.delay : 0
+        waiting.push({ due: Math.max(waiting.at(-1)?.due ?? 0, Date.now() + this.delay + late), deed })
+        if (waiting.length === 1) setTimeout(work, this.delay + late)
+      }
+      from.on('data', (chunk) => inTurn(() => to.writable && to.write(chunk)))
+      from.on('end', () => inTurn(() => to.end()))
       from.on('error', () => to.destroy())
       from.on('close', () => {
         this.sockets.delete(from)
-        setTimeout(() => to.destroy(), next())
+        inTurn(() => to.destroy())
       })
     }
   }
