@@ -262,7 +262,7 @@ describe('the line and the roster', { concurrency: 1 }, () => {
     // Who has booked for today is told, nobody else.
     const list = await ask<Visit[]>(journey.house, journey.person('王秀英'), 'GET', '/visits')
     assert.ok(list.every((one) => (one.delay_min ?? 0) === (iso(one.start) === iso(new Date()) ? 25 : 0)))
-    if (day === iso(new Date())) await wang.page.getByText('25 分钟').waitFor()
+    if (day === iso(new Date())) await wang.page.getByText('医师晚到约 25 分钟').waitFor()
     await journey.shot(wang, '16-late', true)
   })
 })
