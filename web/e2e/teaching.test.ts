@@ -2,11 +2,12 @@
 // fetched names nobody, by dcmdump.
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe } from 'node:test'
 import { promisify } from 'node:util'
+import { unzip } from '../src/imaging/zip'
 import { desk, type Someone } from './browser'
 import { Journey, t } from './journey'
 import { overflow, violations } from './judge'
@@ -89,10 +90,12 @@ describe('a study for teaching', { concurrency: 1 }, () => {
     const [file] = await Promise.all([page.waitForEvent('download'), page.click(t('fetch-export'))])
     const folder = await mkdtemp(join(tmpdir(), 'yuanzhen-teaching-'))
     try {
-      await run('unzip', ['-q', await file.path(), '-d', folder])
-      const files = await readdir(folder)
-      assert.equal(files.length, 1)
-      const [was, is] = await Promise.all([dumped(ultrasound), dumped(join(folder, files[0] ?? ''))])
+      const files = await unzip(new Blob([await readFile(await file.path())]))
+      const [only] = files
+      assert.ok(only && files.length === 1)
+      const fetched = join(folder, 'fetched.dcm')
+      await writeFile(fetched, Buffer.from(await (await only.read()).arrayBuffer()))
+      const [was, is] = await Promise.all([dumped(ultrasound), dumped(fetched)])
       const value = (dump: string, tag: string) =>
         new RegExp(`\\(${tag}\\) \\w\\w \\[?([^\\]#]*)`).exec(dump)?.[1]?.trim() ?? ''
       for (const tag of [
