@@ -133,11 +133,14 @@ func Elsewhere(version string) Response {
 
 // Unanswered is the response where nothing could be judged: one critical card that says why.
 func Unanswered(id, version string, why error) Response {
+	text := fault.Text{ZH: "处方没有核查：请求中有一项看不懂。", EN: "The prescription was not checked: part of the request can't be read."}
+	remedy := fault.Text{ZH: "请更正后再问；不要当作没有问题。", EN: "Correct it and ask again; do not take this for a pass."}
+	if f := fault.As(why); f.Kind != fault.Internal {
+		text, remedy = f.Say, f.Remedy
+	}
 	return Answer(check.Result{ID: id, Decision: "block", Knowledge: version, Alerts: []check.Alert{{
 		Key: check.NotChecked, Type: check.NotChecked, About: []string{}, Severity: formulary.Contraindicated, Tier: "hard_stop",
-		Text:     fault.Text{ZH: "处方没有核查：请求中有一项看不懂。", EN: "The prescription was not checked: part of the request can't be read."},
-		Remedy:   fault.Text{ZH: "请更正后再问；不要当作没有问题。", EN: "Correct it and ask again; do not take this for a pass."},
-		Evidence: []string{why.Error()},
+		Text: text, Remedy: remedy, Evidence: []string{why.Error()},
 	}}})
 }
 

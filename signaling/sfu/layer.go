@@ -102,7 +102,7 @@ const (
 	// A packet is kept for keepLeast and two round trips: one until the first request for it is here, and one for the request
 	// that follows when the answer got lost. While a round trip is unknown, keepUnknown; never longer than keepMost, when it
 	// would be played by nobody.
-	keepLeast, keepUnknown, keepMost = 400 * time.Millisecond, time.Second, 2500 * time.Millisecond
+	keepLeast, keepUnknown, keepMost = 300 * time.Millisecond, time.Second, 2500 * time.Millisecond
 	// fitAhead is more than passes until a young stream is looked at again: until then it keeps all there is, and most round trips
 	// are known before that is much.
 	fitAhead = 300 * time.Millisecond

@@ -91,6 +91,10 @@ func booking(person, slot string) object {
 	return b
 }
 
+// renewal is what Wang is prescribed.
+var renewal = object{"type": "long", "diagnosis": []string{"I10.x00"}, "days_reason": "慢病稳定", "items": []object{{"line": 1, "ingredient": "amlodipine",
+	"form": "tab", "route": "po", "dose": "5", "unit": "mg", "per_day": 1, "days": 28, "provenance": "catalogue_pick"}}}
+
 // followUp is the first journey: from the record of an earlier diagnosis to the verified prescription.
 func (j *journey) followUp() {
 	t := j.t
@@ -109,31 +113,11 @@ func (j *journey) followUp() {
 	if d := j.call(patient, "POST", "/api/v1/eligibility", ask(person), 200); !strings.HasPrefix(d.text("verdict"), "ALLOW") {
 		t.Fatalf("with a checked record: %s", d.body)
 	}
-	slot := j.building.call(patient, "GET", "/api/v1/doctors?department="+url.QueryEscape("心血管内科"), nil, 200).text(0, "earliest", "id")
-	visit := "/api/v1/visits/" + j.call(patient, "POST", "/api/v1/visits", booking(person, slot), 201).text("id")
-	j.call(patient, "GET", visit, nil, 200)
-	waiting := j.call(patient, "POST", visit+"/check-in", object{"device": object{"microphone": true, "camera": true, "speaker": true},
-		"network": object{"rtt_ms": 20, "path": "udp"}}, 200)
-	if waiting.get("line", "ahead") != 0.0 {
-		t.Errorf("first in line: %v", waiting.get("line"))
-	}
-	if ticket := j.call(patient, "POST", visit+"/ticket", nil, 200); ticket.get("admitted") != false {
-		t.Error("the patient is admitted before the doctor said so")
-	}
-	j.call(doctor, "GET", visit, nil, 200)
-	j.call(doctor, "POST", visit+"/admit", nil, 200)
-	j.call(doctor, "POST", visit+"/ticket", nil, 200)
-	j.call(doctor, "GET", visit+"/chart", nil, 200)
+	visit := j.attend(person, 0)
 	j.call(doctor, "GET", "/api/v1/evidence/"+evidence+"/file", nil, 200)
-	j.call(doctor, "POST", visit+"/judge", object{"judgement": "confirmed_followup", "condition_changed": false}, 200)
-	record := j.call(doctor, "PUT", visit+"/record", object{"chief_complaint": "头晕三天", "present_illness": "血压平稳", "assessment": "高血压", "plan": "续方",
-		"diagnoses": []object{{"icd10": "I10.x00", "name": "高血压"}}, "version": 0}, 200)
-	j.call(doctor, "POST", visit+"/record/sign", object{"sha256": record.text("sha256"), "passphrase": demo.Passphrase}, 200)
-	order := object{"type": "long", "diagnosis": []string{"I10.x00"}, "days_reason": "慢病稳定", "items": []object{{"line": 1, "ingredient": "amlodipine",
-		"form": "tab", "route": "po", "dose": "5", "unit": "mg", "per_day": 1, "days": 28, "provenance": "catalogue_pick"}}}
-	draft := j.call(doctor, "POST", visit+"/prescriptions", order, 201)
+	draft := j.call(doctor, "POST", visit+"/prescriptions", renewal, 201)
 	script := "/api/v1/prescriptions/" + draft.text("id")
-	draft = j.call(doctor, "PUT", script, order, 200)
+	draft = j.call(doctor, "PUT", script, renewal, 200)
 	j.call(doctor, "POST", script+"/sign", object{"sha256": draft.text("sha256"), "passphrase": demo.Passphrase}, 200)
 	j.call(pharmacist, "GET", script, nil, 200)
 	j.call(pharmacist, "POST", script+"/review", object{"legality": true, "form": true, "suitability": true, "result": "pass", "passphrase": demo.Passphrase}, 200)
@@ -149,6 +133,31 @@ func (j *journey) followUp() {
 		t.Errorf("ended: %s", ended.body)
 	}
 	j.call(patient, "GET", visit+"/record", nil, 200)
+}
+
+// attend is a visit of Wang's from the booking to the signed record, with so many in line before her; it answers the visit's path.
+func (j *journey) attend(person string, ahead float64) string {
+	t := j.t
+	slot := j.building.call(patient, "GET", "/api/v1/doctors?department="+url.QueryEscape("心血管内科"), nil, 200).text(0, "earliest", "id")
+	visit := "/api/v1/visits/" + j.call(patient, "POST", "/api/v1/visits", booking(person, slot), 201).text("id")
+	j.call(patient, "GET", visit, nil, 200)
+	waiting := j.call(patient, "POST", visit+"/check-in", object{"device": object{"microphone": true, "camera": true, "speaker": true},
+		"network": object{"rtt_ms": 20, "path": "udp"}}, 200)
+	if waiting.get("line", "ahead") != ahead {
+		t.Errorf("%v are ahead: %v", ahead, waiting.get("line"))
+	}
+	if ticket := j.call(patient, "POST", visit+"/ticket", nil, 200); ticket.get("admitted") != false {
+		t.Error("the patient is admitted before the doctor said so")
+	}
+	j.call(doctor, "GET", visit, nil, 200)
+	j.call(doctor, "POST", visit+"/admit", nil, 200)
+	j.call(doctor, "POST", visit+"/ticket", nil, 200)
+	j.call(doctor, "GET", visit+"/chart", nil, 200)
+	j.call(doctor, "POST", visit+"/judge", object{"judgement": "confirmed_followup", "condition_changed": false}, 200)
+	record := j.call(doctor, "PUT", visit+"/record", object{"chief_complaint": "头晕三天", "present_illness": "血压平稳", "assessment": "高血压", "plan": "续方",
+		"diagnoses": []object{{"icd10": "I10.x00", "name": "高血压"}}, "version": 0}, 200)
+	j.call(doctor, "POST", visit+"/record/sign", object{"sha256": record.text("sha256"), "passphrase": demo.Passphrase}, 200)
+	return visit
 }
 
 // consult is the second journey: a county doctor asks an expert about a CT.

@@ -12,8 +12,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"os"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -185,15 +183,8 @@ func (a *App) mediaRoutes(h *house) {
 	}
 }
 
-// mediaGC is how much garbage a process with the role media alone lets lie, in percent of what lives (GOGC). Forwarding makes none, so
-// a small heap costs nothing there; joining does, and pays for the memory of everybody who stays.
-const mediaGC = 30
-
 // wireMedia is the house of a process that has the role media alone: rooms, and what operators ask for.
 func (a *App) wireMedia(ctx context.Context) (_ *house, err error) {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(mediaGC)
-	}
 	h := &house{}
 	defer func() {
 		if err != nil {
@@ -229,5 +220,9 @@ func (a *App) wireMedia(ctx context.Context) (_ *house, err error) {
 	mux.Handle("/whep/", h.media.WHIP())
 	a.operations(mux, newMetrics())
 	h.handler = mux
+	lean, stop := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() { defer close(done); a.stayLean(lean) }()
+	h.onStop(func(context.Context) error { stop(); <-done; return nil })
 	return h, nil
 }

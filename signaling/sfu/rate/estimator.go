@@ -12,7 +12,10 @@ const (
 )
 
 const (
-	history = 1024 // packets in flight that are remembered: 1 s at 10 Mbit/s
+	// What is in flight is remembered until a line that is badly overfull has let it through, as far as that is not more than
+	// history packets: 1 s at 10 Mbit/s.
+	history, historyLeast = 1024, 64
+	remembered            = 10 * time.Second
 
 	burst       = 5 * time.Millisecond // packets sent within it are one group
 	rateWindow  = 50 * time.Millisecond
@@ -78,7 +81,7 @@ type probe struct {
 // NewEstimator begins with an assumption in bit/s.
 func NewEstimator(start int) *Estimator {
 	s := float64(start)
-	return &Estimator{sent: make([]record, history), trend: newTrend(), estimate: s, delay: s, lossy: Most}
+	return &Estimator{sent: make([]record, historyLeast), trend: newTrend(), estimate: s, delay: s, lossy: Most}
 }
 
 // Estimate is what may be sent, in bit/s with all headers.
@@ -119,8 +122,25 @@ func (e *Estimator) Limited() bool {
 
 // Sent notes a packet that leaves with a transport-wide sequence number; size is with all headers.
 func (e *Estimator) Sent(sequence uint16, size int, now time.Duration) {
-	e.sent[sequence%history] = record{at: now, size: uint16(min(size, 1<<16-1)), sequence: sequence, used: true}
+	if r := e.record(sequence); r.used && now-r.at < remembered && len(e.sent) < history {
+		e.grow()
+	}
+	*e.record(sequence) = record{at: now, size: uint16(min(size, 1<<16-1)), sequence: sequence, used: true}
 	e.left = now
+}
+
+// record is where a packet is remembered.
+func (e *Estimator) record(sequence uint16) *record { return &e.sent[int(sequence)%len(e.sent)] }
+
+// grow makes room for twice as many packets.
+func (e *Estimator) grow() {
+	old := e.sent
+	e.sent = make([]record, 2*len(old))
+	for _, r := range old {
+		if r.used {
+			*e.record(r.sequence) = r
+		}
+	}
 }
 
 // Tick is called about every second: without feedback although packets leave, the line is stuck, and less must be
@@ -143,7 +163,7 @@ func (e *Estimator) Feedback(raw []byte, now time.Duration) error {
 	var newest time.Duration
 	over := false
 	err := ReadFeedback(raw, func(sequence uint16, received bool, arrival time.Duration) {
-		r := &e.sent[sequence%history]
+		r := e.record(sequence)
 		if !r.used || r.sequence != sequence {
 			return
 		}
