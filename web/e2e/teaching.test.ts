@@ -9,6 +9,7 @@ import { describe } from 'node:test'
 import { promisify } from 'node:util'
 import { unzip } from '../src/imaging/zip'
 import { desk, type Someone } from './browser'
+import { store } from './errands'
 import { Journey, t } from './journey'
 import { overflow, violations } from './judge'
 import { enterWorkspace } from './people'
@@ -26,19 +27,7 @@ describe('a study for teaching', { concurrency: 1 }, () => {
 
   journey.step('the doctor who asks can’t fetch before somebody else has looked', async () => {
     const doctor = journey.person('赵志远')
-    const stored = await fetch(`${journey.house.address}/dicomweb/studies`, {
-      method: 'POST',
-      headers: {
-        Authorization: `Bearer ${doctor.session}`,
-        'Content-Type': 'multipart/related; type="application/dicom"; boundary=yz',
-      },
-      body: Buffer.concat([
-        Buffer.from('--yz\r\nContent-Type: application/dicom\r\n\r\n'),
-        await readFile(ultrasound),
-        Buffer.from('\r\n--yz--\r\n'),
-      ]),
-    })
-    assert.equal(stored.status, 200)
+    await store(journey.house, doctor, [await readFile(ultrasound)])
     asker = await journey.join('asker', desk)
     const { page } = asker
     await enterWorkspace(page, doctor)

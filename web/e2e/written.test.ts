@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { describe } from 'node:test'
 import { desk, reading, type Someone } from './browser'
-import { ask } from './errands'
+import { ask, store } from './errands'
 import { Journey, t } from './journey'
 import { overflow, violations } from './judge'
 import { enterWorkspace, signWith } from './people'
@@ -83,22 +83,9 @@ describe('a consult in writing', { concurrency: 1 }, () => {
   journey.step('the reading goes out with its original images', async () => {
     const { house } = journey
     const doctor = journey.person('赵志远')
-    const stored = await fetch(`${house.address}/dicomweb/studies`, {
-      method: 'POST',
-      headers: {
-        Authorization: `Bearer ${doctor.session}`,
-        'Content-Type': 'multipart/related; type="application/dicom"; boundary=yz',
-      },
-      body: Buffer.concat([
-        Buffer.from('--yz\r\nContent-Type: application/dicom\r\n\r\n'),
-        await readFile(slice),
-        Buffer.from('\r\n--yz--\r\n'),
-      ]),
-    })
-    assert.equal(stored.status, 200)
-    const [study] = await ask<{ study_uid: string }[]>(house, doctor, 'GET', '/imaging/studies')
+    const study_uid = await store(house, doctor, [await readFile(slice)])
     const at = `/teleconsults/${id}`
-    await ask(house, doctor, 'POST', `${at}/studies`, { study_uid: study?.study_uid, patient_confirmed: true })
+    await ask(house, doctor, 'POST', `${at}/studies`, { study_uid, patient_confirmed: true })
     await ask(house, doctor, 'POST', `${at}/consent`, { method: 'paper', signed_by: '周大山', relation: '本人' })
     await ask(house, doctor, 'POST', `${at}/submit`, {})
   })
