@@ -29,7 +29,7 @@ const (
 )
 
 // TeleconsultMoves is every change a teleconsult can make. What leaves the state as it is stands beside the table: going live and
-// back, escalation, an addendum.
+// back, escalation, an expert who leaves, an addendum.
 var TeleconsultMoves = []Move{
 	{"request", nil, Draft, "asking doctor", "both are licensed hospitals of the mainland with an agreement in force (TCR-01, TCR-02, TCR-13)", "liability (TCR-10)"},
 	{"submit", []State{Draft}, Submitted, "asking doctor", "nothing missing (TCR-06); written consent, or the head's approval in an emergency (TCR-03)", "clock starts"},
@@ -41,7 +41,7 @@ var TeleconsultMoves = []Move{
 	{"decline", []State{Submitted, NeedsInfo, Triaged}, Declined, "coordinator of the invited hospital", "a reason", "reason"},
 	{"meet", []State{Scheduled}, InProgress, "asking doctor and expert", "both are in the room (TCR-04)", "who came when; the patient is let in"},
 	{"write instead", []State{Scheduled}, InProgress, "asking doctor or expert", "", "the slots are free again"},
-	{"sign opinion", []State{Scheduled, InProgress}, OpinionSigned, "experts", "own signature of each (TCR-08)", "signed bytes"},
+	{"sign opinion", []State{Scheduled, InProgress}, OpinionSigned, "experts", "own signature of each who was not released (TCR-08)", "signed bytes"},
 	{"decide", []State{OpinionSigned}, Decided, "asking doctor", "own signature (TCR-09); critical values read back", "signed bytes"},
 	{"close", []State{Decided}, Closed, "asking doctor", "both hospitals keep the package (TCR-11)", "hashes; grants end, room closes"},
 	{"cancel", []State{Draft, Submitted, NeedsInfo, Triaged, Scheduled}, Cancelled, "asking doctor", "", "reason; slots and grants end"},
@@ -71,6 +71,7 @@ type Teleconsult struct {
 	Invited    Named[ids.Institution] `json:"invited"`
 	Expert     *Party                 `json:"expert,omitempty"`
 	Further    []Doctor               `json:"further" doc:"Further experts of an MDT"`
+	Released   []Released             `json:"released" doc:"Experts who left without signing"`
 	Start      *time.Time             `json:"start,omitempty"`
 	End        *time.Time             `json:"end,omitempty"`
 	Studies    []imaging.Study        `json:"studies"`
@@ -198,6 +199,9 @@ func (s *Teleconsults) told(ctx context.Context, tx tx, r teleconsultRow) (Telec
 	}
 	var err error
 	if t.Further, err = selectFurther(ctx, tx, r.ID); err != nil {
+		return t, err
+	}
+	if t.Released, err = selectReleased(ctx, tx, r.ID); err != nil {
 		return t, err
 	}
 	if len(r.Studies) > 0 {

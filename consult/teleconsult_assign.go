@@ -173,11 +173,7 @@ func (s *Teleconsults) put(ctx context.Context, tx tx, t Teleconsult, expert ids
 		if at == nil {
 			return slot, nil
 		}
-		slots, err := s.OfferSlots(ctx, tx, Offer{Doctor: who, Place: place, Department: t.Department, Span: *at, Length: at.End.Sub(at.Start), Purpose: "teleconsult"})
-		if err != nil {
-			return slot, err
-		}
-		return slots[0], nil
+		return s.keepTime(ctx, tx, t, who, place, *at)
 	}
 	slot, err := keep(expert, t.Invited.ID)
 	if err != nil {
@@ -218,12 +214,21 @@ func (s *Teleconsults) put(ctx context.Context, tx tx, t Teleconsult, expert ids
 	return s.grant(ctx, tx, t, studyUIDs(t.Studies))
 }
 
+// keepTime keeps an expert's time free at the place where they take part.
+func (s *Teleconsults) keepTime(ctx context.Context, tx tx, t Teleconsult, who ids.Practitioner, place ids.Institution, at schedule.Span) (ids.Slot, error) {
+	slots, err := s.OfferSlots(ctx, tx, Offer{Doctor: who, Place: place, Department: t.Department, Span: at, Length: at.End.Sub(at.Start), Purpose: "teleconsult"})
+	if err != nil {
+		return ids.Slot{}, err
+	}
+	return slots[0], nil
+}
+
 // grant opens studies to the expert, once there is one, and to the patient, once invited.
 func (s *Teleconsults) grant(ctx context.Context, tx tx, t Teleconsult, uids []string) error {
 	if len(uids) == 0 || t.Expert == nil {
 		return nil
 	}
-	g := imaging.Grant{Teleconsult: t.ID, Place: t.Inviter.Institution.ID, Studies: uids, Purpose: "teleconsult", From: s.Now(), Until: t.lastDay().Add(imagesAfter)}
+	g := imaging.Grant{Teleconsult: t.ID, Place: t.Inviter.Institution.ID, Studies: uids, Purpose: "teleconsult", From: s.Now(), Until: t.lastDay(s.Now()).Add(imagesAfter)}
 	expert, patient := g, g
 	expert.Practitioner, patient.Person = t.Expert.Practitioner.ID, t.Person.ID
 	err := s.Images.GrantStudies(ctx, tx, expert)
@@ -239,12 +244,16 @@ func (s *Teleconsults) grant(ctx context.Context, tx tx, t Teleconsult, uids []s
 	return err
 }
 
-// lastDay is when the meeting ends, or the answer in writing is due.
-func (t *Teleconsult) lastDay() time.Time {
+// lastDay is when the meeting ends, or the answer in writing is due; now if that is past.
+func (t *Teleconsult) lastDay(now time.Time) time.Time {
+	last := *t.SLADue
 	if t.End != nil {
-		return *t.End
+		last = *t.End
 	}
-	return *t.SLADue
+	if last.Before(now) {
+		return now
+	}
+	return last
 }
 
 // Decline refuses the request with a reason; the asking doctor may ask another hospital.

@@ -243,6 +243,7 @@ const (
 	toCoordinators                 // of the invited hospital
 	toChiefs                       // administrators of the invited hospital
 	toOwnChiefs                    // administrators of the asking hospital
+	toFirst                        // the first expert
 )
 
 func (s *Teleconsults) tellPeople(ctx context.Context, tx tx, t Teleconsult, text string, whom ...audience) error {

@@ -74,7 +74,8 @@ func selectAudience(ctx context.Context, tx tx, id ids.Teleconsult, whom []audie
 		UNION SELECT m.account_id FROM teleconsult t JOIN membership m ON m.institution_id = t.invited_institution_id
 		   AND (m.role = 'coordinator' AND 2 = ANY($2::int[]) OR m.role = 'administrator' AND 3 = ANY($2::int[])) WHERE t.id = $1
 		UNION SELECT m.account_id FROM teleconsult t JOIN membership m ON m.institution_id = t.inviter_institution_id
-		   AND m.role = 'administrator' AND 4 = ANY($2::int[]) WHERE t.id = $1`, id, whom)
+		   AND m.role = 'administrator' AND 4 = ANY($2::int[]) WHERE t.id = $1
+		UNION SELECT p.account_id FROM teleconsult t JOIN practitioner p ON p.id = t.expert_practitioner_id WHERE t.id = $1 AND 5 = ANY($2::int[])`, id, whom)
 }
 
 func insertStep(ctx context.Context, tx tx, id ids.Teleconsult, deed string, account ids.Account, note string, now time.Time) error {

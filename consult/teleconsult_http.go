@@ -42,6 +42,10 @@ func (s *Teleconsults) Routes(api *httpapi.API) {
 		Summary: "The patient has got worse: make it an emergency and tell the heads"}, withReason(s.Escalate))
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/hand-over", Action: "teleconsult.assign",
 		Summary: "Give it to experts who answer in writing"}, s.handOver)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/experts/{expert}/release", Action: "teleconsult.assign",
+		Summary: "Let an expert go who has not signed, with a reason; a successor in place of the first"}, s.releaseExpert)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/withdraw", Action: "teleconsult.opine", Status: 204,
+		Summary: "Leave the consult before signing, with a reason"}, s.withdraw)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/live", Action: "teleconsult.live",
 		Summary: "Turn an answer in writing live, or back"}, s.live)
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: base + "/{id}/steps", Action: "teleconsult.read", Summary: "What has happened, in order"}, s.steps)
@@ -300,6 +304,28 @@ type handOverIn struct {
 
 func (s *Teleconsults) handOver(ctx context.Context, in *handOverIn) (*teleconsultOut, error) {
 	return answered(s.HandOver(ctx, in.ID, in.Body.Expert, in.Body.Further...))
+}
+
+type releaseIn struct {
+	TeleconsultPath
+	Expert ids.Practitioner `path:"expert"`
+	Body   Release
+}
+
+func (s *Teleconsults) releaseExpert(ctx context.Context, in *releaseIn) (*teleconsultOut, error) {
+	return answered(s.ReleaseExpert(ctx, in.ID, in.Expert, in.Body))
+}
+
+type withdrawIn struct {
+	TeleconsultPath
+	Body struct {
+		Reason string `json:"reason" enum:"unwell,away,conflict,other_field,other"`
+		Note   string `json:"note,omitempty" maxLength:"500"`
+	}
+}
+
+func (s *Teleconsults) withdraw(ctx context.Context, in *withdrawIn) (*struct{}, error) {
+	return nil, s.Withdraw(ctx, in.ID, Release{Reason: in.Body.Reason, Note: in.Body.Note})
 }
 
 type liveIn struct {

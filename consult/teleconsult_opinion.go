@@ -42,7 +42,7 @@ func (s *Teleconsults) WriteOpinion(ctx context.Context, id ids.Teleconsult, o O
 			return err
 		}
 		who := authz.SubjectFrom(ctx).Practitioner
-		if d := t.opinionOf(who); d != nil && d.SignedAt != nil {
+		if t.hasSigned(who) {
 			return fault.New(fault.Conflict, "opinion_signed", "您的意见已经签名，不能再改。", "Your opinion is signed and can't be changed.").
 				WithRemedy("有新的资料，请在全部签完后写补充意见。", "If there is something new, write an addendum once all have signed.")
 		}
@@ -87,19 +87,22 @@ func (s *Teleconsults) SignOpinion(ctx context.Context, id ids.Teleconsult, sha2
 		if err != nil {
 			return err
 		}
-		for _, one := range append([]Doctor{t.Expert.Practitioner}, t.Further...) {
-			if d := t.opinionOf(one.ID); d == nil || d.SignedAt == nil {
-				return s.step(ctx, tx, id, "sign own opinion", "")
-			}
+		if slices.ContainsFunc(t.experts(), func(d Doctor) bool { return !t.hasSigned(d.ID) }) {
+			return s.step(ctx, tx, id, "sign own opinion", "")
 		}
-		if err := s.moveOn(ctx, tx, t, "sign opinion", ""); err != nil {
-			return err
-		}
-		if err := s.tellPeople(ctx, tx, t, "会诊意见已签回，请查看并写下本院决定。", toInviter); err != nil {
-			return err
-		}
-		return s.keepMarksLater(ctx, tx, id)
+		return s.complete(ctx, tx, t)
 	})
+}
+
+// complete hands the opinion back, once every expert has signed.
+func (s *Teleconsults) complete(ctx context.Context, tx tx, t Teleconsult) error {
+	if err := s.moveOn(ctx, tx, t, "sign opinion", ""); err != nil {
+		return err
+	}
+	if err := s.tellPeople(ctx, tx, t, "会诊意见已签回，请查看并写下本院决定。", toInviter); err != nil {
+		return err
+	}
+	return s.keepMarksLater(ctx, tx, t.ID)
 }
 
 // addendumWithin is how long an expert may add to a signed opinion.

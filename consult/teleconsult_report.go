@@ -17,6 +17,7 @@ var (
 	stanceWords  = map[string]string{"agree": "（意见一致）", "dissent": "（保留不同意见）"}
 	sexWords     = map[string]string{"M": "男", "F": "女"}
 	urgencyWords = map[string]string{"routine": "常规", "urgent": "加急", "emergency": "急诊"}
+	releaseWords = map[string]string{"unreachable": "联系不上", "unwell": "身体原因", "away": "外出", "conflict": "利益冲突，回避", "other_field": "不属本专业", "other": "其他"}
 	answersWords = map[string]string{"inviter": "会诊意见供参考，诊断与治疗由邀请方决定并负责。", "joint": "远程诊断由邀请方与受邀方共同承担责任。"}
 )
 
@@ -52,6 +53,14 @@ func (s *Teleconsults) Report(ctx context.Context, id ids.Teleconsult) ([]byte, 
 	add("专家意见", *t.Opinion, expert.Name+" "+expert.Title+"（"+t.Invited.Name+"）", "所见："+says(*t.Opinion, "findings"), "建议："+says(*t.Opinion, "advice"))
 	for _, o := range t.Opinions {
 		add("专家意见"+stanceWords[says(o.Document, "stance")], o.Document, o.Author.Name+" "+o.Author.Title, "所见："+says(o.Document, "findings"), "建议："+says(o.Document, "advice"))
+	}
+	for _, r := range t.Released {
+		why := releaseWords[r.Reason]
+		if r.Note != "" {
+			why += "：" + r.Note
+		}
+		report.Parts = append(report.Parts, paper.Part{Heading: "未签意见的专家", Text: []string{r.Expert.Name + " " + r.Expert.Title + "  " + why},
+			Signed: r.By + "  记录  " + r.At.In(china).Format("2006-01-02 15:04")})
 	}
 	for _, o := range t.Addenda {
 		add("补充意见", o.Document, o.Author.Name+" "+o.Author.Title, says(o.Document, "text"))

@@ -313,9 +313,10 @@ func (s *Service) GrantStudies(ctx context.Context, tx pgx.Tx, g Grant) error {
 		Reason: fmt.Sprintf("%d studies until %s", len(g.Studies), g.Until.UTC().Format(time.RFC3339))})
 }
 
-// EndGrants closes every grant of the consult now.
-func (s *Service) EndGrants(ctx context.Context, tx pgx.Tx, t ids.Teleconsult) error {
-	done, err := tx.Exec(ctx, `UPDATE image_grant SET ended_at = $2 WHERE teleconsult_id = $1 AND ended_at IS NULL`, t, s.Now())
+// EndGrants closes every grant of the consult now, or those of the practitioners.
+func (s *Service) EndGrants(ctx context.Context, tx pgx.Tx, t ids.Teleconsult, of ...ids.Practitioner) error {
+	done, err := tx.Exec(ctx, `
+		UPDATE image_grant SET ended_at = $2 WHERE teleconsult_id = $1 AND ended_at IS NULL AND (coalesce(cardinality($3::uuid[]), 0) = 0 OR practitioner_id = ANY($3))`, t, s.Now(), of)
 	if err != nil {
 		return fmt.Errorf("end grants: %w", err)
 	}
