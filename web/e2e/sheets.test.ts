@@ -4,9 +4,10 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { describe } from 'node:test'
 import { desk, phone, type Someone } from './browser'
-import { linkTo, store } from './errands'
+import { ask, linkTo, monthsAgo, store } from './errands'
 import { Journey, t } from './journey'
 import { overflow, violations } from './judge'
+import { enterWorkspace } from './people'
 
 const folder = '../storage/imaging/testdata/other'
 
@@ -96,5 +97,41 @@ describe('sheets', { concurrency: 1 }, () => {
     assert.equal(bytes.subarray(0, 5).toString(), '%PDF-')
     const whole = await readFile(`${folder}/encapsulated_pdf.dcm`)
     assert.ok(whole.includes(bytes.subarray(0, 80_000)), 'byte for byte what the file holds')
+  })
+  journey.step('a paper handed in as PDF is drawn on the evidence desk the same way', async () => {
+    const { house } = journey
+    const patient = journey.person('王秀英')
+    const whole = await readFile(`${folder}/encapsulated_pdf.dcm`)
+    const pdf = whole.subarray(whole.indexOf('%PDF-'), whole.lastIndexOf('%%EOF') + 6)
+    const { persons } = await ask<{ persons: { id: string }[] }>(house, patient, 'GET', '/me')
+    const form = new FormData()
+    for (const [name, value] of Object.entries({
+      person_id: persons[0]?.id ?? '',
+      icd10: 'I10.x00',
+      dx_date: monthsAgo(3),
+      institution_name: '清河市第一医院',
+      doc_type: '门诊病历',
+    }))
+      form.set(name, value)
+    form.set('file', new Blob([new Uint8Array(pdf)], { type: 'application/pdf' }), 'paper.pdf')
+    await ask(house, patient, 'POST', '/evidence', form)
+    const coordinator = await journey.join('coordinator', desk)
+    const { page } = coordinator
+    await enterWorkspace(page, journey.person('孙丽'))
+    await page.click('a[href="/staff/evidence"]')
+    await page
+      .locator(`${t('pdf-page')}[data-state=drawn]`)
+      .first()
+      .waitFor()
+    assert.equal(await page.locator('iframe').count(), 0, 'nothing is run')
+    assert.deepEqual(await violations(page), [])
+    await journey.shot(coordinator, '06-evidence')
+    await page.setViewportSize({ width: 360, height: 640 })
+    await page
+      .locator(`${t('pdf-page')}[data-state=drawn]`)
+      .first()
+      .waitFor()
+    assert.equal(await overflow(page), 0, 'the evidence desk at 360 px')
+    await journey.shot(coordinator, '07-evidence-360')
   })
 })

@@ -42,6 +42,10 @@ export const w = phrases({
     en: '{taken} taken in, {known} known, {withdrawn} withdrawn; {people} of the patients are registered here.',
   },
   'ev.pick': { zh: '选一份资料来核对。', en: 'Choose a record.' },
+  'ev.broken': {
+    zh: '这份 PDF 打不开。请在新窗口里打开，还不行就退回，请病人重传。',
+    en: 'This PDF does not open. Try the new window, or send it back for another.',
+  },
   'ev.open': { zh: '在新窗口打开', en: 'Open in a new window' },
   person: { zh: '{name} {sex} {age} 岁', en: '{name}, {sex}, {age}' },
 })

@@ -1,6 +1,6 @@
 // The coordinator compares what a patient handed in with what the patient says, one paper at a time.
 import { useId, useState } from 'preact/hooks'
-import { call, get, post, query } from '../api/client'
+import { call, file, get, post, query } from '../api/client'
 import { useDeed, useResource } from '../api/resource'
 import type { CodeRow, Evidence, EvidenceCase, TakenIn } from '../api/types'
 import { day, isoDay, minutes } from '../i18n/format'
@@ -10,6 +10,7 @@ import { Find } from '../ui/find'
 import { useHospital } from '../ui/hospital'
 import { Icon } from '../ui/icons'
 import { Button, Field, Loading, Notice, ProblemNote, useTitle } from '../ui/parts'
+import { PdfPages } from '../ui/pdf_pages'
 import { w } from './desk_words'
 
 export function EvidenceDesk() {
@@ -118,12 +119,26 @@ function OwnRecords() {
   )
 }
 
+/** A document is drawn, never run, and stands on every device. */
+function Pdf({ at }: { at: string }) {
+  const bytes = useResource(at, async () => (await file(at)).arrayBuffer())
+  if (!bytes.value)
+    return (
+      <>
+        <ProblemNote problem={bytes.problem} again={bytes.refresh} />
+        {bytes.loading && <Loading />}
+      </>
+    )
+  return <PdfPages bytes={bytes.value} title={w('ev.paper')} broken={<Notice tone="warn" title={w('ev.broken')} />} />
+}
+
 function Checking({ evidence, onDone }: { evidence: EvidenceCase; onDone: () => void }) {
   const [icd10, setIcd10] = useState(evidence.icd10)
   const [date, setDate] = useState(evidence.dx_date)
   const [note, setNote] = useState('')
   const deed = useDeed()
-  const file = `/api/v1/evidence/${evidence.id}/file`
+  const path = `/evidence/${evidence.id}/file`
+  const address = `/api/v1${path}`
   const verify = (result: 'verified' | 'rejected') =>
     void deed.run(async () => {
       await post<Evidence>(`/evidence/${evidence.id}/verify`, { result, icd10, dx_date: date, note: note.trim() })
@@ -140,17 +155,17 @@ function Checking({ evidence, onDone }: { evidence: EvidenceCase; onDone: () => 
               age: evidence.person.age,
             })}
           </h1>
-          <a href={file} target="_blank" rel="noreferrer">
+          <a href={address} target="_blank" rel="noreferrer">
             {w('ev.open')}
           </a>
         </div>
-        <div class="paper-view" data-test="paper">
-          {evidence.content_type.startsWith('image/') ? (
-            <img src={file} alt={w('ev.paper')} />
-          ) : (
-            <iframe src={file} title={w('ev.paper')} sandbox="" />
-          )}
-        </div>
+        {evidence.content_type === 'application/pdf' ? (
+          <Pdf key={evidence.id} at={path} />
+        ) : (
+          <div class="paper-view" data-test="paper">
+            <img src={address} alt={w('ev.paper')} />
+          </div>
+        )}
       </main>
       <aside class="column" aria-label={w('ev.claim')}>
         <h2>{w('ev.claim')}</h2>
