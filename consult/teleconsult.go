@@ -35,7 +35,7 @@ var TeleconsultMoves = []Move{
 	{"submit", []State{Draft}, Submitted, "asking doctor", "nothing missing (TCR-06); written consent, or the head's approval in an emergency (TCR-03)", "clock starts"},
 	{"ask for more", []State{Submitted, Triaged}, NeedsInfo, "coordinator of the invited hospital", "what is missing", "clock stands"},
 	{"answer", []State{NeedsInfo}, Submitted, "asking doctor", "nothing missing (TCR-06)", "answer; clock goes on"},
-	{"triage", []State{Submitted}, Triaged, "coordinator of the invited hospital", "department and urgency", "who"},
+	{"triage", []State{Submitted, Triaged}, Triaged, "coordinator of the invited hospital", "department, urgency and kind; a reason for what differs; nothing missing for the kind (TCR-06)", "who, what it was and why; clock anew"},
 	{"assign", []State{Submitted, Triaged}, Scheduled, "coordinator of the invited hospital", "experts registered, 3 years (TCR-05); all free (MPP-05)", "slots, grants"},
 	{"hand over", []State{Submitted, Triaged}, InProgress, "coordinator of the invited hospital", "experts registered, 3 years (TCR-05)", "grants; the answer is in writing"},
 	{"decline", []State{Submitted, NeedsInfo, Triaged}, Declined, "coordinator of the invited hospital", "a reason", "reason"},

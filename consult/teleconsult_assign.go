@@ -179,7 +179,11 @@ func (s *Teleconsults) put(ctx context.Context, tx tx, t Teleconsult, expert ids
 	if err != nil {
 		return err
 	}
-	due := t.limits().finish(*t.row.ClockFrom)
+	limit, err := s.limitsOf(ctx, tx, t)
+	if err != nil {
+		return err
+	}
+	due := limit.finish(*t.row.ClockFrom)
 	if at != nil && at.End.After(due) { // both sides have found no earlier time
 		due = at.End
 	}

@@ -1,58 +1,20 @@
 package consult
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
+	"strings"
 	"time"
+	"unicode/utf8"
 
-	"yuanzhen/consult/schedule"
 	"yuanzhen/internal/audit"
 	"yuanzhen/internal/authz"
 	"yuanzhen/internal/fault"
 	"yuanzhen/internal/ids"
 )
-
-// limits are how long the invited hospital has, from the submission, to arrange and to finish (TCR-07). Of days counts those on
-// which people work.
-type limits struct {
-	arrangeIn, finishIn time.Duration
-	finishDays          int // instead of finishIn
-}
-
-const hour = time.Hour
-
-// clocks are the limits by kind and urgency. Those of a consult are customary (TCR-07); those of readings are what reading centres
-// promise: an ECG in an emergency within half an hour, a slide within days.
-var clocks = map[string]map[string]limits{
-	"consult":   {"routine": {48 * hour, 0, 3}, "urgent": {24 * hour, 24 * hour, 0}, "emergency": {12 * hour, 12 * hour, 0}},
-	"imaging":   {"routine": {12 * hour, 24 * hour, 0}, "urgent": {2 * hour, 6 * hour, 0}, "emergency": {30 * time.Minute, hour, 0}},
-	"pathology": {"routine": {48 * hour, 0, 5}, "urgent": {24 * hour, 48 * hour, 0}, "emergency": {hour, 2 * hour, 0}},
-	"ecg":       {"routine": {2 * hour, 24 * hour, 0}, "urgent": {30 * time.Minute, 2 * hour, 0}, "emergency": {10 * time.Minute, 30 * time.Minute, 0}},
-}
-
-func (t *Teleconsult) limits() limits { return clocks[t.Kind][t.Urgency] }
-
-func (l limits) arrange(from time.Time) time.Time { return from.Add(l.arrangeIn) }
-
-func (l limits) finish(from time.Time) time.Time {
-	if l.finishDays == 0 {
-		return from.Add(l.finishIn)
-	}
-	at, calendar := from.In(china), workdays()
-	for n := 0; n < l.finishDays; {
-		at = at.AddDate(0, 0, 1)
-		rule := calendar[at.Format(schedule.DayFormat)]
-		if rule.Kind == "workday" || rule.Kind != "holiday" && at.Weekday() != time.Saturday && at.Weekday() != time.Sunday {
-			n++
-		}
-	}
-	return at
-}
-
-var workdays = sync.OnceValue(schedule.China)
 
 // lacks are the parts of a complete request that are not there yet (TCR-06), beside the consent: diagnosis, contact, images or
 // results; for a reading, images of its kind as the machine made them, for a photograph of a film is not to be read from.
@@ -113,20 +75,63 @@ func (s *Teleconsults) AnswerNeeds(ctx context.Context, id ids.Teleconsult, answ
 	})
 }
 
-// Triage takes the request on, in the department and with the urgency that the invited hospital sees. A longer clock than the asking
-// doctor's is not to be had.
-func (s *Teleconsults) Triage(ctx context.Context, id ids.Teleconsult, department, urgency string) (Teleconsult, error) {
-	return s.move(ctx, id, hospitalsDeed, "triage", department+" · "+urgency, func(tx tx, t Teleconsult) error {
-		in := NewTeleconsult{Kind: t.Kind, Department: department, Invited: t.Invited.ID}
-		if _, err := s.hospitalFor(ctx, tx, in, t.Inviter.Institution.ID); err != nil {
+// Triaging is where the invited hospital puts a request.
+type Triaging struct {
+	Department string `json:"department" minLength:"1" maxLength:"40"`
+	Urgency    string `json:"urgency" enum:"routine,urgent,emergency"`
+	Kind       string `json:"kind,omitempty" enum:"consult,imaging,pathology,ecg" doc:"By default as it was asked for"`
+	Reason     string `json:"reason,omitempty" maxLength:"500" doc:"Needed for whatever differs from what was asked for"`
+}
+
+// Triage takes the request on, or puts it elsewhere before it is given to an expert. What differs from what stood there needs a
+// reason, which the asking doctor is told of; steps keep what it was. The clock is recomputed from when it began to run.
+func (s *Teleconsults) Triage(ctx context.Context, id ids.Teleconsult, in Triaging) (Teleconsult, error) {
+	return s.deed(ctx, id, hospitalsDeed, func(tx tx, t Teleconsult) error {
+		if err := t.mustBe(teleconsultMove("triage").From...); err != nil {
 			return err
 		}
-		due := clocks[t.Kind][urgency].arrange(*t.row.ClockFrom)
-		if due.After(*t.SLADue) {
-			return fault.New(fault.Invalid, "less_urgent", "不能把急的改成不急的。", "A request can't be made less urgent than it was sent.").
-				WithRemedy("请按申请的紧急程度受理，或与申请医生商量后请其重新申请。", "Please take it as it was sent, or ask the doctor to send it anew.")
+		was := []string{t.Department, t.Urgency, t.Kind}
+		now := []string{in.Department, in.Urgency, cmp.Or(in.Kind, t.Kind)}
+		changed, note := !slices.Equal(was, now), strings.Join(now, " · ")
+		switch reason := strings.TrimSpace(in.Reason); {
+		case !changed && t.State == Triaged:
+			return t.mustBe() // it is there already
+		case changed && utf8.RuneCountInString(reason) < 2:
+			return fault.New(fault.Invalid, "triage_reason", "和申请写的不一样，要写明为什么改。", "It differs from what was asked for: please say why.").
+				WithRemedy("请写一句原因，申请医生会看到。", "Write the reason; the asking doctor reads it.")
+		case changed:
+			note = strings.Join(was, " · ") + " → " + note + "：" + reason
 		}
-		return putTriaged(ctx, tx, id, department, urgency, due)
+		if in.Urgency != "emergency" && t.Consent.Method == "head_approval" {
+			return fault.New(fault.Refused, "consent_of_emergency", "这次申请由医院负责人代替患者同意，只有急诊可以；改成不急的要先有患者同意。",
+				"The head of the hospital approved in place of the patient, which only an emergency allows.").
+				WithRemedy("请保持急诊，或请申请医生取得患者同意后重新申请。", "Keep it an emergency, or let the doctor get the patient's consent and ask anew.")
+		}
+		t.Department, t.Urgency, t.Kind = now[0], now[1], now[2]
+		if err := t.mustBeComplete(); err != nil { // of another kind other originals are needed
+			return err
+		}
+		request := NewTeleconsult{Kind: t.Kind, Department: t.Department, Invited: t.Invited.ID}
+		if _, err := s.hospitalFor(ctx, tx, request, t.Inviter.Institution.ID); err != nil {
+			return err
+		}
+		due := *t.SLADue
+		if was[1] != now[1] || was[2] != now[2] {
+			limit, err := s.limitsOf(ctx, tx, t)
+			if err != nil {
+				return err
+			}
+			due = limit.anew(*t.row.ClockFrom, due, s.Now())
+		}
+		if err := putTriaged(ctx, tx, id, request, t.Urgency, due, s.Now()); err != nil {
+			return err
+		}
+		if changed {
+			if err := s.tellPeople(ctx, tx, t, "会诊申请的科室、类别或紧急程度被调整，请打开会诊查看。", toInviter); err != nil {
+				return err
+			}
+		}
+		return s.moveOn(ctx, tx, t, "triage", note)
 	})
 }
 
@@ -137,7 +142,11 @@ func (s *Teleconsults) Escalate(ctx context.Context, id ids.Teleconsult, why str
 			return err
 		}
 		t.Urgency = "emergency"
-		due := t.limits().finish(s.Now())
+		limit, err := s.limitsOf(ctx, tx, t)
+		if err != nil {
+			return err
+		}
+		due := limit.finish(s.Now())
 		if due.After(*t.SLADue) {
 			due = *t.SLADue
 		}
@@ -188,10 +197,11 @@ func (s *Teleconsults) EscalateOverdue(ctx context.Context) error {
 			if err != nil || !done {
 				return false, err // answered meanwhile, or another node was faster
 			}
-			if err := s.step(ctx, tx, id, "overdue", ""); err != nil {
+			names, err := s.tellNamed(ctx, tx, t, "会诊超过时限还没有完成，请马上处理。", toCoordinators, toChiefs, toInviter)
+			if err != nil {
 				return false, err
 			}
-			return true, s.tellPeople(ctx, tx, t, "会诊超过时限还没有完成，请马上处理。", toCoordinators, toChiefs, toInviter)
+			return true, s.step(ctx, tx, id, "overdue", names)
 		}); err != nil {
 			failed = append(failed, err)
 		}
@@ -202,10 +212,11 @@ func (s *Teleconsults) EscalateOverdue(ctx context.Context) error {
 			if err != nil || !done {
 				return false, err
 			}
-			if err := s.step(ctx, tx, t.ID, "critical unread", ""); err != nil {
+			names, err := s.tellNamed(ctx, tx, t, "有危急值超过 10 分钟没有人复述确认，请马上处理。", toInviter, toOwnChiefs, toCoordinators)
+			if err != nil {
 				return false, err
 			}
-			return true, s.tellPeople(ctx, tx, t, "有危急值超过 10 分钟没有人复述确认，请马上处理。", toInviter, toOwnChiefs, toCoordinators)
+			return true, s.step(ctx, tx, t.ID, "critical unread", names)
 		}); err != nil {
 			failed = append(failed, err)
 		}
@@ -247,19 +258,26 @@ const (
 )
 
 func (s *Teleconsults) tellPeople(ctx context.Context, tx tx, t Teleconsult, text string, whom ...audience) error {
+	_, err := s.tellNamed(ctx, tx, t, text, whom...)
+	return err
+}
+
+// tellNamed is tellPeople, and says who was told.
+func (s *Teleconsults) tellNamed(ctx context.Context, tx tx, t Teleconsult, text string, whom ...audience) (names string, err error) {
 	if s.Notices == nil {
-		return nil
+		return "", nil
 	}
 	accounts, err := selectAudience(ctx, tx, t.ID, whom)
 	if err != nil {
-		return err
+		return "", err
 	}
 	for _, account := range accounts {
 		if err := s.Notices.Tell(ctx, tx, account, "【远诊】"+text); err != nil {
-			return err
+			return "", err
 		}
 	}
-	return nil
+	list, err := selectNames(ctx, tx, accounts)
+	return strings.Join(list, "、"), err
 }
 
 // moveAndTell is a move whose other side hears of it by message, in its transaction.

@@ -19,8 +19,13 @@ func putAnswer(ctx context.Context, tx tx, id ids.Teleconsult, answer string) er
 	return err
 }
 
-func putTriaged(ctx context.Context, tx tx, id ids.Teleconsult, department, urgency string, due time.Time) error {
-	_, err := tx.Exec(ctx, `UPDATE teleconsult SET department = $2, urgency = $3, sla_due = $4 WHERE id = $1`, id, department, urgency, due)
+// putTriaged sets the clock anew: of one that has not run out, the heads hear again when it does.
+func putTriaged(ctx context.Context, tx tx, id ids.Teleconsult, in NewTeleconsult, urgency string, due, now time.Time) error {
+	_, err := tx.Exec(ctx, `
+		UPDATE teleconsult SET department = $2, urgency = $3, kind = $4, liability = $5, sla_due = $6,
+		       escalated_at = CASE WHEN $6 > $7::timestamptz THEN NULL ELSE escalated_at END,
+		       escalated_why = CASE $3 WHEN 'emergency' THEN escalated_why ELSE '' END WHERE id = $1`,
+		id, in.Department, urgency, in.kind(), in.liability(), due, now)
 	return err
 }
 

@@ -18,6 +18,8 @@ func (s *Teleconsults) Routes(api *httpapi.API) {
 	s.markRoutes(api)
 	s.shownRoutes(api)
 	s.agreementRoutes(api)
+	s.overdueRoutes(api)
+	s.limitRoutes(api)
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/patients", Action: "patient.search",
 		Summary: "Patients whose chart the own hospital keeps, by name"}, s.findPatients)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base, Action: "teleconsult.request", Status: 201,
@@ -37,7 +39,7 @@ func (s *Teleconsults) Routes(api *httpapi.API) {
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/answer", Action: "teleconsult.request",
 		Summary: "Say what was added; the clock goes on"}, withReason(s.AnswerNeeds))
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/triage", Action: "teleconsult.assign",
-		Summary: "Take the request on, with department and urgency"}, s.triage)
+		Summary: "Take the request on, with department, urgency and kind; a reason for what is changed"}, s.triage)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/escalate", Action: "teleconsult.escalate",
 		Summary: "The patient has got worse: make it an emergency and tell the heads"}, withReason(s.Escalate))
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/hand-over", Action: "teleconsult.assign",
@@ -284,14 +286,11 @@ func (s *Teleconsults) again(ctx context.Context, in *againIn) (*teleconsultOut,
 
 type triageIn struct {
 	TeleconsultPath
-	Body struct {
-		Department string `json:"department" minLength:"1" maxLength:"40"`
-		Urgency    string `json:"urgency" enum:"routine,urgent,emergency"`
-	}
+	Body Triaging
 }
 
 func (s *Teleconsults) triage(ctx context.Context, in *triageIn) (*teleconsultOut, error) {
-	return answered(s.Triage(ctx, in.ID, in.Body.Department, in.Body.Urgency))
+	return answered(s.Triage(ctx, in.ID, in.Body))
 }
 
 type handOverIn struct {

@@ -138,10 +138,9 @@ func TestTheClockStandsWhileMoreIsAskedFor(t *testing.T) {
 	if again.State != consult.Submitted || again.Paused || !again.SLADue.Equal(due.Add(100*time.Hour)) || again.Answer != "已补传" {
 		t.Errorf("due %v, want %v", again.SLADue, due.Add(100*time.Hour))
 	}
-	if _, err := c.Triage(desk, sent.ID, "全科", "urgent"); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.Triage(desk, sent.ID, "全科", "urgent"); code(err) != "teleconsult_moved_on" {
+	as := consult.Triaging{Department: "全科", Urgency: "urgent", Reason: "门诊已查"}
+	c.must(c.Triage(desk, sent.ID, as))
+	if _, err := c.Triage(desk, sent.ID, as); code(err) != "teleconsult_moved_on" {
 		t.Errorf("triaged twice: %v", err)
 	}
 	steps, err := c.Steps(c.as(c.asker, "teleconsult.read"), sent.ID)
@@ -154,20 +153,76 @@ func TestTheClockStandsWhileMoreIsAskedFor(t *testing.T) {
 	}
 }
 
-func TestTriageMakesNothingLessUrgentAndADeclineOffersAnotherHospital(t *testing.T) {
+func TestTriageChangesARequestWithAReasonAndItsClock(t *testing.T) {
+	c := newCounty(t)
+	notes := &told{}
+	c.town.Notices = notes
+	desk, ask := c.as(c.staff, "teleconsult.assign"), c.as(c.asker, "teleconsult.request")
+	send := func(alter func(*consult.NewTeleconsult)) consult.Teleconsult {
+		t.Helper()
+		in := c.question()
+		in.Invited = c.hospital[0]
+		alter(&in)
+		draft := c.must(c.Request(ask, in, uuid.NewString()))
+		c.must(c.Attach(ask, draft.ID, c.study, true))
+		c.must(c.Consent(c.as(c.asker, "teleconsult.consent"), draft.ID, signed))
+		return c.must(c.Submit(ask, draft.ID))
+	}
+	begun := c.now
+	one := send(func(n *consult.NewTeleconsult) { n.Urgency = "emergency" })
+	as := consult.Triaging{Department: one.Department, Urgency: "routine"}
+	if _, err := c.Triage(desk, one.ID, as); code(err) != "triage_reason" {
+		t.Errorf("an emergency lowered without a reason: %v", err)
+	}
+	as.Reason = "病情平稳，电话核实"
+	lowered := c.must(c.Triage(desk, one.ID, as))
+	if lowered.Urgency != "routine" || !lowered.SLADue.Equal(begun.Add(48*time.Hour)) || !strings.Contains(notes.last(c.asker), "调整") {
+		t.Errorf("due %v, told %q", lowered.SLADue, notes.last(c.asker))
+	}
+	c.now = begun.Add(40 * time.Hour)
+	as = consult.Triaging{Department: one.Department, Urgency: "urgent", Kind: "imaging", Reason: "只需读片"}
+	reading := c.must(c.Triage(desk, one.ID, as)) // two hours from now, which is past counted from the submission
+	if reading.Kind != "imaging" || reading.Liability != "joint" || !reading.SLADue.Equal(c.now.Add(2*time.Hour)) {
+		t.Errorf("%s %s, due %v", reading.Kind, reading.Liability, reading.SLADue)
+	}
+	as = consult.Triaging{Department: one.Department, Urgency: "urgent", Kind: "ecg", Reason: "改心电"}
+	if _, err := c.Triage(desk, one.ID, as); code(err) != "request_incomplete" {
+		t.Errorf("an ECG reading without one (TCR-06): %v", err)
+	}
+	as = consult.Triaging{Department: "骨科", Urgency: "urgent", Kind: "imaging", Reason: "转骨科"}
+	if _, err := c.Triage(desk, one.ID, as); code(err) != "no_hospital" {
+		t.Errorf("a department that is not there: %v", err)
+	}
+	steps, err := c.Steps(c.as(c.asker, "teleconsult.read"), one.ID)
+	if last := steps[len(steps)-1]; err != nil || last.Note != one.Department+" · routine · consult → "+one.Department+" · urgent · imaging：只需读片" {
+		t.Errorf("%+v %v", last, err)
+	}
+	c.must(c.Assign(desk, one.ID, c.doctor.Practitioner, c.now.Add(time.Hour), c.now.Add(2*time.Hour)))
+	if _, err := c.Triage(desk, one.ID, as); code(err) != "teleconsult_moved_on" {
+		t.Errorf("after it was given to an expert: %v", err)
+	}
+
+	in := c.question()
+	in.Urgency, in.Invited = "emergency", c.hospital[0]
+	draft := c.must(c.Request(ask, in, uuid.NewString()))
+	c.must(c.Attach(ask, draft.ID, c.study, true))
+	c.must(c.Consent(c.as(c.asker, "teleconsult.consent"), draft.ID, consult.GivenConsent{Method: "head_approval", SignedBy: "院长王建", Relation: "医院负责人"}))
+	c.must(c.Submit(ask, draft.ID))
+	if _, err := c.Triage(desk, draft.ID, consult.Triaging{Department: in.Department, Urgency: "urgent", Reason: "平稳"}); code(err) != "consent_of_emergency" {
+		t.Errorf("lowered, and nobody has the patient's consent (TCR-03): %v", err)
+	}
+}
+
+func TestADeclineOffersAnotherHospital(t *testing.T) {
 	c := newCounty(t)
 	desk, ask := c.as(c.staff, "teleconsult.assign"), c.as(c.asker, "teleconsult.request")
-	c.exec(`UPDATE teleconsult SET urgency = 'urgent' WHERE id = $1`, c.requested().ID)
 	in := c.question()
 	in.Urgency, in.Invited = "urgent", c.hospital[0]
 	draft := c.must(c.Request(ask, in, uuid.NewString()))
 	c.must(c.Attach(ask, draft.ID, c.study, true))
 	c.must(c.Consent(c.as(c.asker, "teleconsult.consent"), draft.ID, signed))
 	c.must(c.Submit(ask, draft.ID))
-	if _, err := c.Triage(desk, draft.ID, in.Department, "routine"); code(err) != "less_urgent" {
-		t.Errorf("%v", err)
-	}
-	c.must(c.Triage(desk, draft.ID, in.Department, "urgent"))
+	c.must(c.Triage(desk, draft.ID, consult.Triaging{Department: in.Department, Urgency: "urgent"}))
 	c.must(c.Decline(desk, draft.ID, "专家外出"))
 	key := uuid.NewString()
 	again := c.must(c.Again(ask, draft.ID, key))

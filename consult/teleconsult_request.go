@@ -188,7 +188,11 @@ func (s *Teleconsults) Submit(ctx context.Context, id ids.Teleconsult) (Telecons
 		if _, err := s.hospitalFor(ctx, tx, in, t.Inviter.Institution.ID); err != nil { // the agreement may have ended since
 			return err
 		}
-		return putClock(ctx, tx, id, s.Now(), t.limits().arrange(s.Now()))
+		limit, err := s.limitsOf(ctx, tx, t)
+		if err != nil {
+			return err
+		}
+		return putClock(ctx, tx, id, s.Now(), limit.arrange(s.Now()))
 	})
 }
 

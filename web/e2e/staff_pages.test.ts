@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
-import type { EndingRecording, EvidenceCase, Me, Teleconsult } from '../src/api/types'
+import type { EndingRecording, EvidenceCase, Me, Overdue, Teleconsult } from '../src/api/types'
 import { desk, launch, shot, someone } from './browser'
 import { evidence, prescription, qinghe, visit, wang } from './cast'
 import { overflow, tooSmall, violations } from './judge'
@@ -34,6 +34,7 @@ const consult: Teleconsult = {
   labs: '',
   contact: '027-5550 6600',
   further: [],
+  released: [],
   opinions: [],
   addenda: [],
   paused: false,
@@ -47,6 +48,21 @@ const consult: Teleconsult = {
   patient_invited: false,
   liability: 'inviter',
   created_at: '2026-11-22T08:00:00+08:00',
+}
+const answering: Partial<Teleconsult> = {
+  state: 'in_progress',
+  live: false,
+  expert: party('d-li', '李明远'),
+  further: [{ id: 'd-he', name: '何晓', title: '主治医师' }],
+  released: [
+    {
+      expert: { id: 'd-gu', name: '顾平', title: '主治医师' },
+      reason: 'unwell',
+      by: '顾平',
+      withdrew: true,
+      at: '2026-11-22T08:30:00+08:00',
+    },
+  ],
 }
 const queued: EvidenceCase = { ...evidence, verify: 'pending', person: wang, waiting_s: 300 }
 const chart = {
@@ -106,6 +122,21 @@ const doctor = { 'GET /me': staff('doctor', '张建国', 'd-zhang') }
 const waiting = { ...visit, waiting_s: 360 }
 
 type Screen = { name: string; path: string; answers: Answers; ready: string; steps?: (page: Page) => Promise<void> }
+const late: Overdue = {
+  id: 't-1',
+  what: 'clock',
+  state: 'in_progress',
+  kind: 'imaging',
+  urgency: 'emergency',
+  department: '放射科',
+  inviter: { id: 'i-yongning', name: '永宁县人民医院' },
+  invited: qinghe,
+  contact: '027-5550 6600',
+  waits: ['李明远', '何晓'],
+  since: '2026-11-22T08:00:00+08:00',
+  told: '孙丽、钱进、赵志远',
+  told_at: '2026-11-22T08:00:20+08:00',
+}
 const screens: Screen[] = [
   { name: 'signin', path: '/staff', answers: { 'GET /me': refuse(401) }, ready: 'input[name=login]' },
   {
@@ -172,6 +203,48 @@ const screens: Screen[] = [
       'GET /evidence/e-1/file': {},
     },
     ready: '[data-test=verify-evidence]',
+  },
+  {
+    name: 'overdue',
+    path: '/staff/overdue',
+    answers: {
+      'GET /me': staff('administrator', '钱进', 'd-qian'),
+      'GET /overdue-consults': [
+        late,
+        {
+          ...late,
+          id: 't-2',
+          what: 'critical',
+          waits: ['赵志远'],
+          taken_by: '郑岩',
+          taken_at: '2026-11-22T09:00:00+08:00',
+          taken_words: '已电话联系赵志远。',
+        },
+      ],
+    },
+    ready: '[data-test=overdue]',
+    steps: async (page) => {
+      await page.click('[data-test=take-up]')
+      await page.waitForSelector('[data-test=take-up-go]')
+    },
+  },
+  {
+    name: 'release',
+    path: '/staff/cases/t-1',
+    answers: {
+      'GET /me': staff('coordinator', '孙丽', 'd-sun'),
+      'GET /teleconsults': [{ ...consult, ...answering }],
+      'GET /teleconsults/t-1': { ...consult, ...answering },
+      'GET /teleconsults/t-1/experts': [
+        { practitioner_id: 'd-li', name: '李明远', title: '主任医师', places: ['清河市第一医院'] },
+        { practitioner_id: 'd-meng', name: '孟然', title: '主任医师', places: ['清河市第一医院'] },
+      ],
+    },
+    ready: '[data-test=releasing]',
+    steps: async (page) => {
+      await page.locator('[data-test=release]').first().click()
+      await page.waitForSelector('[data-test=leave-go]')
+    },
   },
   {
     name: 'board',

@@ -96,6 +96,17 @@ describe('a consult in writing', { concurrency: 1 }, () => {
     await enterWorkspace(page, journey.person('孙丽'))
     await page.click('a[href="/staff/board"]')
     await page.locator(t('turn-hospital')).locator(t('case'), { hasText: '周大山' }).click()
+    await page.click(t('retriage'))
+    await page.getByRole('dialog').getByLabel('多急').selectOption('常规')
+    assert.ok(await page.isDisabled(t('retriage-go')), 'nothing is lowered without a reason')
+    await page.fill('textarea[name=triage_reason]', '电话核实，病情平稳')
+    await journey.shot(coordinator, '02-triage')
+    assert.deepEqual(await violations(page), [])
+    await fits(coordinator, 'the triage')
+    await page.click(t('retriage-go'))
+    await page.waitForSelector(`${t('case-page')}[data-state=triaged]`)
+    await page.click(`${t('steps')} summary`)
+    await page.getByText('放射科 · 加急 · 影像诊断 → 放射科 · 常规 · 影像诊断：电话核实，病情平稳').waitFor()
     await page.locator(t('expert'), { hasText: '李明远' }).click()
     await page.click(t('hand-over'))
     await page.waitForSelector(`${t('case-page')}[data-state=in_progress]`)
@@ -162,8 +173,97 @@ describe('a consult in writing', { concurrency: 1 }, () => {
     await page.locator(t('added'), { hasText: '补看后结论不变' }).waitFor()
     await page.click(t('close-case'))
     await page.waitForSelector(`${t('case-page')}[data-state=closed]`)
+    assert.equal(
+      await page.getAttribute(`${t('case')}[href$="${id}"]`, 'data-state'),
+      'closed',
+      'the list says so at once',
+    )
     await page.getByText('双方已归档').waitFor()
     await journey.shot(county, '08-closed', true)
     await fits(county, 'the closed case')
+  })
+  journey.step('an expert who never signs is released, and the answer of the other is whole', async () => {
+    const { house } = journey
+    const [doctor, desk, li] = ['赵志远', '孙丽', '李明远'].map((name) => journey.person(name))
+    assert.ok(doctor && desk && li)
+    const [patient] = await ask<{ id: string }[]>(house, doctor, 'GET', `/patients?q=${encodeURIComponent('周')}`)
+    const places = await ask<{ id: string; name: string }[]>(house, doctor, 'GET', '/institutions')
+    const home = places.find(({ name }) => name === '清河市第一医院')?.id
+    const two = await ask<{ id: string }>(house, doctor, 'POST', '/teleconsults', {
+      person_id: patient?.id,
+      institution_id: home,
+      department: '放射科',
+      kind: 'imaging',
+      question: '要不要手术？',
+      summary: '58 岁男，右上叶结节增大。',
+      diagnosis: '肺结节',
+      urgency: 'urgent',
+    })
+    const at = `/teleconsults/${two.id}`
+    const study_uid = await store(house, doctor, [await readFile(slice)])
+    await ask(house, doctor, 'POST', `${at}/studies`, { study_uid, patient_confirmed: true })
+    await ask(house, doctor, 'POST', `${at}/consent`, { method: 'paper', signed_by: '周大山', relation: '本人' })
+    await ask(house, doctor, 'POST', `${at}/submit`, {})
+    const experts = await ask<{ practitioner_id: string; name: string }[]>(house, desk, 'GET', `${at}/experts`)
+    const idOf = async (name: string) =>
+      (
+        await ask<{ practitioner_id: string; name: string }[]>(
+          house,
+          desk,
+          'GET',
+          `/experts?q=${encodeURIComponent(name)}`,
+        )
+      ).find((one) => one.name === name)?.practitioner_id
+    const practitioner_id = experts.find(({ name }) => name === '李明远')?.practitioner_id
+    const further = [{ practitioner_id: await idOf('何晓'), institution_id: home }]
+    await ask(house, desk, 'POST', `${at}/hand-over`, { practitioner_id, further })
+    const written = await ask<{ opinion: { sha256: string } }>(house, li, 'PUT', `${at}/opinion`, {
+      findings: '结节增大至 12 mm。',
+      advice: '建议手术。',
+    })
+    await ask(house, li, 'POST', `${at}/opinion/sign`, {
+      sha256: written.opinion.sha256,
+      passphrase: li.sign_in.passphrase,
+    })
+    const { page } = coordinator
+    await page.goto(`/staff/cases/${two.id}`)
+    await page.locator(t('releasing'), { hasText: '何晓' }).locator(t('release')).click()
+    await page.getByLabel('原因').selectOption('联系不上')
+    await page.fill('textarea[name=release_note]', '三次电话未接')
+    await journey.shot(coordinator, '09-release')
+    assert.deepEqual(await violations(page), [])
+    await fits(coordinator, 'the release')
+    await page.click(t('leave-go'))
+    await page.waitForSelector(`${t('case-page')}[data-state=opinion_signed]`)
+    await page.locator(t('released'), { hasText: '何晓没有签就换下了（联系不上：三次电话未接），孙丽' }).waitFor()
+    await journey.shot(coordinator, '10-released', true)
+    await county.page.goto(`/staff/cases/${two.id}`)
+    await county.page.locator(t('released'), { hasText: '联系不上' }).waitFor()
+    await county.page.waitForSelector(t('adopt-full'))
+    await fits(county, 'the released case')
+  })
+
+  journey.step('the hospital sets its own limits, no emergency slower than the default', async () => {
+    const chief = await journey.join('limits', desk)
+    const { page } = chief
+    await enterWorkspace(page, journey.person('钱进'))
+    await page.click('a[href="/staff/overdue"]')
+    await page.getByText('没有超时的会诊。').waitFor()
+    await page.click('a[href="/staff/consult-limits"]')
+    const emergency = page.locator(t('limit-consult-emergency'))
+    await emergency.getByLabel('完成').fill('13')
+    await page.fill('input[name=limits_reason]', '人手增加')
+    await page.click(t('set-limits'))
+    await page.getByText('专家会诊，急诊，急诊不能比默认时限慢。').waitFor()
+    await emergency.getByLabel('安排').fill('6')
+    await emergency.getByLabel('完成').fill('10')
+    await journey.shot(chief, '11-limits', true)
+    assert.deepEqual(await violations(page), [])
+    await fits(chief, 'the limits')
+    await page.click(t('set-limits'))
+    await page.getByText('现在用本院第 1 版。').waitFor()
+    await page.click(`${t('limits-history')} summary`)
+    await page.getByText('钱进').last().waitFor()
+    await journey.shot(chief, '12-limits-set', true)
   })
 })

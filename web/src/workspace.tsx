@@ -33,6 +33,8 @@ import { RegistrationsPage } from './schedule/registrations'
 import { RosterPage } from './schedule/roster'
 import { AgreementsPage } from './teleconsult/agreements'
 import { Cases } from './teleconsult/cases'
+import { LimitsPage } from './teleconsult/limits'
+import { OverduePage } from './teleconsult/overdue'
 import { ReadingRoom } from './teleconsult/reading_room'
 import { Replay } from './teleconsult/replay'
 import { w as consults } from './teleconsult/words'
@@ -67,6 +69,8 @@ const screens: readonly Screen[] = [
   { href: '/staff/roster', label: () => w('nav.roster'), roles: ['administrator'] },
   { href: '/staff/registrations', label: () => w('nav.registrations'), roles: ['doctor', 'administrator'] },
   { href: '/staff/agreements', label: () => consults('ag.nav'), roles: ['administrator', 'coordinator', 'regulator'] },
+  { href: '/staff/overdue', label: () => consults('od.nav'), roles: ['administrator'] },
+  { href: '/staff/consult-limits', label: () => consults('lm.nav'), roles: ['administrator'] },
   { href: '/staff/certificates', label: () => certificate('nav'), roles: ['doctor', 'pharmacist', 'administrator'] },
 ]
 
@@ -199,6 +203,8 @@ function Inside() {
             <Route path="/staff/decisions" component={DecisionList} />
             <Route path="/staff/decisions/:id" component={DecisionSheet} />
             <Route path="/staff/agreements" component={AgreementsPage} />
+            <Route path="/staff/overdue" component={OverduePage} />
+            <Route path="/staff/consult-limits" component={LimitsPage} />
             <Route path="/staff/certificates" component={CertificatesPage} />
             <Route path="/staff/recordings" component={TapesPage} />
             <Route path="/staff/images" component={ImagesPage} />

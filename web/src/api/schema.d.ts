@@ -331,6 +331,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/consult-limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How long the own hospitals give themselves for teleconsults (TCR-07) */
+        get: operations["get-consult-limits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/consult-limits/{institution}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Set the hospital's own limits, as a new version */
+        put: operations["put-consult-limits-institution"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/days-off/{id}/undo": {
         parameters: {
             query?: never;
@@ -1478,6 +1512,40 @@ export interface paths {
         /** Keep the doctor's own phrases */
         put: operations["put-opinion-phrases"];
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/overdue-consults": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Consults that wait too long at the own hospitals, and who was told when (TCR-07) */
+        get: operations["get-overdue-consults"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/overdue-consults/{id}/take-up": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say that one sees to it, and how */
+        post: operations["post-overdue-consults-id-take-up"];
         delete?: never;
         options?: never;
         head?: never;
@@ -3008,6 +3076,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/teleconsults/{id}/experts/{expert}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Let an expert go who has not signed, with a reason; a successor in place of the first */
+        post: operations["post-teleconsults-id-experts-expert-release"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/teleconsults/{id}/files": {
         parameters: {
             query?: never;
@@ -3515,8 +3600,25 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Take the request on, with department and urgency */
+        /** Take the request on, with department, urgency and kind; a reason for what is changed */
         post: operations["post-teleconsults-id-triage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/teleconsults/{id}/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Leave the consult before signing, with a reason */
+        post: operations["post-teleconsults-id-withdraw"];
         delete?: never;
         options?: never;
         head?: never;
@@ -5698,6 +5800,47 @@ export interface components {
             /** Format: int64 */
             size: number;
         };
+        ConsultLimit: {
+            /**
+             * Format: int64
+             * @description Minutes, at most a week
+             */
+            arrange_min: number;
+            /**
+             * Format: int64
+             * @description Working days, instead of minutes
+             */
+            finish_days: number;
+            /**
+             * Format: int64
+             * @description Minutes, at most 30 days; 0: in working days
+             */
+            finish_min: number;
+            /** @enum {string} */
+            kind: "consult" | "imaging" | "pathology" | "ecg";
+            /** @enum {string} */
+            urgency: "routine" | "urgent" | "emergency";
+        };
+        ConsultLimits: {
+            customary: components["schemas"]["ConsultLimit"][];
+            /** @description The newest first */
+            history: components["schemas"]["ConsultLimitsVersion"][];
+            limits: components["schemas"]["ConsultLimit"][];
+            place: components["schemas"]["ConsultNamedIDInstitution"];
+            /**
+             * Format: int64
+             * @description 0: customary, the hospital has set none
+             */
+            version: number;
+        };
+        ConsultLimitsVersion: {
+            /** Format: date-time */
+            at: string;
+            by: string;
+            reason: string;
+            /** Format: int64 */
+            version: number;
+        };
         ConsultLine: {
             /** Format: int64 */
             ahead: number;
@@ -5955,6 +6098,34 @@ export interface components {
              * @enum {string}
              */
             stance?: "agree" | "dissent";
+        };
+        ConsultOverdue: {
+            /** @description Telephone of the asking side */
+            contact: string;
+            department: string;
+            id: string;
+            invited: components["schemas"]["ConsultNamedIDInstitution"];
+            inviter: components["schemas"]["ConsultNamedIDInstitution"];
+            kind: string;
+            /**
+             * Format: date-time
+             * @description When it was due
+             */
+            since: string;
+            state: string;
+            /** Format: date-time */
+            taken_at?: string;
+            taken_by?: string;
+            taken_words?: string;
+            /** @description Who was told by message; empty: not yet */
+            told: string;
+            /** Format: date-time */
+            told_at?: string;
+            urgency: string;
+            /** @description Whose move it is: the coordinators, the experts who have not signed, or the asking doctor */
+            waits: string[];
+            /** @enum {string} */
+            what: "clock" | "critical";
         };
         ConsultParty: {
             institution: components["schemas"]["ConsultNamedIDInstitution"];
@@ -6268,6 +6439,27 @@ export interface components {
             /** @description IANA zone of the place */
             zone: string;
         };
+        ConsultRelease: {
+            note?: string;
+            /**
+             * @description conflict: of interest; other needs a note
+             * @enum {string}
+             */
+            reason: "unreachable" | "unwell" | "away" | "conflict" | "other_field" | "other";
+            /** @description In place of the first expert: a further one, or a new one; by default a further one who is fit, those who have signed before the others */
+            successor_id?: string;
+        };
+        ConsultReleased: {
+            /** Format: date-time */
+            at: string;
+            by: string;
+            expert: components["schemas"]["ConsultDoctor"];
+            note?: string;
+            /** @enum {string} */
+            reason: "unreachable" | "unwell" | "away" | "conflict" | "other_field" | "other";
+            /** @description By their own wish */
+            withdrew: boolean;
+        };
         ConsultReplay: {
             bound: components["schemas"]["ConsultBound"][];
             states: components["schemas"]["ConsultShown"][];
@@ -6410,6 +6602,15 @@ export interface components {
             seat: string;
             token: string;
         };
+        ConsultSetLimits: {
+            limits: components["schemas"]["ConsultLimit"][];
+            reason: string;
+            /**
+             * Format: int64
+             * @description The one that was shown
+             */
+            version: number;
+        };
         ConsultSharedFile: {
             content_type: string;
             name: string;
@@ -6528,6 +6729,8 @@ export interface components {
             person: components["schemas"]["ConsultPatient"];
             question: string;
             reason?: string;
+            /** @description Experts who left without signing */
+            released: components["schemas"]["ConsultReleased"][];
             /** Format: date-time */
             sla_due?: string;
             /** Format: date-time */
@@ -6593,6 +6796,18 @@ export interface components {
         ConsultTicketSeat: {
             name: string;
             role: string;
+        };
+        ConsultTriaging: {
+            department: string;
+            /**
+             * @description By default as it was asked for
+             * @enum {string}
+             */
+            kind?: "consult" | "imaging" | "pathology" | "ecg";
+            /** @description Needed for whatever differs from what was asked for */
+            reason?: string;
+            /** @enum {string} */
+            urgency: "routine" | "urgent" | "emergency";
         };
         ConsultVisit: {
             /** @description The number has been called */
@@ -8165,11 +8380,6 @@ export interface components {
         TeachInBody: {
             series: components["schemas"]["ImagingTeachingChoice"][];
         };
-        TriageInBody: {
-            department: string;
-            /** @enum {string} */
-            urgency: "routine" | "urgent" | "emergency";
-        };
         TryRulesInBody: {
             /**
              * Format: int64
@@ -8226,6 +8436,11 @@ export interface components {
         };
         VerifyInBody: {
             code: string;
+        };
+        WithdrawInBody: {
+            note?: string;
+            /** @enum {string} */
+            reason: "unwell" | "away" | "conflict" | "other_field" | "other";
         };
         WriteRecordInBody: {
             assessment: string;
@@ -8931,6 +9146,70 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConsultFollowUpCondition"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-consult-limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultLimits"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "put-consult-limits-institution": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                institution: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConsultSetLimits"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultLimits"];
                 };
             };
             /** @description Error */
@@ -11326,6 +11605,70 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConsultPhrases"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-overdue-consults": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultOverdue"][];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-overdue-consults-id-take-up": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReasonInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultOverdue"][];
                 };
             };
             /** @description Error */
@@ -14527,6 +14870,42 @@ export interface operations {
             };
         };
     };
+    "post-teleconsults-id-experts-expert-release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                expert: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConsultRelease"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultTeleconsult"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
     "post-teleconsults-id-files": {
         parameters: {
             query?: never;
@@ -15600,7 +15979,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["TriageInBody"];
+                "application/json": components["schemas"]["ConsultTriaging"];
             };
         };
         responses: {
@@ -15612,6 +15991,39 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ConsultTeleconsult"];
                 };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-teleconsults-id-withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WithdrawInBody"];
+            };
+        };
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Error */
             default: {

@@ -884,6 +884,16 @@ export type CriticalValue = {
   read_at?: string
 }
 
+export type ReleaseReason = 'unreachable' | 'unwell' | 'away' | 'conflict' | 'other_field' | 'other'
+export type Released = {
+  expert: { id: string; name: string; title: string }
+  reason: ReleaseReason
+  note?: string
+  by: string
+  withdrew: boolean
+  at: string
+}
+
 export type Teleconsult = {
   id: string
   state: TeleconsultState
@@ -900,6 +910,7 @@ export type Teleconsult = {
   invited: Place
   expert?: Party
   further: { id: string; name: string; title: string }[]
+  released: Released[]
   start?: string
   end?: string
   studies: StudyRow[]
@@ -932,6 +943,38 @@ export type Missing =
   | 'original_pathology'
   | 'original_ecg'
 export type TeleconsultStep = { deed: string; who: string; note: string; at: string }
+export type Overdue = {
+  id: string
+  what: 'clock' | 'critical'
+  state: TeleconsultState
+  kind: TeleconsultKind
+  urgency: Urgency
+  department: string
+  inviter: Place
+  invited: Place
+  contact: string
+  waits: string[]
+  since: string
+  told: string
+  told_at?: string
+  taken_by?: string
+  taken_at?: string
+  taken_words?: string
+}
+export type Limit = {
+  kind: TeleconsultKind
+  urgency: Urgency
+  arrange_min: number
+  finish_min: number
+  finish_days: number
+}
+export type Limits = {
+  place: Place
+  version: number
+  limits: Limit[]
+  customary: Limit[]
+  history: { version: number; by: string; reason: string; at: string }[]
+}
 export type KeptPackage = { institution: Place; sha256: string; size: number; kept_at: string }
 export type Phrases = { findings: string[]; advice: string[] }
 export type Agreement = {

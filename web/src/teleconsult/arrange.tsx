@@ -7,12 +7,13 @@ import { clock, moment } from '../i18n/format'
 import { MeetingFinder } from '../schedule/finder'
 import { Button, Loading, ProblemNote } from '../ui/parts'
 import { type Act, Reasoned } from './panels'
+import { Triage } from './triage'
 import { w } from './words'
 
 export function Arranging({ one, act, busy }: { one: Teleconsult; act: Act; busy: boolean }) {
   const [expert, setExpert] = useState<string>()
-  const experts = useResource(`experts ${one.id}`, (signal) =>
-    get<ExpertRow[]>(`/teleconsults/${one.id}/experts?department=${encodeURIComponent(one.department)}`, signal),
+  const experts = useResource(`experts ${one.id} ${one.department}`, (signal) =>
+    get<ExpertRow[]>(`/teleconsults/${one.id}/experts`, signal),
   )
   const times = useResource(expert && `times ${one.id} ${expert}`, (signal) =>
     get<CommonTime[]>(`/teleconsults/${one.id}/times?practitioner_id=${expert}`, signal),
@@ -76,15 +77,7 @@ export function Arranging({ one, act, busy }: { one: Teleconsult; act: Act; busy
         }}
       />
       <div class="row">
-        {one.state === 'submitted' && (
-          <Button
-            busy={busy}
-            onPress={() => act('triage', { department: one.department, urgency: one.urgency })}
-            test="triage"
-          >
-            {w('b.triage')}
-          </Button>
-        )}
+        <Triage one={one} act={act} busy={busy} />
         <Reasoned label={w('n.ask')} field={w('n.what')} onSay={(reason) => act('needs', { reason })} test="ask-more" />
         <Reasoned
           look="danger"

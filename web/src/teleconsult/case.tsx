@@ -15,11 +15,12 @@ import { Kept } from '../visit/kept'
 import { Arranging } from './arrange'
 import { Addendum, ClockTag, Critical, Papers, Reasoned, Steps, useNow } from './panels'
 import { Preparing } from './prepare'
+import { Left, Releasing, Withdrawing } from './release'
 import { maySee, partIn, roomOpen, stateTone } from './states'
 import { StudyFact } from './study'
 import { w } from './words'
 
-export function Case({ id, me, onChanged }: { id: string; me: Me; onChanged: () => void }) {
+export function Case({ id, me, onChanged }: { id: string; me: Me; onChanged: (next?: Teleconsult) => void }) {
   const found = useResource(`case ${id}`, (signal) => get<Teleconsult>(`/teleconsults/${id}`, signal), [
     'teleconsult.changed',
   ])
@@ -39,12 +40,13 @@ export function Case({ id, me, onChanged }: { id: string; me: Me; onChanged: () 
   const changed = (next: Teleconsult | undefined) => {
     if (next) found.set(next)
     else found.refresh()
-    onChanged()
+    onChanged(next)
   }
   const act = (path: string, body: object = {}) =>
     void deed.run(async () => changed(await post<Teleconsult>(`/teleconsults/${id}/${path}`, body)))
   const over = one.state === 'closed' || one.state === 'declined' || one.state === 'cancelled'
   const writing = one.state === 'in_progress' && !one.live
+  const answering = one.state === 'scheduled' || one.state === 'in_progress'
   const doctors = part === 'inviter' || part === 'expert'
   const open = ['submitted', 'triaged', 'scheduled', 'in_progress'].includes(one.state)
   const early = ['draft', 'submitted', 'needs_info', 'triaged', 'scheduled'].includes(one.state)
@@ -108,7 +110,7 @@ export function Case({ id, me, onChanged }: { id: string; me: Me; onChanged: () 
                 {w('c.invite')}
               </Button>
             ))}
-          {(one.state === 'scheduled' || one.state === 'in_progress') && (
+          {answering && (
             <Button look="quiet" busy={deed.busy} onPress={() => act('live', { on: false })} test="go-back">
               {w('l.back')}
             </Button>
@@ -150,9 +152,10 @@ export function Case({ id, me, onChanged }: { id: string; me: Me; onChanged: () 
             <dd>
               {one.expert.practitioner.name} {one.expert.practitioner.title} · {one.expert.institution.name}
               {one.further.map((each) => `、${each.name} ${each.title}`)}
-              {(one.state === 'in_progress' || one.state === 'scheduled') && unsigned.length > 0 && (
+              {answering && unsigned.length > 0 && (
                 <div class="meta">{w('o.waits', { names: unsigned.map(({ name }) => name).join('、') })}</div>
               )}
+              <Left released={one.released} />
             </dd>
           </>
         )}
@@ -192,6 +195,9 @@ export function Case({ id, me, onChanged }: { id: string; me: Me; onChanged: () 
       )}
       {(one.state === 'submitted' || one.state === 'triaged') && part === 'coordinator' && (
         <Arranging one={one} act={act} busy={deed.busy} />
+      )}
+      {answering && part === 'coordinator' && unsigned.length > 0 && (
+        <Releasing one={one} unsigned={unsigned} act={act} busy={deed.busy} />
       )}
       {one.state === 'needs_info' && part === 'coordinator' && <p class="meta">{w('b.waits')}</p>}
       {one.state === 'declined' && (
@@ -265,6 +271,18 @@ export function Case({ id, me, onChanged }: { id: string; me: Me; onChanged: () 
             field={w('esc.why')}
             onSay={(reason) => act('escalate', { reason })}
             test="escalate"
+          />
+        )}
+        {answering && unsigned.some(({ id }) => id === me.practitioner_id) && (
+          <Withdrawing
+            busy={deed.busy}
+            onSay={(said) =>
+              void deed.run(async () => {
+                await post<void>(`/teleconsults/${id}/withdraw`, said)
+                onChanged()
+                route('/staff/cases')
+              })
+            }
           />
         )}
         {early && part === 'inviter' && (

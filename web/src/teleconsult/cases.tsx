@@ -37,6 +37,14 @@ export function Cases({ boxes }: { boxes: readonly Box[] }) {
   )
   const chosen = params.id
   const now = useNow()
+  // The list shows what a deed has just answered; its order follows from the server.
+  const follow = (next?: Teleconsult) => {
+    if (next && all.value)
+      all.set(
+        all.value.map(({ box, cases }) => ({ box, cases: cases.map((one) => (one.id === next.id ? next : one)) })),
+      )
+    all.refresh()
+  }
   useTitle(w(boxes.includes('coordinator') ? 'list.board' : 'list.mine'))
   return (
     <div class="columns list">
@@ -70,7 +78,7 @@ export function Cases({ boxes }: { boxes: readonly Box[] }) {
           }}
         />
       ) : chosen ? (
-        <Case key={chosen} id={chosen} me={me()} onChanged={all.refresh} />
+        <Case key={chosen} id={chosen} me={me()} onChanged={follow} />
       ) : (
         <main class="column paper" id="content">
           <h1 class="visually-hidden">{w('list.mine')}</h1>

@@ -7,7 +7,8 @@ import { moment } from '../i18n/format'
 import { Icon } from '../ui/icons'
 import { Button, Dialog, Field, ProblemNote } from '../ui/parts'
 import { w as sign } from '../visit/desk_words'
-import { left, span } from './states'
+import { consultKinds, urgencies } from './request'
+import { left, reasons, span } from './states'
 import { w } from './words'
 
 export type Act = (path: string, body?: object) => void
@@ -47,7 +48,7 @@ export function Reasoned({
 }: {
   label: string
   field: string
-  look?: 'quiet' | 'plain' | 'danger'
+  look?: 'quiet' | 'plain' | 'danger' | 'primary'
   most?: number
   onSay: (words: string) => void
   test: string
@@ -147,12 +148,15 @@ const known = (deed: string) => {
     case 'go back':
     case 'sign own opinion':
     case 'sign opinion':
+    case 'release':
+    case 'withdraw':
     case 'addendum':
     case 'critical value':
     case 'critical unread':
     case 'read back':
     case 'escalate':
     case 'overdue':
+    case 'take up':
     case 'decide':
     case 'close':
     case 'cancel':
@@ -160,6 +164,36 @@ const known = (deed: string) => {
     default:
       return deed
   }
+}
+
+/** Deeds whose note is for people. */
+const told = [
+  'ask for more',
+  'answer',
+  'triage',
+  'decline',
+  'cancel',
+  'escalate',
+  'overdue',
+  'critical unread',
+  'take up',
+  'release',
+  'withdraw',
+]
+
+/** What a triage or a release notes begins with codes, before the reason in free words. */
+function inWords({ deed, note }: TeleconsultStep): string {
+  if (deed !== 'triage' && deed !== 'release' && deed !== 'withdraw') return note
+  const end = note.indexOf('：')
+  const [codes, reason] = end < 0 ? [note, ''] : [note.slice(0, end), note.slice(end)]
+  return codes.replace(/[a-z_]+/g, (code) => codeWord(code) ?? code) + reason
+}
+
+function codeWord(code: string): string | undefined {
+  const urgency = urgencies.find((one) => one === code)
+  const kind = consultKinds.find((one) => one === code)
+  const reason = reasons.find((one) => one === code)
+  return urgency ? w(`urgency.${urgency}`) : kind ? w(`kind.${kind}`) : reason && w(`rl.${reason}`)
 }
 
 /** What happened, the newest first. */
@@ -180,9 +214,7 @@ export function Steps({ id, state }: { id: string; state: string }) {
         {[...found.value].reverse().map((step) => (
           <li key={`${step.at} ${step.deed}`}>
             <b>{known(step.deed)}</b> · {step.who || w('h.house')} · <span class="meta">{moment(step.at)}</span>
-            {step.note && ['ask for more', 'answer', 'decline', 'cancel', 'escalate'].includes(step.deed) && (
-              <div>{step.note}</div>
-            )}
+            {step.note && told.includes(step.deed) && <div>{inWords(step)}</div>}
           </li>
         ))}
       </ol>

@@ -1,4 +1,4 @@
-import type { Me, Teleconsult, TeleconsultState } from '../api/types'
+import type { Me, ReleaseReason, Teleconsult, TeleconsultState } from '../api/types'
 import type { Tone } from '../visit/states'
 
 export const stateTone: Record<TeleconsultState, Tone> = {
@@ -75,3 +75,6 @@ export function span(minutes: number): { days: number } | { text: string } {
 export function ownOpinion(one: Pick<Teleconsult, 'expert' | 'opinion' | 'opinions'>, me: string | undefined) {
   return one.expert?.practitioner.id === me ? one.opinion : one.opinions.find(({ author }) => author.id === me)
 }
+
+/** Why an expert leaves before signing. */
+export const reasons: readonly ReleaseReason[] = ['unreachable', 'unwell', 'away', 'conflict', 'other_field', 'other']
