@@ -3,7 +3,6 @@ package consult
 import (
 	"context"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -29,6 +28,8 @@ var (
 	limitKinds     = []string{"consult", "imaging", "pathology", "ecg"}
 	limitUrgencies = []string{"routine", "urgent", "emergency"} // each no slower than the one before
 )
+
+var serviceWords = map[string]string{"consult": "专家会诊", "imaging": "影像诊断", "pathology": "病理诊断", "ecg": "心电诊断"}
 
 const anHour, aDay = 60, 24 * 60 // minutes
 
@@ -187,7 +188,7 @@ func fitLimits(list []Limit) error {
 				zh, en = "越急的时限不能越长", "the more urgent can't be slower"
 			}
 			if zh != "" {
-				return fault.New(fault.Invalid, "limit_wrong", strings.Join([]string{kindWords[kind], urgencyWords[urgency], zh}, "，")+"。", kind+", "+urgency+": "+en+".").
+				return fault.New(fault.Invalid, "limit_wrong", serviceWords[kind]+"（"+urgencyWords[urgency]+"）："+zh+"。", kind+", "+urgency+": "+en+".").
 					WithRemedy("请改这一项再存。", "Please correct it, then save.").With(map[string]string{"kind": kind, "urgency": urgency})
 			}
 			before = l

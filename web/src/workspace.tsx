@@ -70,7 +70,6 @@ const screens: readonly Screen[] = [
   { href: '/staff/registrations', label: () => w('nav.registrations'), roles: ['doctor', 'administrator'] },
   { href: '/staff/agreements', label: () => consults('ag.nav'), roles: ['administrator', 'coordinator', 'regulator'] },
   { href: '/staff/overdue', label: () => consults('od.nav'), roles: ['administrator'] },
-  { href: '/staff/consult-limits', label: () => consults('lm.nav'), roles: ['administrator'] },
   { href: '/staff/certificates', label: () => certificate('nav'), roles: ['doctor', 'pharmacist', 'administrator'] },
 ]
 
@@ -204,7 +203,7 @@ function Inside() {
             <Route path="/staff/decisions/:id" component={DecisionSheet} />
             <Route path="/staff/agreements" component={AgreementsPage} />
             <Route path="/staff/overdue" component={OverduePage} />
-            <Route path="/staff/consult-limits" component={LimitsPage} />
+            <Route path="/staff/overdue/limits" component={LimitsPage} />
             <Route path="/staff/certificates" component={CertificatesPage} />
             <Route path="/staff/recordings" component={TapesPage} />
             <Route path="/staff/images" component={ImagesPage} />

@@ -42,6 +42,7 @@ function Setting({ one, onSet }: { one: Limits; onSet: (next: Limits) => void })
   return (
     <form
       class="stack"
+      aria-label={one.place.name}
       onSubmit={(event) => {
         event.preventDefault()
         void deed.run(async () =>

@@ -23,6 +23,7 @@ export function OverduePage() {
     <main class="column paper" id="content" data-test="overdue-page">
       <h1>{w('od.title')}</h1>
       <p class="meta">{w('od.lead')}</p>
+      <a href="/staff/overdue/limits">{w('lm.open')}</a>
       <ProblemNote problem={deed.problem ?? list.problem} again={list.refresh} />
       {!list.value && !list.problem && <Loading />}
       {list.value?.length === 0 && <Notice tone="ok" title={w('od.none')} />}

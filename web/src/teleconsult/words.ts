@@ -162,7 +162,7 @@ export const w = phrases({
   'od.take': { zh: '我来接手', en: 'I see to it' },
   'od.words': { zh: '准备怎么办（双方都看得到）', en: 'What you do (both sides read it)' },
   'od.taken': { zh: '{name} {at} 接手', en: 'Taken up by {name}, {at}' },
-  'lm.nav': { zh: '会诊时限', en: 'Consult limits' },
+  'lm.open': { zh: '改本院的会诊时限', en: 'Set this hospital’s limits' },
   'lm.title': { zh: '会诊时限', en: 'How long consults may take' },
   'lm.lead': {
     zh: '本院受邀会诊从提交起多久内安排、多久内完成。改了只管以后提交的。',
