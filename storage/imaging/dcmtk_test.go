@@ -104,16 +104,18 @@ func inJPEG2000(t *testing.T, raw []byte, syntax, program string, options []stri
 		}
 		streams = append(streams, string(stream)+strings.Repeat("\x00", len(stream)%2))
 	}
-	colours := f.Data.Text(0x00280004)
-	if samples == 3 {
-		colours = "YBR_RCT" // PS3.5 §8.2.4
+	says := map[dicom.Tag]string{}
+	irreversible := slices.Contains(options, "-I") || slices.Contains(options, "false")
+	if irreversible {
+		says[0x00282110] = "01"
+	}
+	if samples == 3 { // PS3.5 §8.2.4
+		says[0x00280004] = map[bool]string{true: "YBR_ICT", false: "YBR_RCT"}[irreversible]
 		if slices.Contains(options, "-mct") {
-			colours = "RGB"
-		} else if slices.Contains(options, "-I") || slices.Contains(options, "false") {
-			colours = "YBR_ICT"
+			says[0x00280004] = "RGB"
 		}
 	}
-	if raw, err = dicom.Rewrite(raw[:f.Pixels.Element], map[dicom.Tag]string{0x00280004: colours}); err != nil {
+	if raw, err = dicom.Rewrite(raw[:f.Pixels.Element], says); err != nil {
 		t.Fatal(err)
 	}
 	return as(syntax, append(raw, fragments(streams...)...)), decoded

@@ -132,9 +132,9 @@ func (s *Service) formOf(i instance, m media) (form, bool) {
 	}
 	syntax, stored := m.params["transfer-syntax"], i.TransferSyntax
 	kind = cmp.Or(map[string]string{"image/x-jls": "image/jls", "image/j2c": "image/jphc"}[kind], kind)
-	isNative, decodes := dicom.Native(stored), stored == dicom.RLE || stored == dicom.JPEG || s.Decoder.Knows(stored)
+	isNative := dicom.Native(stored)
 	switch {
-	case isNative, decodes && kind == octets && (syntax == "" || syntax == dicom.ExplicitLE):
+	case isNative, s.decodes(stored) && kind == octets && (syntax == "" || syntax == dicom.ExplicitLE):
 		fits := syntax == "" || syntax == "*" || syntax == dicom.ExplicitLE
 		return form{octets, dicom.ExplicitLE, parts, true}, fits && covers(kind, octets)
 	case kind == octets: // "as it is", for clients that decode by the syntax
@@ -142,6 +142,11 @@ func (s *Service) formOf(i instance, m media) (form, bool) {
 	}
 	of := dicom.FrameType(stored)
 	return form{of, stored, parts, false}, covers(kind, of) && (syntax == "" || syntax == "*" || syntax == stored)
+}
+
+// decodes reports whether frames in the transfer syntax can be sent as samples.
+func (s *Service) decodes(syntax string) bool {
+	return syntax == dicom.RLE || syntax == dicom.JPEG || s.Decoder.Knows(syntax)
 }
 
 // frames reads single frames of one object.
