@@ -1,6 +1,7 @@
 // Package worker decodes frames in processes of its own, so that a hostile picture can take neither the server's memory
 // nor its time: a worker has an empty environment, its memory, files and processor time are limited by the kernel, it
-// has no network where the kernel lets us take it away, and it is killed when a frame takes longer than it may.
+// has no network and no sight of processes and files where the kernel lets us take them away, and it is killed when a frame
+// takes longer than it may.
 //
 // A worker is this very program, started again with one variable in its environment. Importing the package is enough:
 // its init serves and ends the process before main begins, also in test binaries. For JPEG 2000 it runs OpenJPEG (Tool).
@@ -47,6 +48,9 @@ func init() {
 		if err := syscall.Setrlimit(resource, &syscall.Rlimit{Cur: most, Max: most}); err != nil {
 			os.Exit(3)
 		}
+	}
+	if err := confine(os.Args[1]); err != nil {
+		os.Exit(4)
 	}
 	if err := serve(os.Stdin, os.Stdout, os.NewFile(sharedFrame, "frame"), os.Args[1], os.Args[2]); err != nil && err != io.EOF {
 		os.Exit(1)

@@ -243,8 +243,14 @@ func script(t *testing.T, text string) string {
 // What runs in OpenJPEG's place tells of its limits and surroundings in the place of samples.
 func TestTheToolHasNothingToLose(t *testing.T) {
 	t.Setenv("YUANZHEN_MASTER_KEY", "secret")
-	p := withTool(t, script(t, `until grep -q 'cpu time  *10  *10 ' /proc/self/limits; do :; done
-		{ cat /proc/self/limits; env; ls /proc/self/fd; for i in 1 2 3 4 5 6 7 8 9; do printf '%1000s' .; done; } | head -c 8192 >&4`))
+	secret, made := filepath.Join(t.TempDir(), "secret"), filepath.Join(t.TempDir(), "made")
+	if err := os.WriteFile(secret, []byte("of the house"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p := withTool(t, script(t, `until [ "$(ulimit -t)" = 10 ]; do :; done
+		{ for limit in -Ht -Hv -Hf -Hn -Hc; do echo "$limit $(ulimit $limit);"; done
+		env; cat `+secret+`; touch `+made+`; truncate -s 0 `+secret+`
+		for i in 1 2 3 4 5 6 7 8 9; do printf '%1000s' .; done; } 2>&1 | head -c 8192 >&4`))
 	syntax, b, promised := frame(t, "transfer-syntaxes/MR_small_jp2klossless.dcm")
 	got, err := p.Decode(t.Context(), syntax, b, promised)
 	if err != nil {
@@ -253,13 +259,37 @@ func TestTheToolHasNothingToLose(t *testing.T) {
 	var said bytes.Buffer
 	_ = binary.Write(&said, binary.LittleEndian, got.Pix) // a bytes.Buffer takes everything
 	words := strings.Join(strings.Fields(said.String()), " ")
-	for _, want := range []string{"Max cpu time 10 10", "Max address space 2147483648", "Max file size 0 0", "Max open files 32 32", "Max core file size 0 0"} {
+	for _, want := range []string{"-Ht 10;", "-Hv 2097152;", "-Hf 0;", "-Hn 32;", "-Hc 0;"} {
 		if !strings.Contains(words, want) {
 			t.Errorf("%q is not among its limits: %s", want, words)
 		}
 	}
-	if strings.Contains(words, "secret") || strings.Contains(words, mark) {
+	_, err = os.Stat(made)
+	left, _ := os.ReadFile(secret)
+	if reads := strings.Contains(words, "of the house"); landlock() > 0 && (reads || err == nil || len(left) == 0) {
+		t.Errorf("it reads: %v, makes: %v, leaves %q: %s", reads, err == nil, left, words)
+	}
+	if strings.Contains(words, "YUANZHEN_MASTER_KEY") || strings.Contains(words, mark) {
 		t.Errorf("it knows too much: %s", words)
+	}
+}
+
+// Where no namespaces are to be had, the rest does.
+func TestTheToolRunsWithoutNamespaces(t *testing.T) {
+	p := withTool(t, openJPEG(t))
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := startAs(self, p.tool, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-p.slots
+	p.slots <- w
+	syntax, b, promised := frame(t, "transfer-syntaxes/MR_small_jp2klossless.dcm")
+	if _, err := p.Decode(t.Context(), syntax, b, promised); err != nil {
+		t.Error(err)
 	}
 }
 
