@@ -345,3 +345,67 @@ func TestWhoTakesTooLongIsGivenUp(t *testing.T) {
 		t.Errorf("no new worker came: %v", err)
 	}
 }
+
+// Samples of 8 to 16 bits, signed and not, grey and coloured, come back as they went in, JPEG 2000 and HTJ2K alike.
+func TestEveryDepthAndSign(t *testing.T) {
+	p := withTool(t, openJPEG(t))
+	const side = 40
+	dir := t.TempDir()
+	in, out := filepath.Join(dir, "in.rawl"), filepath.Join(dir, "out.j2c")
+	run := func(program string, options ...string) []byte {
+		t.Helper()
+		if said, err := exec.Command(program, options...).CombinedOutput(); err != nil {
+			t.Fatalf("%s %v, tools/need.sh installs it: %v %s", program, options, err, said)
+		}
+		b, err := os.ReadFile(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	r := rand.New(rand.NewPCG(3, 4))
+	for _, bits := range []int{8, 10, 12, 16} {
+		for _, components := range []int{1, 3} {
+			var planes [2][]byte // by component, unsigned and signed
+			var shifted []byte   // signed ones and half their range
+			want := make([][2]uint16, side*side*components)
+			for i := range want {
+				low := uint16(r.Uint32() >> (32 - bits))
+				signed := uint16(int16(low<<(16-bits)) >> (16 - bits))
+				want[i%(side*side)*components+i/(side*side)] = [2]uint16{low, signed}
+				for at := range (bits + 7) / 8 {
+					planes[0], planes[1] = append(planes[0], byte(low>>(8*at))), append(planes[1], byte(signed>>(8*at)))
+					shifted = append(shifted, byte((low^1<<(bits-1))>>(8*at)))
+				}
+			}
+			for sign, letter := range []string{"u", "s"} {
+				if err := os.WriteFile(in, planes[sign], 0o600); err != nil {
+					t.Fatal(err)
+				}
+				streams := map[string][]byte{"1.2.840.10008.1.2.4.90": run("opj_compress", "-i", in, "-o", out, "-n", "3", "-F", fmt.Sprintf("%d,%d,%d,%d,%s", side, side, components, bits, letter))}
+				if components == 1 && bits != 8 { // it reads unsigned samples of two bytes; signed ones are coded as those less half their range
+					yuv := filepath.Join(dir, "in.yuv")
+					if err := os.WriteFile(yuv, [][]byte{planes[0], shifted}[sign], 0o600); err != nil {
+						t.Fatal(err)
+					}
+					b := run("ojph_compress", "-i", yuv, "-o", out, "-dims", fmt.Sprintf("{%d,%d}", side, side), "-num_comps", "1", "-signed", "false", "-bit_depth", fmt.Sprint(bits), "-downsamp", "{1,1}", "-reversible", "true")
+					b[42] |= byte(sign) << 7
+					streams["1.2.840.10008.1.2.4.201"] = b
+				}
+				for syntax, b := range streams {
+					got, err := p.Decode(t.Context(), syntax, b, codec.Shape{Width: side, Height: side, Components: components})
+					if err != nil {
+						t.Errorf("%s, %d%s x %d: %v", syntax, bits, letter, components, err)
+						continue
+					}
+					for i, v := range got.Pix {
+						if v != want[i][sign] {
+							t.Errorf("%s, %d%s x %d: sample %d is %#x, want %#x", syntax, bits, letter, components, i, v, want[i][sign])
+							break
+						}
+					}
+				}
+			}
+		}
+	}
+}
