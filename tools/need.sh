@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What the tests need beyond Go and Node: a C compiler (race detector), PostgreSQL,
-# Chromium, dcmtk as the modality. As root it is installed through apt; otherwise the one command is printed.
+# Chromium, dcmtk as the modality, OpenJPEG (which also decodes for the server) and OpenJPH as makers of JPEG 2000.
+# As root it is installed through apt; otherwise the one command is printed.
 set -euo pipefail
 
 missing=()
@@ -8,6 +9,8 @@ command -v gcc >/dev/null || missing+=(gcc libc6-dev)
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing+=(postgresql)
 [ -x "${CHROMIUM:-/usr/bin/chromium}" ] || missing+=(chromium fonts-droid-fallback)
 command -v storescu >/dev/null || missing+=(dcmtk)
+command -v opj_decompress >/dev/null || missing+=(libopenjp2-tools)
+command -v ojph_compress >/dev/null || missing+=(openjph-tools)
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 install="apt-get update && apt-get install -y --no-install-recommends ${missing[*]}"

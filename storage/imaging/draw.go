@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"yuanzhen/internal/fault"
-	"yuanzhen/storage/imaging/codec"
 	"yuanzhen/storage/imaging/dicom"
 )
 
@@ -127,7 +126,7 @@ func (s *Service) made(ctx context.Context, i instance, d drawing) ([]byte, erro
 		window = &d.window
 	}
 	img, err := head.Render(d.frame, data, window)
-	if errors.Is(err, dicom.ErrNotDrawn) && codec.Knows(i.TransferSyntax) {
+	if errors.Is(err, dicom.ErrNotDrawn) && f.decoder.Knows(i.TransferSyntax) {
 		if data, err = f.decoded(head, data); err != nil {
 			return nil, err
 		}

@@ -40,7 +40,7 @@ func (s *Service) serveFrames(w http.ResponseWriter, r *http.Request) error {
 func (s *Service) framesOf(w http.ResponseWriter, r *http.Request, i instance, named string, wanted []int) error {
 	guard(w)
 	for _, m := range accepted(r) {
-		form, ok := i.formOf(m)
+		form, ok := s.formOf(i, m)
 		if !ok || !form.parts && len(wanted) > 1 {
 			continue
 		}
@@ -125,16 +125,16 @@ type form struct {
 }
 
 // formOf decides whether an alternative of the Accept header can be met (PS3.18 §8.7.3).
-func (i instance) formOf(m media) (form, bool) {
+func (s *Service) formOf(i instance, m media) (form, bool) {
 	kind, parts := m.multipart()
 	if m.kind == "*/*" {
 		parts = true // the default of this resource
 	}
 	syntax, stored := m.params["transfer-syntax"], i.TransferSyntax
 	kind = cmp.Or(map[string]string{"image/x-jls": "image/jls", "image/j2c": "image/jphc"}[kind], kind)
-	isNative, decodes := dicom.Native(stored), stored == dicom.RLE || stored == dicom.JPEG || codec.Knows(stored)
+	isNative := dicom.Native(stored)
 	switch {
-	case isNative, decodes && kind == octets && (syntax == "" || syntax == dicom.ExplicitLE):
+	case isNative, s.decodes(stored) && kind == octets && (syntax == "" || syntax == dicom.ExplicitLE):
 		fits := syntax == "" || syntax == "*" || syntax == dicom.ExplicitLE
 		return form{octets, dicom.ExplicitLE, parts, true}, fits && covers(kind, octets)
 	case kind == octets: // "as it is", for clients that decode by the syntax
@@ -142,6 +142,11 @@ func (i instance) formOf(m media) (form, bool) {
 	}
 	of := dicom.FrameType(stored)
 	return form{of, stored, parts, false}, covers(kind, of) && (syntax == "" || syntax == "*" || syntax == stored)
+}
+
+// decodes reports whether frames in the transfer syntax can be sent as samples.
+func (s *Service) decodes(syntax string) bool {
+	return syntax == dicom.RLE || syntax == dicom.JPEG || s.Decoder.Knows(syntax)
 }
 
 // frames reads single frames of one object.
@@ -266,7 +271,7 @@ func (f *frames) in(form form, n int) ([]byte, error) {
 			return nil, unreadableFrame.Because(err)
 		}
 		return b, nil
-	case codec.Knows(f.TransferSyntax):
+	case f.decoder.Knows(f.TransferSyntax):
 		return f.decoded(head, b)
 	}
 	return head.LittleEndian(n, b)
@@ -278,9 +283,9 @@ func (f *frames) decoded(head *dicom.File, b []byte) ([]byte, error) {
 	if err != nil {
 		return nil, unreadableFrame.Because(err)
 	}
-	p, err := f.decoder.Decode(f.ctx, f.TransferSyntax, b)
-	if err == nil && (p.Width != columns || p.Height != rows || p.Components != samples || p.Bits > allocated) {
-		err = fmt.Errorf("a frame of %d x %d x %d in an object of %d x %d x %d", p.Width, p.Height, p.Components, columns, rows, samples)
+	p, err := f.decoder.Decode(f.ctx, f.TransferSyntax, b, codec.Shape{Width: columns, Height: rows, Components: samples})
+	if err == nil && p.Bits > allocated {
+		err = fmt.Errorf("a frame of %d bits in an object of %d", p.Bits, allocated)
 	}
 	if err != nil {
 		return nil, unreadableFrame.Because(err)

@@ -70,6 +70,16 @@ func fragments(all ...string) string {
 	return b.String() + "\xfe\xff\xdd\xe0\x00\x00\x00\x00"
 }
 
+// siz is a JPEG 2000 codestream of one component that ends after its head.
+func siz(columns, rows, tile int) string {
+	b := []byte("\xff\x4f\xff\x51\x00\x29\x00\x00")
+	for _, n := range []int{columns, rows, 0, 0, tile, tile, 0, 0} {
+		b = binary.BigEndian.AppendUint32(b, uint32(n))
+	}
+	return string(b) + "\x00\x01\x07\x01\x01\xff\x52\x00\x0c\x00\x00\x00\x01\x00\x05\x04\x04\x00\x01\xff\x5c\x00\x13\x40" + strings.Repeat("\x48", 16) +
+		"\xff\x90\x00\x0a\x00\x00\x00\x00\x00\x00\x00\x01\xff\x93 "
+}
+
 func native(pixels string) string {
 	return "\xe0\x7f\x10\x00OW\x00\x00" + string(binary.LittleEndian.AppendUint32(nil, uint32(len(pixels)))) + pixels
 }
@@ -157,6 +167,10 @@ func TestHostileFilesAreRefusedBesideGoodOnes(t *testing.T) {
 		{"a name with NUL and broken UTF-8", object(t, 26, map[dicom.Tag]string{dicom.PatientName: "a\x00b\xff\xfec"}, ""), ""},
 		{"a JPEG of 65535 x 65535 in a frame of 16 x 16", as(dicom.JPEG, object(t, 27, picture(16, 16, 8, nil), fragments("\xff\xd8\xff\xc0\x00\x0b\x08\xff\xff\xff\xff\x01\x01\x11\x00\xff\xd9"))), ""},
 		{"a JPEG-LS of 65535 x 65535 in a frame of 16 x 16", as("1.2.840.10008.1.2.4.80", object(t, 28, picture(16, 16, 8, nil), fragments("\xff\xd8\xff\xf7\x00\x0b\x08\xff\xff\xff\xff\x01\x01\x11\x00\xff\xda\x00\x08\x01\x01\x00\x00\x00\x00\x00"))), ""},
+		{"a JPEG 2000 of 65535 x 65535 in a frame of 16 x 16", as("1.2.840.10008.1.2.4.90", object(t, 35, picture(16, 16, 8, nil), fragments(siz(65535, 65535, 65535)))), ""},
+		{"a JPEG 2000 of 65,025 tiles that aren't there", as("1.2.840.10008.1.2.4.90", object(t, 36, picture(4080, 4080, 16, nil), fragments(siz(4080, 4080, 16)))), ""},
+		{"a JPEG 2000 of 16 million tiles that aren't there", as("1.2.840.10008.1.2.4.201", object(t, 37, picture(4096, 4096, 8, nil), fragments(siz(4096, 4096, 1)))), ""},
+		{"a JP2 file whose boxes never end", as("1.2.840.10008.1.2.4.91", object(t, 38, picture(16, 16, 8, nil), fragments("\x00\x00\x00\x08jP  \x00\x00\x00\x01free\x00\x00\x00\x00\x00\x00\x00\x00"))), ""},
 		{"a lossless JPEG of nothing", as("1.2.840.10008.1.2.4.70", object(t, 29, picture(4096, 4096, 16, nil), fragments("\xff\xd8"))), ""},
 		{"RLE segments outside the frame", as(dicom.RLE, object(t, 30, picture(16, 16, 8, nil), fragments("\x01\x00\x00\x00\xff\xff\xff\x7f"+strings.Repeat("\x00", 60)))), ""},
 		{"RLE that ends early", as(dicom.RLE, object(t, 31, picture(4000, 4000, 8, nil), fragments("\x01\x00\x00\x00\x40\x00\x00\x00"+strings.Repeat("\x00", 56)+"\x81\x00"))), ""},

@@ -150,7 +150,7 @@ func open(t testing.TB, objects storage.Objects) *house {
 		t.Fatal(err)
 	}
 	h.service = &Service{DB: db, Objects: h.objects, Now: func() time.Time { return h.now }, Log: log, Jobs: queue,
-		Signer: ed25519.NewKeyFromSeed(make([]byte, 32)), Decoder: worker.New(2)}
+		Signer: ed25519.NewKeyFromSeed(make([]byte, 32)), Decoder: worker.New(2, tool(t, worker.Tool))}
 	t.Cleanup(h.service.Decoder.Close)
 	taker.Images = h.service
 	if err := queue.Start(context.WithoutCancel(t.Context())); err != nil {
@@ -683,6 +683,31 @@ func TestEverySoundFileIsServed(t *testing.T) {
 		}
 		if syntax := parseMedia(headers[0].Get("Content-Type")).params["transfer-syntax"]; !dicom.Native(f.TransferSyntax) && syntax != f.TransferSyntax {
 			t.Errorf("%s says %s", name, syntax)
+		}
+		if d := h.get("county", at+"/rendered", "image/png"); d.status != 200 {
+			t.Errorf("%s is not drawn: %d %s", name, d.status, d.body)
+		}
+		if strings.Contains(name, "/MR_small") { // one picture, in eight syntaxes without loss
+			if d := h.get("county", at+"/frames/1", octets); d.status != 200 || !bytes.Equal(d.body, frameOf(t, files["transfer-syntaxes/MR_small.dcm"])) {
+				t.Errorf("%s as samples: %d", name, d.status)
+			}
+		}
+	}
+}
+
+func TestWithoutOpenJPEGItsFramesAreServedAsTheyAre(t *testing.T) {
+	h := open(t, storagetest.New(t))
+	h.service.Decoder = worker.New(1, "")
+	t.Cleanup(h.service.Decoder.Close)
+	file := files["transfer-syntaxes/MR_small_jp2klossless.dcm"]
+	if a, _ := h.stow("county", file); a.status != 200 {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	study, series, sop := uidsOf(t, file)
+	at := "/dicomweb/studies/" + study + "/series/" + series + "/instances/" + sop
+	for what, want := range map[string]int{"/rendered": 406, "/thumbnail": 406, "/frames/1": 406, "/frames/1?accept=image/jp2": 200} {
+		if a := h.get("county", at+what, map[bool]string{true: octets, false: "image/png"}[strings.HasPrefix(what, "/frames")]); a.status != want {
+			t.Errorf("%s: %d %s", what, a.status, a.body)
 		}
 	}
 }

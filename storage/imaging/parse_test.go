@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+
+	"yuanzhen/storage/imaging/codec/worker"
 )
 
 func TestAcceptIsReadAsClientsWriteIt(t *testing.T) {
@@ -30,9 +32,10 @@ func TestAcceptIsReadAsClientsWriteIt(t *testing.T) {
 
 func FuzzAccept(f *testing.F) {
 	f.Add(`multipart/related; type="application/octet-stream"; transfer-syntax=*, image/*;q=0.5`)
+	s := &Service{Decoder: worker.New(1, "")}
 	f.Fuzz(func(t *testing.T, header string) {
 		for _, m := range accepted(&http.Request{Header: http.Header{"Accept": {header}}, URL: &url.URL{}}) {
-			_, _ = instance{TransferSyntax: "1.2.840.10008.1.2.4.80"}.formOf(m) // must not panic, whatever it says
+			_, _ = s.formOf(instance{TransferSyntax: "1.2.840.10008.1.2.4.80"}, m) // must not panic, whatever it says
 		}
 	})
 }

@@ -1,10 +1,10 @@
 package imaging
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,8 +21,8 @@ import (
 
 // Teaching is a study, or some series of it, that a doctor asks to let out without whose it is (dicom.Deidentify). Attributes
 // are changed by rule; where text may be burned into pictures, a second person looks through them, series by series, blanks
-// what names somebody where the pictures aren't compressed, and lets each series out or not. The files are made when they are
-// fetched, by a key that only this export has: two exports of a patient can't be joined.
+// what names somebody, and lets each series out or not. The files are made when they are fetched, by a key that only this export
+// has: two exports of a patient can't be joined.
 type Teaching struct {
 	ID       teachingID `json:"id"`
 	State    string     `json:"state" enum:"asked,ready,refused,ended" doc:"asked: a second person has to look through pictures first"`
@@ -66,7 +66,7 @@ type TeachingChoice struct {
 // TeachingVerdict is a series that the second person has looked through and lets out.
 type TeachingVerdict struct {
 	UID   string      `json:"series_uid" maxLength:"64"`
-	Masks []dicom.Box `json:"masks,omitempty" maxItems:"20" doc:"blanked in every picture of the series; pictures that are compressed can't be blanked"`
+	Masks []dicom.Box `json:"masks,omitempty" maxItems:"20" doc:"blanked in every picture of the series; compressed ones then go out uncompressed"`
 }
 
 var (
@@ -76,8 +76,8 @@ var (
 			WithRemedy("请本院另一位医生审。", "Let another doctor of the hospital do it.")
 	alreadyReviewed = fault.New(fault.Conflict, "already_reviewed", "这次导出已经审过了。", "This export has been looked through already.").
 			WithRemedy("请刷新页面。", "Please refresh.")
-	maskCompressed = fault.New(fault.Invalid, "mask_compressed", "压缩的画面不能遮盖。", "Compressed pictures can't be blanked.").
-			WithRemedy("有姓名的压缩序列请不要放行。", "Don't let a compressed series out that shows a name.")
+	maskImpossible = fault.New(fault.Invalid, "mask_impossible", "这个序列的画面解不开，不能遮盖。", "Pictures of this series can't be decoded, so they can't be blanked.").
+			WithRemedy("画面里有姓名的，请不要放行这个序列。", "Don't let the series out if it shows a name.")
 	seriesChanged = fault.New(fault.Conflict, "series_changed", "这个序列的影像数量变了。", "The series has other pictures now.").
 			WithRemedy("请刷新后重新看过再导出。", "Please refresh and look through it again.")
 	nothingToTeach = fault.New(fault.Invalid, "nothing_to_teach", "所选序列里没有可以去标识的影像。", "There is no picture in these series that can be de-identified.").
@@ -206,14 +206,12 @@ func (s *Service) plan(ctx context.Context, study string) ([]TeachingSeries, err
 }
 
 // teachable reports whether dicom.Deidentify takes the object.
-func (i instance) teachable() bool {
-	return len(i.FrameIndex) > 0 && i.TransferSyntax != dicom.DeflatedLE && i.TransferSyntax != dicom.ExplicitBE
-}
+func (i instance) teachable() bool { return len(i.FrameIndex) > 0 }
 
-// maskable reports whether dicom.Blank takes its pixels.
-func (i instance) maskable() bool {
+// maskable reports whether what names somebody can be blanked in its pictures.
+func (s *Service) maskable(i instance) bool {
 	value, err := i.said()
-	return err == nil && dicom.Native(i.TransferSyntax) && dicom.Blankable(value)
+	return err == nil && (dicom.Native(i.TransferSyntax) || s.decodes(i.TransferSyntax)) && dicom.Blankable(i.TransferSyntax, len(i.FrameIndex), value)
 }
 
 // said gives single values of the stored metadata.
@@ -260,7 +258,8 @@ func (s *Service) serveTeaching(w http.ResponseWriter, r *http.Request) error {
 }
 
 // disguised sends an object with another head, and of what follows the pixel element alone: what lies behind it, such
-// as signatures, names people again.
+// as signatures, names people again. Compressed pictures that have to be blanked are decoded, one at a time; what lies deflated
+// or in big endian goes out in explicit little endian.
 func (s *Service) disguised(ctx context.Context, w io.Writer, i instance, key []byte, masks []dicom.Box) error {
 	f, err := s.opened(ctx, i)
 	if err != nil {
@@ -270,41 +269,38 @@ func (s *Service) disguised(ctx context.Context, w io.Writer, i instance, key []
 	if err != nil {
 		return err
 	}
-	file.Pixels = &dicom.Pixels{Element: i.Head}
-	head, err := file.Deidentify(key)
+	if file.Pixels == nil {
+		file.Pixels = &dicom.Pixels{Element: i.Head}
+	}
+	decoded := len(masks) > 0 && !dicom.Native(i.TransferSyntax)
+	out := file
+	if decoded || i.TransferSyntax == dicom.DeflatedLE || i.TransferSyntax == dicom.ExplicitBE {
+		var smaller int64
+		for _, frame := range i.FrameIndex {
+			for _, run := range frame {
+				smaller += run.Length
+			}
+		}
+		out = file.Plain(smaller)
+	}
+	head, err := out.Deidentify(key)
 	if err != nil {
 		return err
 	}
 	if _, err := w.Write(head); err != nil {
 		return err
 	}
+	switch {
+	case decoded:
+		return f.blanked(w, out, masks)
+	case dicom.Native(i.TransferSyntax):
+		return s.native(w, f, file, out, masks)
+	}
 	body, err := s.Objects.Get(ctx, i.ObjectKey, i.Head, -1)
 	if err != nil {
 		return err
 	}
 	defer body.Close()
-	if dicom.Native(i.TransferSyntax) {
-		at := 8 // tag, type and two bytes before the length (PS3.5 §7.1.2)
-		if i.TransferSyntax == dicom.ImplicitLE {
-			at = 4
-		}
-		begin := make([]byte, at+4)
-		if _, err = io.ReadFull(body, begin); err != nil {
-			return err
-		}
-		if _, err = w.Write(begin); err != nil {
-			return err
-		}
-		length := int64(binary.LittleEndian.Uint32(begin[at:]))
-		if len(masks) > 0 {
-			return dicom.Blank(w, io.LimitReader(body, length), length, file.Data, masks)
-		}
-		_, err = io.CopyN(w, body, length)
-		return err
-	}
-	if len(masks) > 0 {
-		return errors.New("a compressed picture was to be blanked")
-	}
 	at := i.Head
 	for _, frame := range i.FrameIndex {
 		for n, run := range frame {
@@ -328,5 +324,62 @@ func (s *Service) disguised(ctx context.Context, w io.Writer, i instance, key []
 		}
 	}
 	_, err = w.Write([]byte{0xFE, 0xFF, 0xDD, 0xE0, 0, 0, 0, 0})
+	return err
+}
+
+// native sends uncompressed pixels, which lie as file says, as the head out says.
+func (s *Service) native(w io.Writer, f *frames, file, out *dicom.File, masks []dicom.Box) error {
+	at := int64(8) // tag, type and two bytes before the length (PS3.5 §7.1.2)
+	if f.TransferSyntax == dicom.ImplicitLE {
+		at = 4
+	}
+	begin, err := f.bytes(f.Head, at+4)
+	if err != nil {
+		return err
+	}
+	length := int64(file.Data.Order.Uint32(begin[at:]))
+	var body io.ReadSeeker
+	if f.inflated != nil {
+		body = bytes.NewReader(f.inflated[f.Head+at+4:][:length])
+	} else {
+		stored := &stretch{ctx: f.ctx, objects: s.Objects, key: f.ObjectKey, Span: dicom.Span{Offset: f.Head + at + 4, Length: length}}
+		defer stored.Close()
+		body = stored
+	}
+	if f.TransferSyntax == dicom.ExplicitBE {
+		dicom.Swap(begin[:4], 2)
+		dicom.Swap(begin[8:], 4)
+		body = &turned{in: body, word: file.PixelWord()}
+	}
+	if _, err := w.Write(begin); err != nil {
+		return err
+	}
+	if len(masks) > 0 {
+		return dicom.Blank(w, body, length, out.Data, masks)
+	}
+	_, err = io.CopyN(w, body, length)
+	return err
+}
+
+// blanked sends compressed pixels as samples, of which out is the head.
+func (f *frames) blanked(w io.Writer, out *dicom.File, masks []dicom.Box) error {
+	size := out.PlainFrame()
+	length := size * int64(len(f.FrameIndex))
+	if _, err := w.Write(out.PixelElement(length + length%2)); err != nil {
+		return err
+	}
+	for n := range f.FrameIndex {
+		b, err := f.in(form{native: true}, n)
+		if err != nil {
+			return err
+		}
+		if int64(len(b)) != size {
+			return fmt.Errorf("frame %d has %d bytes, want %d", n+1, len(b), size)
+		}
+		if err := dicom.Blank(w, bytes.NewReader(b), size, out.Data, masks); err != nil {
+			return err
+		}
+	}
+	_, err := w.Write(make([]byte, length%2))
 	return err
 }

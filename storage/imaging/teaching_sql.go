@@ -130,8 +130,8 @@ func (s *Service) settleTeaching(ctx context.Context, id teachingID, verdicts []
 			if len(v.Masks) == 0 {
 				continue
 			}
-			if slices.ContainsFunc(all, func(i instance) bool { return i.Series == v.UID && i.teachable() && !i.maskable() }) {
-				return maskCompressed.With(map[string]string{"series_uid": v.UID})
+			if slices.ContainsFunc(all, func(i instance) bool { return i.Series == v.UID && i.teachable() && !s.maskable(i) }) {
+				return maskImpossible.With(map[string]string{"series_uid": v.UID})
 			}
 			masks[v.UID] = v.Masks
 		}

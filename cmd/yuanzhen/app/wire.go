@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -162,7 +163,11 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 	h.consult.Tapes = &consult.Tapes{Recorder: &recorder.Recorder{Log: a.log}, URL: a.socketURL, Inspect: inspectRecording}
 	h.onStop(h.consult.Tapes.Close)
 	images := &imaging.Service{DB: e.db, Objects: e.store, Now: time.Now, Log: a.log, Public: o.Public, Signer: e.vault.Signer("image receipt"), Jobs: h.queue, Quota: o.ImageQuota * 1e9}
-	images.Decoder = worker.New(runtime.GOMAXPROCS(0))
+	jpeg2000, err := exec.LookPath(worker.Tool)
+	if err != nil {
+		o.say("JPEG 2000 不绘制，原样收发 is kept and sent as it is, but not drawn: 请装 please install libopenjp2-tools (%v)", err)
+	}
+	images.Decoder = worker.New(runtime.GOMAXPROCS(0), jpeg2000)
 	h.onStop(func(context.Context) error { images.Decoder.Close(); return nil })
 	taker.Images = images
 	h.teleconsults = &consult.Teleconsults{Service: h.consult, Images: images}

@@ -1,5 +1,5 @@
 // Package codec decodes compressed frames that the standard library has no decoder for: JPEG-LS (ITU-T T.87), lossless
-// JPEG and 12-bit JPEG (T.81), JPEG 2000 (T.800).
+// JPEG and 12-bit JPEG (T.81). Of JPEG 2000 (T.800, T.814) it reads the size; package worker has it decoded by OpenJPEG.
 //
 // Frames come from outside and nobody vouches for them. A decoder looks at the size in the frame's own header before it
 // allocates, reads no byte twice, and ends with an error where bits are missing. It may still take long or much memory
@@ -14,11 +14,14 @@ import (
 // MaxSamples bounds a decoded frame: 4096 x 4096 in three colours.
 const MaxSamples = 3 << 24
 
+// Shape is the size of a frame.
+type Shape struct{ Width, Height, Components int }
+
 // Picture is a decoded frame.
 type Picture struct {
-	Width, Height, Components int
-	Bits                      int      // of a sample as coded
-	Pix                       []uint16 // by pixel, then component; signed samples as two's complement in Bits
+	Shape
+	Bits int      // of a sample as coded
+	Pix  []uint16 // by pixel, then component; what of JPEG 2000 is signed as two's complement
 }
 
 // ErrUnknown says that no decoder here knows the transfer syntax.
@@ -45,15 +48,23 @@ func Decode(syntax string, frame []byte) (*Picture, error) {
 	return decode(frame)
 }
 
-// newPicture refuses sizes that no frame has, before anything is allocated.
-func newPicture(width, height, components, bits int) (*Picture, error) {
+// check refuses sizes that no frame has, before anything is allocated.
+func (s Shape) check(bits int) error {
 	switch {
-	case width < 1 || height < 1 || width > 1<<16 || height > 1<<16 || width*height > MaxSamples/components:
-		return nil, fmt.Errorf("a picture of %d x %d", width, height)
+	case s.Width < 1 || s.Height < 1 || s.Width > 1<<16 || s.Height > 1<<16 || s.Width*s.Height > MaxSamples/s.Components:
+		return fmt.Errorf("a picture of %d x %d", s.Width, s.Height)
 	case bits < 2 || bits > 16:
-		return nil, fmt.Errorf("samples of %d bits", bits)
+		return fmt.Errorf("samples of %d bits", bits)
 	}
-	return &Picture{width, height, components, bits, make([]uint16, width*height*components)}, nil
+	return nil
+}
+
+func newPicture(width, height, components, bits int) (*Picture, error) {
+	s := Shape{width, height, components}
+	if err := s.check(bits); err != nil {
+		return nil, err
+	}
+	return &Picture{s, bits, make([]uint16, width*height*components)}, nil
 }
 
 var errShort = errors.New("the frame ends early")

@@ -138,7 +138,7 @@ func TestFramesCutAnywhereOrDamagedAreErrorsOrPictures(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	for _, name := range kinds {
+	for _, name := range append(kinds, "transfer-syntaxes/MR_small_jp2klossless.dcm") {
 		file, raw := load(f, name)
 		if b := frame(file, raw, 0); len(b) < 16<<10 {
 			f.Add(file.TransferSyntax, b)
@@ -146,6 +146,9 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, syntax string, b []byte) {
 		start := time.Now()
+		if c, err := codec.FindCodestream(b); err == nil && (len(c.Bytes) > len(b) || c.Size() < 1 || c.Size() > 2*codec.MaxSamples) {
+			t.Errorf("%d bytes of %d, for %d samples", len(c.Bytes), len(b), c.Size())
+		}
 		p, err := codec.Decode(syntax, b)
 		if err == nil && len(p.Pix) != p.Width*p.Height*p.Components {
 			t.Errorf("%d samples for %d x %d x %d", len(p.Pix), p.Width, p.Height, p.Components)

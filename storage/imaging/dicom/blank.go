@@ -3,6 +3,7 @@ package dicom
 import (
 	"fmt"
 	"io"
+	"strconv"
 )
 
 // Box is a part of a picture, in columns and rows from the upper left corner.
@@ -13,15 +14,24 @@ type Box struct {
 	Height int `json:"height" minimum:"1" maximum:"65535"`
 }
 
-// Blankable reports whether Blank takes the uncompressed pixels of an object whose attributes value gives: whole bytes for each
-// sample, none of them shared by two pixels.
-func Blankable(value func(Tag) string) bool {
-	bits, samples := value(BitsAllocated), value(samplesPerPixel)
-	return (bits == "8" || bits == "16") && (samples == "" || samples == "1" || samples == "3") && value(photometric) != "YBR_FULL_422"
+// Blankable reports whether Blank takes the pixels, of so many frames, of an object in the transfer syntax whose attributes value
+// gives, once they are as Plain says: whole bytes for each sample, none of them shared by two pixels, and no more than an
+// element holds.
+func Blankable(syntax string, frames int, value func(Tag) string) bool {
+	number := func(t Tag) int {
+		n, _ := strconv.Atoi(value(t)) // 0 where there is none
+		return n
+	}
+	bits, samples := number(BitsAllocated), max(number(samplesPerPixel), 1)
+	if Native(syntax) && value(photometric) == "YBR_FULL_422" || syntax == JPEG && bits != 8 {
+		return false
+	}
+	return (bits == 8 || bits == 16) && (samples == 1 || samples == 3) &&
+		int64(frames)*int64(number(Rows))*int64(number(Columns))*int64(samples*bits/8) < 1<<32-2
 }
 
-// Blank copies uncompressed pixels, length bytes of whole frames, and zeroes what lies in the boxes of each frame. A box over the
-// edge is cut there.
+// Blank copies uncompressed little endian pixels, length bytes of whole frames, and blackens what lies in the boxes of each
+// frame: zero, and no colour where colour is apart from light. A box over the edge is cut there.
 func Blank(w io.Writer, pixels io.Reader, length int64, d Dataset, boxes []Box) error {
 	p, err := pictureOf(d)
 	if err != nil {
@@ -30,10 +40,10 @@ func Blank(w io.Writer, pixels io.Reader, length int64, d Dataset, boxes []Box) 
 	if p.photometric == "YBR_FULL_422" {
 		return fmt.Errorf("pixels that share their colour: %w", ErrNotDrawn)
 	}
-	pixel := p.samples * p.allocated / 8
-	rows := p.rows
+	width := p.allocated / 8
+	pixel, rows := p.samples*width, p.rows
 	if p.planar && p.samples > 1 { // three planes, one below the other
-		pixel, rows = p.allocated/8, p.rows*p.samples
+		pixel, rows = width, p.rows*p.samples
 	}
 	line := make([]byte, p.cols*pixel)
 	for n := 0; length >= int64(len(line)); n++ {
@@ -41,8 +51,16 @@ func Blank(w io.Writer, pixels io.Reader, length int64, d Dataset, boxes []Box) 
 			return err
 		}
 		for _, b := range boxes {
-			if y := n % rows % p.rows; y >= b.Y && y < b.Y+b.Height && b.X < p.cols {
-				clear(line[b.X*pixel : min(b.X+b.Width, p.cols)*pixel])
+			y := n % rows % p.rows
+			if y < b.Y || y >= b.Y+b.Height || b.X >= p.cols {
+				continue
+			}
+			covered := line[b.X*pixel : min(b.X+b.Width, p.cols)*pixel]
+			clear(covered)
+			for i := width - 1; p.photometric == "YBR_FULL" && i < len(covered); i += width {
+				if plane := n % rows / p.rows; plane > 0 || i/width%(pixel/width) > 0 { // Cb and Cr: half their range is none
+					covered[i] = 0x80
+				}
 			}
 		}
 		if _, err := w.Write(line); err != nil {

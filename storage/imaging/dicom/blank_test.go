@@ -24,6 +24,8 @@ func TestWhatLiesInABoxIsBlankInEachFrame(t *testing.T) {
 		{"two grey frames and a byte of padding", of(1, 8, 0, "MONOCHROME2"), "abcdefghijkl.", "abcd\x00\x00ghij\x00\x00."},
 		{"16 bits", of(1, 16, 0, "MONOCHROME2"), "AaBbCcDdEeFf", "AaBbCcDd\x00\x00\x00\x00"},
 		{"colours by pixel", of(3, 8, 0, "RGB"), "rgbrgbrgbRGBRGBRGB", "rgbrgbrgbRGB\x00\x00\x00\x00\x00\x00"},
+		{"light and colour by pixel", of(3, 8, 0, "YBR_FULL"), "ybrybrybrYBRYBRYBR", "ybrybrybrYBR\x00\x80\x80\x00\x80\x80"},
+		{"light and colour by plane", of(3, 8, 1, "YBR_FULL"), "yyyYYYbbbBBBrrrRRR", "yyyY\x00\x00bbbB\x80\x80rrrR\x80\x80"},
 		{"colours by plane", of(3, 8, 1, "RGB"), "rrrRRRgggGGGbbbBBB", "rrrR\x00\x00gggG\x00\x00bbbB\x00\x00"},
 	} {
 		var out bytes.Buffer

@@ -71,8 +71,12 @@ func MayShowText(value func(Tag) string) bool {
 }
 
 // BlankNotes zeroes what a compressed picture's own header says beside the picture: comments, EXIF with its place and
-// camera, previews. Lengths stay. It understands the marker segments that JPEG, JPEG-LS and JPEG 2000 share.
+// camera, previews. Lengths stay. It understands the marker segments that JPEG, JPEG-LS and JPEG 2000 share, and the boxes of
+// the file that JPEG 2000 may be wrapped into.
 func BlankNotes(b []byte) {
+	if len(b) >= 8 && string(b[4:8]) == "jP  " {
+		blankBoxes(b)
+	}
 	if len(b) < 4 || b[0] != 0xFF || b[1] != 0xD8 && b[1] != 0x4F {
 		return
 	}
@@ -91,6 +95,29 @@ func BlankNotes(b []byte) {
 			clear(segment[2:])
 		}
 		at = max(end, at+4)
+	}
+}
+
+// blankBoxes leaves of a JP2 file (T.800 annex I) what the picture needs; other boxes, such as XML and UUID, become free space.
+func blankBoxes(b []byte) {
+	for len(b) >= 8 {
+		head, n := 8, uint64(binary.BigEndian.Uint32(b))
+		if n == 1 && len(b) >= 16 {
+			head, n = 16, binary.BigEndian.Uint64(b[8:])
+		}
+		if n < uint64(head) || n > uint64(len(b)) { // 0: to the end
+			n = uint64(len(b))
+		}
+		content := b[min(head, int(n)):n]
+		switch string(b[4:8]) {
+		case "jP  ", "ftyp", "jp2h":
+		case "jp2c":
+			BlankNotes(content)
+		default:
+			copy(b[4:], "free")
+			clear(content)
+		}
+		b = b[n:]
 	}
 }
 

@@ -68,6 +68,24 @@ func TestNothingOfThePatientIsLeft(t *testing.T) {
 	}
 }
 
+func TestNotesInsideAPictureAreBlank(t *testing.T) {
+	const note = "Wang Xiaodong"
+	segment := func(marker byte, s string) string {
+		return string([]byte{0xFF, marker, 0, byte(len(s) + 2)}) + s
+	}
+	box := func(kind, s string) string { return string([]byte{0, 0, 0, byte(8 + len(s))}) + kind + s }
+	jpeg := "\xFF\xD8" + segment(0xE0, "JFIF") + segment(0xE1, "Exif"+note) + segment(0xFE, note) + segment(0xDA, "picture") + "picture"
+	stream := "\xFF\x4F" + segment(0x51, "size") + segment(0x64, "\x00\x01"+note) + segment(0x90, "tile") + "picture"
+	file := box("jP  ", "\r\n\x87\n") + box("xml ", "<p>"+note+"</p>") + box("jp2h", "colours") + "\x00\x00\x00\x01uuid\x00\x00\x00\x00\x00\x00\x00\x1D" + note + box("jp2c", stream)
+	for _, c := range []string{jpeg, stream, file, file[:30], box("jP  ", "") + "\x00\x00\x00\x00xml " + note} {
+		b := []byte(c)
+		BlankNotes(b)
+		if bytes.Contains(b, []byte("Wang")) || bytes.Count(b, []byte("picture")) != strings.Count(c, "picture") || bytes.Count(b, []byte("colours")) != strings.Count(c, "colours") {
+			t.Errorf("%q became %q", c, b)
+		}
+	}
+}
+
 // TestEveryPictureDeidentifies holds all sound test files to it: they stay readable, with the pixels byte for byte and
 // no UID or patient's name of before.
 func TestEveryPictureDeidentifies(t *testing.T) {

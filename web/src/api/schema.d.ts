@@ -7402,7 +7402,7 @@ export interface components {
             series_uid: string;
         };
         ImagingTeachingVerdict: {
-            /** @description blanked in every picture of the series; pictures that are compressed can't be blanked */
+            /** @description blanked in every picture of the series; compressed ones then go out uncompressed */
             masks?: components["schemas"]["DicomBox"][];
             series_uid: string;
         };

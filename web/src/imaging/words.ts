@@ -220,8 +220,8 @@ export const w = phrases({
   },
   'teach.series': { zh: '第 {n} 个序列，共 {m} 个', en: 'Series {n} of {m}' },
   'teach.mask.how': {
-    zh: '在任一幅上拖出框，这个序列每一幅的同一处都涂黑。压缩的画面不能遮。',
-    en: 'Drag a box on any picture: it is blanked in every picture of the series. Compressed ones can’t be.',
+    zh: '在任一幅上拖出框，这个序列每一幅的同一处都涂黑。压缩的画面遮后以不压缩的形式导出。',
+    en: 'Drag a box on any picture: it is blanked in every picture of the series. Compressed ones then go out uncompressed.',
   },
   'teach.mask.one': {
     zh: '左 {x} 上 {y} 宽 {width} 高 {height} 像素',
