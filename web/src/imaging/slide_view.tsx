@@ -6,10 +6,9 @@ import { bytes } from '../i18n/format'
 import { Icon } from '../ui/icons'
 import { composing } from '../ui/keys'
 import { Button } from '../ui/parts'
-import { ask } from './archive'
 import { Pointers } from './pointers'
 import type { ShareView, Shown } from './share'
-import { dragged, type Place, type Sight, toImage, toScreen, whole, zoomedAt } from './sight'
+import { dragged, type Place, type Sight, toImage, whole, zoomedAt } from './sight'
 import {
   closest,
   fitting,
@@ -24,13 +23,14 @@ import {
   tileBytes,
   zoomFor,
 } from './slide'
-import { archiveFrame, type Instance, textOf } from './study'
-import { Tiles, Unreadable } from './tiles'
+import { paint, paintOverview, tilePixels } from './slide_paint'
+import type { Instance } from './study'
+import { Tiles } from './tiles'
+import { useViewport } from './viewport'
 import { w } from './words'
 
 /** What a slide may take of the memory, however large it is: two screens of tiles. */
 export const slideBudget = 48e6
-const jpegBaseline = '1.2.840.10008.1.2.4.50'
 const powers = [1.25, 5, 10, 20, 40] as const
 
 type Props = {
@@ -87,40 +87,6 @@ export function SlideView(props: Props) {
   )
 }
 
-/** A frame as pixels: a JPEG by the browser itself, the rest by the decoders of the viewer. */
-async function pixels(
-  props: Pick<Props, 'study' | 'series'>,
-  level: Level,
-  tile: Tile,
-  signal: AbortSignal,
-  got: (bytes: number) => void,
-) {
-  const made = await (async () => {
-    if (textOf(level.instance, '00083002') !== jpegBaseline) {
-      const { frameOf } = await import('./stack')
-      const image = await frameOf(archiveFrame(props.study, props.series, tile.sop, tile.frame), level.instance).catch(
-        () => {
-          throw new Unreadable()
-        },
-      )
-      got(image.width * image.height * 4)
-      return image
-    }
-    const at = `/studies/${props.study}/series/${props.series}/instances/${tile.sop}/frames/${tile.frame}`
-    const response = await ask(at, 'image/jpeg', signal)
-    if (response.status >= 400 && response.status < 500 && response.status !== 429) throw new Unreadable()
-    if (!response.ok) throw new Error(`the tile answered ${response.status}`)
-    const blob = await response.blob()
-    got(blob.size)
-    return createImageBitmap(blob, { colorSpaceConversion: 'none' }).catch(() => {
-      throw new Unreadable()
-    })
-  })()
-  if (made.width === level.tileColumns && made.height === level.tileRows) return made
-  made.close()
-  throw new Unreadable()
-}
-
 type Held = { tiles: Tiles<Tile, ImageBitmap>; loaded: number }
 
 function Glass({
@@ -135,13 +101,13 @@ function Glass({
   onFollow,
   onSeries,
 }: Props & { slide: Slide }) {
-  const viewport = useRef<HTMLDivElement>(null)
+  const viewport = useViewport()
+  const { size, placeOf } = viewport
   const canvas = useRef<HTMLCanvasElement>(null)
   const overview = useRef<HTMLCanvasElement>(null)
   const held = useRef<Held | undefined>(undefined)
   const sight = useRef<Sight>(whole(slide.plane))
   const fingers = useRef(new Map<number, Place>())
-  const [size, setSize] = useState({ width: 0, height: 0 })
   const [pointing, setPointing] = useState(false)
   const [, setTurn] = useState(0)
   const redraw = () => setTurn((n) => n + 1)
@@ -149,23 +115,13 @@ function Glass({
   const ratio = Math.min(2, devicePixelRatio || 1)
   const preview = useMemo(() => previewOf(slide, slideBudget / 2), [slide])
 
-  useLayoutEffect(() => {
-    const element = viewport.current
-    if (!element) return
-    const measure = () => setSize({ width: element.clientWidth, height: element.clientHeight })
-    measure()
-    const watch = new ResizeObserver(measure)
-    watch.observe(element)
-    return () => watch.disconnect()
-  }, [])
-
   const levels = useRef<ReadonlyMap<string, Level>>(new Map())
   useEffect(() => {
     const made: Held = {
       loaded: 0,
       tiles: new Tiles<Tile, ImageBitmap>(
         (tile, signal) =>
-          pixels({ study, series }, levels.current.get(tile.id) as Level, tile, signal, (n) => {
+          tilePixels(study, series, levels.current.get(tile.id) as Level, tile, signal, (n) => {
             made.loaded += n
           }),
         redraw,
@@ -198,58 +154,15 @@ function Glass({
   // After each turn: what is seen is asked for, and what is here is drawn.
   useLayoutEffect(() => {
     const { tiles } = held.current ?? {}
-    const context = canvas.current?.getContext('2d')
     if (!tiles || !ready) return
     const of = (one: Level, some: readonly Tile[]) => some.map(({ id }) => [id, one] as const)
     levels.current = new Map([...(preview ? of(preview, under) : []), ...of(fit, visible)])
     tiles.want([...under, ...visible])
-    const place = (one: Level, { x, y }: Pick<Tile, 'x' | 'y'>) =>
-      toScreen(plane, size, sight.current, { x: x * one.across, y: y * one.down })
-    const put = (to: CanvasRenderingContext2D, one: Level, tile: Tile, where: typeof place) => {
-      const from = where(one, tile)
-      const end = where(one, { x: tile.x + tile.width, y: tile.y + tile.height })
-      const box = [from.left, from.top, end.left - from.left, end.top - from.top] as const
-      const image = tiles.of(tile.id)
-      if (image) to.drawImage(image, 0, 0, tile.width, tile.height, ...box)
-      return { box, image }
-    }
-    if (context) {
-      context.setTransform(ratio, 0, 0, ratio, 0, 0)
-      context.clearRect(0, 0, size.width, size.height)
-      const from = toScreen(plane, size, sight.current, { x: 0, y: 0 })
-      const end = toScreen(plane, size, sight.current, { x: plane.columns, y: plane.rows })
-      context.fillStyle = '#fff' // where a slide has no tiles there is bare glass
-      context.fillRect(from.left, from.top, end.left - from.left, end.top - from.top)
-      if (preview) for (const tile of under) put(context, preview, tile, place)
-      else
-        for (const tile of missing) {
-          const { box } = put(context, fit, tile, place)
-          context.fillStyle = '#59636b'
-          context.fillRect(...box)
-        }
-      for (const tile of visible) {
-        const { box } = put(context, fit, tile, place)
-        if (!tiles.isBroken(tile.id)) continue
-        const [left, top, width, height] = box // nothing stands for a tile that does not open, the preview neither
-        context.fillStyle = '#2b343b'
-        context.fillRect(left, top, width, height)
-        context.strokeStyle = '#ffc857'
-        context.beginPath()
-        context.moveTo(left, top)
-        context.lineTo(left + width, top + height)
-        context.moveTo(left + width, top)
-        context.lineTo(left, top + height)
-        context.stroke()
-      }
-    }
+    const seen = { plane, size, sight: sight.current, tiles, preview, under }
+    const context = canvas.current?.getContext('2d')
+    if (context) paint(context, ratio, { ...seen, level: fit, visible, missing })
     const small = overview.current?.getContext('2d')
-    if (small && preview) {
-      const by = small.canvas.width / plane.columns
-      small.fillStyle = '#fff'
-      small.fillRect(0, 0, small.canvas.width, small.canvas.height)
-      for (const tile of under)
-        put(small, preview, tile, (one, { x, y }) => ({ left: x * one.across * by, top: y * one.down * by }))
-    }
+    if (small) paintOverview(small, seen)
   })
 
   const say = () => onMoved({ study, series, sop: slide.sop, frame: 1, ...sight.current })
@@ -275,10 +188,6 @@ function Glass({
     if (share.leading) say()
   }, [share.leading])
 
-  const placeOf = (event: { clientX: number; clientY: number }): Place => {
-    const box = viewport.current?.getBoundingClientRect()
-    return { left: event.clientX - (box?.left ?? 0), top: event.clientY - (box?.top ?? 0) }
-  }
   const point = (at: Place) => {
     const { x, y } = toImage(plane, size, sight.current, at)
     if (x >= 0 && y >= 0 && x <= plane.columns && y <= plane.rows) onPoint({ sop: slide.sop, frame: 1, x, y })
@@ -372,7 +281,7 @@ function Glass({
         aria-label={title}
         // biome-ignore lint/a11y/noNoninteractiveTabindex: the viewport takes its own keys
         tabIndex={0}
-        ref={viewport}
+        ref={viewport.ref}
         data-test="slide"
         data-drawn={drawn ? 'true' : 'false'}
         data-level={level}
