@@ -19,6 +19,14 @@ export const w = phrases({
   'up.going': { zh: '已传 {n}/{m} 张，还要{t}。', en: '{n} of {m} sent, {t} left.' },
   'up.cut': { zh: '断了。已传 {n}/{m} 张都在，会接着传。', en: 'Cut off. {n} of {m} are safe; it will carry on.' },
   'up.paused': { zh: '已暂停，传了 {n}/{m} 张。', en: 'Paused, {n} of {m} sent.' },
+  'up.full': {
+    zh: '本院的影像空间满了，先停在这里。已传 {n}/{m} 张都在。',
+    en: 'The hospital’s room for images is used up, so this waits. {n} of {m} are safe.',
+  },
+  'up.full.do': {
+    zh: '请医院管理员在“影像空间”调大上限。有了地方会自己接着传，也可以点“继续”。',
+    en: 'Please ask the hospital’s administrator to raise the limit under “Image room”. It goes on by itself when there is room, or press Continue.',
+  },
   'up.pause': { zh: '暂停', en: 'Pause' },
   'up.resume': { zh: '继续', en: 'Continue' },
   'up.stay': {
