@@ -131,12 +131,13 @@ export function Drawn({
       size={size}
       sight={sight}
       drawn={[
-        ...marksOn(on, marking)
-          .filter((one) => one.id !== begun?.changed?.id)
-          .map((one) => ({ shape: shapeOf(one), mark: one, look: 'theirs' as const })),
-        ...(begun
-          ? [{ shape: begun.shape, look: 'draft' as const, ...(begun.changed ? { mark: begun.changed } : {}) }]
-          : []),
+        // What is being moved keeps its place among them: the hand holds one of its points.
+        ...marksOn(on, marking).map((mark) =>
+          mark.id === begun?.changed?.id
+            ? { shape: begun.shape, mark, look: 'draft' as const }
+            : { shape: shapeOf(mark), mark, look: 'theirs' as const },
+        ),
+        ...(begun && !begun.changed ? [{ shape: begun.shape, look: 'draft' as const }] : []),
         ...marking.drafts
           .filter((one) => on && same(one, on))
           .map((one) => ({

@@ -6,9 +6,11 @@ import { bytes } from '../i18n/format'
 import { Icon } from '../ui/icons'
 import { composing } from '../ui/keys'
 import { Button } from '../ui/parts'
+import { Drawn, isTool, type Marking, marksOn, useDrawing } from './drawing'
+import { type Going, type On, placed } from './marks'
 import { Pointers } from './pointers'
 import type { ShareView, Shown } from './share'
-import { dragged, type Place, type Sight, toImage, whole, zoomedAt } from './sight'
+import { dragged, type Place, type Sight, scaleOf, toImage, whole, zoomedAt } from './sight'
 import {
   closest,
   fitting,
@@ -26,6 +28,7 @@ import {
 import { paint, paintOverview, tilePixels } from './slide_paint'
 import type { Instance } from './study'
 import { Tiles } from './tiles'
+import { Measures, type Mode } from './toolbar'
 import { useViewport } from './viewport'
 import { w } from './words'
 
@@ -40,6 +43,9 @@ type Props = {
   instances: readonly Instance[]
   share: ShareView
   names: Record<string, string>
+  marking: Marking
+  /** A mark to go to: a new object each time. */
+  go: Going | undefined
   onMoved: (shown: Shown) => void
   onPoint: (at: { sop: string; frame: number; x: number; y: number }) => void
   onFollow: (on: boolean) => void
@@ -56,6 +62,10 @@ export function SlideView(props: Props) {
     const at = slides.findIndex(({ sop }) => sop === shown?.sop)
     if (at >= 0) setChosen(at)
   }, [slides, shown?.sop])
+  useEffect(() => {
+    const at = slides.findIndex(({ sop }) => sop === props.go?.sop)
+    if (at >= 0) setChosen(at)
+  }, [slides, props.go])
   const slide = slides[Math.min(chosen, slides.length - 1)]
   if (!slide) return null
   const at = focus ?? Math.floor(slide.planes / 2)
@@ -96,6 +106,8 @@ function Glass({
   title,
   share,
   names,
+  marking,
+  go,
   onMoved,
   onPoint,
   onFollow,
@@ -108,10 +120,12 @@ function Glass({
   const held = useRef<Held | undefined>(undefined)
   const sight = useRef<Sight>(whole(slide.plane))
   const fingers = useRef(new Map<number, Place>())
-  const [pointing, setPointing] = useState(false)
+  const [mode, setMode] = useState<Mode>('pan')
   const [, setTurn] = useState(0)
   const redraw = () => setTurn((n) => n + 1)
   const { plane } = slide
+  const on: On = { study, series, sop: slide.sop, frame: 1 } // as a whole, not the tile of that number
+  const drawing = useDrawing(on, marking, () => undefined)
   const ratio = Math.min(2, devicePixelRatio || 1)
   const preview = useMemo(() => previewOf(slide, slideBudget / 2), [slide])
 
@@ -165,7 +179,7 @@ function Glass({
     if (small) paintOverview(small, seen)
   })
 
-  const say = () => onMoved({ study, series, sop: slide.sop, frame: 1, ...sight.current })
+  const say = () => onMoved({ ...on, ...sight.current })
   const set = (next: Sight) => {
     sight.current = next
     redraw()
@@ -174,6 +188,7 @@ function Glass({
     set(next)
     say()
   }
+  const scale = scaleOf(plane, size, sight.current.zoom)
   const middle = { left: size.width / 2, top: size.height / 2 }
   const most = ready ? closest(slide, size) : 1
   const zoom = (by: number, at: Place = middle) =>
@@ -187,6 +202,25 @@ function Glass({
   useEffect(() => {
     if (share.leading) say()
   }, [share.leading])
+
+  const imageAt = (event: { clientX: number; clientY: number }) => toImage(plane, size, sight.current, placeOf(event))
+  const turnTo = (next: Mode) => {
+    drawing.drop()
+    setMode(next)
+  }
+  const measuring = isTool(mode) && drawn && marking.may
+
+  // To a mark, once: its middle in the middle, so near that it is seen.
+  const gone = useRef<Going | undefined>(undefined)
+  useEffect(() => {
+    if (!ready || go?.sop !== slide.sop || !go.points?.length || gone.current === go) return
+    gone.current = go
+    const [wide, high] = [go.points.map(({ x }) => x), go.points.map(({ y }) => y)]
+    const [left, top] = [Math.min(...wide), Math.min(...high)]
+    const [across, down] = [Math.max(...wide) - left, Math.max(...high) - top]
+    const near = 1 / (3 * Math.max(across / plane.columns, down / plane.rows, 1e-9))
+    own({ ...sight.current, x: left + across / 2, y: top + down / 2, zoom: Math.min(most, Math.max(1, near)) })
+  }, [go, ready])
 
   const point = (at: Place) => {
     const { x, y } = toImage(plane, size, sight.current, at)
@@ -206,9 +240,13 @@ function Glass({
       NumpadSubtract: () => zoom(1 / 1.5),
       Home: () => own(whole(plane)),
       Digit0: () => own(whole(plane)),
-      KeyP: () => setPointing(!pointing),
+      KeyP: () => turnTo(mode === 'point' ? 'pan' : 'point'),
       KeyF: () => onFollow(true),
-      Escape: () => setPointing(false),
+      Escape: () => turnTo('pan'),
+      Delete: () => marking.may && drawing.remove(),
+      Enter: () => {
+        if (measuring) drawing.finish(placed(mode, sight.current, Math.min(size.width, size.height) / 8 / scale))
+      },
       BracketLeft: () => onSeries(-1),
       BracketRight: () => onSeries(1),
     }
@@ -217,8 +255,17 @@ function Glass({
     event.preventDefault()
     deed()
   }
+  const pressed = (event: PointerEvent) => {
+    drawing.choose(undefined)
+    fingers.current.set(event.pointerId, placeOf(event))
+    if (fingers.current.size > 1)
+      drawing.drop() // two fingers zoom
+    else if (mode === 'point') point(placeOf(event))
+    else if (measuring) drawing.press(mode, event, imageAt(event))
+  }
   const swept = (event: PointerEvent) => {
     const was = fingers.current.get(event.pointerId)
+    if (fingers.current.size < 2 && drawing.sweep(imageAt(event))) return
     if (!was) return
     const now = placeOf(event)
     fingers.current.set(event.pointerId, now)
@@ -230,8 +277,13 @@ function Glass({
       const [from, to] = [between(was), between(now)]
       const moved = dragged(plane, size, sight.current, to.left - from.left, to.top - from.top)
       own(zoomedAt(plane, size, moved, to, moved.zoom * (apart(now) / apart(was)), most))
-    } else if (pointing) point(now)
-    else move(now.left - was.left, now.top - was.top)
+    } else if (mode === 'point') point(now)
+    else if (mode === 'pan') move(now.left - was.left, now.top - was.top)
+  }
+
+  const released = (event: PointerEvent) => {
+    fingers.current.delete(event.pointerId)
+    drawing.release(event, imageAt(event))
   }
 
   const { zoom: at } = sight.current
@@ -245,12 +297,20 @@ function Glass({
   return (
     <>
       <div class="row toolbar" role="toolbar" aria-label={w('tool.moving')}>
-        <Button pressed={!pointing} onPress={() => setPointing(false)} test="slide-pan">
-          {w('tool.pan')}
-        </Button>
-        <Button pressed={pointing} onPress={() => setPointing(true)} test="slide-point">
-          {w('tool.point')}
-        </Button>
+        <fieldset class="group" aria-label={w('tool.moving')}>
+          {(['pan', 'point'] as const).map((one) => (
+            <Button key={one} pressed={mode === one} onPress={() => turnTo(one)} test={`slide-${one}`}>
+              {w(`tool.${one}`)}
+            </Button>
+          ))}
+        </fieldset>
+        {marking.may && (
+          <Measures
+            mode={mode}
+            onMode={turnTo}
+            onRemove={marksOn(on, marking).some(({ id }) => id === drawing.chosen) ? drawing.remove : undefined}
+          />
+        )}
         <Button look="quiet" onPress={() => zoom(1.5)} test="slide-in">
           {w('tool.in')}
         </Button>
@@ -276,7 +336,7 @@ function Glass({
         })}
       </div>
       <div
-        class={`viewport ${pointing ? 'point' : 'pan'}`}
+        class={`viewport ${mode}`}
         role="application"
         aria-label={title}
         // biome-ignore lint/a11y/noNoninteractiveTabindex: the viewport takes its own keys
@@ -299,12 +359,14 @@ function Glass({
         onPointerDown={(event) => {
           event.currentTarget.focus()
           event.currentTarget.setPointerCapture(event.pointerId)
-          fingers.current.set(event.pointerId, placeOf(event))
-          if (pointing) point(placeOf(event))
+          pressed(event)
         }}
         onPointerMove={swept}
-        onPointerUp={(event) => fingers.current.delete(event.pointerId)}
-        onPointerCancel={(event) => fingers.current.delete(event.pointerId)}
+        onPointerUp={released}
+        onPointerCancel={(event) => {
+          fingers.current.delete(event.pointerId)
+          drawing.drop()
+        }}
         onContextMenu={(event) => event.preventDefault()}
       >
         <canvas
@@ -314,13 +376,26 @@ function Glass({
           style={{ width: `${size.width}px`, height: `${size.height}px` }}
         />
         {ready && (
-          <Pointers
-            pointed={share.pointers.filter(({ sop }) => sop === slide.sop)}
-            names={names}
-            plane={plane}
-            size={size}
-            sight={sight.current}
-          />
+          <>
+            <Drawn
+              drawing={drawing}
+              on={on}
+              marking={marking}
+              names={names}
+              plane={plane}
+              size={size}
+              sight={sight.current}
+              may={marking.may && drawn}
+              at={imageAt}
+            />
+            <Pointers
+              pointed={share.pointers.filter(({ sop }) => sop === slide.sop)}
+              names={names}
+              plane={plane}
+              size={size}
+              sight={sight.current}
+            />
+          </>
         )}
         <span class="corner tl">{[title, slide.name].filter(Boolean).join(' ')}</span>
         {power !== undefined && (
@@ -368,6 +443,7 @@ function Glass({
             {all.length > visible.length ? w('slide.part') : w('img.pre')}
           </span>
         )}
+        {broken.length === 0 && isTool(mode) && !drawn && ready && <span class="corner bc">{w('mark.wait')}</span>}
         {broken.length > 0 && (
           <span class="corner bc badge" role="alert" data-test="slide-broken">
             <Icon name="warn" /> {w('slide.broken', { n: broken.length })}

@@ -6,7 +6,7 @@ import { composing } from '../ui/keys'
 import { Button } from '../ui/parts'
 import { Blank, Corners } from './corners'
 import { Drawn, isTool, type Marking, marksOn, useDrawing } from './drawing'
-import { type On, placed, same } from './marks'
+import { type Going, type On, placed, same } from './marks'
 import { type Opened, type State, useOpening } from './opening'
 import { Pointers } from './pointers'
 import type { ShareView, Shown } from './share'
@@ -34,7 +34,7 @@ type Props = {
   together: boolean
   marking: Marking
   /** Where to go: a new object each time. */
-  go: Pick<On, 'sop' | 'frame'> | undefined
+  go: Going | undefined
   /** The series before or after this one. */
   onSeries: (by: number) => void
 }
@@ -368,6 +368,8 @@ export function Viewer(props: Props) {
           instances={glass}
           share={share}
           names={names}
+          marking={marking}
+          go={props.go}
           onMoved={props.onMoved}
           onPoint={props.onPoint}
           onFollow={onFollow}

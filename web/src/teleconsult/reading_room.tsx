@@ -10,7 +10,7 @@ import type { Stance, Teleconsult } from '../api/types'
 import { clock } from '../i18n/format'
 import { w as identity } from '../identity/words'
 import { MarkList } from '../imaging/mark_list'
-import type { Gone, Mark, On } from '../imaging/marks'
+import type { Gone, Mark } from '../imaging/marks'
 import { Marks, type MarksView, noMarks } from '../imaging/marks_store'
 import type { Opened } from '../imaging/opening'
 import { noShare, Share, type ShareView } from '../imaging/share'
@@ -188,7 +188,7 @@ function Inside({
   const { marks, view: marked } = useMarks(one.id, room, { id: self.practitioner_id ?? '', name: self.name })
   const { log, refused } = useShownLog(one.id)
   const marking = useDeed()
-  const [go, setGo] = useState<On>()
+  const [go, setGo] = useState<Mark>()
   const view = room.view.value
   const open = roomOpen(one)
   const all: Opened[] = one.studies.flatMap((study) =>
