@@ -29,7 +29,7 @@ export function Blank({ opening: { held, state, problem }, wrong }: { opening: O
 }
 
 export function Corners({
-  opening: { held, state, stack, budget, tooBig, over, agree },
+  opening: { held, state, stack, budget, other, tooBig, over, agree },
   voi,
   plane,
   drawn,
@@ -65,7 +65,10 @@ export function Corners({
           <p>
             {tooBig
               ? w('img.toobig', { a: bytes(held.largest), b: bytes(budget) })
-              : w('img.over', { a: bytes(held.bytes), b: bytes(budget) })}
+              : w(other.bytes > 0 ? 'img.over.both' : 'img.over', {
+                  a: bytes(held.bytes + other.bytes),
+                  b: bytes(budget),
+                })}
           </p>
           {!tooBig && (
             <Button look="primary" onPress={agree} test="open-originals">

@@ -23,15 +23,24 @@ import {
 // time; a very long series must not keep it away for ever.
 const previewsFirst = 25_000 // ms
 
-export type Opened = { study: string; series: string; title: string; modality: string }
+export type Opened = {
+  study: string
+  series: string
+  title: string
+  modality: string
+  /** When the study was made, as DICOM says it (DA). */
+  date?: string
+}
 
-export type Series = {
+/** What the originals of a series take when all are held, and the largest of them, in bytes. */
+export type Weight = { bytes: number; largest: number }
+export const noWeight: Weight = { bytes: 0, largest: 0 }
+
+export type Series = Weight & {
   sheets: Instance[]
   glass: Instance[]
   pictures: Picture[]
   previews: Previews
-  bytes: number
-  largest: number
 }
 export type State = { index: number; sight: Sight }
 
@@ -43,6 +52,7 @@ export type Opening = {
   /** Originals may be fetched. */
   open: boolean
   budget: number // bytes
+  other: Weight
   tooBig: boolean
   /** More than the memory holds, and nobody has agreed to it yet. */
   over: boolean
@@ -50,10 +60,11 @@ export type Opening = {
   redraw: () => void
 }
 
-/** `canvas` takes the originals; `onNew` is told before another series comes in. */
+/** `canvas` takes the originals, `other` is held beside them; `onNew` is told before another series comes in. */
 export function useOpening(
   { study, series }: Opened,
   canvas: RefObject<HTMLDivElement | null>,
+  other: Weight,
   onNew: () => void,
 ): Opening {
   const stack = useRef<Stack | undefined>(undefined)
@@ -116,9 +127,11 @@ export function useOpening(
 
   // Then the originals, when they fit into the memory or the reader has agreed to keep only some.
   const held = holds.current
-  const tooBig = held !== undefined && held.largest > budget * 0.8
-  const over = held !== undefined && held.bytes > budget && !agreed
+  const opened = stack.current !== undefined // and stays so when another comes beside it
+  const tooBig = held !== undefined && !opened && held.largest + other.largest > budget * 0.8
+  const over = held !== undefined && !opened && held.bytes + other.bytes > budget && !agreed
   const open = free && held !== undefined && held.pictures.length > 0 && !tooBig && !over
+  const share = other.bytes > 0 ? budget / 2 : budget
   useEffect(() => {
     const element = canvas.current
     const all = holds.current?.pictures
@@ -129,6 +142,7 @@ export function useOpening(
       .then((made) => {
         if (closed) return made.close()
         stack.current = made
+        made.limit(part.current)
         const picture = all[state.current.index]
         if (picture) made.show(state.current.index, planeOf(picture), state.current.sight)
         redraw()
@@ -142,6 +156,9 @@ export function useOpening(
       stack.current = undefined
     }
   }, [open, held, budget])
+  const part = useRef(share)
+  part.current = share
+  useEffect(() => stack.current?.limit(share), [share])
 
-  return { held, stack, state, problem, open, budget, tooBig, over, agree: () => setAgreed(true), redraw }
+  return { held, stack, state, problem, open, budget, other, tooBig, over, agree: () => setAgreed(true), redraw }
 }

@@ -6,8 +6,9 @@ import { composing } from '../ui/keys'
 import { Button } from '../ui/parts'
 import { Blank, Corners } from './corners'
 import { Drawn, isTool, type Marking, marksOn, useDrawing } from './drawing'
+import type { Link, Side } from './linked'
 import { type Going, type On, placed, same } from './marks'
-import { type Opened, type State, useOpening } from './opening'
+import { noWeight, type Opened, type State, useOpening, type Weight } from './opening'
 import { Pointers } from './pointers'
 import type { ShareView, Shown } from './share'
 import { Sheets } from './sheets'
@@ -21,7 +22,7 @@ import { w } from './words'
 const sliceEvery = 12 // pixels of a finger's way for the next slice
 const cineEvery = 100 // ms
 
-type Props = {
+export type Props = {
   opened: Opened
   share: ShareView
   /** Names of the people in the room by seat. */
@@ -37,21 +38,33 @@ type Props = {
   go: Going | undefined
   /** The series before or after this one. */
   onSeries: (by: number) => void
+  /** The other viewer, where two stand side by side. */
+  pair?: Pair
+}
+
+export type Pair = {
+  side: Side
+  link: Link
+  /** What this one is beside the other, on the pixels. */
+  tag: string
+  /** What the other's originals take of the memory. */
+  other: Weight
+  onWeight: (weight: Weight) => void
 }
 
 export function Viewer(props: Props) {
-  const { opened, share, names, onFollow, together, marking } = props
+  const { opened, share, names, onFollow, together, marking, pair } = props
   const viewport = useViewport()
   const { size } = viewport
   const canvas = useRef<HTMLDivElement>(null)
   const drag = useRef<{ x: number; y: number; carry: number } | undefined>(undefined)
   const [mode, setMode] = useState<Mode>('scroll')
   const [playing, setPlaying] = useState(false)
-  const opening = useOpening(opened, canvas, () => {
+  const opening = useOpening(opened, canvas, pair?.other ?? noWeight, () => {
     drawing.forget()
     setPlaying(false)
   })
-  const { held, stack, state, problem, open, budget, redraw } = opening
+  const { held, stack, state, problem, open, budget, other, redraw } = opening
 
   const count = held?.pictures.length ?? 0
   const sheets = held?.sheets ?? []
@@ -72,13 +85,14 @@ export function Viewer(props: Props) {
   }
   const drawing = useDrawing(on, marking, () => stack.current?.samples())
 
-  const set = (next: State) => {
+  const set = (next: State, linked = true) => {
     const to = held?.pictures[next.index]
     if (!held || !to) return
     state.current = next
     held.previews.want(next.index, next.sight.voi)
     stack.current?.show(next.index, planeOf(to), next.sight)
     redraw()
+    if (linked) pair?.link.moved(pair.side)
   }
   const at = (index: number, seen = state.current.sight): State => {
     const all = held?.pictures ?? []
@@ -104,6 +118,22 @@ export function Viewer(props: Props) {
     set(next)
     say()
   }
+  // What the other of two viewers does is done here, and told to the room as our own.
+  const link = pair?.link
+  useEffect(() => {
+    pair?.onWeight(held ?? noWeight)
+    if (!held) return
+    return link?.join(pair?.side ?? 'main', {
+      pictures: held.pictures,
+      index: () => state.current.index,
+      voi: () => state.current.sight.voi,
+      go: (index, voi) => {
+        const next = at(index)
+        set({ ...next, sight: { ...next.sight, voi } }, false)
+        say()
+      },
+    })
+  }, [link, held])
   const look = (change: Partial<Sight>) => own({ ...state.current, sight: { ...state.current.sight, ...change } })
   const step = (by: number) => own(at(state.current.index + by))
   const zoom = (by: number) => look(zoomed(state.current.sight, state.current.sight.zoom * by))
@@ -234,8 +264,9 @@ export function Viewer(props: Props) {
   return (
     <section
       class="viewer"
-      aria-label={w('img.title')}
+      aria-label={pair ? `${w('img.title')} ${pair.tag}` : w('img.title')}
       data-test="viewer"
+      data-side={pair?.side}
       data-drawn={drawn ? 'true' : 'false'}
       data-preview={preview ? 'true' : 'false'}
       data-index={held ? state.current.index : -1}
@@ -348,7 +379,9 @@ export function Viewer(props: Props) {
           </>
         )}
         {(wrong || (!drawn && !preview)) && !apart && <Blank opening={opening} wrong={wrong} />}
-        <span class="corner tl">{opened.title}</span>
+        <span class="corner tl">
+          {pair && <b class="side">{pair.tag}</b>} {opened.title}
+        </span>
         <Corners
           opening={opening}
           voi={voi}
@@ -388,7 +421,10 @@ export function Viewer(props: Props) {
         <span class="meta">{w('img.slice', { n: state.current.index + 1, m: count })}</span>
         {held && count > 0 && (
           <span class="meta" data-test="memory">
-            {w('img.memory', { a: bytes(held.bytes), b: bytes(budget) })}
+            {w(other.bytes > 0 ? 'img.memory.both' : 'img.memory', {
+              a: bytes(held.bytes + other.bytes),
+              b: bytes(budget),
+            })}
           </span>
         )}
         {open && (stack.current?.ready() ?? 0) < count && (
