@@ -134,8 +134,14 @@ export async function store(house: House, who: Person, files: readonly Buffer[])
 
 export type Case = { id: string; studies: { study_uid: string; instances: number }[] }
 
-/** A consult over a study of the doctor's hospital, its expert and time set. */
-export async function scheduled(house: House, doctor: Person, coordinator: Person, study_uid: string): Promise<Case> {
+/** A consult over a study of the doctor's hospital, earlier ones with it, its expert and time set. */
+export async function scheduled(
+  house: House,
+  doctor: Person,
+  coordinator: Person,
+  study_uid: string,
+  ...earlier: string[]
+): Promise<Case> {
   const [patient] = await ask<{ id: string }[]>(house, doctor, 'GET', `/patients?q=${encodeURIComponent('周')}`)
   const request = {
     person_id: patient?.id,
@@ -151,6 +157,8 @@ export async function scheduled(house: House, doctor: Person, coordinator: Perso
     study_uid,
     patient_confirmed: true,
   })
+  for (const prior of earlier)
+    await ask(house, doctor, 'POST', `${at}/studies`, { study_uid: prior, patient_confirmed: true })
   await ask(house, doctor, 'POST', `${at}/consent`, { method: 'paper', signed_by: '周大山', relation: '本人' })
   await ask(house, doctor, 'POST', `${at}/submit`, {})
   const experts = await ask<{ practitioner_id: string; name: string }[]>(house, coordinator, 'GET', `${at}/experts`)

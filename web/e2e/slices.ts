@@ -116,6 +116,36 @@ export async function unreadableSlice(after: number): Promise<Slice> {
   return { sop, bytes }
 }
 
+/** A study of another day: the same slices as objects of their own, `step` mm apart, in the coordinates `reference`. */
+export async function ofAnotherDay(
+  slices: readonly Slice[],
+  { day, number, step, reference }: { day: string; number: number; step: number; reference?: number },
+): Promise<Slice[]> {
+  const original = await readFile(source)
+  const other = (uid: string, ending: number) => uid.slice(0, -4) + String(ending)
+  const [study, series, frame] = [
+    text(original, 0x0020, 0x000d),
+    text(original, 0x0020, 0x000e),
+    text(original, 0x0020, 0x0052),
+  ]
+  return slices.map(({ sop, bytes }, n) => {
+    const named = other(sop, number * 1000 + n)
+    let renamed = bytes
+      .toString('latin1')
+      .replaceAll(sop, named)
+      .replaceAll(study, other(study, number * 1000))
+      .replaceAll(series, other(series, number * 1000 + 1))
+    if (reference) renamed = renamed.replaceAll(frame, other(frame, reference))
+    const file = Buffer.from(renamed, 'latin1')
+    const date = file.indexOf(Buffer.from([0x08, 0, 0x20, 0, 8, 0, 0, 0]))
+    if (date > 0) file.write(day, date + 8, 'latin1')
+    const was = `-120\\-120\\${n}`
+    const at = file.indexOf(was, 0, 'latin1')
+    file.write(`-120\\-120\\${n * step}`.padEnd(was.length), at, 'latin1')
+    return { sop: named, bytes: file }
+  })
+}
+
 /** A cine of 40 frames, 21 MB: too large for one request. */
 export async function cine(): Promise<Slice> {
   const frames = 40

@@ -9,7 +9,8 @@ import { type Case, linkTo, scheduled, store } from './errands'
 import { until } from './house'
 import { Journey, t } from './journey'
 import { overflow, violations } from './judge'
-import { enterWorkspace } from './people'
+import { enterWorkspace, signWith } from './people'
+import { reported } from './reported'
 import { colourOf, full, levels, side, slide } from './slide'
 
 const broken = [Math.floor(full.columns / 2 / side), Math.floor(full.rows / 2 / side)] as const // in the very middle
@@ -229,6 +230,116 @@ describe('a slide', { concurrency: 1 }, () => {
     await expert.page.mouse.up()
   })
 
+  const micron = 0.25 // µm of a pixel of the finest level
+  type Points = { x: number; y: number }[]
+  const marks = ({ page }: Someone) =>
+    page.locator(`${t('mark')}:not(.draft)`).evaluateAll((all) =>
+      all.map((one) => ({
+        tool: one.getAttribute('data-tool'),
+        points: JSON.parse(one.getAttribute('data-points') ?? '[]') as { x: number; y: number }[],
+        said: one.querySelector('text')?.textContent ?? '',
+      })),
+    )
+  const run = ([a, b]: Points) => [Math.abs((b?.x ?? 0) - (a?.x ?? 0)), Math.abs((b?.y ?? 0) - (a?.y ?? 0))] as const
+  const um = (points: Points) => Math.hypot(...run(points)) * micron
+
+  journey.step('a length and a region are measured in µm, and are the same on the other side', async () => {
+    const { page } = expert
+    await drawn(page)
+    const box = await page.locator(t('slide')).boundingBox()
+    assert.ok(box)
+    const { x, y, zoom } = await stateOf(page)
+    const scale = zoom * Math.min(box.width / full.columns, box.height / full.rows)
+    const place = ([left, top]: [number, number]) => [box.x + box.width * left, box.y + box.height * top] as const
+    const sweep = async (tool: string, from: [number, number], to: [number, number], let_go = true) => {
+      await page.click(t(tool))
+      await page.mouse.move(...place(from))
+      await page.mouse.down()
+      await page.mouse.move(...place(to), { steps: 5 })
+      if (let_go) await page.mouse.up()
+    }
+    await sweep('tool-length', [0.3, 0.3], [0.5, 0.6], false)
+    await county.page.locator(`${t('mark')}.draft`, { hasText: '李明远 正在画' }).waitFor()
+    await page.mouse.up()
+    await sweep('tool-rectangle', [0.55, 0.3], [0.7, 0.5])
+    const both = await until('both marks on both sides', async () => {
+      const [a, b] = await Promise.all([marks(expert), marks(county)])
+      return a.length === 2 && JSON.stringify(a) === JSON.stringify(b) && a
+    })
+    const [length, region] = [both.find(({ tool }) => tool === 'length'), both.find(({ tool }) => tool === 'rectangle')]
+    assert.ok(length && region)
+    // Where the hand was, to a pixel of the screen.
+    for (const [n, left, top] of [
+      [0, 0.3, 0.3],
+      [1, 0.5, 0.6],
+    ] as const) {
+      const is = length.points[n]
+      const meant = { x: x + ((left - 0.5) * box.width) / scale, y: y + ((top - 0.5) * box.height) / scale }
+      assert.ok(is && Math.hypot(is.x - meant.x, is.y - meant.y) * scale <= 1.5, `${JSON.stringify(is)}`)
+    }
+    const [wide, high] = run(region.points)
+    console.log(`on the slide: ${length.said} and ${region.said}`)
+    assert.ok(length.said.includes(`${um(length.points).toFixed(1)} µm`), length.said)
+    assert.ok(region.said.includes(`${(wide * high * micron ** 2).toFixed(0)} µm²`), region.said)
+    await journey.shot(expert, '06-measured')
+    await journey.shot(county, '07-measured-there')
+  })
+
+  journey.step(
+    'a mark is changed by keys by the other, found again from the list, and placed without a mouse',
+    async () => {
+      const { page } = county
+      await page.locator(`${t('mark')}[data-tool=length] .hit`).dispatchEvent('pointerdown')
+      const before = (await marks(county)).find(({ tool }) => tool === 'length')
+      await page
+        .locator(`${t('mark')}.chosen .handle`)
+        .last()
+        .press('Shift+ArrowRight')
+      await until('the change is there', async () => {
+        const [a, b] = await Promise.all([marks(expert), marks(county)])
+        const now = a.find(({ tool }) => tool === 'length')
+        return JSON.stringify(a) === JSON.stringify(b) && now?.said !== before?.said && now
+      })
+      await page.locator(t('slide')).press('Home')
+      await page.locator(t('go-mark')).first().click()
+      await until('the mark is in view', async () => (await stateOf(page)).zoom > 2)
+      await drawn(page)
+      await page.click(t('tool-ellipse'))
+      await page.locator(t('slide')).press('Enter')
+      await page.waitForSelector(`${t('mark-list')}[data-count="3"]`)
+      await expert.page.waitForSelector(`${t('mark-list')}[data-count="3"]`)
+      assert.deepEqual(await violations(page), [])
+      await journey.shot(county, '08-found')
+    },
+  )
+
+  journey.step('the signed opinion puts them into the study, on the plane of the slide, with the same µm', async () => {
+    const { page } = expert
+    const said = await marks(expert)
+    await page.fill('textarea[name=findings]', '腺体排列，测量见标记。')
+    await page.fill('textarea[name=advice]', '建议免疫组化。')
+    await page.click(t('sign-opinion'))
+    await signWith(page, journey.person('李明远'))
+    await county.page.waitForSelector(`${t('opinion')}[data-signed=true]`)
+    const { numbers, shapes } = await reported(journey.house, journey.person('赵志远'), one.studies[0]?.study_uid ?? '')
+    const lengths = numbers.filter(({ what }) => what === 'Length')
+    console.log(`in the report: ${numbers.map(({ what, value, unit }) => `${what} ${value} ${unit}`).join(', ')}`)
+    const length = said.find(({ tool }) => tool === 'length')
+    assert.equal(lengths.length, 1)
+    assert.equal(lengths[0]?.unit, 'um')
+    assert.ok(length?.said.includes(`${lengths[0]?.value.toFixed(1)} µm`), `${length?.said}`)
+    for (const one of numbers.filter(({ what }) => what === 'Area')) {
+      assert.equal(one.unit, 'um2')
+      const words = one.value < 1e6 ? `${one.value.toFixed(0)} µm²` : `${(one.value / 1e6).toFixed(3)} mm²`
+      assert.ok(
+        said.some(({ said }) => said.includes(words)),
+        words,
+      )
+    }
+    assert.equal(shapes.length, 3)
+    for (const { plane, frames } of shapes) assert.deepEqual([plane, frames], ['VOLUME', 0])
+  })
+
   journey.step('on a phone two fingers zoom and one moves, within the same memory', async () => {
     const small = await journey.join('phone', phone)
     const { page } = small
@@ -260,7 +371,7 @@ describe('a slide', { concurrency: 1 }, () => {
     assert.equal(await overflow(page), 0, 'nothing beside the page')
     await frugal(page, 'on the phone')
     assert.deepEqual(await violations(page), [])
-    await journey.shot(small, '06-phone')
+    await journey.shot(small, '09-phone')
   })
 
   journey.step('a slide of uncompressed tiles opens too', async () => {
@@ -273,6 +384,6 @@ describe('a slide', { concurrency: 1 }, () => {
     await page.goto(await linkTo(journey.house, doctor, dots))
     await page.click(t('open-shared'))
     await drawn(page, '[data-broken="0"]')
-    await journey.shot(someone, '07-dots')
+    await journey.shot(someone, '10-dots')
   })
 })

@@ -298,6 +298,56 @@ describe('an upload', { concurrency: 1 }, () => {
     assert.ok(!bytes.includes('Exif'), 'what the camera wrote beside the pixels is gone')
   })
 
+  journey.step(
+    'a hospital without room says whom to ask; the upload waits and goes on when there is some',
+    async () => {
+      const admin = await journey.join('administrator', desk)
+      const chief = journey.person('周莉')
+      type Holding = { institution_id: string; bytes: number }
+      const [holding] = await ask<Holding[]>(journey.house, chief, 'GET', '/imaging/holdings')
+      const more = await slices(many + 8)
+      const [one_file] = more.slice(-1)
+      // Room for two more slices, and a little.
+      const quota = (holding?.bytes ?? 0) + 2.5 * (one_file?.bytes.length ?? 0)
+      await ask(journey.house, chief, 'PUT', `/imaging/holdings/${holding?.institution_id}`, {
+        quota: Math.round(quota),
+      })
+      const before = await stored()
+      const { page } = county
+      await page.reload()
+      await page.waitForSelector(t('upload'))
+      const late = await mkdtemp(join(tmpdir(), 'yuanzhen-late-'))
+      try {
+        for (const [n, { bytes }] of more.slice(many + 2).entries()) await writeFile(join(late, `IM${n}`), bytes)
+        await page.setInputFiles(t('folder'), late)
+        await page.waitForSelector(`${t('upload')}[data-at=full][data-paused=true]`)
+        const told = (await page.textContent(t('no-room'))) ?? ''
+        assert.match(told, /影像空间满了，先停在这里。已传 2\/6 张都在。/)
+        assert.match(told, /请医院管理员在“影像空间”调大上限/)
+        assert.equal(await stored(), before + 2)
+        assert.equal(await page.locator(t('refused-files')).count(), 0, 'nothing is given up')
+        assert.deepEqual(await violations(page), [])
+        await page.locator(t('no-room')).scrollIntoViewIfNeeded()
+        await journey.shot(county, '08-no-room')
+        await page.click(t('pause'))
+        await page.waitForSelector(`${t('upload')}[data-at=full][data-paused=true]`)
+        assert.equal(await stored(), before + 2, 'pressed too early it waits again')
+
+        await enterWorkspace(admin.page, chief)
+        await admin.page.goto('/staff/images')
+        await admin.page.getByLabel('新上限').fill('50')
+        await admin.page.locator(t('set-quota')).click()
+        await admin.page.getByText('上限 50 GB').waitFor()
+        await page.waitForSelector(`${t('upload')}[data-at=done]`, { timeout: 120_000 }) // by itself
+        await page.locator(t('progress'), { hasText: '已收齐 6 张，和原件一致。' }).waitFor()
+        assert.equal(await stored(), before + 6)
+        assert.equal(await page.locator(t('no-room')).count(), 0)
+      } finally {
+        await rm(late, { recursive: true, force: true })
+      }
+    },
+  )
+
   journey.step('a share link is shown once, and shows a stranger this one study', async () => {
     const { page } = county
     await county.context.grantPermissions(['clipboard-read', 'clipboard-write'])
@@ -312,18 +362,18 @@ describe('an upload', { concurrency: 1 }, () => {
     await page.getByText('已复制').waitFor()
     assert.equal(await page.evaluate(() => navigator.clipboard.readText()), address)
     assert.deepEqual(await violations(page), [])
-    await journey.shot(county, '08-link-made')
+    await journey.shot(county, '09-link-made')
 
     stranger = await journey.join('stranger', phone)
     await stranger.page.goto(address)
     await stranger.page.waitForSelector(t('open-shared'))
-    await journey.shot(stranger, '09-stranger-before')
+    await journey.shot(stranger, '10-stranger-before')
     assert.deepEqual(await violations(stranger.page), [])
     await stranger.page.click(t('open-shared'))
     await stranger.page.waitForSelector(`${t('viewer')}[data-drawn=true]`, { timeout: 120_000 })
     assert.equal(new URL(stranger.page.url()).hash, '', 'the secret is gone from the address')
     assert.equal(await overflow(stranger.page), 0)
-    await journey.shot(stranger, '10-stranger-looks')
+    await journey.shot(stranger, '11-stranger-looks')
     const kept = await stranger.page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage }))
     assert.doesNotMatch(kept, new RegExp(`${new URL(address).hash.slice(1)}|token`, 'i'))
 
@@ -337,7 +387,7 @@ describe('an upload', { concurrency: 1 }, () => {
   journey.step('revoked, it is over at once: for who looks and for who comes', async () => {
     await county.page.click(t('revoke-link'))
     await county.page.waitForSelector(`${t('link')}[data-state=revoked]`)
-    await journey.shot(county, '11-revoked')
+    await journey.shot(county, '12-revoked')
     const { page } = stranger
     await page.locator('.slider input[type=range]').evaluate((input: HTMLInputElement) => {
       input.value = '1'
@@ -345,11 +395,11 @@ describe('an upload', { concurrency: 1 }, () => {
     })
     await page.waitForSelector(t('link-over'))
     assert.equal(await page.locator('canvas').count(), 0, 'no image is left on the page')
-    await journey.shot(stranger, '12-stranger-after')
+    await journey.shot(stranger, '13-stranger-after')
     await page.goto('about:blank')
     await page.goto(shared)
     await page.click(t('open-shared'))
     await page.locator('[role=alert]', { hasText: '这个链接已失效、用完或抄错了。' }).waitFor()
-    await journey.shot(stranger, '13-stranger-again')
+    await journey.shot(stranger, '14-stranger-again')
   })
 })

@@ -8,6 +8,7 @@ import { type Case, scheduled, store } from './errands'
 import { until } from './house'
 import { Journey, t } from './journey'
 import { enterWorkspace, type Person, signWith } from './people'
+import { reported } from './reported'
 import { huOf, type Slice, slices, spacing, stamp, unreadableSlice } from './slices'
 
 const many = 100
@@ -295,27 +296,10 @@ describe('reading images', { concurrency: 1 }, () => {
     await page.click(t('sign-opinion'))
     await signWith(page, journey.person('李明远'))
     await county.page.waitForSelector(`${t('opinion')}[data-signed=true]`)
-    const { session } = journey.person('赵志远')
-    const study = one.studies[0]?.study_uid
-    type Items = { [tag: string]: { Value?: unknown[] } }
-    const [report] = await until('the report lies in the study', async () => {
-      const list = await journey.house.call(session, 'GET', `/dicomweb/studies/${study}/series?Modality=SR`)
-      const [series] = Array.isArray(list.body) ? (list.body as Items[]) : []
-      const uid = series?.['0020000E']?.Value?.[0]
-      if (typeof uid !== 'string') return undefined
-      const found = await journey.house.call(session, 'GET', `/dicomweb/studies/${study}/series/${uid}/metadata`)
-      return Array.isArray(found.body) && (found.body as Items[])
-    })
-    const numbers: string[] = []
-    const walk = (items: Items) => {
-      const [concept] = (items['0040A043']?.Value ?? []) as Items[]
-      const [value] = (items['0040A300']?.Value ?? []) as Items[]
-      if (value && concept?.['00080104']?.Value?.[0] === 'Length')
-        numbers.push(`${Number(value['0040A30A']?.Value?.[0]).toFixed(1)} mm`)
-      for (const { Value = [] } of Object.values(items))
-        for (const inner of Value) if (typeof inner === 'object' && inner !== null) walk(inner as Items)
-    }
-    walk(report ?? {})
+    const report = await reported(journey.house, journey.person('赵志远'), one.studies[0]?.study_uid ?? '')
+    const numbers = report.numbers
+      .filter(({ what, unit }) => what === 'Length' && unit === 'mm')
+      .map(({ value }) => `${value.toFixed(1)} mm`)
     console.log(`lengths on the screen: ${said.join(', ')}; in the report: ${numbers.join(', ')}`)
     assert.deepEqual(numbers.sort(), said.sort())
   })

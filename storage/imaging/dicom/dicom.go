@@ -77,6 +77,10 @@ const (
 	MediaStorageSOPInstanceUID Tag = 0x00020003
 	samplesPerPixel            Tag = 0x00280002
 	pixelSpacing               Tag = 0x00280030
+	imagedWidth                Tag = 0x00480001
+	imagedHeight               Tag = 0x00480002
+	matrixColumns              Tag = 0x00480006
+	matrixRows                 Tag = 0x00480007
 	photometric                Tag = 0x00280004
 	planarConfiguration        Tag = 0x00280006
 	BitsAllocated              Tag = 0x00280100

@@ -16,13 +16,13 @@ const (
 // Presentations writes what was drawn on grey images as Grayscale Softcopy Presentation States (PS3.3 A.33.1), or nil
 // when nothing was: shapes with their measures as text, in the image's own window. A state has one way from stored
 // values to grey for all its images, so that images of different ways get states of their own. Marks on colour images
-// are in the structured report only.
+// and on slides are in the structured report only.
 func (r Report) Presentations() (files [][]byte, err error) {
 	var order []string
 	ways := map[string][]ReportMark{}
 	for _, m := range r.Marks {
 		f := r.Images[m.SOP]
-		if m.Tool == "key" || f != nil && !strings.HasPrefix(f.Data.Text(photometric), "MONOCHROME") {
+		if m.Tool == "key" || f != nil && (onPlane(f) || !strings.HasPrefix(f.Data.Text(photometric), "MONOCHROME")) {
 			continue
 		}
 		if f == nil {

@@ -24,7 +24,8 @@ type Report struct {
 	Marks       []ReportMark
 }
 
-// ReportMark is one mark. Points count columns and rows from the corner of the first pixel (PS3.3 C.18.6.1.2).
+// ReportMark is one mark. Points count columns and rows from the corner of the first pixel (PS3.3 C.18.6.1.2), on a
+// slide from that of its whole plane, the total pixel matrix of the object.
 type ReportMark struct {
 	UID    string // tracks the measurement
 	SOP    string
@@ -53,6 +54,8 @@ type code struct{ value, scheme, meaning string }
 var (
 	unitMM      = code{"mm", "UCUM", "millimeter"}
 	unitMM2     = code{"mm2", "UCUM", "square millimeter"}
+	unitUM      = code{"um", "UCUM", "micrometer"}
+	unitUM2     = code{"um2", "UCUM", "square micrometer"}
 	unitDegree  = code{"deg", "UCUM", "degree"}
 	unitPixels  = code{"{pixels}", "UCUM", "pixels"}
 	unitPixels2 = code{"{pixels}2", "UCUM", "square pixels"}
@@ -126,7 +129,7 @@ func (r Report) group(m ReportMark, n int) (Dataset, error) {
 	if err != nil {
 		return Dataset{}, err
 	}
-	shape, err := coordinates(m, image)
+	shape, err := coordinates(m, image, onPlane(r.Images[m.SOP]))
 	if err != nil {
 		return Dataset{}, err
 	}
@@ -155,13 +158,33 @@ func (r Report) group(m ReportMark, n int) (Dataset, error) {
 	return related("CONTAINS", container(code{"125007", "DCM", "Measurement Group"}, template, items...)), nil
 }
 
-// size is what a mark measures: a length, an angle or an area, in the patient where the image has a scale.
+// onPlane reports whether an image is a slide: points count in the plane that its frames are tiles of (PS3.3 C.7.6.17).
+func onPlane(f *File) bool { return f.Data.Int(matrixColumns, 0) > 0 }
+
+// spacingOf is how high and wide a pixel is, in mm. A slide may say only how large the glass is that it shows.
+func spacingOf(f *File, frame int) (height, width float64, known bool) {
+	d := f.Data
+	if s := frameNumbers(d, frame-1, pixelSpacing); len(s) == 2 && s[0] > 0 && s[1] > 0 {
+		return s[0], s[1], true
+	}
+	w, h := d.Numbers(imagedWidth), d.Numbers(imagedHeight)
+	columns, rows := d.Int(matrixColumns, 0), d.Int(matrixRows, 0)
+	if len(w) == 1 && len(h) == 1 && w[0] > 0 && h[0] > 0 && columns > 0 && rows > 0 {
+		return h[0] / float64(rows), w[0] / float64(columns), true
+	}
+	return 1, 1, false
+}
+
+// size is what a mark measures: a length, an angle or an area, in the patient where the image has a scale, on a slide
+// in micrometres.
 func (r Report) size(m ReportMark) (concept code, value float64, unit code) {
-	width, height := 1.0, 1.0
-	spacing := frameNumbers(r.Images[m.SOP].Data, m.Frame-1, pixelSpacing)
+	height, width, known := spacingOf(r.Images[m.SOP], m.Frame)
 	line, square := unitPixels, unitPixels2
-	if len(spacing) == 2 && spacing[0] > 0 && spacing[1] > 0 {
-		height, width = spacing[0], spacing[1]
+	switch {
+	case known && onPlane(r.Images[m.SOP]):
+		height, width = height*1000, width*1000
+		line, square = unitUM, unitUM2
+	case known:
 		line, square = unitMM, unitMM2
 	}
 	run := func(a, b [2]float64) (x, y float64) { return (b[0] - a[0]) * width, (b[1] - a[1]) * height }
@@ -229,14 +252,18 @@ func outline(m ReportMark) (kind string, p [][2]float64, err error) {
 	return kind, p, nil
 }
 
-// coordinates is the mark's shape on its image.
-func coordinates(m ReportMark, image Dataset) (Dataset, error) {
+// coordinates is the mark's shape on its image, or on the plane of a slide, whose points no frame holds.
+func coordinates(m ReportMark, image Dataset, plane bool) (Dataset, error) {
 	kind, p, err := outline(m)
 	if err != nil {
 		return Dataset{}, err
 	}
-	return Dataset{Elements: []Element{text(0x0040A040, "SCOORD"), floats(0x00700022, p...), text(0x00700023, kind),
-		sequenceOf(0x0040A730, related("SELECTED FROM", image))}}, nil
+	d := Dataset{Elements: []Element{text(0x0040A040, "SCOORD"), floats(0x00700022, p...), text(0x00700023, kind),
+		sequenceOf(0x0040A730, related("SELECTED FROM", image))}}
+	if plane {
+		d.Elements = append(d.Elements, text(0x00480301, "VOLUME")) // Pixel Origin Interpretation (PS3.3 C.18.6)
+	}
+	return d, nil
 }
 
 func floats(t Tag, points ...[2]float64) Element {
@@ -258,10 +285,10 @@ func (r Report) image(m ReportMark) (Dataset, error) {
 	return Dataset{Elements: []Element{text(0x0040A040, "IMAGE"), sequenceOf(0x00081199, reference(f, m.Frame))}}, nil
 }
 
-// reference names an image, and its frame where it has several; frame 0 is all of them.
+// reference names an image, and its frame where it has several; frame 0 is all of them. A slide is named as a whole.
 func reference(f *File, frame int) Dataset {
 	of := []Element{text(0x00081150, f.Data.Text(SOPClassUID)), text(0x00081155, f.Data.Text(SOPInstanceUID))}
-	if frame > 0 && f.Data.Int(NumberOfFrames, 1) > 1 {
+	if frame > 0 && f.Data.Int(NumberOfFrames, 1) > 1 && !onPlane(f) {
 		of = append(of, text(0x00081160, strconv.Itoa(frame)))
 	}
 	return Dataset{Elements: of}

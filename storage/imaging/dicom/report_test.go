@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math"
 	"os"
+	"slices"
 	"testing"
 	"time"
 )
@@ -103,5 +104,68 @@ func TestKeyImagesAreAsSelection(t *testing.T) {
 	r.Marks = []ReportMark{{UID: "1", SOP: "1.2.3", Tool: "length"}}
 	if _, err := r.Measurements(); err == nil {
 		t.Error("a report on an image that is not there")
+	}
+}
+
+// all collects the items of a data set and below that carry an attribute.
+func all(d Dataset, t Tag) (found []Dataset) {
+	if d.Find(t) != nil {
+		found = append(found, d)
+	}
+	for _, e := range d.Elements {
+		for _, it := range e.Items {
+			found = append(found, all(it, t)...)
+		}
+	}
+	return found
+}
+
+func TestAMeasureOnASlideIsOfItsPlaneInMicrometres(t *testing.T) {
+	raw, err := os.ReadFile("../testdata/other/sm_image_dots.dcm") // 50 x 50 pixels of 0.499 µm in tiles of 10 x 10
+	if err != nil {
+		t.Fatal(err)
+	}
+	slide, err := Read(bytes.NewReader(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, sop := aReport(t), slide.Data.Text(SOPInstanceUID)
+	r.Images = map[string]*File{sop: slide}
+	for i := range r.Marks {
+		r.Marks[i].SOP = sop
+	}
+	r.Marks[0].Points = [][2]float64{{5, 5}, {35, 45}}
+	const um = 0.499
+	for _, name := range []string{"by Pixel Spacing", "by the size of what is imaged"} {
+		raw, err := r.Measurements()
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := Read(bytes.NewReader(raw))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := numbers(f.Data, map[string][]float64{})
+		want := []float64{20 * 40 * um * um * math.Pi / 4, 100 * 10 * um * um}
+		if math.Abs(got["Length"][0]-50*um) > 1e-5 || math.Abs(got["Area"][0]-want[0]) > 1e-4 || math.Abs(got["Area"][1]-want[1]) > 1e-4 {
+			t.Errorf("%s: %v, want %v and areas %v", name, got, 50*um, want)
+		}
+		for _, unit := range all(f.Data, 0x004008EA) {
+			if u := unit.Find(0x004008EA).Items[0].Text(0x00080100); u == "mm" || u == "mm2" {
+				t.Errorf("%s: a unit is %s", name, u)
+			}
+		}
+		for _, shape := range all(f.Data, 0x00700022) {
+			if shape.Text(0x00480301) != "VOLUME" {
+				t.Errorf("%s: a shape is on %q", name, shape.Text(0x00480301))
+			}
+		}
+		if frames := all(f.Data, 0x00081160); frames != nil {
+			t.Errorf("%s: %d references to a tile", name, len(frames))
+		}
+		slide.Data.Elements = slices.DeleteFunc(slide.Data.Elements, func(e Element) bool { return e.Tag == sharedGroups || e.Tag == perFrameGroups })
+	}
+	if files, err := r.Presentations(); files != nil || err != nil {
+		t.Errorf("%d presentation states, %v", len(files), err)
 	}
 }

@@ -39,6 +39,22 @@ describe('a measurement', () => {
     expect(measure(plane, { tool: 'rectangle', points })).toEqual({ what: 'area', value: 8, unit: 'mm²' })
     expect(measure(plane, { tool: 'ellipse', points })?.value).toBeCloseTo(2 * Math.PI, 9)
   })
+  it('is in µm under the microscope, from a millimetre on in mm', () => {
+    const slide: Plane = { columns: 40_000, rows: 30_000, across: 1, down: 1, mm: { across: 0.00025, down: 0.00025 } }
+    const of = (tool: 'length' | 'rectangle', x: number, y: number) =>
+      measure(slide, {
+        tool,
+        points: [
+          { x: 0, y: 0 },
+          { x, y },
+        ],
+      })
+    expect(of('length', 300, 400)).toEqual({ what: 'length', value: 125, unit: 'µm' })
+    expect(of('length', 4800, 6400)).toEqual({ what: 'length', value: 2, unit: 'mm' })
+    expect(of('rectangle', 400, 400)).toMatchObject({ what: 'area', unit: 'µm²' })
+    expect(of('rectangle', 400, 400)?.value).toBeCloseTo(10_000, 6)
+    expect(of('rectangle', 8000, 4000)).toEqual({ what: 'area', value: 2, unit: 'mm²' })
+  })
   it('needs its points', () => {
     expect(
       measure(plane, {

@@ -9,6 +9,8 @@ export const pointsOf: Record<Tool, number> = { length: 2, angle: 3, ellipse: 2,
 
 /** Where a mark lies. */
 export type On = { study: string; series: string; sop: string; frame: number }
+/** An image to go to, and what lies there. */
+export type Going = Pick<On, 'sop' | 'frame'> & { points?: readonly Point[] }
 /** A shape as it is drawn; `found` is what the pixels inside say. */
 export type Shape = { tool: Tool; points: Point[]; text: string; found: Found | undefined }
 export type Found = { mean: number; sd: number; unit: string }
@@ -25,18 +27,32 @@ export type Mark = On & {
   author: { id: string; name: string }
 }
 
-export type Value = { what: 'length' | 'angle' | 'area'; value: number; unit: 'mm' | 'px' | '°' | 'mm²' | 'px²' }
+export type Value = {
+  what: 'length' | 'angle' | 'area'
+  value: number
+  unit: 'mm' | 'µm' | 'px' | '°' | 'mm²' | 'µm²' | 'px²'
+}
 
-/** What a shape measures. Without a scale in the image it counts pixels and says so. */
+/** Under the microscope a pixel is a few thousandths of a millimetre, in other images a tenth and more. */
+export const microscopic = ({ mm }: Plane): boolean => mm !== undefined && mm.across < 0.02
+
+/**
+ * What a shape measures. Without a scale in the image it counts pixels and says so; under the microscope it counts µm,
+ * from a millimetre on mm.
+ */
 export function measure(plane: Plane, { tool, points }: Pick<Shape, 'tool' | 'points'>): Value | undefined {
   const [a, b, c] = points
   if (!a || !b) return undefined
   const pixel = plane.mm ?? { across: plane.across, down: plane.down }
   const run = (from: Point, to: Point) => ({ x: (to.x - from.x) * pixel.across, y: (to.y - from.y) * pixel.down })
   const d = run(a, b)
+  const small = microscopic(plane)
   switch (tool) {
-    case 'length':
-      return { what: 'length', value: Math.hypot(d.x, d.y), unit: plane.mm ? 'mm' : 'px' }
+    case 'length': {
+      const value = Math.hypot(d.x, d.y)
+      if (small && value < 1) return { what: 'length', value: value * 1000, unit: 'µm' }
+      return { what: 'length', value, unit: plane.mm ? 'mm' : 'px' }
+    }
     case 'angle': {
       if (!c) return undefined
       const [p, q] = [run(b, a), run(b, c)]
@@ -45,12 +61,9 @@ export function measure(plane: Plane, { tool, points }: Pick<Shape, 'tool' | 'po
     }
     case 'rectangle':
     case 'ellipse': {
-      const box = Math.abs(d.x * d.y)
-      return {
-        what: 'area',
-        value: tool === 'ellipse' ? (box * Math.PI) / 4 : box,
-        unit: plane.mm ? 'mm²' : 'px²',
-      }
+      const value = Math.abs(d.x * d.y) * (tool === 'ellipse' ? Math.PI / 4 : 1)
+      if (small && value < 1) return { what: 'area', value: value * 1e6, unit: 'µm²' }
+      return { what: 'area', value, unit: plane.mm ? 'mm²' : 'px²' }
     }
     case 'arrow':
       return undefined

@@ -1,15 +1,21 @@
 // Marks drawn over an image, in image coordinates: the same on every screen.
 import { useRef } from 'preact/hooks'
-import { type Mark, measure, type Shape } from './marks'
-import { type Place, type Plane, type Point, type Sight, type Size, toScreen } from './sight'
+import { type Mark, measure, microscopic, type Shape, type Value } from './marks'
+import { type Place, type Plane, type Point, type Sight, type Size, scaleOf, toScreen } from './sight'
 import { w } from './words'
 
 const digits = (value: number) => value.toFixed(value < 100 ? 1 : 0)
 
+/** On a slide to what a pixel of it is worth. */
+function amount(plane: Plane, { value, unit }: Value): string {
+  if (!microscopic(plane) || unit === '°') return digits(value)
+  return value.toFixed(unit === 'µm' ? 1 : unit === 'µm²' ? 0 : 3)
+}
+
 /** What a shape says in words: its measure, what lies inside, the note. */
 export function saying(plane: Plane, shape: Pick<Shape, 'tool' | 'points' | 'text' | 'found'>): string[] {
   const value = measure(plane, shape)
-  const unit = value && `${digits(value.value)}${value.unit === '°' ? '' : ' '}${value.unit}`
+  const unit = value && `${amount(plane, value)}${value.unit === '°' ? '' : ' '}${value.unit}`
   const { found } = shape
   return [
     ...(unit ? [value?.what === 'area' ? w('mark.area', { v: unit }) : unit] : []),
@@ -107,15 +113,19 @@ export function MarksLayer({
                     held.current = number
                   }}
                   onPointerMove={(event) => {
-                    if (held.current === number) moved(number, at(event), false)
+                    if (held.current !== number) return
+                    event.stopPropagation()
+                    moved(number, at(event), false)
                   }}
                   onPointerUp={(event) => {
                     if (held.current !== number) return
+                    event.stopPropagation()
                     held.current = undefined
                     moved(number, at(event), true)
                   }}
                   onKeyDown={(event) => {
-                    const by = event.shiftKey ? 10 : 1
+                    // Of a slide a pixel may be less than one of the screen.
+                    const by = (event.shiftKey ? 10 : 1) * Math.max(1, 1 / scaleOf(plane, size, sight.zoom))
                     const step = { ArrowLeft: [-by, 0], ArrowRight: [by, 0], ArrowUp: [0, -by], ArrowDown: [0, by] }[
                       event.code
                     ]

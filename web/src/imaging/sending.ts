@@ -52,7 +52,8 @@ export class Sending {
       const { sources, refused } = await sourcesIn(await choice(), making)
       const tell = (state: Upload) => {
         this.state.value = { ...state, refused: [...refused, ...state.refused] }
-        if (state.at === 'sending' || state.at === 'cut')
+        this.paused.value = this.pause.on
+        if (state.at === 'sending' || state.at === 'cut' || state.at === 'full')
           localStorage.setItem(noteOf(this.id), JSON.stringify({ received: state.received, total: state.total }))
       }
       const end = await upload(sources, toServer(this.institution), this.pause, tell)

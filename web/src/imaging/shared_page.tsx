@@ -8,9 +8,10 @@ import { Icon, Mark } from '../ui/icons'
 import { Button, Loading, ProblemNote, useTitle } from '../ui/parts'
 import { w as ui } from '../ui/words'
 import { ask, comeByLink, linkOver } from './archive'
+import type { Opened } from './opening'
 import { noShare } from './share'
 import { dateOf, type Instance, textOf } from './study'
-import { type Opened, Viewer } from './viewer'
+import { Viewer } from './viewer'
 import { w } from './words'
 
 type Opening = { token: string; study_uid: string; expires_at: string }

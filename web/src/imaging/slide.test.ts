@@ -169,6 +169,14 @@ describe('the scale of a slide', () => {
       expect(end - 750).toBeCloseTo(bar.width)
     }
   })
+  it('is that of the glass that is imaged where no pixel says its size', () => {
+    const wide = level('1.1', 4000, 2000, {
+      '52009229': ['SQ'],
+      '00480001': ['FL', 2],
+      '00480002': ['FL', 1.5],
+    })
+    expect(one([wide]).plane.mm).toEqual({ across: 0.0005, down: 0.00075 })
+  })
   it('is not made up where the slide has none', () => {
     const bare = one([level('1.1', 512, 512, { '52009229': ['SQ'] })])
     expect([scaleBar(bare, desk, 1), powerOf(bare, desk, 1), zoomFor(bare, desk, 40)]).toEqual([

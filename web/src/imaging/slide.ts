@@ -88,16 +88,23 @@ function slideOf(key: string, objects: readonly Part[][], focus: number | undefi
     const isFull = textOf(instance, '00209311') === 'TILED_FULL' || !sparse
     return { ...shape, at: isFull ? inFull(shape, parts, plane) : inSparse(shape, parts, plane) }
   })
-  const [down, across] = framed(finest.instance, 1, '00289110', '00280030')
   const name = textOf(finest.instance, '00400512') // Container Identifier
   return {
     key,
     name,
-    plane: { ...full, across: 1, down: 1, mm: down && across ? { across, down } : undefined },
+    plane: { ...full, across: 1, down: 1, mm: scaleIn(finest.instance, full) },
     levels,
     sop: finest.sop,
     planes,
   }
+}
+
+/** How wide and high a pixel is: as it says, or by the size of the glass that is imaged (0048,0001). */
+function scaleIn(instance: Instance, { columns, rows }: Pick<Plane, 'columns' | 'rows'>): Plane['mm'] {
+  const [down, across] = framed(instance, 1, '00289110', '00280030')
+  if (down && across) return { across, down }
+  const [wide, high] = [whole(instance, '00480001'), whole(instance, '00480002')]
+  return wide > 0 && high > 0 ? { across: wide / columns, down: high / rows } : undefined
 }
 
 type Shape = Omit<Level, 'at'>

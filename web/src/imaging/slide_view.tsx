@@ -6,10 +6,11 @@ import { bytes } from '../i18n/format'
 import { Icon } from '../ui/icons'
 import { composing } from '../ui/keys'
 import { Button } from '../ui/parts'
-import { ask } from './archive'
+import { Drawn, isTool, type Marking, marksOn, useDrawing } from './drawing'
+import { type Going, type On, placed } from './marks'
 import { Pointers } from './pointers'
 import type { ShareView, Shown } from './share'
-import { dragged, type Place, type Sight, toImage, toScreen, whole, zoomedAt } from './sight'
+import { dragged, type Place, type Sight, scaleOf, toImage, whole, zoomedAt } from './sight'
 import {
   closest,
   fitting,
@@ -24,13 +25,15 @@ import {
   tileBytes,
   zoomFor,
 } from './slide'
-import { archiveFrame, type Instance, textOf } from './study'
-import { Tiles, Unreadable } from './tiles'
+import { paint, paintOverview, tilePixels } from './slide_paint'
+import type { Instance } from './study'
+import { Tiles } from './tiles'
+import { Measures, type Mode } from './toolbar'
+import { useViewport } from './viewport'
 import { w } from './words'
 
 /** What a slide may take of the memory, however large it is: two screens of tiles. */
 export const slideBudget = 48e6
-const jpegBaseline = '1.2.840.10008.1.2.4.50'
 const powers = [1.25, 5, 10, 20, 40] as const
 
 type Props = {
@@ -40,6 +43,9 @@ type Props = {
   instances: readonly Instance[]
   share: ShareView
   names: Record<string, string>
+  marking: Marking
+  /** A mark to go to: a new object each time. */
+  go: Going | undefined
   onMoved: (shown: Shown) => void
   onPoint: (at: { sop: string; frame: number; x: number; y: number }) => void
   onFollow: (on: boolean) => void
@@ -56,6 +62,10 @@ export function SlideView(props: Props) {
     const at = slides.findIndex(({ sop }) => sop === shown?.sop)
     if (at >= 0) setChosen(at)
   }, [slides, shown?.sop])
+  useEffect(() => {
+    const at = slides.findIndex(({ sop }) => sop === props.go?.sop)
+    if (at >= 0) setChosen(at)
+  }, [slides, props.go])
   const slide = slides[Math.min(chosen, slides.length - 1)]
   if (!slide) return null
   const at = focus ?? Math.floor(slide.planes / 2)
@@ -87,40 +97,6 @@ export function SlideView(props: Props) {
   )
 }
 
-/** A frame as pixels: a JPEG by the browser itself, the rest by the decoders of the viewer. */
-async function pixels(
-  props: Pick<Props, 'study' | 'series'>,
-  level: Level,
-  tile: Tile,
-  signal: AbortSignal,
-  got: (bytes: number) => void,
-) {
-  const made = await (async () => {
-    if (textOf(level.instance, '00083002') !== jpegBaseline) {
-      const { frameOf } = await import('./stack')
-      const image = await frameOf(archiveFrame(props.study, props.series, tile.sop, tile.frame), level.instance).catch(
-        () => {
-          throw new Unreadable()
-        },
-      )
-      got(image.width * image.height * 4)
-      return image
-    }
-    const at = `/studies/${props.study}/series/${props.series}/instances/${tile.sop}/frames/${tile.frame}`
-    const response = await ask(at, 'image/jpeg', signal)
-    if (response.status >= 400 && response.status < 500 && response.status !== 429) throw new Unreadable()
-    if (!response.ok) throw new Error(`the tile answered ${response.status}`)
-    const blob = await response.blob()
-    got(blob.size)
-    return createImageBitmap(blob, { colorSpaceConversion: 'none' }).catch(() => {
-      throw new Unreadable()
-    })
-  })()
-  if (made.width === level.tileColumns && made.height === level.tileRows) return made
-  made.close()
-  throw new Unreadable()
-}
-
 type Held = { tiles: Tiles<Tile, ImageBitmap>; loaded: number }
 
 function Glass({
@@ -130,34 +106,28 @@ function Glass({
   title,
   share,
   names,
+  marking,
+  go,
   onMoved,
   onPoint,
   onFollow,
   onSeries,
 }: Props & { slide: Slide }) {
-  const viewport = useRef<HTMLDivElement>(null)
+  const viewport = useViewport()
+  const { size, placeOf } = viewport
   const canvas = useRef<HTMLCanvasElement>(null)
   const overview = useRef<HTMLCanvasElement>(null)
   const held = useRef<Held | undefined>(undefined)
   const sight = useRef<Sight>(whole(slide.plane))
   const fingers = useRef(new Map<number, Place>())
-  const [size, setSize] = useState({ width: 0, height: 0 })
-  const [pointing, setPointing] = useState(false)
+  const [mode, setMode] = useState<Mode>('pan')
   const [, setTurn] = useState(0)
   const redraw = () => setTurn((n) => n + 1)
   const { plane } = slide
+  const on: On = { study, series, sop: slide.sop, frame: 1 } // as a whole, not the tile of that number
+  const drawing = useDrawing(on, marking, () => undefined)
   const ratio = Math.min(2, devicePixelRatio || 1)
   const preview = useMemo(() => previewOf(slide, slideBudget / 2), [slide])
-
-  useLayoutEffect(() => {
-    const element = viewport.current
-    if (!element) return
-    const measure = () => setSize({ width: element.clientWidth, height: element.clientHeight })
-    measure()
-    const watch = new ResizeObserver(measure)
-    watch.observe(element)
-    return () => watch.disconnect()
-  }, [])
 
   const levels = useRef<ReadonlyMap<string, Level>>(new Map())
   useEffect(() => {
@@ -165,7 +135,7 @@ function Glass({
       loaded: 0,
       tiles: new Tiles<Tile, ImageBitmap>(
         (tile, signal) =>
-          pixels({ study, series }, levels.current.get(tile.id) as Level, tile, signal, (n) => {
+          tilePixels(study, series, levels.current.get(tile.id) as Level, tile, signal, (n) => {
             made.loaded += n
           }),
         redraw,
@@ -198,61 +168,18 @@ function Glass({
   // After each turn: what is seen is asked for, and what is here is drawn.
   useLayoutEffect(() => {
     const { tiles } = held.current ?? {}
-    const context = canvas.current?.getContext('2d')
     if (!tiles || !ready) return
     const of = (one: Level, some: readonly Tile[]) => some.map(({ id }) => [id, one] as const)
     levels.current = new Map([...(preview ? of(preview, under) : []), ...of(fit, visible)])
     tiles.want([...under, ...visible])
-    const place = (one: Level, { x, y }: Pick<Tile, 'x' | 'y'>) =>
-      toScreen(plane, size, sight.current, { x: x * one.across, y: y * one.down })
-    const put = (to: CanvasRenderingContext2D, one: Level, tile: Tile, where: typeof place) => {
-      const from = where(one, tile)
-      const end = where(one, { x: tile.x + tile.width, y: tile.y + tile.height })
-      const box = [from.left, from.top, end.left - from.left, end.top - from.top] as const
-      const image = tiles.of(tile.id)
-      if (image) to.drawImage(image, 0, 0, tile.width, tile.height, ...box)
-      return { box, image }
-    }
-    if (context) {
-      context.setTransform(ratio, 0, 0, ratio, 0, 0)
-      context.clearRect(0, 0, size.width, size.height)
-      const from = toScreen(plane, size, sight.current, { x: 0, y: 0 })
-      const end = toScreen(plane, size, sight.current, { x: plane.columns, y: plane.rows })
-      context.fillStyle = '#fff' // where a slide has no tiles there is bare glass
-      context.fillRect(from.left, from.top, end.left - from.left, end.top - from.top)
-      if (preview) for (const tile of under) put(context, preview, tile, place)
-      else
-        for (const tile of missing) {
-          const { box } = put(context, fit, tile, place)
-          context.fillStyle = '#59636b'
-          context.fillRect(...box)
-        }
-      for (const tile of visible) {
-        const { box } = put(context, fit, tile, place)
-        if (!tiles.isBroken(tile.id)) continue
-        const [left, top, width, height] = box // nothing stands for a tile that does not open, the preview neither
-        context.fillStyle = '#2b343b'
-        context.fillRect(left, top, width, height)
-        context.strokeStyle = '#ffc857'
-        context.beginPath()
-        context.moveTo(left, top)
-        context.lineTo(left + width, top + height)
-        context.moveTo(left + width, top)
-        context.lineTo(left, top + height)
-        context.stroke()
-      }
-    }
+    const seen = { plane, size, sight: sight.current, tiles, preview, under }
+    const context = canvas.current?.getContext('2d')
+    if (context) paint(context, ratio, { ...seen, level: fit, visible, missing })
     const small = overview.current?.getContext('2d')
-    if (small && preview) {
-      const by = small.canvas.width / plane.columns
-      small.fillStyle = '#fff'
-      small.fillRect(0, 0, small.canvas.width, small.canvas.height)
-      for (const tile of under)
-        put(small, preview, tile, (one, { x, y }) => ({ left: x * one.across * by, top: y * one.down * by }))
-    }
+    if (small) paintOverview(small, seen)
   })
 
-  const say = () => onMoved({ study, series, sop: slide.sop, frame: 1, ...sight.current })
+  const say = () => onMoved({ ...on, ...sight.current })
   const set = (next: Sight) => {
     sight.current = next
     redraw()
@@ -261,6 +188,7 @@ function Glass({
     set(next)
     say()
   }
+  const scale = scaleOf(plane, size, sight.current.zoom)
   const middle = { left: size.width / 2, top: size.height / 2 }
   const most = ready ? closest(slide, size) : 1
   const zoom = (by: number, at: Place = middle) =>
@@ -275,10 +203,25 @@ function Glass({
     if (share.leading) say()
   }, [share.leading])
 
-  const placeOf = (event: { clientX: number; clientY: number }): Place => {
-    const box = viewport.current?.getBoundingClientRect()
-    return { left: event.clientX - (box?.left ?? 0), top: event.clientY - (box?.top ?? 0) }
+  const imageAt = (event: { clientX: number; clientY: number }) => toImage(plane, size, sight.current, placeOf(event))
+  const turnTo = (next: Mode) => {
+    drawing.drop()
+    setMode(next)
   }
+  const measuring = isTool(mode) && drawn && marking.may
+
+  // To a mark, once: its middle in the middle, so near that it is seen.
+  const gone = useRef<Going | undefined>(undefined)
+  useEffect(() => {
+    if (!ready || go?.sop !== slide.sop || !go.points?.length || gone.current === go) return
+    gone.current = go
+    const [wide, high] = [go.points.map(({ x }) => x), go.points.map(({ y }) => y)]
+    const [left, top] = [Math.min(...wide), Math.min(...high)]
+    const [across, down] = [Math.max(...wide) - left, Math.max(...high) - top]
+    const near = 1 / (3 * Math.max(across / plane.columns, down / plane.rows, 1e-9))
+    own({ ...sight.current, x: left + across / 2, y: top + down / 2, zoom: Math.min(most, Math.max(1, near)) })
+  }, [go, ready])
+
   const point = (at: Place) => {
     const { x, y } = toImage(plane, size, sight.current, at)
     if (x >= 0 && y >= 0 && x <= plane.columns && y <= plane.rows) onPoint({ sop: slide.sop, frame: 1, x, y })
@@ -297,9 +240,13 @@ function Glass({
       NumpadSubtract: () => zoom(1 / 1.5),
       Home: () => own(whole(plane)),
       Digit0: () => own(whole(plane)),
-      KeyP: () => setPointing(!pointing),
+      KeyP: () => turnTo(mode === 'point' ? 'pan' : 'point'),
       KeyF: () => onFollow(true),
-      Escape: () => setPointing(false),
+      Escape: () => turnTo('pan'),
+      Delete: () => marking.may && drawing.remove(),
+      Enter: () => {
+        if (measuring) drawing.finish(placed(mode, sight.current, Math.min(size.width, size.height) / 8 / scale))
+      },
       BracketLeft: () => onSeries(-1),
       BracketRight: () => onSeries(1),
     }
@@ -308,8 +255,17 @@ function Glass({
     event.preventDefault()
     deed()
   }
+  const pressed = (event: PointerEvent) => {
+    drawing.choose(undefined)
+    fingers.current.set(event.pointerId, placeOf(event))
+    if (fingers.current.size > 1)
+      drawing.drop() // two fingers zoom
+    else if (mode === 'point') point(placeOf(event))
+    else if (measuring) drawing.press(mode, event, imageAt(event))
+  }
   const swept = (event: PointerEvent) => {
     const was = fingers.current.get(event.pointerId)
+    if (fingers.current.size < 2 && drawing.sweep(imageAt(event))) return
     if (!was) return
     const now = placeOf(event)
     fingers.current.set(event.pointerId, now)
@@ -321,8 +277,13 @@ function Glass({
       const [from, to] = [between(was), between(now)]
       const moved = dragged(plane, size, sight.current, to.left - from.left, to.top - from.top)
       own(zoomedAt(plane, size, moved, to, moved.zoom * (apart(now) / apart(was)), most))
-    } else if (pointing) point(now)
-    else move(now.left - was.left, now.top - was.top)
+    } else if (mode === 'point') point(now)
+    else if (mode === 'pan') move(now.left - was.left, now.top - was.top)
+  }
+
+  const released = (event: PointerEvent) => {
+    fingers.current.delete(event.pointerId)
+    drawing.release(event, imageAt(event))
   }
 
   const { zoom: at } = sight.current
@@ -336,12 +297,20 @@ function Glass({
   return (
     <>
       <div class="row toolbar" role="toolbar" aria-label={w('tool.moving')}>
-        <Button pressed={!pointing} onPress={() => setPointing(false)} test="slide-pan">
-          {w('tool.pan')}
-        </Button>
-        <Button pressed={pointing} onPress={() => setPointing(true)} test="slide-point">
-          {w('tool.point')}
-        </Button>
+        <fieldset class="group" aria-label={w('tool.moving')}>
+          {(['pan', 'point'] as const).map((one) => (
+            <Button key={one} pressed={mode === one} onPress={() => turnTo(one)} test={`slide-${one}`}>
+              {w(`tool.${one}`)}
+            </Button>
+          ))}
+        </fieldset>
+        {marking.may && (
+          <Measures
+            mode={mode}
+            onMode={turnTo}
+            onRemove={marksOn(on, marking).some(({ id }) => id === drawing.chosen) ? drawing.remove : undefined}
+          />
+        )}
         <Button look="quiet" onPress={() => zoom(1.5)} test="slide-in">
           {w('tool.in')}
         </Button>
@@ -367,12 +336,12 @@ function Glass({
         })}
       </div>
       <div
-        class={`viewport ${pointing ? 'point' : 'pan'}`}
+        class={`viewport ${mode}`}
         role="application"
         aria-label={title}
         // biome-ignore lint/a11y/noNoninteractiveTabindex: the viewport takes its own keys
         tabIndex={0}
-        ref={viewport}
+        ref={viewport.ref}
         data-test="slide"
         data-drawn={drawn ? 'true' : 'false'}
         data-level={level}
@@ -390,12 +359,14 @@ function Glass({
         onPointerDown={(event) => {
           event.currentTarget.focus()
           event.currentTarget.setPointerCapture(event.pointerId)
-          fingers.current.set(event.pointerId, placeOf(event))
-          if (pointing) point(placeOf(event))
+          pressed(event)
         }}
         onPointerMove={swept}
-        onPointerUp={(event) => fingers.current.delete(event.pointerId)}
-        onPointerCancel={(event) => fingers.current.delete(event.pointerId)}
+        onPointerUp={released}
+        onPointerCancel={(event) => {
+          fingers.current.delete(event.pointerId)
+          drawing.drop()
+        }}
         onContextMenu={(event) => event.preventDefault()}
       >
         <canvas
@@ -405,13 +376,26 @@ function Glass({
           style={{ width: `${size.width}px`, height: `${size.height}px` }}
         />
         {ready && (
-          <Pointers
-            pointed={share.pointers.filter(({ sop }) => sop === slide.sop)}
-            names={names}
-            plane={plane}
-            size={size}
-            sight={sight.current}
-          />
+          <>
+            <Drawn
+              drawing={drawing}
+              on={on}
+              marking={marking}
+              names={names}
+              plane={plane}
+              size={size}
+              sight={sight.current}
+              may={marking.may && drawn}
+              at={imageAt}
+            />
+            <Pointers
+              pointed={share.pointers.filter(({ sop }) => sop === slide.sop)}
+              names={names}
+              plane={plane}
+              size={size}
+              sight={sight.current}
+            />
+          </>
         )}
         <span class="corner tl">{[title, slide.name].filter(Boolean).join(' ')}</span>
         {power !== undefined && (
@@ -459,6 +443,7 @@ function Glass({
             {all.length > visible.length ? w('slide.part') : w('img.pre')}
           </span>
         )}
+        {broken.length === 0 && isTool(mode) && !drawn && ready && <span class="corner bc">{w('mark.wait')}</span>}
         {broken.length > 0 && (
           <span class="corner bc badge" role="alert" data-test="slide-broken">
             <Icon name="warn" /> {w('slide.broken', { n: broken.length })}

@@ -102,7 +102,7 @@ export class Stack {
   private constructor(
     private readonly element: HTMLDivElement,
     private readonly pictures: Picture[],
-    private readonly budget: number,
+    private budget: number,
     private readonly tell: () => void,
     private readonly free: () => boolean,
   ) {
@@ -128,6 +128,7 @@ export class Stack {
     on(target, Enums.Events.IMAGE_LOAD_ERROR, failing)
     on(target, Enums.Events.IMAGE_LOAD_FAILED, failing)
     this.watch = new ResizeObserver(() => {
+      if (element.clientWidth === 0 || element.clientHeight === 0) return // hidden
       this.engine.resize(true, true)
       this.follow()
     })
@@ -159,6 +160,11 @@ export class Stack {
   fetchAll(): void {
     this.all = true
     void this.fill()
+  }
+
+  /** What of the memory is this stack's, beside another. */
+  limit(budget: number): void {
+    this.budget = budget
   }
 
   /** The line has become free. */

@@ -163,6 +163,44 @@ describe('sending images', () => {
     pause.set(false)
     expect(await end).toMatchObject({ at: 'done', received: 4 })
   })
+  it('waits where the hospital has no room, loses nothing, and goes on when there is some', async () => {
+    const full: Sent = { ok: false, why: 'full', detail: '' }
+    const { port, seen } = server([], { 1: full, 2: full })
+    const states: string[] = []
+    const pause = new Pause()
+    const end = await run(
+      names(3),
+      port,
+      ({ at, received }) => {
+        states.push(at)
+        if (at === 'full') expect([pause.on, received]).toEqual([true, 1])
+      },
+      pause,
+    )
+    expect(end).toMatchObject({ at: 'done', received: 3, refused: [] })
+    expect(states.filter((at) => at === 'full')).toHaveLength(2)
+    expect([seen.sent, pause.on]).toEqual([5, false])
+  })
+  it('goes on at a press, without waiting for its own time', async () => {
+    const { port, stored } = server([], { 0: { ok: false, why: 'full', detail: '' } })
+    port.wait = () => new Promise(() => {})
+    const pause = new Pause()
+    const end = run(names(1), port, ({ at }) => at === 'full' && setTimeout(() => pause.set(false)), pause)
+    expect(await end).toMatchObject({ at: 'done', received: 1 })
+    expect(stored.size).toBe(1)
+  })
+  it('waits when a large file is not even begun for want of room', async () => {
+    const { port } = server()
+    const { send } = port
+    let asked = 0
+    port.send = async (...all) => {
+      if (asked++ === 0) throw Object.assign(new Error('full'), { status: 507 })
+      return send(...all)
+    }
+    const states: string[] = []
+    expect(await run(names(1), port, ({ at }) => states.push(at))).toMatchObject({ at: 'done', received: 1 })
+    expect(states).toContain('full')
+  })
   it.each([403, 507])('stops when the server says no (%i), instead of asking forever', async (status) => {
     const { port } = server()
     port.have = async () => Promise.reject(Object.assign(new Error('no'), { status }))

@@ -29,7 +29,8 @@ export type StudyState = {
 }
 
 export type Upload = {
-  at: 'reading' | 'sending' | 'cut' | 'done'
+  /** `full`: the hospital has no room left; held until somebody has made some. */
+  at: 'reading' | 'sending' | 'cut' | 'full' | 'done'
   files: number
   read: number
   /** Instances that the server has, those from before included. */
@@ -47,7 +48,10 @@ export type Upload = {
 }
 export type Held = { study: string; sop_uid: string; sha256: string }
 
-export type Sent = { ok: true; study: string | undefined } | { ok: false; why: Why; detail: string }
+export type Sent =
+  | { ok: true; study: string | undefined }
+  | { ok: false; why: Why; detail: string }
+  | { ok: false; why: 'full'; detail: string }
 export type Server = {
   have: (instances: { sop_uid: string; sha256: string }[]) => Promise<{ missing: string[]; conflicts: string[] }>
   /** Sends one instance; throws when the line is down. `told` hears how many of its bytes have arrived. */
@@ -56,7 +60,7 @@ export type Server = {
   now: () => number
 }
 
-/** A person's hold on an upload: what is under way arrives, then nothing goes out until it is let go. */
+/** A hold on an upload, a person's or for want of room: what is under way arrives, then nothing goes out until it is let go. */
 export class Pause {
   private held: { until: Promise<void>; release: () => void } | undefined
 
@@ -87,6 +91,7 @@ const hex = (digest: ArrayBuffer) =>
   [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0')).join('')
 const asked = 500 // instances a have-list
 const retryAfter = 2000 // ms
+const roomAfter = 30_000 // ms: so often one image is offered to a hospital that had no room
 
 /** Reads, compares and sends; tells after every step; comes back by itself after a cut. */
 export async function upload(
@@ -185,6 +190,14 @@ export async function upload(
     say('sending')
   }
   await compare(items, 'had')
+  /** Nothing goes out until somebody lets it go, but for one image now and then: perhaps room was made. */
+  const noRoom = async () => {
+    partly = 0
+    pause.set(true)
+    say('full')
+    await Promise.race([pause.pass(), server.wait(roomAfter)])
+    pause.set(false)
+  }
 
   for (let item = left()[0]; item; item = left()[0]) {
     await pause.pass()
@@ -210,6 +223,10 @@ export async function upload(
         pause,
       )
       spent += Math.max(1, server.now() - began)
+      if (!answer.ok && answer.why === 'full') {
+        await noRoom()
+        continue
+      }
       sent += item.source.size
       if (answer.ok) {
         item.stands = 'sent'
@@ -219,8 +236,12 @@ export async function upload(
         refuse(item.source.name, answer.why, answer.detail)
       }
       partly = 0
-      say()
+      say('sending')
     } catch (error) {
+      if (isFull(error)) {
+        await noRoom()
+        continue
+      }
       if (saysNo(error)) throw error
       partly = 0
       say('cut')
@@ -234,9 +255,14 @@ export async function upload(
   return end
 }
 
-/** The server knows us and says no: waiting does not help. A lack of room (507) is such a no, 429 is not. */
+const statusOf = (error: unknown): number => (error as { status?: number }).status ?? 0
+
+/** No room is left for the image (RFC 4918 §11.5). */
+const isFull = (error: unknown): boolean => statusOf(error) === 507
+
+/** The server knows us and says no: waiting does not help. A lack of room is such a no, 429 is not. */
 function saysNo(error: unknown): boolean {
-  const status = (error as { status?: number }).status ?? 0
+  const status = statusOf(error)
   return (status >= 400 && status < 500 && status !== 429) || status === 507
 }
 
@@ -387,5 +413,6 @@ export function readStow(status: number, answer: StowAnswer): Sent {
   const reason = bad?.['00081197']?.Value?.[0]
   const detail = bad?.['00000902']?.Value?.[0] ?? ''
   // PS3.18 I.2.2: 0x0111 is a duplicate SOP instance, other bytes under the same number.
-  return { ok: false, why: reason === 0x0111 ? 'conflict' : 'refused', detail: detail || `${status}` }
+  const why = status === 507 ? 'full' : reason === 0x0111 ? 'conflict' : 'refused'
+  return { ok: false, why, detail: detail || `${status}` }
 }

@@ -104,6 +104,13 @@ export function UploadBox({
       </fieldset>
       {state && (
         <>
+          {state.at === 'full' && (
+            <div role="alert" data-test="no-room">
+              <Notice tone="danger" title={w('up.full', { n: state.received, m: state.total })}>
+                {w('up.full.do')}
+              </Notice>
+            </div>
+          )}
           <Progress state={state} paused={paused} />
           {busy && state.at !== 'done' && (
             <div class="row">

@@ -19,6 +19,14 @@ export const w = phrases({
   'up.going': { zh: '已传 {n}/{m} 张，还要{t}。', en: '{n} of {m} sent, {t} left.' },
   'up.cut': { zh: '断了。已传 {n}/{m} 张都在，会接着传。', en: 'Cut off. {n} of {m} are safe; it will carry on.' },
   'up.paused': { zh: '已暂停，传了 {n}/{m} 张。', en: 'Paused, {n} of {m} sent.' },
+  'up.full': {
+    zh: '本院的影像空间满了，先停在这里。已传 {n}/{m} 张都在。',
+    en: 'The hospital’s room for images is used up, so this waits. {n} of {m} are safe.',
+  },
+  'up.full.do': {
+    zh: '请医院管理员在“影像空间”调大上限。有了地方会自己接着传，也可以点“继续”。',
+    en: 'Please ask the hospital’s administrator to raise the limit under “Image room”. It goes on by itself when there is room, or press Continue.',
+  },
   'up.pause': { zh: '暂停', en: 'Pause' },
   'up.resume': { zh: '继续', en: 'Continue' },
   'up.stay': {
@@ -95,6 +103,14 @@ export const w = phrases({
     zh: '全部原图约 {a}，本机给影像只留 {b}。打开后只留手边的，翻远了会重新取。',
     en: 'All originals take about {a}; this computer keeps {b} for images. Only those near the slice are kept, others are fetched again.',
   },
+  'img.memory.both': {
+    zh: '两边全部原图约 {a}，本机给影像留 {b}',
+    en: 'All originals of both take about {a}; this computer keeps {b} for images',
+  },
+  'img.over.both': {
+    zh: '两边全部原图约 {a}，本机给影像只留 {b}。打开后两边都只留手边的，翻远了会重新取。',
+    en: 'All originals of both take about {a}; this computer keeps {b} for images. On both sides only those near the slice are kept, others are fetched again.',
+  },
   'img.toobig': {
     zh: '一张原图就要 {a}，本机给影像只留 {b}。这里只能看预览，请换一台电脑看原图。',
     en: 'One original alone takes {a}; this computer keeps {b} for images. Only previews here; please use another computer.',
@@ -129,6 +145,26 @@ export const w = phrases({
   'tool.windows': { zh: '窗', en: 'Windows' },
   'tool.width': { zh: '窗宽', en: 'Width' },
   'tool.center': { zh: '窗位', en: 'Level' },
+  'cmp.open': { zh: '并排对照', en: 'Compare' },
+  'cmp.close': { zh: '收起对照', en: 'Stop comparing' },
+  'cmp.with': { zh: '和哪次对照', en: 'Compare with' },
+  'cmp.scroll': { zh: '同步翻页', en: 'Scroll together' },
+  'cmp.window': { zh: '同步调窗', en: 'Window together' },
+  'cmp.position': { zh: '按位置对齐', en: 'Aligned by position' },
+  'cmp.offset': {
+    zh: '坐标系不同，按相差 {n} mm 一起翻。要改：先停同步，各翻到同一处，再同步。',
+    en: 'Other coordinates: kept {n} mm apart. To change, untie, scroll both to one place, tie again.',
+  },
+  'cmp.slices': {
+    zh: '没有位置信息，按相差 {n} 张一起翻。要改：先停同步，各翻到同一处，再同步。',
+    en: 'No positions: kept {n} images apart. To change, untie, scroll both to one place, tie again.',
+  },
+  'cmp.none': { zh: '切面方向不同，不能一起翻', en: 'Cut in another direction: not scrolled together' },
+  'cmp.earlier': { zh: '旧片', en: 'Earlier' },
+  'cmp.later': { zh: '较新', en: 'Later' },
+  'cmp.same': { zh: '同次', en: 'Same study' },
+  'cmp.main': { zh: '当前', en: 'Current' },
+  'cmp.beside': { zh: '对照', en: 'Compared' },
   'mark.wait': {
     zh: '等原图到了再量：预览不能用来测量。',
     en: 'Wait for the original: a preview is not for measuring.',

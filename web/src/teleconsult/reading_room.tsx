@@ -9,13 +9,14 @@ import { me } from '../api/session'
 import type { Stance, Teleconsult } from '../api/types'
 import { clock } from '../i18n/format'
 import { w as identity } from '../identity/words'
+import { Compared } from '../imaging/compared'
 import { MarkList } from '../imaging/mark_list'
-import type { Gone, Mark, On } from '../imaging/marks'
+import type { Gone, Mark } from '../imaging/marks'
 import { Marks, type MarksView, noMarks } from '../imaging/marks_store'
+import type { Opened } from '../imaging/opening'
 import { noShare, Share, type ShareView } from '../imaging/share'
 import { ShownLog, type ShownState } from '../imaging/shown_log'
 import { dateOf } from '../imaging/study'
-import { type Opened, Viewer } from '../imaging/viewer'
 import { w as imaging } from '../imaging/words'
 import { useKeys } from '../ui/keys'
 import { Button, Field, Loading, Notice, ProblemNote, Select, useTitle } from '../ui/parts'
@@ -187,7 +188,7 @@ function Inside({
   const { marks, view: marked } = useMarks(one.id, room, { id: self.practitioner_id ?? '', name: self.name })
   const { log, refused } = useShownLog(one.id)
   const marking = useDeed()
-  const [go, setGo] = useState<On>()
+  const [go, setGo] = useState<Mark>()
   const view = room.view.value
   const open = roomOpen(one)
   const all: Opened[] = one.studies.flatMap((study) =>
@@ -199,6 +200,7 @@ function Inside({
         .filter(Boolean)
         .join(' '),
       modality: series.modality,
+      date: study.study_date,
     })),
   )
   const [chosen, setChosen] = useState<string | undefined>(() => largest(one))
@@ -323,7 +325,8 @@ function Inside({
         <ProblemNote problem={marking.problem ?? refused} />
       </aside>
       {opened ? (
-        <Viewer
+        <Compared
+          all={all}
           opened={opened}
           share={shared}
           names={names}
