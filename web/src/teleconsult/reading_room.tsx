@@ -20,7 +20,6 @@ import { w as imaging } from '../imaging/words'
 import { useKeys } from '../ui/keys'
 import { Button, Field, Loading, Notice, ProblemNote, Select, useTitle } from '../ui/parts'
 import { SignDialog } from '../ui/sign'
-import { LineLight } from '../visit/call'
 import { w as desk } from '../visit/desk_words'
 import { Devices } from '../visit/devices'
 import { consultLead } from '../visit/door'
@@ -247,9 +246,7 @@ function Inside({
             {view.remotes.map((remote) => (
               <div class="tile" key={remote.seat} data-test="person">
                 <Picture stream={remote.stream} label={remote.name} onHeight={remote.sized} />
-                <span>
-                  {remote.name} <LineLight light={remote.light} />
-                </span>
+                <span>{remote.name}</span>
               </div>
             ))}
             {view.local && view.camera && (
