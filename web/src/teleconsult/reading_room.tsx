@@ -21,7 +21,6 @@ import { w as imaging } from '../imaging/words'
 import { useKeys } from '../ui/keys'
 import { Button, Field, Loading, Notice, ProblemNote, Select, useTitle } from '../ui/parts'
 import { SignDialog } from '../ui/sign'
-import { lineSentence } from '../visit/call'
 import { w as desk } from '../visit/desk_words'
 import { Devices } from '../visit/devices'
 import { consultLead } from '../visit/door'
@@ -31,6 +30,7 @@ import { Room } from '../visit/room'
 import { DeskChat, DeskDoor, DeskKeys, useRoomDesk } from '../visit/room_desk'
 import { ShareScreen } from '../visit/share_screen'
 import { Picture } from '../visit/waiting'
+import { LineNote } from './line_note'
 import { Critical, Reasoned } from './panels'
 import { opinionPaper } from './paper'
 import { PhraseBook } from './phrases'
@@ -226,7 +226,6 @@ function Inside({
     [view.seat, self.name],
     ...view.remotes.map((remote) => [remote.seat, remote.name]),
   ])
-  const sentence = lineSentence(view)
   const deed = useDeed()
   const act = (path: string, body: object = {}) =>
     void deed.run(async () => onChanged(await post<Teleconsult>(`/teleconsults/${one.id}/${path}`, body)))
@@ -260,9 +259,13 @@ function Inside({
             )}
           </div>
           {view.remotes.length === 0 && <p class="meta">{w(open ? 'r.alone' : 'l.written')}</p>}
-          <p class="meta" role="status">
-            {view.phase === 'refused' ? view.refusal : open ? sentence.text : ''}
-          </p>
+          {view.phase === 'refused' ? (
+            <p class="meta" role="status">
+              {view.refusal}
+            </p>
+          ) : (
+            open && <LineNote view={view} onSoundOnly={(only) => room.listenOnly(only)} />
+          )}
           {open && (
             <div class="keys">
               <Button icon={view.mic ? 'mic' : 'micOff'} pressed={!view.mic} onPress={() => room.setMic(!view.mic)}>

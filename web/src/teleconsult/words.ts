@@ -310,6 +310,12 @@ export const w = phrases({
   'b.take': { zh: '就定 {at}', en: 'Set {at}' },
   'b.decline': { zh: '不受理', en: 'Decline' },
   'b.decline.why': { zh: '理由', en: 'Reason' },
+  'line.poor': {
+    zh: '网络质量不足，视频里可能看不清。读片不受影响；谈话可以只留声音。',
+    en: 'The line is too poor to rely on the video. The images are not affected; talk by sound alone.',
+  },
+  'line.sound': { zh: '只留声音', en: 'Sound only' },
+  'line.back': { zh: '恢复画面', en: 'Pictures again' },
   'r.people': { zh: '在场', en: 'In the room' },
   'r.you': { zh: '您', en: 'You' },
   'r.alone': { zh: '其他人还没进来。', en: 'Nobody else is here yet.' },
