@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"image"
+	"image/png"
 	"io"
 	"strings"
 	"testing"
@@ -263,6 +265,11 @@ func TestAStudyGoesOutForTeachingWithoutItsPatient(t *testing.T) {
 			columns, rows, samples, allocated, err := is.Shape()
 			if err != nil || len(is.Pixels.Frames) != len(was.Pixels.Frames) {
 				t.Fatal(err, len(is.Pixels.Frames), len(was.Pixels.Frames))
+			}
+			if theirs, err := png.Decode(bytes.NewReader(dcmtk(t, raw, "dcmj2pnm", "+on", "+Wm"))); err != nil || theirs.Bounds() != image.Rect(0, 0, columns, rows) {
+				t.Errorf("%s: dcmtk draws %v", study, err)
+			} else if r, g, b, _ := theirs.At(1, 1).RGBA(); samples == 3 && r|g|b != 0 {
+				t.Errorf("%s: dcmtk draws a box of %d, %d, %d", study, r>>8, g>>8, b>>8)
 			}
 			_, series, sop := uidsOf(t, raws[0])
 			for n, runs := range is.Pixels.Frames {
