@@ -901,6 +901,19 @@ func TestAcceptForms(t *testing.T) {
 		if again := h.call("county", "GET", path, map[string]string{"Accept": octets, "If-None-Match": whole.header.Get("ETag")}, nil); again.status != 304 {
 			t.Errorf("ETag: %d", again.status)
 		}
+		for path, accepts := range map[string][]string{at(ct): {dicomType, "*/*", zipType}, path: {octets, "*/*"}, at(jls) + "/frames/1": {octets, "image/jls", "*/*"},
+			at(pdf) + "/bulkdata/00420011": {"application/pdf", octets, `multipart/related; type="application/pdf"`, `multipart/related; type="application/octet-stream"`},
+			at(ct) + "/rendered":           {"image/jpeg", "image/png"}} {
+			tags := map[string]string{}
+			for _, accept := range accepts {
+				a := h.get("county", path, accept)
+				tag := a.header.Get("ETag")
+				if other, known := tags[tag]; known || tag == "" || !slices.Contains(a.header.Values("Vary"), "Accept") {
+					t.Errorf("%s: %q has the tag of %q, varies by %v", path[len(path)-12:], accept, other, a.header.Values("Vary"))
+				}
+				tags[tag] = accept
+			}
+		}
 		if head := h.call("county", "HEAD", at(ct), map[string]string{"Accept": dicomType}, nil); head.status != 200 || head.header.Get("Content-Length") != fmt.Sprint(len(ct)) {
 			t.Errorf("HEAD: %d %v", head.status, head.header)
 		}
