@@ -2,6 +2,8 @@ package consult
 
 import (
 	"context"
+	"net/http"
+	"strings"
 
 	"yuanzhen/internal/httpapi"
 	"yuanzhen/internal/ids"
@@ -34,10 +36,7 @@ func (s *Service) companionRoutes(api *httpapi.API, d doorway) {
 
 func (s *Service) linkRoutes(api *httpapi.API) {
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/seat", Action: "link.use", Status: 201,
-		Summary: "Open a link: its secret for a token of the seat, once"}, func(ctx context.Context, in *arriveIn) (*bodyOut[Seated], error) {
-		seated, err := s.Arrive(ctx, in.Body)
-		return &bodyOut[Seated]{seated}, err
-	})
+		Summary: "Open a link: its secret for a token of the seat, once; a browser also keeps it in a cookie by the seat's name"}, s.arrive)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/seat/ticket", Action: "link.use",
 		Summary: "A ticket to the room, by the token of a seat"}, func(ctx context.Context, in *SeatToken) (*bodyOut[Ticket], error) {
 		t, err := s.SeatTicket(ctx, in.Token)
@@ -74,7 +73,18 @@ type lockIn struct {
 
 type arriveIn struct{ Body Arrival }
 
+type arriveOut struct {
+	SetCookie http.Cookie `header:"Set-Cookie"`
+	Body      Seated
+}
+
+func (s *Service) arrive(ctx context.Context, in *arriveIn) (*arriveOut, error) {
+	seated, err := s.Arrive(ctx, in.Body)
+	return &arriveOut{http.Cookie{Name: httpapi.SeatCookie + string(seated.Seat), Value: seated.Token, Path: "/api/v1/seat", Expires: seated.Expires,
+		HttpOnly: true, Secure: strings.HasPrefix(s.Public, "https:"), SameSite: http.SameSiteStrictMode}, seated}, err
+}
+
 // SeatToken is how who came by link shows it; exported because huma reads embedded fields of exported types only.
 type SeatToken struct {
-	Token string `header:"Yuanzhen-Seat" maxLength:"64" doc:"The token of a seat"`
+	Token string `header:"Yuanzhen-Seat" maxLength:"64" doc:"The token of a seat, or its name where a cookie has the token"`
 }

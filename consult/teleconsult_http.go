@@ -20,8 +20,8 @@ func (s *Teleconsults) Routes(api *httpapi.API) {
 	s.agreementRoutes(api)
 	s.overdueRoutes(api)
 	s.limitRoutes(api)
-	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/patients", Action: "patient.search",
-		Summary: "Patients whose chart the own hospital keeps, by name"}, s.findPatients)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/patients/search", Action: "patient.search",
+		Summary: "Patients whose chart the own hospital keeps, by name, which stands in no address"}, s.findPatients)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base, Action: "teleconsult.request", Status: 201,
 		Summary: "Begin a request for an expert consult"}, s.request)
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: base, Action: "teleconsult.read", Summary: "Consults, by whose move it is"}, s.list)
@@ -114,13 +114,15 @@ func withReason(deed func(context.Context, ids.Teleconsult, string) (Teleconsult
 }
 
 type findPatientsIn struct {
-	Query string `query:"q" maxLength:"40"`
+	Body struct {
+		Query string `json:"q" maxLength:"40"`
+	}
 }
 
 type findPatientsOut struct{ Body []ChartPerson }
 
 func (s *Teleconsults) findPatients(ctx context.Context, in *findPatientsIn) (*findPatientsOut, error) {
-	list, err := s.PatientsOf(ctx, in.Query)
+	list, err := s.PatientsOf(ctx, in.Body.Query)
 	return &findPatientsOut{list}, err
 }
 

@@ -61,7 +61,7 @@ func (d doorway) inPath(r *http.Request) (Door, error) {
 }
 
 func (s *Service) inSeat(r *http.Request) (Door, error) {
-	return s.BySeat(r.Header.Get("Yuanzhen-Seat")), nil
+	return s.BySeat(r.Header.Get(httpapi.SeatHeader)), nil
 }
 
 // found is a deed that needs nothing but the door.

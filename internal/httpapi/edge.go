@@ -22,6 +22,13 @@ import (
 // CookieName is the browser's session cookie.
 const CookieName = "yz_session"
 
+// SeatHeader carries the token of the seat of who came into a room by link, or the name of the seat, where a browser has the
+// token in a cookie of that name: a page that was reloaded needs no token, and scripts find none kept.
+const (
+	SeatHeader = "Yuanzhen-Seat"
+	SeatCookie = "yz_seat_"
+)
+
 // Token finds the session token of a request: bearer first, then the cookie.
 func Token(r *http.Request) string {
 	if bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
@@ -59,6 +66,9 @@ func (a *API) Edge(metrics prometheus.Registerer, next http.Handler) http.Handle
 		h.Set("X-Frame-Options", "DENY")
 		if strings.HasPrefix(r.URL.Path, "/api/") {
 			h.Set("Cache-Control", "no-store")
+		}
+		if c, err := r.Cookie(SeatCookie + r.Header.Get(SeatHeader)); err == nil {
+			r.Header.Set(SeatHeader, c.Value)
 		}
 		defer func() {
 			if cause := recover(); cause != nil {

@@ -44,7 +44,7 @@ func (s *Service) framesOf(w http.ResponseWriter, r *http.Request, i instance, n
 		if !ok || !form.parts && len(wanted) > 1 {
 			continue
 		}
-		if unchanged(w, r, etag([]instance{i}, form.kind, form.syntax, named)) {
+		if unchanged(w, r, etag([]instance{i}, form.kind, form.syntax, named, fmt.Sprint(form.parts))) {
 			return nil
 		}
 		frames, err := s.opened(r.Context(), i)
@@ -348,9 +348,6 @@ func (s *Service) serveBulk(w http.ResponseWriter, r *http.Request) error {
 		return fault.Missing()
 	}
 	guard(w)
-	if unchanged(w, r, etag([]instance{i}, tags)) {
-		return nil
-	}
 	f, err := s.opened(r.Context(), i)
 	if err != nil {
 		return err
@@ -376,7 +373,11 @@ func (s *Service) serveBulk(w http.ResponseWriter, r *http.Request) error {
 				continue
 			}
 		}
-		if parts || m.kind == "*/*" && of == octets {
+		parts = parts || m.kind == "*/*" && of == octets
+		if unchanged(w, r, etag([]instance{i}, tags, send, fmt.Sprint(parts))) {
+			return nil
+		}
+		if parts {
 			return inParts(w, r, send, func(part func(textproto.MIMEHeader) (io.Writer, error)) error {
 				out, err := part(textproto.MIMEHeader{"Content-Type": {send}, "Content-Length": {strconv.FormatInt(at.Length, 10)}})
 				if err != nil {

@@ -100,6 +100,8 @@ func resident(t testing.TB) int64 {
 
 func TestHostileFilesAreRefusedBesideGoodOnes(t *testing.T) {
 	h := open(t, storagetest.New(t))
+	spool := t.TempDir() // what is made on the disk from here on is made here
+	t.Setenv("TMPDIR", spool)
 	nested := func(depth int) string {
 		return strings.Repeat("\x40\x00\x30\xa7SQ\x00\x00\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff", depth)
 	}
@@ -181,7 +183,7 @@ func TestHostileFilesAreRefusedBesideGoodOnes(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			n++
 			good := object(t, n, nil, "")
-			before := resident(t)
+			before, lay := resident(t), h.lying()
 			start := time.Now()
 			a, s := h.stow("county", c.file, good)
 			took, grown := time.Since(start), resident(t)-before
@@ -197,6 +199,12 @@ func TestHostileFilesAreRefusedBesideGoodOnes(t *testing.T) {
 				}
 			} else if a.status != 202 || len(s.Bad.Value) != 1 || fmt.Sprintf("%04X", s.Bad.Value[0].Reason.Value[0]) != c.reason || !strings.Contains(s.Bad.Value[0].Say.Value[0], "Part 1: ") {
 				t.Fatalf("%d %.300s, want %s", a.status, a.body, c.reason)
+			}
+			if more := h.lying() - lay; c.reason != "" && more != 1 {
+				t.Errorf("%d objects lie there more, want the good one alone", more)
+			}
+			if left, err := os.ReadDir(spool); err != nil || len(left) != 0 {
+				t.Errorf("%d files are left on the disk, %v", len(left), err)
 			}
 			if b := h.get("county", fmt.Sprintf("/dicomweb/studies/1.2.900.%d", n), ""); b.status != 200 {
 				t.Errorf("the good one beside it: %d", b.status)

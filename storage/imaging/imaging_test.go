@@ -293,12 +293,12 @@ func frameIn(f *dicom.File, raw []byte) (b []byte) {
 	return b
 }
 
-func TestASeriesOnTheGateway(t *testing.T) { aSeries(t, storagetest.New(t)) }
-func TestASeriesOnMinIO(t *testing.T)      { aSeries(t, storagetest.Open(t, storagetest.MinIO(t))) }
+func TestASeriesOnTheGateway(t *testing.T) { aSeries(t, storagetest.Gateway(t)) }
+func TestASeriesOnMinIO(t *testing.T)      { aSeries(t, storagetest.MinIO(t)) }
 
 // aSeries is the imaging half of the consult: stored in the county, seen whole by its doctor.
-func aSeries(t *testing.T, objects storage.Objects) {
-	h := open(t, objects)
+func aSeries(t *testing.T, store storage.Config) {
+	h := open(t, storagetest.Open(t, store))
 	ct := series("ct-series-3")
 	ct[0] = bytes.Clone(ct[0])
 	copy(ct[0], "MZ an executable hides here")
@@ -384,6 +384,42 @@ func aSeries(t *testing.T, objects storage.Objects) {
 		}
 		if got := found[0]["00201208"].Value[0]; got != 3.0 {
 			t.Errorf("instances %v", got)
+		}
+	})
+	t.Run("the same again, and other bytes under its UID, put no object into the store", func(t *testing.T) {
+		put := h.objects.put.Load()
+		if a, s := h.stow("county", ct...); a.status != 200 || len(s.Good.Value) != 3 {
+			t.Errorf("again: %d %s", a.status, a.body)
+		}
+		other, err := dicom.Rewrite(ct[0], map[dicom.Tag]string{dicom.StudyDescription: "other"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a, s := h.stow("county", other); a.status != 409 || s.Bad.Value[0].Reason.Value[0] != duplicate {
+			t.Errorf("other bytes: %d %s", a.status, a.body)
+		}
+		if more := h.objects.put.Load() - put; more != 0 {
+			t.Errorf("%d objects more", more)
+		}
+	})
+	t.Run("the store itself tells a stranger nothing, and its keys tell nothing of the study", func(t *testing.T) {
+		rows, err := h.service.DB.Query(t.Context(), `SELECT object_key FROM instance`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil || len(keys) != 3 {
+			t.Fatalf("%d keys, %v", len(keys), err)
+		}
+		for _, key := range append(keys, "") {
+			if a, err := http.Get(store.Endpoint + "/" + store.Bucket + "/" + key); err != nil {
+				t.Error(err)
+			} else if a.Body.Close(); a.StatusCode != http.StatusForbidden {
+				t.Errorf("%q: %d", key, a.StatusCode)
+			}
+			if strings.Contains(key, study) || strings.Contains(strings.ToUpper(key), "JANCT") {
+				t.Errorf("key %q", key)
+			}
 		}
 	})
 }
@@ -864,6 +900,19 @@ func TestAcceptForms(t *testing.T) {
 		}
 		if again := h.call("county", "GET", path, map[string]string{"Accept": octets, "If-None-Match": whole.header.Get("ETag")}, nil); again.status != 304 {
 			t.Errorf("ETag: %d", again.status)
+		}
+		for path, accepts := range map[string][]string{at(ct): {dicomType, "*/*", zipType}, path: {octets, "*/*"}, at(jls) + "/frames/1": {octets, "image/jls", "*/*"},
+			at(pdf) + "/bulkdata/00420011": {"application/pdf", octets, `multipart/related; type="application/pdf"`, `multipart/related; type="application/octet-stream"`},
+			at(ct) + "/rendered":           {"image/jpeg", "image/png"}} {
+			tags := map[string]string{}
+			for _, accept := range accepts {
+				a := h.get("county", path, accept)
+				tag := a.header.Get("ETag")
+				if other, known := tags[tag]; known || tag == "" || !slices.Contains(a.header.Values("Vary"), "Accept") {
+					t.Errorf("%s: %q has the tag of %q, varies by %v", path[len(path)-12:], accept, other, a.header.Values("Vary"))
+				}
+				tags[tag] = accept
+			}
 		}
 		if head := h.call("county", "HEAD", at(ct), map[string]string{"Accept": dicomType}, nil); head.status != 200 || head.header.Get("Content-Length") != fmt.Sprint(len(ct)) {
 			t.Errorf("HEAD: %d %v", head.status, head.header)

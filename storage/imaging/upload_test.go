@@ -13,6 +13,8 @@ import (
 	"hash/crc32"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -262,6 +264,24 @@ func TestAnUploadWhoseTakerWasKilledIsTakenByAnother(t *testing.T) {
 
 func TestArchives(t *testing.T) {
 	h := open(t, storagetest.New(t))
+	above := t.TempDir()
+	spool := filepath.Join(above, "a", "b", "c") // what is made on the disk from here on is made here, or above it
+	if err := os.MkdirAll(spool, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TMPDIR", spool)
+	written := func() (files []string) {
+		t.Helper()
+		if err := filepath.WalkDir(above, func(path string, d os.DirEntry, err error) error {
+			if err == nil && !d.IsDir() {
+				files = append(files, path)
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return files
+	}
 	ct, mr := files["transfer-syntaxes/CT_small.dcm"], files["transfer-syntaxes/MR_small.dcm"]
 
 	t.Run("a CD: images are taken, programs and the table of contents skipped, a broken image named", func(t *testing.T) {
@@ -270,6 +290,9 @@ func TestArchives(t *testing.T) {
 			"DICOMDIR": directory, "../../../etc/cron.d/x": mr, "readme.txt": []byte("hi")}))
 		if state.Stored != 2 || state.Skipped != 3 || len(state.Refused) != 1 || state.Refused[0].Reason != "C000" || len(state.Studies) != 2 {
 			t.Errorf("%+v", state)
+		}
+		if files := written(); len(files) != 0 {
+			t.Errorf("written beside the archive: %v", files)
 		}
 	})
 	t.Run("no archive, half an archive, an archive of nothing", func(t *testing.T) {
@@ -306,6 +329,9 @@ func TestArchives(t *testing.T) {
 		}
 		if h.lying() != before {
 			t.Errorf("%d objects lie there, before it were %d", h.lying(), before)
+		}
+		if files := written(); len(files) != 0 {
+			t.Errorf("left on the disk: %v", files)
 		}
 	})
 }

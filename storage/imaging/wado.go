@@ -73,9 +73,11 @@ func guard(w http.ResponseWriter) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
 	h.Set("Cache-Control", "private, no-cache")
+	h.Set("Vary", "Accept")
 }
 
-// unchanged answers 304 when the client has these bytes already.
+// unchanged answers 304 when the client has these bytes already. Each form of a resource has a tag of its own: browsers show the
+// tag of one form when they ask for another.
 func unchanged(w http.ResponseWriter, r *http.Request, etag string) bool {
 	w.Header().Set("ETag", etag)
 	if !strings.Contains(r.Header.Get("If-None-Match"), etag) {
@@ -217,10 +219,11 @@ func (s *Service) serveObjects(w http.ResponseWriter, r *http.Request) error {
 		if syntax != "" && syntax != "*" && syntax != all[0].servedSyntax() {
 			continue // objects are served as stored
 		}
-		if unchanged(w, r, etag(all, all[0].servedSyntax())) {
+		parts = parts || m.kind == "*/*"
+		if unchanged(w, r, etag(all, all[0].servedSyntax(), fmt.Sprint(parts))) {
 			return nil
 		}
-		if parts || m.kind == "*/*" {
+		if parts {
 			return s.objectParts(w, r, all)
 		}
 		return s.object(w, r, all[0])

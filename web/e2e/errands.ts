@@ -142,7 +142,7 @@ export async function scheduled(
   study_uid: string,
   ...earlier: string[]
 ): Promise<Case> {
-  const [patient] = await ask<{ id: string }[]>(house, doctor, 'GET', `/patients?q=${encodeURIComponent('周')}`)
+  const [patient] = await ask<{ id: string }[]>(house, doctor, 'POST', '/patients/search', { q: '周' })
   const request = {
     person_id: patient?.id,
     department: '放射科',

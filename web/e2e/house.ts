@@ -42,10 +42,12 @@ export type Answer = { status: number; body: unknown }
 
 export class House {
   address = ''
+  /** Told of every answer of the API that a program got. */
+  heard: (answer: unknown) => void = () => {}
   private child: ChildProcess | undefined
 
   private constructor(
-    private readonly folder: string,
+    readonly folder: string,
     readonly udp: number,
     readonly tcp: number,
   ) {}
@@ -63,6 +65,7 @@ export class House {
     const ready = join(this.folder, 'ready')
     await rm(ready, { force: true })
     const log = openSync(join(this.folder, 'log'), 'a')
+    const screen = openSync(join(this.folder, 'screen'), 'a') // of the demo: it shows who its people are
     const flags = {
       data: join(this.folder, 'data'),
       listen: this.address ? new URL(this.address).host : `${host}:0`,
@@ -74,7 +77,7 @@ export class House {
     const child = spawn(
       resolve(process.env.YUANZHEN_BIN ?? '../bin/yuanzhen'),
       ['dev', ...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value])],
-      { stdio: ['ignore', log, log] },
+      { stdio: ['ignore', screen, log] },
     )
     this.child = child
     await writeFile(join(this.folder, 'pid'), String(child.pid))
@@ -116,7 +119,9 @@ export class House {
       ...(body ? { body: form ? body : JSON.stringify(body) } : {}),
     })
     const text = await response.text()
-    return { status: response.status, body: text.startsWith('{') || text.startsWith('[') ? JSON.parse(text) : text }
+    const answer: unknown = text.startsWith('{') || text.startsWith('[') ? JSON.parse(text) : text
+    this.heard(answer)
+    return { status: response.status, body: answer }
   }
 
   private async end(signal: NodeJS.Signals): Promise<void> {

@@ -5,26 +5,37 @@ import type { Browser } from 'playwright-core'
 import { type desk, launch, type phone, type reading, type Someone, shot, someone } from './browser'
 import { House } from './house'
 import { watchMedia } from './media'
-import { cast, type Person } from './people'
+import { cast, type Person, patients } from './people'
+import { Traces } from './traces'
 
 export const t = (name: string) => `[data-test=${name}]`
 
 export class Journey {
   house!: House
   person!: (name: string) => Person
+  readonly traces = new Traces()
   private readonly browsers: Browser[] = []
   private readonly everybody = new Map<string, Someone>()
   private failed = ''
 
-  /** Pictures go to shots/<name>; the house opens before the first step and closes after the last. */
+  /**
+   * Pictures go to shots/<name>; the house opens before the first step and closes after the last, once nothing of a patient
+   * was found in what is left of the journey.
+   */
   constructor(private readonly name: string) {
     before(async () => {
       this.house = await House.open()
+      this.house.heard = (answer) => this.traces.handed(answer)
+      this.traces.hide(...patients)
       this.person = await cast(this.house)
     })
     after(async () => {
-      await Promise.all(this.browsers.map((browser) => browser.close()))
-      await this.house?.close()
+      try {
+        if (!this.failed) await this.leavesNoTrace()
+      } finally {
+        await Promise.all(this.browsers.map((browser) => browser.close()))
+        await this.house?.close()
+      }
     })
   }
 
@@ -33,6 +44,7 @@ export class Journey {
     const browser = await launch()
     this.browsers.push(browser)
     const one = await someone(browser, size, address || this.house.address)
+    this.traces.watch(one.context, who)
     one.page.setDefaultTimeout(30_000)
     await watchMedia(one.context)
     this.everybody.set(who, one)
@@ -57,6 +69,12 @@ export class Journey {
       }
       this.failed = ''
     })
+  }
+
+  private async leavesNoTrace(): Promise<void> {
+    const { told, looked } = await this.traces.found(this.house.folder, this.house.address)
+    console.log(`what is left of it: ${looked}`)
+    assert.deepEqual(told, [], 'the journey left behind what tells of a patient, or opens a door')
   }
 
   private errors(): string[] {

@@ -19,8 +19,8 @@ describe('a long prescription', { concurrency: 1 }, () => {
   let patient: Someone
   let rx: Rx
 
-  const inbox = (number: string) =>
-    ask<Message[]>(journey.house, journey.person('王秀英'), 'GET', `/demo/inbox?phone=${number}`)
+  const inbox = (phone: string) =>
+    ask<Message[]>(journey.house, journey.person('王秀英'), 'POST', '/demo/inbox', { phone })
 
   journey.step('the administrator sets how long a review may take, and who is asked then', async () => {
     const admin = await journey.join('admin', desk)

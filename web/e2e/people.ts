@@ -19,10 +19,16 @@ export type Person = {
   session: string
 }
 
+/** The patients of the cast and those who come with them, as charts, images and searches write them. */
+export const patients = ['王秀英', '李强', '赵建华', '赵敏', '周大山', '周小军']
+  .flatMap((name) => [name, `${name[0]}^${name.slice(1)}`])
+  .concat(['wangxiuying', 'liqiang', 'zhaojianhua', 'zhaomin', 'zhoudashan'])
+
 export async function cast(house: House): Promise<(name: string) => Person> {
   const response = await fetch(`${house.address}/api/v1/demo/cast?sessions=true`)
   if (!response.ok) throw new Error(`the demo cast answered ${response.status}`)
   const people = (await response.json()) as Person[]
+  house.heard(people)
   return (name) => {
     const found = people.find((one) => one.name === name)
     if (!found) throw new Error(`nobody is called ${name}`)

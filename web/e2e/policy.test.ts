@@ -232,8 +232,8 @@ describe('a first-visit policy', { concurrency: 1 }, () => {
       assert.equal(await overflow(page), 0)
       await judged(patient, '11-stopped')
       await until('a text message', async () => {
-        const path = `/api/v1/demo/inbox?phone=${journey.person('李强').sign_in.phone}`
-        const { body } = await journey.house.call('', 'GET', path)
+        const { phone } = journey.person('李强').sign_in
+        const { body } = await journey.house.call('', 'POST', '/api/v1/demo/inbox', { phone })
         return JSON.stringify(body).includes('政策已停用')
       })
       const { status, body } = await journey.house.call(

@@ -228,8 +228,8 @@ describe('one calendar for a doctor of many hospitals', { concurrency: 1 }, () =
         const text = await Promise.all(
           ['王秀英', '李强'].map(async (name) => {
             const number = journey.person(name).sign_in.phone ?? ''
-            const response = await fetch(`${journey.house.address}/api/v1/demo/inbox?phone=${number}`)
-            return JSON.stringify(await response.json())
+            const { body } = await journey.house.call('', 'POST', '/api/v1/demo/inbox', { phone: number })
+            return JSON.stringify(body)
           }),
         )
         return text.every((one) => one.includes('医师临时不能出诊') || one.includes('由医院取消')) && text
@@ -253,7 +253,7 @@ describe('one calendar for a doctor of many hospitals', { concurrency: 1 }, () =
     })
     await ask(house, journey.person('丁宁'), 'POST', `/filings/${filing.id}/settle`, { result: 'confirmed' })
     const zhao = journey.person('赵志远')
-    const [patient] = await ask<{ id: string }[]>(house, zhao, 'GET', `/patients?q=${encodeURIComponent('周大山')}`)
+    const [patient] = await ask<{ id: string }[]>(house, zhao, 'POST', '/patients/search', { q: '周大山' })
     const consult = await ask<{ id: string }>(house, zhao, 'POST', '/teleconsults', {
       person_id: patient?.id,
       department: '呼吸内科',

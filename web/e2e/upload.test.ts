@@ -103,12 +103,7 @@ describe('an upload', { concurrency: 1 }, () => {
       body,
     })
     assert.equal(first.status, 200)
-    const [patient] = await ask<{ id: string }[]>(
-      journey.house,
-      doctor,
-      'GET',
-      `/patients?q=${encodeURIComponent('周')}`,
-    )
+    const [patient] = await ask<{ id: string }[]>(journey.house, doctor, 'POST', '/patients/search', { q: '周' })
     const made = await ask<{ id: string }>(journey.house, doctor, 'POST', '/teleconsults', {
       person_id: patient?.id,
       department: '放射科',

@@ -16,7 +16,7 @@ export default defineConfig({
     emptyOutDir: true,
     rollupOptions: {
       input: readdirSync(here)
-        .filter((name) => name.endsWith('.test.ts') || ['line.ts', 'whip.ts'].includes(name))
+        .filter((name) => name.endsWith('.test.ts') || ['line.ts', 'ohif.ts', 'whip.ts'].includes(name))
         .map((name) => here + name),
       output: { entryFileNames: '[name].js' },
     },

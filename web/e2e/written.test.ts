@@ -35,12 +35,9 @@ describe('a consult in writing', { concurrency: 1 }, () => {
     await chief.page.locator(`${t('agreement')}[data-state=ended]`).waitFor()
     const places = await ask<{ id: string; name: string }[]>(house, journey.person('赵志远'), 'GET', '/institutions')
     const home = places.find(({ name }) => name === '清河市第一医院')?.id
-    const [patient] = await ask<{ id: string }[]>(
-      house,
-      journey.person('赵志远'),
-      'GET',
-      `/patients?q=${encodeURIComponent('周')}`,
-    )
+    const [patient] = await ask<{ id: string }[]>(house, journey.person('赵志远'), 'POST', '/patients/search', {
+      q: '周',
+    })
     const request = {
       person_id: patient?.id,
       institution_id: home,
@@ -186,7 +183,7 @@ describe('a consult in writing', { concurrency: 1 }, () => {
     const { house } = journey
     const [doctor, desk, li] = ['赵志远', '孙丽', '李明远'].map((name) => journey.person(name))
     assert.ok(doctor && desk && li)
-    const [patient] = await ask<{ id: string }[]>(house, doctor, 'GET', `/patients?q=${encodeURIComponent('周')}`)
+    const [patient] = await ask<{ id: string }[]>(house, doctor, 'POST', '/patients/search', { q: '周' })
     const places = await ask<{ id: string; name: string }[]>(house, doctor, 'GET', '/institutions')
     const home = places.find(({ name }) => name === '清河市第一医院')?.id
     const two = await ask<{ id: string }>(house, doctor, 'POST', '/teleconsults', {

@@ -36,7 +36,7 @@ func (b *building) testBadInput(t *testing.T) {
 	}
 	some := uuid.NewString()
 	ask := `{"person_id":"` + person + `","kind":"follow_up","department":"心血管内科","icd10":"I10.x00","red_flags":[],"severity":"mild","intends_rx":true,"consents":{"internet_care":true,"sensitive_pi":true}}`
-	neighbour := b.call(county, "GET", "/api/v1/patients?q=", nil, 200).text(0, "id")
+	neighbour := b.call(county, "POST", "/api/v1/patients/search", object{"q": ""}, 200).text(0, "id")
 	question := `{"person_id":"` + neighbour + `","department":"呼吸内科","question":"?","summary":"a\u0000b","urgency":"routine"}`
 	for _, c := range []struct {
 		story  string
@@ -61,8 +61,8 @@ func (b *building) testBadInput(t *testing.T) {
 		{"an id that is none", request{who: patient, method: "GET", path: "/api/v1/visits/1%20or%201=1"}, 422, "invalid"},
 		{"an id that is none, of a file", request{who: patient, method: "GET", path: "/api/v1/evidence/x/file"}, 404, "not_found"},
 		{"NUL in a text", json(county, "POST", "/api/v1/teleconsults", question), 400, "malformed"},
-		{"NUL in a search", request{who: county, method: "GET", path: "/api/v1/patients?q=a%00b"}, 400, "malformed"},
-		{"no UTF-8 in a search", request{who: county, method: "GET", path: "/api/v1/patients?q=%ff%fe"}, 400, "malformed"},
+		{"NUL in a search", json(county, "POST", "/api/v1/patients/search", `{"q":"a\u0000b"}`), 400, "malformed"},
+		{"no UTF-8 in a search", request{who: coordinator, method: "GET", path: "/api/v1/experts?q=%ff%fe"}, 400, "malformed"},
 		{"no such page of the API", request{who: patient, method: "GET", path: "/api/v1/nothing"}, 404, "not_found"},
 		{"no such deed", request{who: patient, method: "DELETE", path: "/api/v1/me"}, 404, "not_found"},
 		{"a photo that is a script", photo([]byte("<script>alert(1)</script>")), 415, "file_type"},

@@ -176,7 +176,7 @@ func (j *journey) consult() {
 	uid, one := path[3], at.Path
 	study := strings.Join(path[:4], "/")
 
-	person := j.building.call(county, "GET", "/api/v1/patients?q="+url.QueryEscape("周"), nil, 200).text(0, "id")
+	person := j.building.call(county, "POST", "/api/v1/patients/search", object{"q": "周"}, 200).text(0, "id")
 	question := object{"person_id": person, "department": "呼吸内科", "question": "右上叶结节性质？", "summary": "咳嗽两周，CT 见右上叶结节。", "diagnosis": "肺结节", "urgency": "routine"}
 	base := "/api/v1/teleconsults/" + j.call(county, "POST", "/api/v1/teleconsults", question, 201).text("id")
 	j.call(county, "PUT", base, question, 200)

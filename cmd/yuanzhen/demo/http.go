@@ -53,7 +53,7 @@ type SignIn struct {
 func (s *Stage) Routes(api *httpapi.API) {
 	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/demo/cast", Action: "demo",
 		Summary: "Demo mode only: the people of the cast and how they sign in"}, s.cast)
-	httpapi.Register(api, httpapi.Op{Method: "GET", Path: "/api/v1/demo/inbox", Action: "demo",
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/demo/inbox", Action: "demo",
 		Summary: "Demo mode only: what the SMS simulator would have sent"}, s.inbox)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/demo/room", Action: "demo",
 		Summary: "Demo mode only: a room with a ticket a seat"}, s.room)
@@ -149,13 +149,15 @@ func (s *Stage) Cast(ctx context.Context) ([]Person, error) {
 }
 
 type inboxIn struct {
-	Phone string `query:"phone" required:"true" maxLength:"20"`
+	Body struct {
+		Phone string `json:"phone" maxLength:"20"`
+	}
 }
 
 type inboxOut struct{ Body []notify.Message }
 
 func (s *Stage) inbox(ctx context.Context, in *inboxIn) (*inboxOut, error) {
-	messages, err := s.Inbox.Inbox(ctx, in.Phone)
+	messages, err := s.Inbox.Inbox(ctx, in.Body.Phone)
 	return &inboxOut{messages}, err
 }
 

@@ -299,8 +299,11 @@ func (a *agent) send(ctx context.Context) {
 	for ctx.Err() == nil {
 		queue, err := a.waiting()
 		if now := time.Now(); err == nil && now.Sub(told) > heartbeat {
+			met := a.platform.behind.Load() != nil // before, our times were our own: they are said again
 			if err = a.platform.says(ctx, a.State()); err == nil {
-				told = now
+				if met {
+					told = now
+				}
 				a.set(func(s *State) { s.Online, s.LastError = true, "" })
 			}
 		}

@@ -25,7 +25,7 @@ type platform struct {
 	rate   int
 	token  string // of the device, which is of one hospital
 	client *http.Client
-	behind atomic.Int64 // nanoseconds that our clock is behind the platform's
+	behind atomic.Pointer[time.Duration] // how far our clock is behind the platform's; nil until it has answered
 }
 
 func newPlatform(c *Cmd) (*platform, error) {
@@ -46,7 +46,12 @@ func newPlatform(c *Cmd) (*platform, error) {
 }
 
 // skew is what to add to our clock to have the platform's: hours hold also where it is a day wrong.
-func (p *platform) skew() time.Duration { return time.Duration(p.behind.Load()) }
+func (p *platform) skew() time.Duration {
+	if behind := p.behind.Load(); behind != nil {
+		return *behind
+	}
+	return 0
+}
 
 // ask sends one request as the device that the token stands for.
 func (p *platform) ask(ctx context.Context, method, path string, header map[string]string, body io.Reader, length int64) (*http.Response, error) {
@@ -66,7 +71,8 @@ func (p *platform) ask(ctx context.Context, method, path string, header map[stri
 		return nil, err
 	}
 	if at, err := http.ParseTime(answer.Header.Get("Date")); err == nil {
-		p.behind.Store(int64(time.Until(at)))
+		behind := time.Until(at)
+		p.behind.Store(&behind)
 	}
 	if answer.StatusCode == http.StatusUnauthorized {
 		answer.Body.Close()
@@ -75,7 +81,7 @@ func (p *platform) ask(ctx context.Context, method, path string, header map[stri
 	return answer, nil
 }
 
-// says tells the centre how the agent stands.
+// says tells the centre how the agent stands, by the centre's clock.
 func (p *platform) says(ctx context.Context, s State) error {
 	says := struct {
 		Queued     int        `json:"queued"`
@@ -85,7 +91,8 @@ func (p *platform) says(ctx context.Context, s State) error {
 		LastError  string     `json:"last_error,omitempty"`
 	}{s.Queued, s.Bytes, s.Refused, nil, strings.ToValidUTF8(s.LastError[:min(len(s.LastError), 300)], "")} // the platform takes 300 letters
 	if !s.HoldsSince.IsZero() {
-		says.HoldsSince = &s.HoldsSince
+		since := s.HoldsSince.Add(p.skew())
+		says.HoldsSince = &since
 	}
 	body, err := json.Marshal(says)
 	if err != nil {

@@ -491,10 +491,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Demo mode only: what the SMS simulator would have sent */
-        get: operations["get-demo-inbox"];
+        get?: never;
         put?: never;
-        post?: never;
+        /** Demo mode only: what the SMS simulator would have sent */
+        post: operations["post-demo-inbox"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1552,17 +1552,17 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/patients": {
+    "/api/v1/patients/search": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /** Patients whose chart the own hospital keeps, by name */
-        get: operations["get-patients"];
+        get?: never;
         put?: never;
-        post?: never;
+        /** Patients whose chart the own hospital keeps, by name, which stands in no address */
+        post: operations["post-patients-search"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2554,7 +2554,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Open a link: its secret for a token of the seat, once */
+        /** Open a link: its secret for a token of the seat, once; a browser also keeps it in a cookie by the seat's name */
         post: operations["post-seat"];
         delete?: never;
         options?: never;
@@ -7172,6 +7172,9 @@ export interface components {
             en: string;
             zh: string;
         };
+        FindPatientsInBody: {
+            q: string;
+        };
         HandOverInBody: {
             /** @description Further experts of an MDT */
             further?: components["schemas"]["ConsultInvitee"][];
@@ -7410,6 +7413,9 @@ export interface components {
             dry_run: boolean;
             /** @description UTF-8, with or without byte order mark, or GB 18030 */
             file: string;
+        };
+        InboxInBody: {
+            phone: string;
         };
         InviteInBody: {
             /** @enum {string} */
@@ -9451,16 +9457,18 @@ export interface operations {
             };
         };
     };
-    "get-demo-inbox": {
+    "post-demo-inbox": {
         parameters: {
-            query: {
-                phone: string;
-            };
+            query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InboxInBody"];
+            };
+        };
         responses: {
             /** @description OK */
             200: {
@@ -11682,16 +11690,18 @@ export interface operations {
             };
         };
     };
-    "get-patients": {
+    "post-patients-search": {
         parameters: {
-            query?: {
-                q?: string;
-            };
+            query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FindPatientsInBody"];
+            };
+        };
         responses: {
             /** @description OK */
             200: {
@@ -13737,6 +13747,7 @@ export interface operations {
             /** @description Created */
             201: {
                 headers: {
+                    "Set-Cookie"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -13801,7 +13812,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The token of a seat */
+                /** @description The token of a seat, or its name where a cookie has the token */
                 "Yuanzhen-Seat"?: string;
             };
             path?: never;
@@ -13833,7 +13844,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The token of a seat */
+                /** @description The token of a seat, or its name where a cookie has the token */
                 "Yuanzhen-Seat"?: string;
             };
             path?: never;
@@ -13869,7 +13880,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The token of a seat */
+                /** @description The token of a seat, or its name where a cookie has the token */
                 "Yuanzhen-Seat"?: string;
             };
             path: {
@@ -13903,7 +13914,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The token of a seat */
+                /** @description The token of a seat, or its name where a cookie has the token */
                 "Yuanzhen-Seat"?: string;
             };
             path: {
@@ -13937,7 +13948,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The token of a seat */
+                /** @description The token of a seat, or its name where a cookie has the token */
                 "Yuanzhen-Seat"?: string;
             };
             path?: never;
@@ -13969,7 +13980,7 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The token of a seat */
+                /** @description The token of a seat, or its name where a cookie has the token */
                 "Yuanzhen-Seat"?: string;
                 /** @description The same message sent twice is one */
                 "Idempotency-Key": string;
@@ -14007,7 +14018,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The token of a seat */
+                /** @description The token of a seat, or its name where a cookie has the token */
                 "Yuanzhen-Seat"?: string;
             };
             path?: never;
@@ -14039,7 +14050,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The token of a seat */
+                /** @description The token of a seat, or its name where a cookie has the token */
                 "Yuanzhen-Seat"?: string;
             };
             path?: never;
@@ -14075,7 +14086,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The token of a seat */
+                /** @description The token of a seat, or its name where a cookie has the token */
                 "Yuanzhen-Seat"?: string;
             };
             path?: never;
@@ -14107,7 +14118,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The token of a seat */
+                /** @description The token of a seat, or its name where a cookie has the token */
                 "Yuanzhen-Seat"?: string;
             };
             path?: never;

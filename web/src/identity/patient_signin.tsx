@@ -1,6 +1,6 @@
 // Sign-in by a code sent to the phone: two questions, two presses.
 import { useEffect, useState } from 'preact/hooks'
-import { get, post, query } from '../api/client'
+import { call, post } from '../api/client'
 import { useDeed, useResource } from '../api/resource'
 import { signedIn } from '../api/session'
 import type { Me } from '../api/types'
@@ -119,7 +119,9 @@ export function PatientSignIn({ onDone }: { onDone: () => void }) {
 }
 
 function Inbox({ phone, onClose }: { phone: string; onClose: () => void }) {
-  const messages = useResource(`inbox ${phone}`, (signal) => get<Message[]>(`/demo/inbox${query({ phone })}`, signal))
+  const messages = useResource(`inbox ${phone}`, (signal) =>
+    call<Message[]>('POST', '/demo/inbox', { body: { phone }, signal }),
+  )
   useEffect(() => {
     const again = setInterval(messages.refresh, 1000) // a message takes a moment, in the simulator too
     return () => clearInterval(again)

@@ -35,8 +35,8 @@ export function SharedPage() {
   }, [study])
   const open = () =>
     void deed.run(async () => {
+      history.replaceState(null, '', '/shared') // the secret does not stay in the address, whatever comes of it
       const opening = await post<Opening>('/imaging/links/open', { secret })
-      history.replaceState(null, '', '/shared') // the secret does not stay in the address
       comeByLink(opening.token)
       setStudy(await read(opening))
     })

@@ -1,6 +1,6 @@
 // The county doctor's request: who, what is asked, how urgent; images and consent follow on the case itself.
 import { useState } from 'preact/hooks'
-import { get, post, query } from '../api/client'
+import { call, get, post } from '../api/client'
 import { useDeed, useOnce, useResource } from '../api/resource'
 import type { Institution, NewTeleconsult, Person, Teleconsult, TeleconsultKind, Urgency } from '../api/types'
 import { w as identity } from '../identity/words'
@@ -114,7 +114,7 @@ export function NewRequest({ onSaved }: { onSaved: (id: string) => void }) {
           <Find<Person>
             label={w('f.patient.find')}
             test="patient"
-            ask={(words, signal) => get<Person[]>(`/patients${query({ q: words })}`, signal)}
+            ask={(words, signal) => call<Person[]>('POST', '/patients/search', { body: { q: words }, signal })}
             show={(row) => ({
               name: `${row.name} ${identity(`sex.${row.sex}`)} ${row.birth_date}`,
               note: row.id_masked,

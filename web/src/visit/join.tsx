@@ -13,7 +13,10 @@ import { DeviceTest } from './waiting'
 
 const kept = 'yz.seat'
 
-/** The seat is kept for this page alone, so that a reload comes back to it and the next person at the device does not. */
+/**
+ * The seat is kept for this page alone, so that a reload comes back to it and the next person at the device does not. Its
+ * token is kept by the browser in a cookie that no script reads, under the seat's name, which then stands for it.
+ */
 export function keptSeat(): Seated | undefined {
   try {
     const seat: unknown = JSON.parse(sessionStorage.getItem(kept) ?? 'null')
@@ -49,7 +52,7 @@ export function Join() {
         <Introduce
           offer={offer}
           onSeat={(taken) => {
-            sessionStorage.setItem(kept, JSON.stringify(taken))
+            sessionStorage.setItem(kept, JSON.stringify({ ...taken, token: taken.seat, name: '' }))
             setSeat(taken)
           }}
         />
@@ -155,7 +158,7 @@ function Seat({ seat }: { seat: Seated }) {
       <CallScreen
         place={seat.institution}
         alone={w('join.wait')}
-        myName={seat.name}
+        myName={seat.name || roleWord(seat.role)}
         room={room}
         door={door}
         chatKey={seat.seat}
