@@ -9,10 +9,11 @@ import { noShare } from './share'
 import { type Props, Viewer } from './viewer'
 import { w } from './words'
 
-/** What a series is beside the one that is read. */
-export function relationOf(one: Opened, to: Opened): 'same' | 'earlier' | 'later' {
+/** What a series is beside the one that is read; without two days that differ nothing is called earlier. */
+export function relationOf(one: Opened, to: Opened): 'same' | 'earlier' | 'later' | 'other' {
   if (one.study === to.study) return 'same'
-  return (one.date ?? '') > (to.date ?? '') ? 'later' : 'earlier'
+  if (!one.date || !to.date || one.date === to.date) return 'other'
+  return one.date > to.date ? 'later' : 'earlier'
 }
 
 /** The series to offer first: the newest earlier one that was made alike, else any earlier one, else another. */
