@@ -28,7 +28,7 @@ describe('what is put beside the series that is read', () => {
   })
   it('is what there is, and never the series itself', () => {
     expect(priorOf(read, [read, one('now', 'now.2', '20261120')])?.series).toBe('now.2')
-    expect(priorOf(read, [read])).toBeUndefined()
+    expect(priorOf(read, [read, one('now', 'now.9', '20261120', 'SR')])).toBeUndefined()
   })
   it('is named by when it was made', () => {
     expect(relationOf(one('old', 'old.1', '20240101'), read)).toBe('earlier')
