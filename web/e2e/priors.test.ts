@@ -167,30 +167,6 @@ describe('an earlier study', { concurrency: 1 }, () => {
     await isSlice(expert, 'beside', 0)
   })
 
-  journey.step('in other coordinates the distance is kept at which the reader ties them', async () => {
-    const { page } = expert
-    const other = await page
-      .locator(`${t('compared')} .choice option`)
-      .evaluateAll((options) => options.find((one) => one.textContent?.includes('2001-02-03'))?.getAttribute('value'))
-    await page.locator(`${t('compared')} .choice select`).selectOption(other ?? '')
-    await page.waitForSelector(`${t('way')}[data-by=offset]`) // the other series is the one beside now
-    await page.waitForSelector(`${viewer('beside')}[data-drawn=true]`)
-    await spread(expert, 'beside')
-    await page.click(t('link-scroll'))
-    await show(expert, 'beside', 5)
-    await isSlice(expert, 'beside', 5)
-    await isSlice(expert, 'main', 0)
-    await press(expert, 'main', 's')
-    await page.locator(t('way'), { hasText: '按相差 10 mm 一起翻' }).waitFor()
-    await show(expert, 'main', 6)
-    await isSlice(expert, 'main', 6)
-    await isSlice(expert, 'beside', 8)
-    await journey.shot(expert, '03-offset')
-    await press(expert, 'beside', 'c')
-    await page.waitForSelector(viewer('beside'), { state: 'detached' })
-    await page.waitForSelector(`${t('viewer')}[data-index="6"][data-drawn=true]`)
-  })
-
   journey.step('on a small screen one is shown at a time, at the same place, and in English', async () => {
     const small = await journey.join('phone', phone)
     const { page } = small

@@ -9,15 +9,21 @@ import { noShare } from './share'
 import { type Props, Viewer } from './viewer'
 import { w } from './words'
 
-/** What a series is beside the one that is read. */
-export function relationOf(one: Opened, to: Opened): 'same' | 'earlier' | 'later' {
+/** What a series is beside the one that is read; without two days that differ nothing is called earlier. */
+export function relationOf(one: Opened, to: Opened): 'same' | 'earlier' | 'later' | 'other' {
   if (one.study === to.study) return 'same'
-  return (one.date ?? '') > (to.date ?? '') ? 'later' : 'earlier'
+  if (!one.date || !to.date || one.date === to.date) return 'other'
+  return one.date > to.date ? 'later' : 'earlier'
 }
+
+const unseen = ['SR', 'PR', 'KO'] // reports and marks show no image of their own
+/** What can stand beside a series. */
+const othersOf = (opened: Opened, all: readonly Opened[]): Opened[] =>
+  all.filter(({ series, modality }) => series !== opened.series && !unseen.includes(modality))
 
 /** The series to offer first: the newest earlier one that was made alike, else any earlier one, else another. */
 export function priorOf(opened: Opened, all: readonly Opened[]): Opened | undefined {
-  const others = all.filter(({ series }) => series !== opened.series)
+  const others = othersOf(opened, all)
   const earlier = others
     .filter((one) => relationOf(one, opened) === 'earlier')
     .sort((a, b) => (b.date ?? '').localeCompare(a.date ?? ''))
@@ -31,7 +37,7 @@ export function Compared({ all, ...props }: Props & { all: readonly Opened[] }) 
   const [chosen, setChosen] = useState<string>()
   const [shown, setShown] = useState<Side>('main') // where only one has room
   const [weights, setWeights] = useState<Record<Side, Weight>>({ main: noWeight, beside: noWeight })
-  const others = all.filter(({ series }) => series !== opened.series)
+  const others = othersOf(opened, all)
   const beside = others.find(({ series }) => series === chosen)
   const open = () => {
     setChosen(priorOf(opened, all)?.series)

@@ -37,6 +37,7 @@ export type Weight = { bytes: number; largest: number }
 export const noWeight: Weight = { bytes: 0, largest: 0 }
 
 export type Series = Weight & {
+  uid: string
   sheets: Instance[]
   glass: Instance[]
   pictures: Picture[]
@@ -94,6 +95,7 @@ export function useOpening(
         const all = glass.length > 0 ? [] : pictures(study, series, instances.filter(hasPixels))
         const sizes = all.map(bytesOf)
         holds.current = {
+          uid: series,
           sheets: all.length === 0 && glass.length === 0 ? instances.filter(isSheet) : [],
           glass,
           pictures: all,
@@ -126,7 +128,7 @@ export function useOpening(
   }, [study, series])
 
   // Then the originals, when they fit into the memory or the reader has agreed to keep only some.
-  const held = holds.current
+  const held = holds.current?.uid === series ? holds.current : undefined // never another's under this one's name
   const opened = stack.current !== undefined // and stays so when another comes beside it
   const tooBig = held !== undefined && !opened && held.largest + other.largest > budget * 0.8
   const over = held !== undefined && !opened && held.bytes + other.bytes > budget && !agreed

@@ -1,5 +1,6 @@
 // What may be done with the images on the screen, in groups with words; and who presents them.
 import type { ComponentChildren } from 'preact'
+import { composing } from '../ui/keys'
 import { Button } from '../ui/parts'
 import { type Tool, tools } from './marks'
 import type { ShareView } from './share'
@@ -68,20 +69,26 @@ export function Windows({
   hidden: boolean
   children: ComponentChildren
 }) {
-  const number = (label: string, value: number, deed: (value: number) => void, test: string) => (
-    <label class="number">
-      <span>{label}</span>
-      <input
-        type="number"
-        value={Math.round(value)}
-        data-test={test}
-        onChange={(event) => {
-          const typed = event.currentTarget.valueAsNumber
-          if (Number.isFinite(typed)) deed(typed)
-        }}
-      />
-    </label>
-  )
+  const number = (label: string, value: number, deed: (value: number) => void, test: string) => {
+    const take = (input: HTMLInputElement) => {
+      if (Number.isFinite(input.valueAsNumber)) deed(input.valueAsNumber)
+    }
+    return (
+      <label class="number">
+        <span>{label}</span>
+        <input
+          type="number"
+          value={Math.round(value)}
+          data-test={test}
+          onChange={(event) => take(event.currentTarget)}
+          onKeyDown={(event) => {
+            // What was typed for the series before and is typed again is no change to the browser.
+            if (event.key === 'Enter' && !composing(event)) take(event.currentTarget)
+          }}
+        />
+      </label>
+    )
+  }
   return (
     <fieldset class="group" aria-label={w('tool.windows')} hidden={hidden}>
       {(modality === 'CT' ? presetKeys : (['default'] as const)).map((name) => (

@@ -73,8 +73,8 @@ export function Viewer(props: Props) {
   const picture = held?.pictures[state.current.index]
   const plane = picture && planeOf(picture)
   const { sight } = state.current
-  const drawn = stack.current?.drawn() ?? false
-  const failed = stack.current?.broken() ?? false
+  const drawn = held !== undefined && (stack.current?.drawn() ?? false)
+  const failed = held !== undefined && (stack.current?.broken() ?? false)
   const preview = picture && !drawn && !failed ? held?.previews.of(picture) : undefined
   const voi: Voi | undefined = sight.voi ?? stack.current?.voi() ?? (picture && windowOf(picture))
   const on: On | undefined = picture && {
@@ -339,7 +339,7 @@ export function Viewer(props: Props) {
         }}
         onContextMenu={(event) => event.preventDefault()}
       >
-        <div class="canvas" ref={canvas} />
+        <div class="canvas" ref={canvas} hidden={!held} />
         {preview && corner && opposite && (
           <img
             key={preview}

@@ -162,6 +162,7 @@ export const w = phrases({
   'cmp.none': { zh: '切面方向不同，不能一起翻', en: 'Cut in another direction: not scrolled together' },
   'cmp.earlier': { zh: '旧片', en: 'Earlier' },
   'cmp.later': { zh: '较新', en: 'Later' },
+  'cmp.other': { zh: '另一次', en: 'Another study' },
   'cmp.same': { zh: '同次', en: 'Same study' },
   'cmp.main': { zh: '当前', en: 'Current' },
   'cmp.beside': { zh: '对照', en: 'Compared' },
