@@ -487,6 +487,7 @@ func TestSecondPerson(t *testing.T) {
 	if p, err = m.Save(m.as(m.doctor, "prescription.write"), p.ID, o); err != nil || len(p.Seconds) != 0 {
 		t.Fatalf("another text has no second: %+v, %v", p.Seconds, err)
 	}
+	m.reads(p)
 	if _, err := m.sign(p); code(err) != "prescription_blocked" {
 		t.Errorf("without a second: %v", err)
 	}

@@ -193,6 +193,20 @@ func renewal() Order {
 	}}
 }
 
+// reads holds what a deed has answered against what the doctor reads afterwards.
+func (c *clinic) reads(answered Prescription) {
+	c.t.Helper()
+	read, err := c.Prescription(c.as(c.doctor, "prescription.read"), answered.ID)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	got, _ := json.Marshal(answered) // plain values
+	want, _ := json.Marshal(read)
+	if string(got) != string(want) {
+		c.t.Errorf("answered %s\nread %s", got, want)
+	}
+}
+
 func (c *clinic) write(o Order) Prescription {
 	c.t.Helper()
 	p, err := c.Write(c.as(c.doctor, "prescription.write"), c.visit, o, uuid.NewString())
@@ -442,6 +456,7 @@ func TestExactlyWhatWasShownIsSigned(t *testing.T) {
 	if err != nil || newer.ID != p.ID || newer.SHA256 == p.SHA256 {
 		t.Fatalf("draft --save--> draft: %v", err)
 	}
+	c.reads(newer)
 	if _, err := c.sign(p); code(err) != "not_what_was_shown" {
 		t.Errorf("the older text: %v", err)
 	}

@@ -186,8 +186,9 @@ func (s *Service) Write(ctx context.Context, visit ids.Visit, o Order, requestKe
 }
 
 // Save writes a draft anew; a returned or refused prescription gets its next version.
-func (s *Service) Save(ctx context.Context, id ids.Prescription, o Order) (Prescription, error) {
-	err := s.inTx(ctx, func(tx tx) error {
+func (s *Service) Save(ctx context.Context, id ids.Prescription, o Order) (saved Prescription, err error) {
+	err = s.inTx(ctx, func(tx tx) error {
+		saved = Prescription{} // of an attempt before
 		old, err := s.own(ctx, tx, id)
 		if err != nil {
 			return err
@@ -211,9 +212,10 @@ func (s *Service) Save(ctx context.Context, id ids.Prescription, o Order) (Presc
 		if correct {
 			return s.keep(ctx, tx, facts, c)
 		}
-		if saved, err := updateDraft(ctx, tx, c); err != nil || !saved {
+		if done, err := updateDraft(ctx, tx, c); err != nil || !done {
 			return orMovedOn(err, old)
 		}
+		saved = old.with(c)
 		return s.record(ctx, tx, id, facts.Person, facts.Institution)
 	})
 	if pg.Violates(err, "prescription_supersedes_key") {
@@ -223,7 +225,19 @@ func (s *Service) Save(ctx context.Context, id ids.Prescription, o Order) (Presc
 	if err != nil {
 		return Prescription{}, err
 	}
-	return s.told(ctx, id)
+	if saved.ID.IsZero() {
+		return s.told(ctx, id)
+	}
+	return saved, s.publish(ctx, saved)
+}
+
+// with is the draft once c is its content: what reading it again would give. A draft is saved with each change of a line.
+func (p Prescription) with(c content) Prescription {
+	if p.SHA256 != c.SHA256 {
+		p.Seconds = []Second{} // those of the old text don't count
+	}
+	p.Order, p.Check, p.SHA256, p.Canonical = c.Order, c.Checked, c.SHA256, string(c.Canonical)
+	return p
 }
 
 // Cancel makes a prescription void, by its prescriber.
@@ -546,13 +560,17 @@ func (s *Service) told(ctx context.Context, id ids.Prescription) (Prescription, 
 	if err != nil {
 		return p, err
 	}
+	return p, s.publish(ctx, p)
+}
+
+func (s *Service) publish(ctx context.Context, p Prescription) error {
 	accounts, err := accountsOf(ctx, s.DB, p.Person.ID)
 	if err != nil {
-		return p, err
+		return err
 	}
-	s.Live.Publish(live.Event{Kind: "prescription.changed", ID: id.String(), Accounts: accounts,
+	s.Live.Publish(live.Event{Kind: "prescription.changed", ID: p.ID.String(), Accounts: accounts,
 		Practitioners: []ids.Practitioner{p.Doctor.ID}, Places: []ids.Institution{p.Institution.ID}})
-	return p, nil
+	return nil
 }
 
 // knowledge is what the checks stand on; without it prescribing stops and says so.
