@@ -99,6 +99,7 @@ type filter struct {
 	State  State
 	Paused ids.Practitioner // whose plans were paused by a red answer
 	Asking bool             // drafts that ask for a second person
+	Brief  bool             // without what a new text replaces: checks, case, canonical text
 }
 
 // only is the condition of one question. Each is a statement of its own, so that its plan is kept: planning this select anew
@@ -120,13 +121,17 @@ func (f filter) only() string {
 }
 
 func selectPrescriptions(ctx context.Context, db pg.DB, scope authz.Scope, f filter) ([]row, error) {
+	text := "rx.checked, rx.check_case, rx.canonical"
+	if f.Brief {
+		text = `'{}'::jsonb AS checked, '{}'::jsonb AS check_case, ''::bytea AS canonical`
+	}
 	rows, err := db.Query(ctx, `
 		SELECT rx.id, rx.no, rx.version, rx.supersedes, rx.visit_id, rx.person_id, p.name AS person_name, p.sex, p.birth_date,
 		       rx.practitioner_id, d.name AS doctor_name, d.title, rx.institution_id, i.name AS institution_name,
-		       rx.type, rx.state, rx.diagnosis, rx.days_reason, rx.valid_days, rx.long_document, rx.items, rx.checked, rx.check_case,
+		       rx.type, rx.state, rx.diagnosis, rx.days_reason, rx.valid_days, rx.long_document, rx.items, `+text+`,
 		       (SELECT coalesce(jsonb_agg(jsonb_build_object('alert', o.alert, 'reason_code', o.reason_code, 'text', o.text) ORDER BY o.alert), '[]')
 		          FROM prescription_override o WHERE o.prescription_id = rx.id) AS overrides,
-		       rx.canonical, rx.sha256, rx.risk, rx.written_at, rx.statement, rx.signature, rx.key_id::text AS key_id, sk.alg, rx.signed_at, rx.valid_until,
+		       rx.sha256, rx.risk, rx.written_at, rx.statement, rx.signature, rx.key_id::text AS key_id, sk.alg, rx.signed_at, rx.valid_until,
 		       rx.evidence_code, rx.voided_at, v.result, v.reason_code, v.note, coalesce(ph.name, '') AS pharmacist, v.at AS reviewed_at, plan.confirmed_at,
 		       (SELECT m.times FROM medicine_reminder m WHERE m.prescription_id = rx.id AND m.account_id = @scope_account::uuid) AS reminders,
 		       (SELECT coalesce(jsonb_agg(jsonb_build_object('alert', c.alert, 'asked_at', c.asked_at, 'by', coalesce(sp.name, ''), 'agrees', c.agrees,

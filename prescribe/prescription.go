@@ -189,7 +189,7 @@ func (s *Service) Write(ctx context.Context, visit ids.Visit, o Order, requestKe
 func (s *Service) Save(ctx context.Context, id ids.Prescription, o Order) (saved Prescription, err error) {
 	err = s.inTx(ctx, func(tx tx) error {
 		saved = Prescription{} // of an attempt before
-		old, err := s.own(ctx, tx, id)
+		old, err := s.ownOf(ctx, tx, filter{ID: id, Brief: true})
 		if err != nil {
 			return err
 		}
@@ -456,10 +456,14 @@ func (s *Service) keep(ctx context.Context, tx tx, facts consult.Standing, c con
 
 // own reads a prescription for a change by its prescriber and locks it.
 func (s *Service) own(ctx context.Context, tx tx, id ids.Prescription) (Prescription, error) {
-	if err := lock(ctx, tx, id); err != nil {
+	return s.ownOf(ctx, tx, filter{ID: id})
+}
+
+func (s *Service) ownOf(ctx context.Context, tx tx, f filter) (Prescription, error) {
+	if err := lock(ctx, tx, f.ID); err != nil {
 		return Prescription{}, err
 	}
-	p, err := s.read(ctx, tx, id)
+	p, err := s.readOne(ctx, tx, f)
 	if err == nil && p.Doctor.ID != authz.SubjectFrom(ctx).Practitioner {
 		err = fault.Missing()
 	}
@@ -467,7 +471,11 @@ func (s *Service) own(ctx context.Context, tx tx, id ids.Prescription) (Prescrip
 }
 
 func (s *Service) read(ctx context.Context, db pg.DB, id ids.Prescription) (Prescription, error) {
-	list, err := s.readAll(ctx, db, filter{ID: id})
+	return s.readOne(ctx, db, filter{ID: id})
+}
+
+func (s *Service) readOne(ctx context.Context, db pg.DB, f filter) (Prescription, error) {
+	list, err := s.readAll(ctx, db, f)
 	if err != nil {
 		return Prescription{}, err
 	}
