@@ -203,13 +203,15 @@ describe('papers that two administrators read', { concurrency: 1 }, () => {
 
   journey.step('the doctor writes ninety days and lets them be claimed on three', async () => {
     const { page } = doctor
+    // The draft comes late: nothing can be written over it before.
+    await page.route('**/api/v1/prescriptions/*', async (route) => {
+      await new Promise((late) => setTimeout(late, 1500))
+      await route.continue()
+    })
     await page.reload()
-    await page
-      .locator(`${t('prescription')} select`)
-      .last()
-      .waitFor()
     await page.getByLabel('取药期限').selectOption('3')
     await page.waitForSelector(`${t('alerts')} .hard_stop`, { state: 'detached' })
+    await page.unroute('**/api/v1/prescriptions/*')
     await page.locator(t('prescription')).scrollIntoViewIfNeeded()
     await journey.shot(doctor, '14-ninety-allowed', true)
     await narrow(doctor, '15-ninety-360', page.locator(t('prescription')))

@@ -6,7 +6,7 @@ import type { FormularyRow, Override, OverrideReason, Prescription, RxType } fro
 import { pick } from '../i18n/i18n'
 import { Find } from '../ui/find'
 import { Icon } from '../ui/icons'
-import { Button, Field, Notice, ProblemNote, Select } from '../ui/parts'
+import { Button, Field, Loading, Notice, ProblemNote, Select } from '../ui/parts'
 import { SignDialog } from '../ui/sign'
 import { rxTone } from '../visit/states'
 import { Alerts, blocked, clinicalStop, needsReason } from './alerts'
@@ -87,6 +87,15 @@ export function PrescriptionEditor({ visit, diagnosis, last, existing, signing, 
     const wait = setTimeout(() => void deed.run(() => latest.current()), pause)
     return () => clearTimeout(wait)
   }, [dirty, ready, order, diagnosis.join(' '), deed.run])
+
+  // What is written before the draft has come would be kept and the draft never shown.
+  if (existing && !held)
+    return (
+      <section class="stack">
+        <h2>{w('rx.title')}</h2>
+        {found.problem ? <ProblemNote problem={found.problem} again={found.refresh} /> : <Loading />}
+      </section>
+    )
 
   if (held && held.state !== 'draft' && !rewriting)
     return (
