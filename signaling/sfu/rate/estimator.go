@@ -28,17 +28,24 @@ const (
 	leastPackets   = 10
 	mostNatural    = 0.3 // a line that loses more by itself carries no visit
 
+	// standing is a queue that no line with room has, whatever its trend: full from the first packet on, it does not grow.
+	standing = 250 * time.Millisecond
+	// A way without a queue is remembered for one to two of these; one that seems so much longer is another way, or clock.
+	leastWay = 30 * time.Second
+	otherWay = 10 * time.Second
+
 	// silentAfter a round trip and this without feedback, the line is taken to be stuck.
 	silentAfter = 500 * time.Millisecond
 )
 
 // Estimator estimates what the line to one receiver carries, in the manner of draft-ietf-rmcat-gcc-02: the trend of queueing
-// delay and the loss each give a rate; the lower one holds. It goes beyond the draft in two things. Loss that does not
-// become less when the rate does is the line's own and no reason to send less still. And what is sent is often less than the line
-// carries, so the rate is raised by probes (Probe), not by hope.
+// delay and the loss each give a rate; the lower one holds. It goes beyond the draft in three things. A queue that stands is a full line like one that grows. Loss that does
+// not become less when the rate does is the line's own and no reason to send less still. And what is sent is often less than the
+// line carries, so the rate is raised by probes (Probe), not by hope.
 type Estimator struct {
 	sent  []record // ring by sequence number
 	trend trend
+	way   way
 
 	estimate float64 // of both
 	delay    float64 // by delay
@@ -62,6 +69,26 @@ type record struct {
 	size     uint16
 	sequence uint16
 	used     bool
+}
+
+// way is how long packets take: the clocks differ by what nobody knows, so only differences count.
+type way struct {
+	least  [2]time.Duration // in this span and the one before
+	since  time.Duration
+	queued time.Duration // how much longer than that the quickest packet of the last feedback took
+	known  bool
+}
+
+func (w *way) add(took, now time.Duration) {
+	switch {
+	case !w.known || took-min(w.least[0], w.least[1]) > otherWay:
+		*w = way{least: [2]time.Duration{took, took}, since: now, known: true}
+	case now-w.since > leastWay:
+		w.least, w.since = [2]time.Duration{took, w.least[0]}, now
+	default:
+		w.least[0] = min(w.least[0], took)
+	}
+	w.queued = took - min(w.least[0], w.least[1])
 }
 
 type window struct {
@@ -161,7 +188,7 @@ func (e *Estimator) Probe(bits int, d, now time.Duration) {
 // Feedback takes a transport-wide feedback as it came.
 func (e *Estimator) Feedback(raw []byte, now time.Duration) error {
 	var newest time.Duration
-	over := false
+	took, over := time.Duration(math.MaxInt64), false
 	err := ReadFeedback(raw, func(sequence uint16, received bool, arrival time.Duration) {
 		r := e.record(sequence)
 		if !r.used || r.sequence != sequence {
@@ -172,7 +199,7 @@ func (e *Estimator) Feedback(raw []byte, now time.Duration) error {
 			return // it may be told of again
 		}
 		r.used = false
-		newest = max(newest, r.at)
+		newest, took = max(newest, r.at), min(took, arrival-r.at)
 		e.arrived(int(r.size), arrival)
 		e.probe.arrived(*r, arrival)
 		e.trend.add(r.at, arrival)
@@ -186,6 +213,8 @@ func (e *Estimator) Feedback(raw []byte, now time.Duration) error {
 	}
 	e.smooth(now - newest)
 	e.heard = now
+	e.way.add(took, now)
+	over = over || e.way.queued > standing
 	e.judgeDelay(over, now)
 	if e.lost.judge(now) {
 		e.applyLoss()
@@ -270,7 +299,7 @@ func (e *Estimator) judgeDelay(over bool, now time.Duration) {
 			response := (e.rtt + 100*time.Millisecond).Seconds()
 			up = max(4000, 1200*8/response*min(1, e.delay/300_000)) * dt
 		}
-		e.delay = min(e.delay+up, limit)
+		e.delay = min(max(e.delay+up, 0.85*arriving), limit)
 	}
 }
 
@@ -321,12 +350,13 @@ func (l *losses) learn(quiet bool) {
 // applyLoss is §6 of the draft, for the loss that is not the line's own.
 func (e *Estimator) applyLoss() {
 	ours := e.lost.ours()
-	e.lost.learn(!e.hold && e.trend.state == normal)
+	e.lost.learn(!e.hold && e.trend.state == normal && e.way.queued < standing/2)
+	carried := 0.85 * float64(e.Received()) // whatever was lost, this was not
 	switch {
 	case ours > 0.10:
-		e.lossy = max(Least, min(e.lossy, e.estimate)*(1-0.5*ours))
+		e.lossy = max(Least, carried, min(e.lossy, e.estimate)*(1-0.5*ours))
 	case ours < 0.02:
-		e.lossy = min(e.lossy*1.05, Most)
+		e.lossy = min(max(e.lossy*1.05, carried), Most)
 	default:
 		e.lossy = min(e.lossy*1.01, Most)
 	}

@@ -116,6 +116,7 @@ type visit struct {
 	probe    int
 	until    time.Duration
 	debt     float64
+	forced   float64 // bit/s that are sent whatever is known
 	rungs    map[rate.Rung]time.Duration
 }
 
@@ -167,6 +168,7 @@ func (v *visit) run(t testing.TB, from, d time.Duration) {
 		if now < v.until {
 			bits = max(bits, float64(v.probe))
 		}
+		bits = max(bits, v.forced)
 		v.debt = min(v.debt+bits*tick.Seconds()/8, 6000)
 		for v.debt >= 1000 {
 			v.debt -= 1000
@@ -276,6 +278,35 @@ func TestALineThatGetsThinnerAndWiderAgain(t *testing.T) {
 	v.run(t, 95*second, 90*second)
 	if r := v.ladder.Rung(); r < rate.Medium {
 		t.Fatalf("90 s after the line recovered: %v", r)
+	}
+}
+
+// Sound is sent whatever the line carries, until its speaker knows: meanwhile the loss is not taken for the line's own, and the
+// estimate stays at what gets through.
+func TestALineThatIsOverfullForAWhile(t *testing.T) {
+	const second = time.Second
+	l := line{bits: 64e3, delay: 200e6, queue: 600e6, loss: 0.05, rand: rand.New(rand.NewPCG(1, 1))}
+	v := newVisit(&l)
+	v.e = rate.NewEstimator(1_000_000)
+	v.forced = 130_000
+	v.run(t, 0, 10*second)
+	if n := v.e.Estimate(); n < 35_000 || n > 64_000 {
+		t.Errorf("overfull twice over: estimate %d", n)
+	}
+	v.forced = 0
+	v.run(t, 10*second, 5*second)
+	if n := v.e.Estimate(); n < 35_000 || n > 70_000 {
+		t.Errorf("a moment later: estimate %d", n)
+	}
+	v.run(t, 15*second, 15*second)
+	clear(v.rungs)
+	v.late, v.sounds = 0, 0
+	v.run(t, 30*second, 60*second)
+	if all, ours := v.e.Loss(); all > 0.15 || ours > 0.1 {
+		t.Errorf("loss %.2f, %.2f of it ours", all, ours)
+	}
+	if v.late > v.sounds/33 {
+		t.Errorf("%d of %d of sound late, rungs %v", v.late, v.sounds, v.rungs)
 	}
 }
 
