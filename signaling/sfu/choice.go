@@ -18,8 +18,9 @@ var everything = Choice{Layer: rtpmap.Layer{Stream: rtpmap.Top, Spatial: rtpmap.
 
 // Demand is what the subscribers together want of a track, so that a sender need not make what nobody sees.
 type Demand struct {
-	Layers []bool    // of simulcast, the smallest first; without it the track itself
-	Rung   rate.Rung // the highest of theirs: how much picture is of use
+	Layers []bool // of simulcast, the smallest first; without it the track itself
+	// Rung is how much of it is of use: of a picture the highest of theirs, of sound the lowest, for all hear the same.
+	Rung rate.Rung
 }
 
 func (d Demand) equal(o Demand) bool {
@@ -194,11 +195,18 @@ func (u *UpTrack) demand() {
 		return
 	}
 	now := Demand{Layers: make([]bool, len(u.layers))}
+	more := func(a, b rate.Rung) rate.Rung { return max(a, b) }
+	if u.kind == "audio" {
+		now.Rung = rate.High
+		more = func(a, b rate.Rung) rate.Rung { return min(a, b) }
+	}
 	for _, d := range u.downs {
 		if d.choice.Paused {
 			continue
 		}
-		now.Rung = max(now.Rung, d.link.rung)
+		if d.link.ladder != nil { // of whose line something is known
+			now.Rung = more(now.Rung, d.link.rung)
+		}
 		if !d.paused {
 			now.Layers[d.wanted] = true
 		}
@@ -208,9 +216,6 @@ func (u *UpTrack) demand() {
 			}
 		}
 	}
-	if u.kind == "audio" {
-		now.Rung = rate.High
-	}
 	if now.equal(u.told) {
 		u.changed = 0
 		return
@@ -218,8 +223,8 @@ func (u *UpTrack) demand() {
 	if u.changed == 0 {
 		u.changed = s.now
 	}
-	if s.now-u.changed < demandPause { // for the present, what is wanted in addition
-		now.Rung = max(now.Rung, u.told.Rung)
+	if s.now-u.changed < demandPause && u.told.Layers != nil { // for the present, what is wanted in addition, or sound for a thinner line
+		now.Rung = more(now.Rung, u.told.Rung)
 		for i, told := range u.told.Layers {
 			now.Layers[i] = now.Layers[i] || told
 		}

@@ -88,6 +88,9 @@ const (
 	repeatPause = 15 * time.Millisecond
 	// maxRepeats a tick on one link, 15 Mbit/s: asking costs little, being answered much.
 	maxRepeats = 32
+	// mendingPart is the share of the estimate that repeats may take, mendingAhead how much of it at once: a full line loses what is
+	// repeated too.
+	mendingPart, mendingAhead = 2, 250 * time.Millisecond
 	// maxReplay packets are sent at once to a newcomer: since the last key frame, if that is not longer ago.
 	maxReplay = 256
 	// senderReportEvery is how often clocks are told (RFC 3550 §6.2 for sessions of two).
@@ -369,7 +372,7 @@ func (d *DownTrack) repeat(sequence uint16) {
 	if e.is&(used|gone) != used || e.sequence != sequence || now-e.repeated < uint32(repeatPause/time.Millisecond) {
 		return
 	}
-	if d.link.repeats == maxRepeats {
+	if d.link.repeats == maxRepeats || d.link.mending > s.now+mendingAhead || d.up.kind == "audio" && d.link.roundTrip() > latestSound {
 		return
 	}
 	y := d.up.layers[e.layer]
@@ -381,6 +384,8 @@ func (d *DownTrack) repeat(sequence uint16) {
 	cached, m, _ := y.cache.Get(n)
 	e.repeated = now
 	d.link.repeats++
+	takes := time.Duration((len(payload)+soundHeaders)*8) * time.Second / time.Duration(d.link.estimate()/mendingPart)
+	d.link.mending = max(d.link.mending, s.now) + takes
 	s.counts.repeats++
 	if d.bound.repairSSRC == 0 {
 		d.send(packet{kind, d.bound.ssrc, unwrap(d.number, sequence), false}, payload, m.extension(cached), m, e)

@@ -21,7 +21,7 @@ const (
 	// A missing packet is asked for at the first tick and then in growing pauses until it would come too late.
 	nackPause = 40 * time.Millisecond
 	nackTries = 8
-	// latestSound: a publisher that takes longer to answer is not asked for sound; what it repeats would be played by nobody.
+	// latestSound: who takes longer to answer is not asked for sound, nor sent it again; what is repeated would be played by nobody.
 	latestSound = 250 * time.Millisecond
 	// lateBy is how many packets behind the newest one may come.
 	lateBy = 1024
@@ -66,7 +66,7 @@ type layer struct {
 	// What it carries, for the size of the cache.
 	bytes, packets int
 	measured       time.Duration
-	rate           int           // bit/s when last measured
+	rate, pace     int           // bit/s and packets/s when last measured
 	heard          time.Duration // last packet
 }
 
@@ -334,7 +334,7 @@ func (y *layer) tick() {
 	if elapsed := s.now - y.measured; elapsed >= time.Second || elapsed >= 200*time.Millisecond && y.first+200 > y.newest {
 		perSecond := float64(time.Second) / float64(elapsed)
 		y.fit(float64(y.bytes)*perSecond, float64(y.packets)*perSecond)
-		y.rate = int(float64(y.bytes*8) * perSecond)
+		y.rate, y.pace = int(float64(y.bytes*8)*perSecond), int(float64(y.packets)*perSecond)
 		y.bytes, y.packets, y.measured = 0, 0, s.now
 	}
 }

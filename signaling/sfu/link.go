@@ -65,6 +65,7 @@ type link struct {
 	probeBits int
 	decided   time.Duration
 	repeats   int           // since the last tick
+	mending   time.Duration // until when repeats take their share of the line
 	estimated time.Duration // last tick of it
 }
 

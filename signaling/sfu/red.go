@@ -50,29 +50,49 @@ const (
 	lossFades = 15 * time.Second
 	// maxRedundant is the most that such a packet may hold, in bytes, so that it is never cut on its way.
 	maxRedundant = 1000
+	// soundHeaders are bytes of IP, UDP, RTP with its extension, and the seal of SRTP on each packet.
+	soundHeaders = 28 + 12 + 8 + 16
 )
 
-// protect decides how many frames before it each packet repeats.
-func (d *DownTrack) protect() {
-	if d.bound == nil || d.bound.redKind == 0 {
-		return
+// protect decides how many frames before it each packet of sound repeats: as many as the loss asks for and the line carries. What a
+// full line loses, repeats would only add to.
+func (l *link) protect() {
+	whole, frames := 0, 0 // bit/s of all sound, and of its frames alone
+	for _, d := range l.downs {
+		if d.up.kind == "audio" && d.on && !d.paused {
+			y := d.up.layers[0]
+			frames += y.rate
+			whole += y.rate + y.pace*soundHeaders*8
+		}
 	}
+	most := rtpmap.MaxBlocks
+	if frames > 0 {
+		most = max(0, (l.estimate()*9/10-whole)/frames)
+	}
+	for _, d := range l.downs {
+		if d.bound.redKind != 0 {
+			d.protect(most)
+		}
+	}
+}
+
+func (d *DownTrack) protect(most int) {
 	loss, now := d.reportedLoss, d.link.shard.now
 	if d.bound.twcc != 0 && d.link.estimator != nil {
 		loss, _ = d.link.estimator.Loss()
 	}
 	d.loss = max(loss, d.loss-d.loss*float64(now-d.protected)/float64(lossFades))
 	d.protected = now
+	asked := 3
 	switch {
 	case d.loss < lossOfOne:
-		d.repeats = 0
+		asked = 0
 	case d.loss < lossOfTwo:
-		d.repeats = 1
+		asked = 1
 	case d.loss < lossOfThree:
-		d.repeats = 2
-	default:
-		d.repeats = 3
+		asked = 2
 	}
+	d.repeats = uint8(min(asked, most))
 }
 
 // older counts the frames that packet n will repeat.

@@ -211,6 +211,7 @@ func (l *link) tick() {
 	decide := s.now-l.decided >= decideEvery
 	if decide {
 		l.decided = s.now
+		l.protect()
 		for _, u := range l.tracks {
 			u.tick()
 		}
@@ -218,7 +219,6 @@ func (l *link) tick() {
 	for _, d := range l.downs {
 		if decide {
 			d.decide()
-			d.protect()
 		}
 		d.tick()
 	}

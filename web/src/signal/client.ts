@@ -116,6 +116,7 @@ const silence = 1500 // without a word or a packet for so long, the line counts 
 const dead = 5000 // and the socket is given up
 const joinTime = 8000 // four round trips, of which a bad line loses some
 const askTime = 8000 // for a ticket
+const tripsKept = 8 // of words that go twice a second
 const maxBackoff = 2000
 const maxOutbox = 100
 /** After these the client does not come back by itself. */
@@ -157,7 +158,7 @@ export class SignalClient {
   private refusals = 0
   private wasAdmitted = false
   private asked: number | undefined // when the ping left that is not answered yet
-  private trip: number | undefined // the shortest way there and back so far
+  private trips: number[] = [] // of the last words, there and back, ms
   private prepared = false // we wait, and connections can be made
   private readonly local = new Map<Source, LocalTrack>()
   private remote: RemoteTrack[] = []
@@ -179,7 +180,7 @@ export class SignalClient {
     send: (message) => {
       if (this.link.at === 'joined' && (this.link.admitted || this.prepared)) this.send(message)
     },
-    trip: () => this.trip,
+    trip: () => (this.trips.length > 0 ? Math.min(...this.trips) : undefined),
     others: () => this.view.seats,
     camera: () => {
       const camera = this.local.get('camera')
@@ -402,9 +403,9 @@ export class SignalClient {
         this.sendTracks()
         break
       case 'pong':
-        if (this.asked !== undefined)
-          this.trip = Math.min(this.trip ?? Number.POSITIVE_INFINITY, this.heard - this.asked)
+        if (this.asked !== undefined) this.trips = [...this.trips, this.heard - this.asked].slice(-tripsKept)
         this.asked = undefined
+        if (this.prepared && this.link.at === 'joined' && !this.link.admitted) this.line.act() // before anything is sent to us
         return
       case 'admitted':
         if (this.link.at === 'joined') this.link = { ...this.link, admitted: true }
@@ -430,7 +431,8 @@ export class SignalClient {
         this.ready().offered(message.offer, message.sdp, message.tracks)
         return
       case 'wanted':
-        this.media?.wanted(message.source, message.layers)
+        if (message.source === 'microphone') this.line.hearable(message.rung)
+        else this.media?.wanted(message.source, message.layers)
         return
       case 'app':
         this.deliver(message)

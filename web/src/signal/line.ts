@@ -81,6 +81,9 @@ export function sending(
   return { rung, stills: stills || (up === 'still' && rung === 'still') }
 }
 
+/** What our sound has to be for the thinnest line that hears it, by the server's word for that line. */
+const ears: Record<string, Rung> = { text: 'audio', sound: 'audio', stills: 'still', low: '180p' }
+
 /** Sound is repeated since loss was seen, until there was none for a while. */
 type Repeating = { loss: number; at: number }
 
@@ -114,6 +117,7 @@ export class Line {
   private soundOnly = false
   private redundant: Repeating | undefined
   private kept: Repeating | undefined
+  private thinnest: Rung = '720p'
   private readonly stills: Camera
 
   constructor(private readonly parts: LineParts) {
@@ -143,6 +147,12 @@ export class Line {
     this.act()
   }
 
+  /** The server sees a line full before its seat can say so: all words of that seat go over the same line. */
+  hearable(rung: string): void {
+    this.thinnest = ears[rung] ?? '720p'
+    this.act()
+  }
+
   /** We are in the room, perhaps again: the others know nothing of our line any more. */
   begin(): void {
     this.said = ''
@@ -154,6 +164,7 @@ export class Line {
     this.before = undefined
     this.reported = undefined
     this.applied = ''
+    this.thinnest = '720p'
     this.up = this.up && afresh(this.up)
     this.down = this.down && afresh(this.down)
   }
@@ -211,10 +222,11 @@ export class Line {
       this.parts.changed()
     }
     const { rung, stills } = sending(this.up?.rung ?? firstRung(this.parts.trip()), this.parts.others(), this.layered())
-    const applied = `${rung} ${this.redundant !== undefined}`
+    const { sound, narrow } = settings[least(rung, this.thinnest)]
+    const applied = `${rung} ${sound} ${this.redundant !== undefined}`
     if (applied !== this.applied) {
       this.applied = applied
-      this.parts.media()?.apply(settings[rung], this.redundant !== undefined)
+      this.parts.media()?.apply({ ...settings[rung], sound, narrow }, this.redundant !== undefined)
       this.parts.changed()
     }
     const camera = this.parts.camera()
