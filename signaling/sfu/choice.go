@@ -112,15 +112,25 @@ func (l *link) needs() rate.Needs {
 			tracks = append(tracks, d.needs())
 		}
 	}
+	if len(tracks) == 0 { // what the line would carry if there were one
+		tracks = append(tracks, rate.Track{Bits: pictureAlone, Top: rate.High})
+	}
 	return rate.Total(max(sound, rate.Alone[rate.Sound]), tracks...)
 }
 
+// pictureAlone is what the picture takes of a visit of two.
+var pictureAlone = func() (n rate.Needs) {
+	for r := rate.Stills; r <= rate.High; r++ {
+		n[r] = rate.Alone[r] - rate.Alone[rate.Sound]
+	}
+	return n
+}()
+
 // needs of one picture: what its layers take where there are several, else what a sender makes that heeds the demand.
 func (d *DownTrack) needs() rate.Track {
-	t := rate.Track{Top: rate.High}
-	for r := rate.Stills; r <= rate.High; r++ {
-		t.Bits[r] = rate.Alone[r] - rate.Alone[rate.Sound]
-		if r >= rate.Low && len(d.up.layers) > 1 {
+	t := rate.Track{Bits: pictureAlone, Top: rate.High}
+	if len(d.up.layers) > 1 {
+		for r := rate.Low; r <= rate.High; r++ {
 			if bits := d.up.layers[min(int(layerOf[r].Stream), len(d.up.layers)-1)].rate; bits > 0 {
 				t.Bits[r] = bits
 			}

@@ -192,7 +192,7 @@ func (l *link) tick() {
 			}
 		}
 	}
-	if s.now-l.reported >= arrivalReportEvery && l.arrivals.due() {
+	if since := s.now - l.reported; since >= arrivalReportEvery && l.arrivals.due(since) {
 		l.reported = s.now
 		if b := l.arrivals.report(s.report[:0], l.ssrc, l.media()); len(b) > 0 {
 			l.sendRTCP(b)

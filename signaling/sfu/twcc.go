@@ -19,6 +19,8 @@ const (
 	arrivalsKept  = 1024
 	deltaUnit     = 250 * time.Microsecond
 	referenceUnit = 64 * time.Millisecond
+	// fewArrivals wait for fewReportEvery, which is as long as browsers let them wait.
+	fewArrivals, fewReportEvery = 8, 250 * time.Millisecond
 	// maxReport is how many numbers a report tells of at most, so that it fits into a packet.
 	maxReport = 400
 	// firstNumber keeps extended numbers clear of 0 when early packets come in disorder.
@@ -46,8 +48,10 @@ func (a *arrivals) record(number uint16, since time.Duration) {
 	a.ticks[n%arrivalsKept] = uint32(since/deltaUnit) + 1
 }
 
-// due says whether there is something to report.
-func (a *arrivals) due() bool { return a.next < a.end }
+// due says whether there is enough to report: the reports of little would take a third of a thin line.
+func (a *arrivals) due(since time.Duration) bool {
+	return a.next < a.end && (a.end-a.next >= fewArrivals || since >= fewReportEvery)
+}
 
 // report appends a feedback packet about what came since the last one.
 func (a *arrivals) report(b []byte, sender, media uint32) []byte {

@@ -17,7 +17,7 @@ func TestAReportSaysWhatArrived(t *testing.T) {
 		sent := map[uint64]time.Duration{}
 		told := map[uint64]bool{}
 		check := func() {
-			for a.due() {
+			for a.due(time.Second) {
 				b := a.report(nil, 1, 2)
 				if b == nil {
 					return

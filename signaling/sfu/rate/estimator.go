@@ -34,6 +34,9 @@ const (
 	leastWay = 30 * time.Second
 	otherWay = 10 * time.Second
 
+	// soundAlone: below it nothing but sound is sent, whatever the estimate; how much of it arrives is known.
+	soundAlone = 40_000
+
 	// silentAfter a round trip and this without feedback, the line is taken to be stuck.
 	silentAfter = 500 * time.Millisecond
 )
@@ -283,7 +286,7 @@ func (e *Estimator) judgeDelay(over bool, now time.Duration) {
 			return
 		}
 		e.capacity = arriving
-		e.delay = max(Least, min(e.delay, 0.85*arriving))
+		e.delay = max(Least, min(0.85*arriving, max(e.delay, soundAlone)))
 		e.reduced, e.hold = now, true
 	case e.trend.state == underused:
 		e.hold = true // the queue drains: wait

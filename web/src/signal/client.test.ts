@@ -66,8 +66,8 @@ class FakePeer {
     return this.transceivers
   }
 
-  async createOffer(options: { iceRestart: boolean }) {
-    if (options.iceRestart) this.restarts++
+  async createOffer(options?: RTCOfferOptions) {
+    if (options?.iceRestart) this.restarts++
     return { type: 'offer', sdp: 'offer' }
   }
 

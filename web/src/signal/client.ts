@@ -157,7 +157,7 @@ export class SignalClient {
   private attempts = 0
   private refusals = 0
   private wasAdmitted = false
-  private asked: number | undefined // when the ping left that is not answered yet
+  private asked: number[] = [] // when the pings left that are not answered yet
   private trips: number[] = [] // of the last words, there and back, ms
   private prepared = false // we wait, and connections can be made
   private readonly local = new Map<Source, LocalTrack>()
@@ -382,7 +382,7 @@ export class SignalClient {
   }
 
   private drop(): void {
-    this.asked = undefined
+    this.asked = []
     if (this.link.at === 'joining' || this.link.at === 'joined') {
       const { socket } = this.link
       socket.onopen = socket.onmessage = socket.onclose = null
@@ -403,8 +403,7 @@ export class SignalClient {
         this.sendTracks()
         break
       case 'pong':
-        if (this.asked !== undefined) this.trips = [...this.trips, this.heard - this.asked].slice(-tripsKept)
-        this.asked = undefined
+        this.trips = [...this.trips, this.heard - (this.asked.shift() ?? this.heard)].slice(-tripsKept)
         if (this.prepared && this.link.at === 'joined' && !this.link.admitted) this.line.act() // before anything is sent to us
         return
       case 'admitted':
@@ -542,6 +541,7 @@ export class SignalClient {
       },
     })
     if (this.link.at === 'joined' && !this.link.admitted) this.media.hold()
+    this.line.tune()
     return this.media
   }
 
@@ -611,7 +611,7 @@ export class SignalClient {
   }
 
   private ping(now: number): void {
-    this.asked ??= now
+    this.asked.push(now)
     this.send({ type: 'ping' })
   }
 

@@ -77,6 +77,7 @@ const index = (rung: Rung) => rungs.indexOf(rung)
 const at = (i: number): Rung => rungs[Math.max(0, Math.min(rungs.length - 1, i))] ?? 'audio'
 export const least = (...some: Rung[]): Rung => at(Math.min(...some.map(index)))
 export const most = (...some: Rung[]): Rung => at(Math.max(...some.map(index)))
+export const moves = (rung: Rung) => index(rung) >= index('180p')
 const higher = (rung: Rung) => at(index(rung) + 1)
 const lower = (rung: Rung) => at(index(rung) - 1)
 
@@ -98,12 +99,14 @@ function demanded(ladder: Ladder, s: Sample): Rung | undefined {
   if (index(rung) <= index('audio')) {
     return rung === 'audio' && (s.concealed > ruinousLoss || s.loss > 0.6) ? 'text' : undefined
   }
-  const over = s.available !== undefined && s.available < need[rung] * 0.9
+  // What a browser believes of a line that carries no picture is how little it sent.
+  const over = s.available !== undefined && moves(rung) && s.available < need[rung] * 0.9
   if (over) return least(lower(rung), fitting((s.available ?? 0) * 0.9))
   if (s.loss > ruinousLoss || s.concealed > 0.15) return 'audio'
-  // A line that loses at random still carries a small picture; only lost words take that away.
-  const floor: Rung = s.concealed > highConcealed ? 'audio' : '180p'
-  if (s.concealed > highConcealed || s.loss > highLoss || (s.rtt ?? 0) > highRtt) {
+  // A line that loses at random still carries a small picture; only lost words, or a queue, take that away.
+  const full = (s.rtt ?? 0) > highRtt
+  const floor: Rung = s.concealed > highConcealed || full ? 'audio' : '180p'
+  if (s.concealed > highConcealed || s.loss > highLoss || full) {
     const next = lower(rung)
     return index(next) >= index(floor) ? next : undefined
   }
@@ -121,7 +124,7 @@ function promising(ladder: Ladder, s: Sample): boolean {
   if (s.available === undefined) return true
   // Without a picture the estimate cannot grow by itself: there it need only not contradict. With one, the browser probes up
   // to twice what it sends, so half as much again is evidence.
-  if (index(ladder.rung) < index('180p')) return s.available >= need[ladder.rung]
+  if (!moves(ladder.rung)) return s.available >= need[ladder.rung]
   return s.available >= Math.min(need[higher(ladder.rung)] * 1.1, need[ladder.rung] * 1.5)
 }
 

@@ -1,5 +1,5 @@
 // A seat's line: measured every two seconds, taken down and up the ladder, said to the others, reported to the house.
-import { afresh, type Ladder, type Light, least, most, type Rung, rungs, start, step } from './ladder'
+import { afresh, type Ladder, type Light, least, most, moves, type Rung, rungs, start, step } from './ladder'
 import type { Media } from './media'
 import type { ClientMessage, Seat } from './protocol'
 import { type Counters, downward, report, upward } from './quality'
@@ -27,7 +27,7 @@ export const settings: Record<Rung, Setting> = {
   '180p': { sound: 24_000, picture: { bits: 90_000, height: 180, rate: 5 }, narrow: false },
   still: { sound: 16_000, picture: undefined, narrow: true },
   audio: { sound: 12_000, picture: undefined, narrow: true },
-  text: { sound: 12_000, picture: undefined, narrow: true },
+  text: { sound: 8_000, picture: undefined, narrow: true },
 }
 
 /** The rungs that are sizes of the camera's picture, the smallest first. */
@@ -44,7 +44,6 @@ const remembered = 'yz.rung'
 const worse = (a: Light, b: Light): Light =>
   a === 'poor' || b === 'poor' ? 'poor' : a === 'fair' || b === 'fair' ? 'fair' : 'good'
 const rungOf = (word: string): Rung | undefined => rungs.find((rung) => rung === word)
-const moves = (rung: Rung) => rungs.indexOf(rung) >= rungs.indexOf('180p')
 
 const longTrip = 300 // ms there and back: such lines seldom carry a picture
 
@@ -128,7 +127,7 @@ export class Line {
     const takes = this.takes()
     return {
       light: worse(this.up?.light ?? 'good', this.down?.light ?? 'good'),
-      sends: sending(this.up?.rung ?? firstRung(this.parts.trip()), this.parts.others(), this.layered()).rung,
+      sends: this.sending().rung,
       takes: this.soundOnly ? least('audio', takes) : takes,
       soundOnly: this.soundOnly,
     }
@@ -221,16 +220,27 @@ export class Line {
       this.parts.send({ type: 'line', line })
       this.parts.changed()
     }
-    const { rung, stills } = sending(this.up?.rung ?? firstRung(this.parts.trip()), this.parts.others(), this.layered())
-    const { sound, narrow } = settings[least(rung, this.thinnest)]
-    const applied = `${rung} ${sound} ${this.redundant !== undefined}`
-    if (applied !== this.applied) {
-      this.applied = applied
-      this.parts.media()?.apply({ ...settings[rung], sound, narrow }, this.redundant !== undefined)
-      this.parts.changed()
-    }
+    if (this.tune()) this.parts.changed()
+    const { stills } = this.sending()
     const camera = this.parts.camera()
     if (stills && camera) this.stills.start(camera)
     else this.stills.stop()
+  }
+
+  /** Tells the encoders what was decided, where it changed; new connections know nothing of it. */
+  tune(): boolean {
+    const media = this.parts.media()
+    const { rung } = this.sending()
+    const { sound, narrow } = settings[least(rung, this.thinnest)]
+    const redundant = this.redundant !== undefined
+    const applied = `${rung} ${sound} ${redundant}`
+    if (!media || applied === this.applied) return false
+    this.applied = applied
+    media.apply({ ...settings[rung], sound, narrow }, redundant)
+    return true
+  }
+
+  private sending(): { rung: Rung; stills: boolean } {
+    return sending(this.up?.rung ?? firstRung(this.parts.trip()), this.parts.others(), this.layered())
   }
 }
