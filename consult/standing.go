@@ -6,6 +6,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"yuanzhen/consult/eligibility"
+	"yuanzhen/internal/authz"
 	"yuanzhen/internal/ids"
 )
 
@@ -20,24 +21,13 @@ type Standing struct {
 	Evidence        []string // ICD-10 of verified earlier diagnoses
 }
 
-// Standing reads it within the scope; a visit of somebody else is fault.NotFound.
-func (s *Service) Standing(ctx context.Context, tx tx, id ids.Visit) (Standing, error) {
-	v, err := s.visit(ctx, tx, id)
-	if err != nil {
-		return Standing{}, err
-	}
-	var records []eligibility.Evidence
-	b := &pgx.Batch{}
-	askEvidence(b, &records, v.Person.ID, v.SlotID)
-	if err := send(ctx, tx, b); err != nil {
-		return Standing{}, err
-	}
-	standing := Standing{Person: v.Person.ID, Practitioner: v.Doctor.ID, Institution: v.Institution.ID, Kind: v.Kind,
-		InConsult: v.State == InConsult || v.State == Interrupted, GuardianPresent: v.row.GuardianPresent}
-	for _, r := range records {
-		if r.Verify == "verified" && r.Source == "physical" {
-			standing.Evidence = append(standing.Evidence, r.ICD10)
+// AskStanding asks for it in a batch, within the scope; a visit of somebody else leaves it empty. The reading is recorded by
+// the deed that it is for.
+func (s *Service) AskStanding(ctx context.Context, b *pgx.Batch, into *Standing, id ids.Visit) {
+	askStandingOf(b, into, authz.ScopeFrom(ctx), id)
+	askEvidenceOf(b, id, func(e eligibility.Evidence) {
+		if !into.Person.IsZero() && e.Verify == "verified" && e.Source == "physical" {
+			into.Evidence = append(into.Evidence, e.ICD10)
 		}
-	}
-	return standing, nil
+	})
 }

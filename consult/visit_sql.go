@@ -72,7 +72,6 @@ func selectVisits(ctx context.Context, tx tx, scope authz.Scope, f filter, now t
 	return list, send(ctx, tx, b)
 }
 
-// askVisits keeps to the scope: own persons, the doctor's patients, the coordinator's place.
 func askVisits(b *pgx.Batch, list *[]visitRow, scope authz.Scope, f filter, now time.Time) {
 	only := "true"
 	if !f.Visit.IsZero() {
@@ -97,8 +96,7 @@ func askVisits(b *pgx.Batch, list *[]visitRow, scope authz.Scope, f filter, now 
 		JOIN practitioner d ON d.id = v.practitioner_id
 		JOIN institution i ON i.id = v.institution_id
 		CROSS JOIN LATERAL (SELECT * FROM decision WHERE visit_id = v.id ORDER BY at DESC, id DESC LIMIT 1) n
-		WHERE (@scope_all OR v.institution_id = ANY (@scope_places) OR v.practitioner_id = @scope_practitioner
-		       OR EXISTS (SELECT FROM proxy x WHERE x.account_id = @scope_account AND x.person_id = v.person_id))
+		WHERE `+visitInScope+`
 		  AND `+only+`
 		  AND (@person::uuid IS NULL OR v.person_id = @person)
 		  AND (NOT @today OR v.state IN ('checked_in', 'in_consult', 'interrupted')
@@ -106,6 +104,24 @@ func askVisits(b *pgx.Batch, list *[]visitRow, scope authz.Scope, f filter, now 
 		ORDER BY CASE WHEN @today THEN coalesce(v.skipped_at, lower(s.during)) END, lower(s.during) DESC, v.id
 		LIMIT 200`,
 		scope.With(pgx.NamedArgs{"visit": f.Visit, "person": f.Person, "today": f.Today, "now": now}))
+}
+
+// visitInScope: own persons, the doctor's patients, the coordinator's place.
+const visitInScope = `(@scope_all OR v.institution_id = ANY (@scope_places) OR v.practitioner_id = @scope_practitioner
+		       OR EXISTS (SELECT FROM proxy x WHERE x.account_id = @scope_account AND x.person_id = v.person_id))`
+
+// askStandingOf reads no more than the neighbour needs: a draft is saved with each change of a line.
+func askStandingOf(b *pgx.Batch, into *Standing, scope authz.Scope, id ids.Visit) {
+	b.Queue(`
+		SELECT v.person_id, v.practitioner_id, v.institution_id, v.state IN ('in_consult', 'interrupted'), v.kind, v.guardian_present
+		FROM visit v WHERE v.id = @visit AND `+visitInScope,
+		scope.With(pgx.NamedArgs{"visit": id})).QueryRow(func(row pgx.Row) error {
+		err := row.Scan(&into.Person, &into.Practitioner, &into.Institution, &into.InConsult, &into.Kind, &into.GuardianPresent)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil
+		}
+		return err
+	})
 }
 
 // visitOfRequest finds what an earlier sending of the same wish has made.
