@@ -56,26 +56,12 @@ func selectEvidence(ctx context.Context, tx tx, scope authz.Scope, f evidenceFil
 
 // askEvidence asks for the evidence of a person who wants a slot.
 func askEvidence(b *pgx.Batch, list *[]eligibility.Evidence, person ids.Person, slot ids.Slot) {
-	ask(b, list, scanEvidence, evidenceOf("$1", "(SELECT institution_id FROM slot WHERE id = $2)"), person, slot)
-}
-
-// askEvidenceOf asks for the evidence of a visit's patient.
-func askEvidenceOf(b *pgx.Batch, visit ids.Visit, each func(eligibility.Evidence)) {
-	b.Queue(evidenceOf("(SELECT person_id FROM visit WHERE id = $1)", "(SELECT s.institution_id FROM visit v JOIN slot s ON s.id = v.slot_id WHERE v.id = $1)"),
-		visit).Query(func(rows pgx.Rows) error {
-		list, err := pgx.CollectRows(rows, scanEvidence)
-		for _, e := range list {
-			each(e)
-		}
-		return err
-	})
-}
-
-func scanEvidence(row pgx.CollectableRow) (e eligibility.Evidence, err error) {
-	var at time.Time
-	err = row.Scan(&e.Origin, &e.Record, &e.ICD10, &at, &e.Source, &e.Verify)
-	e.DxDate = eligibility.DayOf(at)
-	return e, err
+	ask(b, list, func(row pgx.CollectableRow) (e eligibility.Evidence, err error) {
+		var at time.Time
+		err = row.Scan(&e.Origin, &e.Record, &e.ICD10, &at, &e.Source, &e.Verify)
+		e.DxDate = eligibility.DayOf(at)
+		return e, err
+	}, evidenceOf("$1", "(SELECT institution_id FROM slot WHERE id = $2)"), person, slot)
 }
 
 // evidenceOf is what a person uploaded, and of what the place itself has signed the newest of each category: its own records of
@@ -90,8 +76,8 @@ func evidenceOf(person, place string) string {
 		 ORDER BY left(h.icd10, 3), h.dx_date DESC, h.id)
 		UNION ALL
 		(SELECT DISTINCT ON (left(x.icd10, 3)) 'visit_record', r.id::text, x.icd10, (r.signed_at AT TIME ZONE 'Asia/Shanghai')::date, 'online', 'verified'
-		 FROM visit v JOIN record r ON r.visit_id = v.id AND r.signed_at IS NOT NULL CROSS JOIN LATERAL unnest(r.diagnoses) x (icd10)
-		 WHERE v.person_id = ` + person + ` AND v.institution_id = ` + place + `
+		 FROM visit was JOIN record r ON r.visit_id = was.id AND r.signed_at IS NOT NULL CROSS JOIN LATERAL unnest(r.diagnoses) x (icd10)
+		 WHERE was.person_id = ` + person + ` AND was.institution_id = ` + place + `
 		 ORDER BY left(x.icd10, 3), r.signed_at DESC, r.id)
 		ORDER BY origin, record, icd10`
 }

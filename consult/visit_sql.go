@@ -110,20 +110,6 @@ func askVisits(b *pgx.Batch, list *[]visitRow, scope authz.Scope, f filter, now 
 const visitInScope = `(@scope_all OR v.institution_id = ANY (@scope_places) OR v.practitioner_id = @scope_practitioner
 		       OR EXISTS (SELECT FROM proxy x WHERE x.account_id = @scope_account AND x.person_id = v.person_id))`
 
-// askStandingOf reads no more than the neighbour needs: a draft is saved with each change of a line.
-func askStandingOf(b *pgx.Batch, into *Standing, scope authz.Scope, id ids.Visit) {
-	b.Queue(`
-		SELECT v.person_id, v.practitioner_id, v.institution_id, v.state IN ('in_consult', 'interrupted'), v.kind, v.guardian_present
-		FROM visit v WHERE v.id = @visit AND `+visitInScope,
-		scope.With(pgx.NamedArgs{"visit": id})).QueryRow(func(row pgx.Row) error {
-		err := row.Scan(&into.Person, &into.Practitioner, &into.Institution, &into.InConsult, &into.Kind, &into.GuardianPresent)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return nil
-		}
-		return err
-	})
-}
-
 // visitOfRequest finds what an earlier sending of the same wish has made.
 func visitOfRequest(ctx context.Context, tx tx, account ids.Account, key string) (id ids.Visit, err error) {
 	err = tx.QueryRow(ctx, `SELECT id FROM visit WHERE account_id = $1 AND request_key = $2`, account, key).Scan(&id)
