@@ -54,27 +54,32 @@ func selectEvidence(ctx context.Context, tx tx, scope authz.Scope, f evidenceFil
 	return append(list, found...), err
 }
 
-// askEvidence asks for what was uploaded, and of what the slot's place itself has signed the newest of each category: its own records of
-// visits in person, and of visits here. Another place's records stay there (CON-04).
+// askEvidence asks for the evidence of a person who wants a slot.
 func askEvidence(b *pgx.Batch, list *[]eligibility.Evidence, person ids.Person, slot ids.Slot) {
 	ask(b, list, func(row pgx.CollectableRow) (e eligibility.Evidence, err error) {
 		var at time.Time
 		err = row.Scan(&e.Origin, &e.Record, &e.ICD10, &at, &e.Source, &e.Verify)
 		e.DxDate = eligibility.DayOf(at)
 		return e, err
-	}, `
-		SELECT 'upload' AS origin, id::text AS record, icd10, dx_date, source, verify FROM evidence WHERE person_id = $1
+	}, evidenceOf("$1", "(SELECT institution_id FROM slot WHERE id = $2)"), person, slot)
+}
+
+// evidenceOf is what a person uploaded, and of what the place itself has signed the newest of each category: its own records of
+// visits in person, and of visits here. Another place's records stay there (CON-04). Person and place are expressions.
+func evidenceOf(person, place string) string {
+	return `
+		SELECT 'upload' AS origin, id::text AS record, icd10, dx_date, source, verify FROM evidence WHERE person_id = ` + person + `
 		UNION ALL
 		(SELECT DISTINCT ON (left(h.icd10, 3)) 'hospital_record', h.id::text, h.icd10, h.dx_date, 'physical', 'verified'
 		 FROM hospital_record h JOIN person p ON p.id_lookup = h.id_lookup
-		 WHERE p.id = $1 AND h.institution_id = (SELECT institution_id FROM slot WHERE id = $2) AND h.withdrawn_at IS NULL
+		 WHERE p.id = ` + person + ` AND h.institution_id = ` + place + ` AND h.withdrawn_at IS NULL
 		 ORDER BY left(h.icd10, 3), h.dx_date DESC, h.id)
 		UNION ALL
 		(SELECT DISTINCT ON (left(x.icd10, 3)) 'visit_record', r.id::text, x.icd10, (r.signed_at AT TIME ZONE 'Asia/Shanghai')::date, 'online', 'verified'
-		 FROM visit v JOIN record r ON r.visit_id = v.id AND r.signed_at IS NOT NULL CROSS JOIN LATERAL unnest(r.diagnoses) x (icd10)
-		 WHERE v.person_id = $1 AND v.institution_id = (SELECT institution_id FROM slot WHERE id = $2)
+		 FROM visit was JOIN record r ON r.visit_id = was.id AND r.signed_at IS NOT NULL CROSS JOIN LATERAL unnest(r.diagnoses) x (icd10)
+		 WHERE was.person_id = ` + person + ` AND was.institution_id = ` + place + `
 		 ORDER BY left(x.icd10, 3), r.signed_at DESC, r.id)
-		ORDER BY origin, record, icd10`, person, slot)
+		ORDER BY origin, record, icd10`
 }
 
 type knownPerson struct {

@@ -72,7 +72,6 @@ func selectVisits(ctx context.Context, tx tx, scope authz.Scope, f filter, now t
 	return list, send(ctx, tx, b)
 }
 
-// askVisits keeps to the scope: own persons, the doctor's patients, the coordinator's place.
 func askVisits(b *pgx.Batch, list *[]visitRow, scope authz.Scope, f filter, now time.Time) {
 	only := "true"
 	if !f.Visit.IsZero() {
@@ -97,8 +96,7 @@ func askVisits(b *pgx.Batch, list *[]visitRow, scope authz.Scope, f filter, now 
 		JOIN practitioner d ON d.id = v.practitioner_id
 		JOIN institution i ON i.id = v.institution_id
 		CROSS JOIN LATERAL (SELECT * FROM decision WHERE visit_id = v.id ORDER BY at DESC, id DESC LIMIT 1) n
-		WHERE (@scope_all OR v.institution_id = ANY (@scope_places) OR v.practitioner_id = @scope_practitioner
-		       OR EXISTS (SELECT FROM proxy x WHERE x.account_id = @scope_account AND x.person_id = v.person_id))
+		WHERE `+visitInScope+`
 		  AND `+only+`
 		  AND (@person::uuid IS NULL OR v.person_id = @person)
 		  AND (NOT @today OR v.state IN ('checked_in', 'in_consult', 'interrupted')
@@ -107,6 +105,10 @@ func askVisits(b *pgx.Batch, list *[]visitRow, scope authz.Scope, f filter, now 
 		LIMIT 200`,
 		scope.With(pgx.NamedArgs{"visit": f.Visit, "person": f.Person, "today": f.Today, "now": now}))
 }
+
+// visitInScope: own persons, the doctor's patients, the coordinator's place.
+const visitInScope = `(@scope_all OR v.institution_id = ANY (@scope_places) OR v.practitioner_id = @scope_practitioner
+		       OR EXISTS (SELECT FROM proxy x WHERE x.account_id = @scope_account AND x.person_id = v.person_id))`
 
 // visitOfRequest finds what an earlier sending of the same wish has made.
 func visitOfRequest(ctx context.Context, tx tx, account ids.Account, key string) (id ids.Visit, err error) {

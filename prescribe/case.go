@@ -25,6 +25,12 @@ type parties struct {
 	InstitutionName     string
 }
 
+// known is all that a text stands on besides the visit.
+type known struct {
+	parties
+	chart
+}
+
 // chart is what is known of the patient.
 type chart struct {
 	Allergies  []allergy
@@ -56,39 +62,39 @@ var ranks = []string{"", "resident", "attending", "associate_chief", "chief"}
 
 // caseOf puts a draft and everything known about patient and setting into the question for the checks. What the
 // formulary does not hold is listed, so that nobody takes the silence for a check.
-func (s *Service) caseOf(o Order, facts consult.Standing, ps parties, known chart, now time.Time) check.Case {
-	months := check.Whole(age(ps.BirthDate, now))
+func (s *Service) caseOf(o Order, facts consult.Standing, k known, now time.Time) check.Case {
+	months := check.Whole(age(k.BirthDate, now))
 	years := months / 12
 	c := check.Case{
 		Context: check.Context{
-			Channel: "online", Type: o.Type, Diagnosis: o.Diagnosis, Author: "human", PrescriberTitle: ranks[ps.TitleRank],
-			GuardianPresent: facts.GuardianPresent, Paediatrician: &ps.PaediatricQualified,
+			Channel: "online", Type: o.Type, Diagnosis: o.Diagnosis, Author: "human", PrescriberTitle: ranks[k.TitleRank],
+			GuardianPresent: facts.GuardianPresent, Paediatrician: &k.PaediatricQualified,
 			ValidDays: check.Whole(o.ValidDays),
 			Renewal:   facts.Kind == "follow_up", // a follow-up that writes a current medicine again renews it
 		},
-		Patient: check.Patient{AgeYears: &years, AgeMonths: &months, Sex: ps.Sex, Conditions: known.Conditions},
+		Patient: check.Patient{AgeYears: &years, AgeMonths: &months, Sex: k.Sex, Conditions: k.Conditions},
 		Items:   items(o),
 	}
 	if facts.Kind == "follow_up" {
 		prior := len(facts.Evidence) > 0
 		c.Context.PriorRecord = &prior
 	}
-	if ps.WeightKg != nil {
-		c.Patient.WeightKg = decimal(*ps.WeightKg)
+	if k.WeightKg != nil {
+		c.Patient.WeightKg = decimal(*k.WeightKg)
 	}
-	if ps.Pregnancy != nil {
-		c.Patient.Pregnancy = check.Answer(*ps.Pregnancy)
-		if trimester, expecting := map[string]check.Whole{"t1": 1, "t2": 2, "t3": 3}[*ps.Pregnancy]; expecting {
+	if k.Pregnancy != nil {
+		c.Patient.Pregnancy = check.Answer(*k.Pregnancy)
+		if trimester, expecting := map[string]check.Whole{"t1": 1, "t2": 2, "t3": 3}[*k.Pregnancy]; expecting {
 			c.Patient.Pregnancy, c.Patient.Trimester = "yes", trimester
 		}
 	}
-	if ps.Lactating != nil {
-		c.Patient.Lactation = map[bool]check.Answer{true: "yes", false: "no"}[*ps.Lactating]
+	if k.Lactating != nil {
+		c.Patient.Lactation = map[bool]check.Answer{true: "yes", false: "no"}[*k.Lactating]
 	}
-	if known.Creatinine != nil {
-		c.Patient.Creatinine, c.Patient.CreatinineDays = decimal(known.Creatinine.Value), check.Whole(known.Creatinine.Days)
+	if k.Creatinine != nil {
+		c.Patient.Creatinine, c.Patient.CreatinineDays = decimal(k.Creatinine.Value), check.Whole(k.Creatinine.Days)
 	}
-	for _, a := range known.Allergies {
+	for _, a := range k.Allergies {
 		one := check.Allergy{Severity: a.Severity, Reaction: a.Reaction}
 		switch {
 		case s.Knowledge.Groups[a.Substance] != nil:
@@ -101,14 +107,14 @@ func (s *Service) caseOf(o Order, facts consult.Standing, ps parties, known char
 		}
 		c.Allergies = append(c.Allergies, one)
 	}
-	for _, m := range known.Medicines {
+	for _, m := range k.Medicines {
 		if s.Knowledge.Ingredients[m.Ingredient] == nil {
 			c.Unlisted = append(c.Unlisted, m.Ingredient)
 			continue
 		}
 		c.ActiveMeds = append(c.ActiveMeds, check.Active{Ingredient: m.Ingredient, DailyDose: decimal(m.DailyDose), Unit: m.Unit, RemainingDays: check.Whole(m.Left)})
 	}
-	for _, p := range known.Prescribed {
+	for _, p := range k.Prescribed {
 		var i Item
 		if err := json.Unmarshal(p.Item, &i); err != nil {
 			c.Unlisted = append(c.Unlisted, "prescription")

@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"yuanzhen/consult"
+	"yuanzhen/internal/audit"
 	"yuanzhen/internal/authz"
 	"yuanzhen/internal/fault"
 	"yuanzhen/internal/ids"
@@ -99,7 +101,7 @@ type filter struct {
 	State  State
 	Paused ids.Practitioner // whose plans were paused by a red answer
 	Asking bool             // drafts that ask for a second person
-	Brief  bool             // without what a new text replaces: checks, case, canonical text
+	Brief  bool             // without what a new text replaces and what only a signed one has
 }
 
 // only is the condition of one question. Each is a statement of its own, so that its plan is kept: planning this select anew
@@ -121,23 +123,21 @@ func (f filter) only() string {
 }
 
 func selectPrescriptions(ctx context.Context, db pg.DB, scope authz.Scope, f filter) ([]row, error) {
-	text := "rx.checked, rx.check_case, rx.canonical"
-	if f.Brief {
-		text = `'{}'::jsonb AS checked, '{}'::jsonb AS check_case, ''::bytea AS canonical`
+	sql, args := f.question(scope)
+	rows, err := db.Query(ctx, sql, args)
+	if err != nil {
+		return nil, err
 	}
-	rows, err := db.Query(ctx, `
-		SELECT rx.id, rx.no, rx.version, rx.supersedes, rx.visit_id, rx.person_id, p.name AS person_name, p.sex, p.birth_date,
-		       rx.practitioner_id, d.name AS doctor_name, d.title, rx.institution_id, i.name AS institution_name,
-		       rx.type, rx.state, rx.diagnosis, rx.days_reason, rx.valid_days, rx.long_document, rx.items, `+text+`,
+	return pgx.CollectRows(rows, pgx.RowToStructByName[row])
+}
+
+// What a row has beyond the draft's own facts; a brief answer leaves it empty, and reads no table for it.
+const (
+	rest = `rx.checked, rx.check_case, rx.canonical, rx.statement, rx.signature, rx.key_id::text AS key_id, sk.alg,
+		       v.result, v.reason_code, v.note, coalesce(ph.name, '') AS pharmacist, v.at AS reviewed_at, plan.confirmed_at,
+		       (SELECT m.times FROM medicine_reminder m WHERE m.prescription_id = rx.id AND m.account_id = @scope_account::uuid) AS reminders,
 		       (SELECT coalesce(jsonb_agg(jsonb_build_object('alert', o.alert, 'reason_code', o.reason_code, 'text', o.text) ORDER BY o.alert), '[]')
 		          FROM prescription_override o WHERE o.prescription_id = rx.id) AS overrides,
-		       rx.sha256, rx.risk, rx.written_at, rx.statement, rx.signature, rx.key_id::text AS key_id, sk.alg, rx.signed_at, rx.valid_until,
-		       rx.evidence_code, rx.voided_at, v.result, v.reason_code, v.note, coalesce(ph.name, '') AS pharmacist, v.at AS reviewed_at, plan.confirmed_at,
-		       (SELECT m.times FROM medicine_reminder m WHERE m.prescription_id = rx.id AND m.account_id = @scope_account::uuid) AS reminders,
-		       (SELECT coalesce(jsonb_agg(jsonb_build_object('alert', c.alert, 'asked_at', c.asked_at, 'by', coalesce(sp.name, ''), 'agrees', c.agrees,
-		                 'reason', coalesce(c.reason, ''), 'answered_at', c.answered_at) ORDER BY c.alert), '[]')
-		          FROM prescription_second c LEFT JOIN practitioner sp ON sp.id = c.second_id
-		         WHERE c.prescription_id = rx.id AND c.sha256 = rx.sha256) AS seconds,
 		       (SELECT coalesce(jsonb_agg(jsonb_build_object('id', pt.id, 'part', pt.part, 'not_before', pt.not_before, 'not_after', pt.not_after, 'state', pt.state,
 		                 'pharmacy', coalesce(pi.name, ''), 'claimed_at', pt.claimed_at, 'lease_until', pt.lease_until, 'coded', pt.token_hash IS NOT NULL,
 		                 'checked_in_at', pt.checked_in_at, 'paused_at', pt.paused_at, 'answers', pt.answers, 'recalls',
@@ -145,7 +145,28 @@ func selectPrescriptions(ctx context.Context, db pg.DB, scope authz.Scope, f fil
 		                    JOIN trace_code tc ON tc.event_id = de.id JOIN recall rc ON rc.lot = tc.lot WHERE de.part_id = pt.id),
 		                 'lines', (SELECT jsonb_agg(jsonb_build_object('line', pl.line, 'days', pl.days, 'remain', pl.remain) ORDER BY pl.line)
 		                             FROM prescription_part_line pl WHERE pl.part_id = pt.id)) ORDER BY pt.part), '[]')
-		          FROM prescription_part pt LEFT JOIN institution pi ON pi.id = pt.claimed_by WHERE pt.prescription_id = rx.id) AS parts
+		          FROM prescription_part pt LEFT JOIN institution pi ON pi.id = pt.claimed_by WHERE pt.prescription_id = rx.id) AS parts`
+	noRest = `'{}'::jsonb AS checked, '{}'::jsonb AS check_case, ''::bytea AS canonical, ''::bytea AS statement, ''::bytea AS signature, NULL AS key_id,
+		       NULL AS alg, NULL AS result, NULL AS reason_code, NULL AS note, '' AS pharmacist, NULL::timestamptz AS reviewed_at,
+		       NULL::timestamptz AS confirmed_at, NULL::text[] AS reminders, '[]'::jsonb AS overrides, '[]'::jsonb AS parts`
+)
+
+// question is the statement and its arguments.
+func (f filter) question(scope authz.Scope) (string, pgx.NamedArgs) {
+	more := rest
+	if f.Brief {
+		more = noRest
+	}
+	return `
+		SELECT rx.id, rx.no, rx.version, rx.supersedes, rx.visit_id, rx.person_id, p.name AS person_name, p.sex, p.birth_date,
+		       rx.practitioner_id, d.name AS doctor_name, d.title, rx.institution_id, i.name AS institution_name,
+		       rx.type, rx.state, rx.diagnosis, rx.days_reason, rx.valid_days, rx.long_document, rx.items,
+		       rx.sha256, rx.risk, rx.written_at, rx.signed_at, rx.valid_until, rx.evidence_code, rx.voided_at,
+		       (SELECT coalesce(jsonb_agg(jsonb_build_object('alert', c.alert, 'asked_at', c.asked_at, 'by', coalesce(sp.name, ''), 'agrees', c.agrees,
+		                 'reason', coalesce(c.reason, ''), 'answered_at', c.answered_at) ORDER BY c.alert), '[]')
+		          FROM prescription_second c LEFT JOIN practitioner sp ON sp.id = c.second_id
+		         WHERE c.prescription_id = rx.id AND c.sha256 = rx.sha256) AS seconds,
+		       ` + more + `
 		FROM prescription rx
 		JOIN person p ON p.id = rx.person_id
 		JOIN practitioner d ON d.id = rx.practitioner_id
@@ -156,19 +177,27 @@ func selectPrescriptions(ctx context.Context, db pg.DB, scope authz.Scope, f fil
 		LEFT JOIN prescription_plan plan ON plan.prescription_id = rx.id
 		WHERE (@scope_all OR rx.institution_id = ANY (@scope_places::uuid[]) OR rx.practitioner_id = @scope_practitioner::uuid
 		       OR EXISTS (SELECT FROM proxy x WHERE x.account_id = @scope_account::uuid AND x.person_id = rx.person_id))
-		  AND `+f.only()+`
+		  AND ` + f.only() + `
 		ORDER BY CASE WHEN rx.state = 'signed' AND @queue THEN rx.risk END DESC, CASE WHEN rx.state = 'signed' AND @queue THEN rx.signed_at END, rx.id DESC
 		LIMIT 200`,
-		scope.With(pgx.NamedArgs{"id": f.ID, "person": f.Person, "visit": f.Visit, "paused": f.Paused, "queue": f.State == Signed}))
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[row])
+		scope.With(pgx.NamedArgs{"id": f.ID, "person": f.Person, "visit": f.Visit, "paused": f.Paused, "queue": f.State == Signed})
 }
 
+const lockOne = `SELECT FROM prescription WHERE id = $1 FOR UPDATE`
+
 func lock(ctx context.Context, tx tx, id ids.Prescription) error {
-	_, err := tx.Exec(ctx, `SELECT FROM prescription WHERE id = $1 FOR UPDATE`, id)
+	_, err := tx.Exec(ctx, lockOne, id)
 	return err
+}
+
+// lockPrescriptions locks one and reads it, as it stands once the lock is held, in one trip.
+func lockPrescriptions(ctx context.Context, tx tx, scope authz.Scope, f filter) (list []row, err error) {
+	var b pgx.Batch
+	b.Queue(lockOne, f.ID)
+	sql, args := f.question(scope)
+	queue(&b, &list, pgx.RowToStructByName, sql, args)
+	err = tx.SendBatch(ctx, &b).Close()
+	return list, err
 }
 
 // personInReach tells somebody for whom nothing was prescribed from somebody else's patient: fault.NotFound.
@@ -210,13 +239,23 @@ func insertPrescription(ctx context.Context, tx tx, facts consult.Standing, c co
 	return err
 }
 
-func updateDraft(ctx context.Context, tx tx, c content) (bool, error) {
-	tag, err := tx.Exec(ctx, `
+// updateDraft writes a draft's new text and its entries in one trip, and says whose screens show it. Done is false when it is no
+// draft any more: then nothing of it may stay.
+func updateDraft(ctx context.Context, tx tx, facts consult.Standing, c content) (accounts []ids.Account, done bool, err error) {
+	var b pgx.Batch
+	b.Queue(`
 		UPDATE prescription SET type = $2, diagnosis = $3, days_reason = $4, items = $5, checked = $6, check_case = $7, canonical = $8,
 		                        sha256 = $9, risk = $10, written_at = $11, valid_days = $12, long_document = $13
 		WHERE id = $1 AND state = 'draft'`,
-		c.ID, c.Type, c.Diagnosis, c.DaysReason, c.Items, c.Checked, c.Case, c.Canonical, c.SHA256, c.Risk, c.WrittenAt, c.ValidDays, c.Permit.ID)
-	return tag.RowsAffected() == 1, err
+		c.ID, c.Type, c.Diagnosis, c.DaysReason, c.Items, c.Checked, c.Case, c.Canonical, c.SHA256, c.Risk, c.WrittenAt, c.ValidDays, c.Permit.ID).
+		Exec(func(tag pgconn.CommandTag) error {
+			done = tag.RowsAffected() == 1
+			return nil
+		})
+	audit.Queue(ctx, &b, written(ctx, facts, c.VisitID, c.ID)...)
+	queue(&b, &accounts, pgx.RowTo, accountsOfPerson, facts.Person)
+	err = tx.SendBatch(ctx, &b).Close()
+	return accounts, done, err
 }
 
 func putSignature(ctx context.Context, tx tx, id ids.Prescription, sha256 string, statement []byte, sig keys.Signature, until time.Time) (bool, error) {
@@ -379,8 +418,10 @@ func countReturned(ctx context.Context, db pg.DB, doctor ids.Practitioner) (n in
 	return n, err
 }
 
+const accountsOfPerson = `SELECT account_id FROM proxy WHERE person_id = $1`
+
 func accountsOf(ctx context.Context, db pg.DB, person ids.Person) ([]ids.Account, error) {
-	rows, err := db.Query(ctx, `SELECT account_id FROM proxy WHERE person_id = $1`, person)
+	rows, err := db.Query(ctx, accountsOfPerson, person)
 	if err != nil {
 		return nil, err
 	}
@@ -392,40 +433,45 @@ func accountOfPractitioner(ctx context.Context, tx tx, id ids.Practitioner) (acc
 	return account, err
 }
 
-// selectKnown reads, in one trip, the parties and what is known of the patient on a day: allergies, conditions, medicines in
-// supply and prescribed but for the one that is judged, also what still waits for its pharmacist, and the newest creatinine.
-func selectKnown(ctx context.Context, tx tx, facts consult.Standing, but ids.Prescription, at time.Time) (ps parties, c chart, err error) {
+// selectKnown reads in one trip what askKnown asks for.
+func selectKnown(ctx context.Context, tx tx, facts consult.Standing, but ids.Prescription, at time.Time) (k known, err error) {
 	var b pgx.Batch
+	askKnown(&b, &k, facts, but, at)
+	err = tx.SendBatch(ctx, &b).Close()
+	return k, err
+}
+
+// askKnown asks for the parties and what is known of the patient on a day: allergies, conditions, medicines in
+// supply and prescribed but for the one that is judged, also what still waits for its pharmacist, and the newest creatinine.
+func askKnown(b *pgx.Batch, k *known, facts consult.Standing, but ids.Prescription, at time.Time) {
 	b.Queue(`
 		SELECT p.name AS person_name, p.sex, p.birth_date, p.weight_kg::text AS weight_kg, p.pregnancy, p.lactating,
 		       d.name AS doctor_name, d.title, d.title_rank, d.paediatric_qualified, i.name AS institution_name
 		FROM person p, practitioner d, institution i WHERE p.id = $1 AND d.id = $2 AND i.id = $3`,
 		facts.Person, facts.Practitioner, facts.Institution).Query(func(rows pgx.Rows) (err error) {
-		ps, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[parties])
+		k.parties, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[parties])
 		return err
 	})
-	queue(&b, &c.Allergies, pgx.RowToStructByName, `SELECT substance, severity, reaction FROM allergy WHERE person_id = $1 ORDER BY substance`, facts.Person)
-	queue(&b, &c.Medicines, pgx.RowToStructByName, `
+	queue(b, &k.Allergies, pgx.RowToStructByName, `SELECT substance, severity, reaction FROM allergy WHERE person_id = $1 ORDER BY substance`, facts.Person)
+	queue(b, &k.Medicines, pgx.RowToStructByName, `
 		SELECT ingredient, daily_dose::text AS daily_dose, unit, until - $2::date AS left FROM medicine
 		WHERE person_id = $1 AND until >= $2::date ORDER BY ingredient, source`, facts.Person, at)
-	queue(&b, &c.Prescribed, pgx.RowToStructByName, `
+	queue(b, &k.Prescribed, pgx.RowToStructByName, `
 		SELECT item, (rx.signed_at::date + (item->>'days')::int) - $2::date AS left
 		FROM prescription rx, jsonb_array_elements(rx.items) item
 		WHERE rx.person_id = $1 AND rx.state IN ('signed', 'approved') AND rx.signed_at::date + (item->>'days')::int > $2::date
 		  AND rx.id <> $3
 		ORDER BY rx.id, item->>'line'`, facts.Person, at, but)
-	var creatinine []measured
-	queue(&b, &creatinine, pgx.RowToStructByName, `
+	b.Queue(`
 		SELECT value::text AS value, greatest($2::date - at::date, 0) AS days FROM observation
-		WHERE person_id = $1 AND kind = 'creatinine' AND unit = 'umol/L' ORDER BY at DESC LIMIT 1`, facts.Person, at)
-	queue(&b, &c.Conditions, pgx.RowTo, `SELECT icd10 FROM condition WHERE person_id = $1 ORDER BY icd10`, facts.Person)
-	if err := tx.SendBatch(ctx, &b).Close(); err != nil {
-		return ps, c, err
-	}
-	if len(creatinine) > 0 {
-		c.Creatinine = &creatinine[0]
-	}
-	return ps, c, nil
+		WHERE person_id = $1 AND kind = 'creatinine' AND unit = 'umol/L' ORDER BY at DESC LIMIT 1`, facts.Person, at).Query(func(rows pgx.Rows) error {
+		found, err := pgx.CollectRows(rows, pgx.RowToAddrOfStructByName[measured])
+		if len(found) > 0 {
+			k.Creatinine = found[0]
+		}
+		return err
+	})
+	queue(b, &k.Conditions, pgx.RowTo, `SELECT icd10 FROM condition WHERE person_id = $1 ORDER BY icd10`, facts.Person)
 }
 
 // queue adds a question to a batch, whose answer is read into a list when the batch closes.

@@ -60,11 +60,10 @@ type clinic struct {
 	policy        *authz.Policy
 }
 
-func (c *clinic) Standing(_ context.Context, _ tx, id ids.Visit) (consult.Standing, error) {
-	if id != c.visit {
-		return consult.Standing{}, fault.Missing()
+func (c *clinic) AskStanding(_ context.Context, _ *pgx.Batch, into *consult.Standing, id ids.Visit) {
+	if id == c.visit {
+		*into = c.facts
 	}
-	return c.facts, nil
 }
 
 func (c *clinic) JudgeForSigning(context.Context, tx, ids.Visit, []consult.Drug) (consult.Decision, error) {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/gowebpki/jcs"
+	"github.com/jackc/pgx/v5"
 	"golang.org/x/text/unicode/norm"
 
 	"yuanzhen/consult"
@@ -47,8 +48,8 @@ type Service struct {
 
 // Visits is what a prescription asks of the visit it is written in (consult.Service).
 type Visits interface {
-	// Standing of the visit within the scope; else fault.NotFound.
-	Standing(ctx context.Context, tx tx, id ids.Visit) (consult.Standing, error)
+	// AskStanding asks in a batch how the visit stands; beyond the scope it stays empty.
+	AskStanding(ctx context.Context, b *pgx.Batch, into *consult.Standing, id ids.Visit)
 	// JudgeForSigning decides again, at this moment, whether this visit may be held online and these drugs be
 	// prescribed in it, and keeps the decision. A refusal is fault.Refused.
 	JudgeForSigning(ctx context.Context, tx tx, id ids.Visit, drugs []consult.Drug) (consult.Decision, error)
@@ -161,15 +162,22 @@ type Prescription struct {
 func (s *Service) Write(ctx context.Context, visit ids.Visit, o Order, requestKey string) (Prescription, error) {
 	var id ids.Prescription
 	err := s.inTx(ctx, func(tx tx) error {
-		facts, err := s.mayWrite(ctx, tx, visit)
+		facts, err := s.mayWrite(ctx, tx, &pgx.Batch{}, visit)
 		if err != nil {
 			return err
 		}
-		if id, err = idOfRequest(ctx, tx, facts.Practitioner, requestKey); err != nil || !id.IsZero() {
+		if id, err = idOfRequest(ctx, tx, facts.Practitioner, requestKey); err != nil {
 			return err
 		}
+		if !id.IsZero() {
+			return audit.Write(ctx, tx, written(ctx, facts, visit, id)...)
+		}
 		id = ids.New[ids.Prescription]()
-		c, err := s.compose(ctx, tx, facts, content{ID: id, Version: 1, VisitID: visit, WrittenAt: s.Now().Truncate(time.Second)}, o)
+		k, err := selectKnown(ctx, tx, facts, id, s.Now().Truncate(time.Second))
+		if err != nil {
+			return err
+		}
+		c, err := s.compose(ctx, tx, facts, k, content{ID: id, Version: 1, VisitID: visit, WrittenAt: s.Now().Truncate(time.Second)}, o)
 		if err != nil {
 			return err
 		}
@@ -187,36 +195,41 @@ func (s *Service) Write(ctx context.Context, visit ids.Visit, o Order, requestKe
 
 // Save writes a draft anew; a returned or refused prescription gets its next version.
 func (s *Service) Save(ctx context.Context, id ids.Prescription, o Order) (saved Prescription, err error) {
+	var accounts []ids.Account
 	err = s.inTx(ctx, func(tx tx) error {
 		saved = Prescription{} // of an attempt before
 		old, err := s.ownOf(ctx, tx, filter{ID: id, Brief: true})
 		if err != nil {
 			return err
 		}
-		facts, err := s.mayWrite(ctx, tx, old.VisitID)
+		next := content{ID: old.ID, No: old.No, Version: old.Version, Supersedes: old.Supersedes, VisitID: old.VisitID, WrittenAt: s.Now().Truncate(time.Second)}
+		facts, k, err := s.mayWriteOn(ctx, tx, old, next.WrittenAt)
 		if err != nil {
 			return err
 		}
-		next := content{ID: old.ID, No: old.No, Version: old.Version, Supersedes: old.Supersedes, VisitID: old.VisitID, WrittenAt: s.Now().Truncate(time.Second)}
 		correct := old.State == Returned || old.State == Refused
 		if correct {
 			id = ids.New[ids.Prescription]()
 			next.ID, next.Version, next.Supersedes = id, old.Version+1, old.ID
 		} else if old.State != Draft {
+			if old, err = s.read(ctx, tx, id); err != nil { // where it is now, its parts say
+				return err
+			}
 			return movedOn(old)
 		}
-		c, err := s.compose(ctx, tx, facts, next, o)
+		c, err := s.compose(ctx, tx, facts, k, next, o)
 		if err != nil {
 			return err
 		}
 		if correct {
 			return s.keep(ctx, tx, facts, c)
 		}
-		if done, err := updateDraft(ctx, tx, c); err != nil || !done {
+		var done bool
+		if accounts, done, err = updateDraft(ctx, tx, facts, c); err != nil || !done {
 			return orMovedOn(err, old)
 		}
 		saved = old.with(c)
-		return s.record(ctx, tx, id, facts.Person, facts.Institution)
+		return nil
 	})
 	if pg.Violates(err, "prescription_supersedes_key") {
 		return Prescription{}, fault.New(fault.Conflict, "already_corrected", "这张处方已有更正的新版本。", "This prescription has been corrected already.").
@@ -228,7 +241,8 @@ func (s *Service) Save(ctx context.Context, id ids.Prescription, o Order) (saved
 	if saved.ID.IsZero() {
 		return s.told(ctx, id)
 	}
-	return saved, s.publish(ctx, saved)
+	s.publish(saved, accounts)
+	return saved, nil
 }
 
 // with is the draft once c is its content: what reading it again would give. A draft is saved with each change of a line.
@@ -323,19 +337,37 @@ func (p Prescription) title() (names string) {
 	return names
 }
 
-// mayWrite finds the visit and holds RXE-01 and half of RXE-02: only the visit's doctor writes, and only during the visit.
-func (s *Service) mayWrite(ctx context.Context, tx tx, visit ids.Visit) (consult.Standing, error) {
-	facts, err := s.Visits.Standing(ctx, tx, visit)
-	if err != nil {
+// mayWrite asks how the visit stands, in one trip with what else is in the batch, and holds RXE-01 and half of RXE-02: only the
+// visit's doctor writes, and only during the visit.
+func (s *Service) mayWrite(ctx context.Context, tx tx, b *pgx.Batch, visit ids.Visit) (consult.Standing, error) {
+	var facts consult.Standing
+	s.Visits.AskStanding(ctx, b, &facts, visit)
+	if err := tx.SendBatch(ctx, b).Close(); err != nil {
 		return facts, err
 	}
-	if facts.Practitioner != authz.SubjectFrom(ctx).Practitioner {
+	if facts.Practitioner.IsZero() || facts.Practitioner != authz.SubjectFrom(ctx).Practitioner {
 		return facts, fault.Missing()
 	}
 	if !facts.InConsult {
 		return facts, notAllowed(notInConsult)
 	}
 	return facts, nil
+}
+
+// mayWriteOn is mayWrite for a prescription that is there, with what is known of its patient on a day.
+func (s *Service) mayWriteOn(ctx context.Context, tx tx, p Prescription, at time.Time) (facts consult.Standing, k known, err error) {
+	var b pgx.Batch
+	askKnown(&b, &k, consult.Standing{Person: p.Person.ID, Practitioner: p.Doctor.ID, Institution: p.Institution.ID}, p.ID, at)
+	facts, err = s.mayWrite(ctx, tx, &b, p.VisitID)
+	return facts, k, err
+}
+
+// written are the entries of a text upon a visit: what was read for it, and the deed.
+func written(ctx context.Context, facts consult.Standing, visit ids.Visit, id ids.Prescription) []audit.Entry {
+	read := audit.Entry{Action: authz.ScopeFrom(ctx).Action, Object: "visit/" + visit.String(), Person: facts.Person, Place: facts.Institution}
+	deed := read
+	deed.Object = "prescription/" + id.String()
+	return []audit.Entry{read, deed}
 }
 
 // content is a version while it is being written.
@@ -359,8 +391,9 @@ type content struct {
 
 // compose completes a version: generic names, checks, law, and the bytes to sign. What the doctor mistyped is
 // fault.Invalid and names the field.
-func (s *Service) compose(ctx context.Context, tx tx, facts consult.Standing, c content, o Order) (content, error) {
-	if _, err := s.knowledge(); err != nil {
+func (s *Service) compose(ctx context.Context, tx tx, facts consult.Standing, k known, c content, o Order) (content, error) {
+	_, err := s.knowledge()
+	if err != nil {
 		return c, err
 	}
 	if herbal := herbalPieces(o); herbal != nil {
@@ -371,10 +404,6 @@ func (s *Service) compose(ctx context.Context, tx tx, facts consult.Standing, c 
 	}
 	if made := madeByAI(o); made != nil {
 		return c, notAllowed(*made)
-	}
-	ps, chart, err := selectKnown(ctx, tx, facts, c.ID, c.WrittenAt)
-	if err != nil {
-		return c, err
 	}
 	if c.No == "" {
 		if c.No, err = nextNumber(ctx, tx, qr.DayOf(c.WrittenAt)); err != nil {
@@ -387,12 +416,12 @@ func (s *Service) compose(ctx context.Context, tx tx, facts consult.Standing, c 
 			return c, err
 		}
 	}
-	c.Case = s.caseOf(c.Order, facts, ps, chart, c.WrittenAt)
+	c.Case = s.caseOf(c.Order, facts, k, c.WrittenAt)
 	c.Case.Context.LocalDays = check.Whole(c.Permit.MaxDays)
 	c.Checked = s.check(c.Case)
-	c.Checked.Reasons = s.law(c.Order, facts, ps)
+	c.Checked.Reasons = s.law(c.Order, facts, k.parties)
 	c.Risk = risk(c)
-	if c.Canonical, err = canonical(c, facts, ps); err != nil {
+	if c.Canonical, err = canonical(c, facts, k.parties); err != nil {
 		return c, err
 	}
 	sum := sha256.Sum256(c.Canonical)
@@ -451,7 +480,7 @@ func (s *Service) keep(ctx context.Context, tx tx, facts consult.Standing, c con
 	if err := insertPrescription(ctx, tx, facts, c); err != nil {
 		return err
 	}
-	return s.record(ctx, tx, c.ID, facts.Person, facts.Institution)
+	return audit.Write(ctx, tx, written(ctx, facts, c.VisitID, c.ID)...)
 }
 
 // own reads a prescription for a change by its prescriber and locks it.
@@ -460,10 +489,14 @@ func (s *Service) own(ctx context.Context, tx tx, id ids.Prescription) (Prescrip
 }
 
 func (s *Service) ownOf(ctx context.Context, tx tx, f filter) (Prescription, error) {
-	if err := lock(ctx, tx, f.ID); err != nil {
+	rows, err := lockPrescriptions(ctx, tx, authz.ScopeFrom(ctx), f)
+	if err != nil {
 		return Prescription{}, err
 	}
-	p, err := s.readOne(ctx, tx, f)
+	if len(rows) == 0 {
+		return Prescription{}, fault.Missing()
+	}
+	p, err := s.shown(rows[0])
 	if err == nil && p.Doctor.ID != authz.SubjectFrom(ctx).Practitioner {
 		err = fault.Missing()
 	}
@@ -471,11 +504,7 @@ func (s *Service) ownOf(ctx context.Context, tx tx, f filter) (Prescription, err
 }
 
 func (s *Service) read(ctx context.Context, db pg.DB, id ids.Prescription) (Prescription, error) {
-	return s.readOne(ctx, db, filter{ID: id})
-}
-
-func (s *Service) readOne(ctx context.Context, db pg.DB, f filter) (Prescription, error) {
-	list, err := s.readAll(ctx, db, f)
+	list, err := s.readAll(ctx, db, filter{ID: id})
 	if err != nil {
 		return Prescription{}, err
 	}
@@ -568,17 +597,16 @@ func (s *Service) told(ctx context.Context, id ids.Prescription) (Prescription, 
 	if err != nil {
 		return p, err
 	}
-	return p, s.publish(ctx, p)
+	accounts, err := accountsOf(ctx, s.DB, p.Person.ID)
+	if err == nil {
+		s.publish(p, accounts)
+	}
+	return p, err
 }
 
-func (s *Service) publish(ctx context.Context, p Prescription) error {
-	accounts, err := accountsOf(ctx, s.DB, p.Person.ID)
-	if err != nil {
-		return err
-	}
+func (s *Service) publish(p Prescription, accounts []ids.Account) {
 	s.Live.Publish(live.Event{Kind: "prescription.changed", ID: p.ID.String(), Accounts: accounts,
 		Practitioners: []ids.Practitioner{p.Doctor.ID}, Places: []ids.Institution{p.Institution.ID}})
-	return nil
 }
 
 // knowledge is what the checks stand on; without it prescribing stops and says so.

@@ -201,7 +201,7 @@ func (s *Service) stillFit(ctx context.Context, tx tx, p Prescription) error {
 	if _, err := s.knowledge(); err != nil {
 		return err
 	}
-	ps, known, err := selectKnown(ctx, tx, consult.Standing{Person: p.Person.ID, Practitioner: p.Doctor.ID, Institution: p.Institution.ID}, p.ID, s.Now())
+	k, err := selectKnown(ctx, tx, consult.Standing{Person: p.Person.ID, Practitioner: p.Doctor.ID, Institution: p.Institution.ID}, p.ID, s.Now())
 	if err != nil {
 		return err
 	}
@@ -216,7 +216,7 @@ func (s *Service) stillFit(ctx context.Context, tx tx, p Prescription) error {
 	if asked.Context.PriorRecord != nil && *asked.Context.PriorRecord {
 		facts.Evidence = p.Diagnosis
 	}
-	judged := s.caseOf(p.Order, facts, ps, known, s.Now())
+	judged := s.caseOf(p.Order, facts, k, s.Now())
 	judged.Context.LocalDays = asked.Context.LocalDays // what was signed under a local document stands when that ends
 	result := s.check(judged)
 	var blocking []check.Alert

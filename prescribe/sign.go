@@ -49,7 +49,7 @@ func (s *Service) Sign(ctx context.Context, id ids.Prescription, act Signing) (P
 		if p.State != Draft {
 			return movedOn(p)
 		}
-		facts, err := s.mayWrite(ctx, tx, p.VisitID)
+		facts, k, err := s.mayWriteOn(ctx, tx, p, p.row.WrittenAt)
 		if err != nil {
 			return err
 		}
@@ -60,7 +60,7 @@ func (s *Service) Sign(ctx context.Context, id ids.Prescription, act Signing) (P
 		if _, err := s.Visits.JudgeForSigning(ctx, tx, p.VisitID, drugs(kb, p.Order)); err != nil {
 			return err
 		}
-		now, err := s.compose(ctx, tx, facts, content{ID: p.ID, No: p.No, Version: p.Version, Supersedes: p.Supersedes,
+		now, err := s.compose(ctx, tx, facts, k, content{ID: p.ID, No: p.No, Version: p.Version, Supersedes: p.Supersedes,
 			VisitID: p.VisitID, WrittenAt: p.row.WrittenAt}, p.Order)
 		if err != nil {
 			return err
@@ -91,7 +91,7 @@ func (s *Service) Sign(ctx context.Context, id ids.Prescription, act Signing) (P
 		if signed, err := putSignature(ctx, tx, id, p.SHA256, statement, signature, until); err != nil || !signed {
 			return orMovedOn(err, p)
 		}
-		if err := s.record(ctx, tx, id, p.Person.ID, p.Institution.ID); err != nil {
+		if err := audit.Write(ctx, tx, written(ctx, facts, p.VisitID, id)...); err != nil {
 			return err
 		}
 		return witness(ctx, tx, p, proof.Doctor, signature)

@@ -32,13 +32,15 @@ import (
 )
 
 // ward is a world to prescribe and dispense in: visits that are running, each with a draft over a full chart, and two
-// approved pharmacies with prescriptions to collect.
+// approved pharmacies with prescriptions to collect. These are another patient's: what was prescribed belongs to the chart
+// that a save reads.
 type ward struct {
 	*prescribe.Service
 	db      *pg.Pool
 	policy  *authz.Policy
 	doctors door
 	drafts  []draft
+	issued  draft // copied into what is collected
 	shops   [2]*authz.Subject
 }
 
@@ -79,7 +81,7 @@ func order(kb *formulary.Knowledge) (prescribe.Order, check.Case, error) {
 
 // openWard fills a database of its own.
 func openWard(ctx context.Context, db *pg.Pool, kb *formulary.Knowledge) (*ward, error) {
-	b, err := (&BookingCmd{Bookings: httpDrafts / 2}).prepare(ctx, db)
+	b, err := (&BookingCmd{Bookings: httpDrafts/2 + 1}).prepare(ctx, db)
 	if err != nil {
 		return nil, err
 	}
@@ -89,14 +91,14 @@ func openWard(ctx context.Context, db *pg.Pool, kb *formulary.Knowledge) (*ward,
 	if err != nil {
 		return nil, err
 	}
-	people := make([]string, httpDrafts)
+	people := make([]string, httpDrafts+1)
 	for i := range people {
 		people[i] = b.people[i].person.String()
 	}
 	if err := db.InTx(ctx, func(tx pgx.Tx) error { return chart(ctx, tx, people, known) }); err != nil {
 		return nil, err
 	}
-	for i := range httpDrafts {
+	for i := range people {
 		visit := ids.New[ids.Visit]()
 		var doctor authz.Subject
 		if err := db.QueryRow(ctx, `
@@ -125,6 +127,7 @@ func openWard(ctx context.Context, db *pg.Pool, kb *formulary.Knowledge) (*ward,
 		}
 		w.drafts = append(w.drafts, draft{p.ID, doctor.Account.String()})
 	}
+	w.drafts, w.issued = w.drafts[:httpDrafts], w.drafts[httpDrafts]
 	return w, w.openPharmacies(ctx)
 }
 
@@ -146,7 +149,7 @@ func chart(ctx context.Context, tx pgx.Tx, people []string, known check.Case) er
 	return err
 }
 
-// openPharmacies approves two, and makes copies of the first draft into prescriptions that wait to be collected.
+// openPharmacies approves two, and makes copies of one draft into prescriptions that wait to be collected.
 func (w *ward) openPharmacies(ctx context.Context) error {
 	var admins [3]ids.Account
 	for i := range admins {
@@ -167,9 +170,8 @@ func (w *ward) openPharmacies(ctx context.Context) error {
 			return err
 		}
 	}
-	first := w.drafts[0]
 	if err := w.db.InTx(ctx, func(tx pgx.Tx) error {
-		return w.Keys.Issue(ctx, tx, w.doctors[first.token].Practitioner, uuid.NewString())
+		return w.Keys.Issue(ctx, tx, w.doctors[w.issued.token].Practitioner, uuid.NewString())
 	}); err != nil {
 		return err
 	}
@@ -185,7 +187,7 @@ func (w *ward) openPharmacies(ctx context.Context) error {
 			`INSERT INTO prescription_part_line (part_id, line, days, remain)
 			 SELECT pt.id, (i->>'line')::int, (i->>'days')::int, (i->>'days')::int FROM prescription_part pt JOIN prescription rx ON rx.id = pt.prescription_id, jsonb_array_elements(rx.items) i WHERE rx.id <> $1 AND $2 > 0`,
 		} {
-			if _, err := tx.Exec(ctx, insert, first.id, raceTokens); err != nil {
+			if _, err := tx.Exec(ctx, insert, w.issued.id, raceTokens); err != nil {
 				return err
 			}
 		}
