@@ -195,7 +195,7 @@ export function OfficeWord({ one, busy, onTakeBack }: { one: Teleconsult; busy: 
           title={w('cs.owes', { at: moment(new Date(Date.parse(one.office_since) + aDay).toISOString()) })}
         />
       )}
-      {last && !last.signed && one.state !== 'with_office' && (
+      {last && !last.signed && !one.office_since && (
         <Notice
           tone="warn"
           live
