@@ -17,6 +17,7 @@ import (
 // States of a teleconsult (Norms for Telemedicine Services 2018; regulation rules TCR-01..13).
 const (
 	Draft         State = "draft"          // the county doctor writes
+	WithOffice    State = "with_office"    // the asking hospital's medical office is to countersign
 	Submitted     State = "submitted"      // the invited hospital's move
 	NeedsInfo     State = "needs_info"     // the asking doctor's move; the clock stands
 	Triaged       State = "triaged"        // taken on; expert and time are to be set
@@ -29,10 +30,14 @@ const (
 )
 
 // TeleconsultMoves is every change a teleconsult can make. What leaves the state as it is stands beside the table: going live and
-// back, escalation, an expert who leaves, an addendum.
+// back, escalation, an expert who leaves, an addendum, a countersign after an emergency has gone out.
 var TeleconsultMoves = []Move{
 	{"request", nil, Draft, "asking doctor", "both are licensed hospitals of the mainland with an agreement in force (TCR-01, TCR-02, TCR-13)", "liability (TCR-10)"},
-	{"submit", []State{Draft}, Submitted, "asking doctor", "nothing missing (TCR-06); written consent, or the head's approval in an emergency (TCR-03)", "clock starts"},
+	{"submit", []State{Draft}, Submitted, "asking doctor", "nothing missing (TCR-06); written consent, or the head's approval in an emergency (TCR-03); the hospital needs no countersign, or it is an emergency", "clock starts; of an emergency: that the countersign is owed"},
+	{"ask the office", []State{Draft}, WithOffice, "asking doctor", "as to submit; the hospital needs the countersign, and it is no emergency", "since when it waits"},
+	{"countersign", []State{WithOffice}, Submitted, "medical office of the asking hospital", "not the doctor's own; what was shown is what goes out; agreement still in force", "signer, hash of the request; clock starts"},
+	{"send back", []State{WithOffice}, Draft, "medical office of the asking hospital", "a reason; not the doctor's own", "reason"},
+	{"take back", []State{WithOffice}, Draft, "asking doctor", "", ""},
 	{"ask for more", []State{Submitted, Triaged}, NeedsInfo, "coordinator of the invited hospital", "what is missing", "clock stands"},
 	{"answer", []State{NeedsInfo}, Submitted, "asking doctor", "nothing missing (TCR-06)", "answer; clock goes on"},
 	{"triage", []State{Submitted, Triaged}, Triaged, "coordinator of the invited hospital", "department, urgency and kind; a reason for what differs; nothing missing for the kind (TCR-06)", "who, what it was and why; clock anew"},
@@ -44,7 +49,7 @@ var TeleconsultMoves = []Move{
 	{"sign opinion", []State{Scheduled, InProgress}, OpinionSigned, "experts", "own signature of each who was not released (TCR-08)", "signed bytes"},
 	{"decide", []State{OpinionSigned}, Decided, "asking doctor", "own signature (TCR-09); critical values read back", "signed bytes"},
 	{"close", []State{Decided}, Closed, "asking doctor", "both hospitals keep the package (TCR-11)", "hashes; grants end, room closes"},
-	{"cancel", []State{Draft, Submitted, NeedsInfo, Triaged, Scheduled}, Cancelled, "asking doctor", "", "reason; slots and grants end"},
+	{"cancel", []State{Draft, WithOffice, Submitted, NeedsInfo, Triaged, Scheduled}, Cancelled, "asking doctor", "", "reason; slots and grants end"},
 }
 
 // Teleconsults are the deeds of county hospital, coordinator and expert. It shares the
@@ -93,6 +98,9 @@ type Teleconsult struct {
 	Critical   []CriticalValue        `json:"critical"`
 	Liability  string                 `json:"liability"`
 	CreatedAt  time.Time              `json:"created_at"`
+
+	OfficeSince  *time.Time    `json:"office_since,omitempty" doc:"Since when it waits for the medical office; once it is handed in: since when the office owes its countersign"`
+	Countersigns []Countersign `json:"countersigns" doc:"What the medical office of the asking hospital said, in order"`
 
 	room control.Room
 	row  teleconsultRow
@@ -190,7 +198,7 @@ func (s *Teleconsults) told(ctx context.Context, tx tx, r teleconsultRow) (Telec
 		Person:  Patient{r.PersonID, r.PersonName, r.Sex, ageOf(r.BirthDate, s.Now())},
 		Inviter: Party{Doctor{r.InviterID, r.InviterName, r.InviterTitle}, Named[ids.Institution]{r.InviterPlace, r.InviterPlaceName}},
 		Invited: Named[ids.Institution]{r.InvitedPlace, r.InvitedPlaceName}, Start: r.Start, End: r.End, PatientIn: r.PatientInvitedAt != nil,
-		Reason: r.Reason, SLADue: r.SLADue, Liability: r.Liability, CreatedAt: r.CreatedAt, Studies: []imaging.Study{}, room: control.Room(r.Room), row: r}
+		Reason: r.Reason, SLADue: r.SLADue, Liability: r.Liability, CreatedAt: r.CreatedAt, OfficeSince: r.OfficeSince, Studies: []imaging.Study{}, room: control.Room(r.Room), row: r}
 	if r.ConsentAt != nil {
 		t.Consent = &GivenConsent{*r.ConsentMethod, *r.ConsentSignedBy, *r.ConsentRelation, *r.ConsentAt}
 	}
@@ -202,6 +210,9 @@ func (s *Teleconsults) told(ctx context.Context, tx tx, r teleconsultRow) (Telec
 		return t, err
 	}
 	if t.Released, err = selectReleased(ctx, tx, r.ID); err != nil {
+		return t, err
+	}
+	if t.Countersigns, err = selectCountersigns(ctx, tx, r.ID); err != nil {
 		return t, err
 	}
 	if len(r.Studies) > 0 {
@@ -330,6 +341,9 @@ func (s *Teleconsults) tellAll(t Teleconsult) {
 		Accounts: t.row.PatientAccounts}
 	if t.SLADue != nil { // before it is handed in, it is no business of the invited hospital
 		e.Places = []ids.Institution{t.Invited.ID}
+	}
+	if t.OfficeSince != nil || len(t.Countersigns) > 0 { // the medical office's list
+		e.Places = append(e.Places, t.Inviter.Institution.ID)
 	}
 	if t.Expert != nil {
 		e.Practitioners = append(e.Practitioners, t.Expert.Practitioner.ID)

@@ -20,6 +20,7 @@ func (s *Teleconsults) Routes(api *httpapi.API) {
 	s.agreementRoutes(api)
 	s.overdueRoutes(api)
 	s.limitRoutes(api)
+	s.countersignRoutes(api)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: "/api/v1/patients/search", Action: "patient.search",
 		Summary: "Patients whose chart the own hospital keeps, by name, which stands in no address"}, s.findPatients)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base, Action: "teleconsult.request", Status: 201,
@@ -32,6 +33,8 @@ func (s *Teleconsults) Routes(api *httpapi.API) {
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/consent", Action: "teleconsult.consent",
 		Summary: "Record the patient's written consent (TCR-03)"}, s.consent)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/submit", Action: "teleconsult.request", Summary: "Hand the request to the invited hospital"}, plain(s.Submit))
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/take-back", Action: "teleconsult.request",
+		Summary: "Take a request back from the own medical office, as a draft"}, plain(s.TakeBack))
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/again", Action: "teleconsult.request", Status: 201,
 		Summary: "Take a declined request to another hospital"}, s.again)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/needs", Action: "teleconsult.assign",

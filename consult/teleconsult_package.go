@@ -48,9 +48,8 @@ func (s *Teleconsults) parcel(ctx context.Context, tx tx, t Teleconsult) ([]byte
 	}
 	canonical, _, err := canonicalBytes(map[string]any{
 		"type": "teleconsult.package", "teleconsult": t.ID, "kind": t.Kind, "liability": t.Liability, "created_at": t.CreatedAt,
-		"request": map[string]any{"person": t.Person, "department": t.Department, "urgency": t.Urgency, "question": t.Question, "summary": t.Summary,
-			"diagnosis": t.Diagnosis, "labs": t.Labs, "contact": t.Contact, "studies": studyUIDs(t.Studies)},
-		"inviter": t.Inviter, "invited": t.Invited, "expert": t.Expert, "further": t.Further, "released": t.Released, "consent": t.Consent,
+		"request": t.request(),
+		"inviter": t.Inviter, "invited": t.Invited, "expert": t.Expert, "further": t.Further, "released": t.Released, "consent": t.Consent, "countersigns": t.Countersigns,
 		"documents": documents, "critical": t.Critical, "steps": steps})
 	return canonical, err
 }

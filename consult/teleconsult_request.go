@@ -174,9 +174,12 @@ func (s *Teleconsults) Consent(ctx context.Context, id ids.Teleconsult, c GivenC
 	})
 }
 
-// Submit hands the request to the invited hospital; its clock starts.
+// Submit hands the request to the invited hospital, or first to the own medical office where that has to countersign.
 func (s *Teleconsults) Submit(ctx context.Context, id ids.Teleconsult) (Teleconsult, error) {
-	return s.move(ctx, id, invitersDeed, "submit", "", func(tx tx, t Teleconsult) error {
+	return s.deed(ctx, id, invitersDeed, func(tx tx, t Teleconsult) error {
+		if err := t.mustBe(teleconsultMove("submit").From...); err != nil {
+			return err
+		}
 		if t.Consent == nil {
 			return fault.New(fault.Refused, "consent_missing", "还没有患者的书面同意，不能提交。", "The patient's written consent is missing.").
 				WithRemedy("请患者在手机上签，或拍下签好的纸质同意书。", "Let the patient sign on a phone, or record the signed paper.")
@@ -184,16 +187,55 @@ func (s *Teleconsults) Submit(ctx context.Context, id ids.Teleconsult) (Telecons
 		if err := t.mustBeComplete(); err != nil {
 			return err
 		}
-		in := NewTeleconsult{Kind: t.Kind, Department: t.Department, Invited: t.Invited.ID}
-		if _, err := s.hospitalFor(ctx, tx, in, t.Inviter.Institution.ID); err != nil { // the agreement may have ended since
-			return err
-		}
-		limit, err := s.limitsOf(ctx, tx, t)
+		needed, err := countersignNeeded(ctx, tx, t.Inviter.Institution.ID)
 		if err != nil {
 			return err
 		}
-		return putClock(ctx, tx, id, s.Now(), limit.arrange(s.Now()))
+		if !needed {
+			return s.goOut(ctx, tx, t, "submit", "")
+		}
+		if t.Urgency != "emergency" {
+			if err := s.mayGoOut(ctx, tx, t); err != nil {
+				return err
+			}
+			if err := s.moveOn(ctx, tx, t, "ask the office", ""); err != nil {
+				return err
+			}
+			return s.tellPeople(ctx, tx, t, "有会诊申请等医务部门会签，请打开远诊查看。", toOwnChiefs)
+		}
+		if err := s.goOut(ctx, tx, t, "submit", ""); err != nil {
+			return err
+		}
+		if err := owe(ctx, tx, id, s.Now()); err != nil {
+			return err
+		}
+		if err := s.step(ctx, tx, id, "go ahead", ""); err != nil {
+			return err
+		}
+		return s.tellPeople(ctx, tx, t, "急诊会诊申请已经送出，请医务部门在 24 小时内补会签。", toOwnChiefs)
 	})
+}
+
+// mayGoOut asks again what was so when the draft was begun: the agreement may have ended since.
+func (s *Teleconsults) mayGoOut(ctx context.Context, tx tx, t Teleconsult) error {
+	in := NewTeleconsult{Kind: t.Kind, Department: t.Department, Invited: t.Invited.ID}
+	_, err := s.hospitalFor(ctx, tx, in, t.Inviter.Institution.ID)
+	return err
+}
+
+// goOut hands the request to the invited hospital; its clock starts.
+func (s *Teleconsults) goOut(ctx context.Context, tx tx, t Teleconsult, deed, note string) error {
+	if err := s.mayGoOut(ctx, tx, t); err != nil {
+		return err
+	}
+	limit, err := s.limitsOf(ctx, tx, t)
+	if err != nil {
+		return err
+	}
+	if err := s.moveOn(ctx, tx, t, deed, note); err != nil {
+		return err
+	}
+	return putClock(ctx, tx, t.ID, s.Now(), limit.arrange(s.Now()))
 }
 
 // Cancel takes the request back; slot and grants end, the room closes.

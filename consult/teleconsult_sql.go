@@ -60,6 +60,7 @@ type teleconsultRow struct {
 	EscalatedAt      *time.Time
 	EscalatedWhy     string
 	Live             bool
+	OfficeSince      *time.Time
 	InviterEnteredAt *time.Time
 	ExpertEnteredAt  *time.Time
 	Studies          []string
@@ -79,7 +80,7 @@ func selectTeleconsults(ctx context.Context, tx tx, scope authz.Scope, only ids.
 		       lower(s.during) AS start, upper(s.during) AS "end",
 		       t.consent_method, t.consent_signed_by, t.consent_relation, t.consent_at, t.patient_invited_at,
 		       t.reason, t.room, t.room_locked, t.created_at, t.sla_due,
-		       t.clock_from, t.paused_at, t.needs, t.needs_answer, t.escalated_at, t.escalated_why, t.live, t.inviter_entered_at, t.expert_entered_at,
+		       t.clock_from, t.paused_at, t.needs, t.needs_answer, t.escalated_at, t.escalated_why, t.live, t.office_since, t.inviter_entered_at, t.expert_entered_at,
 		       ARRAY(SELECT study_uid FROM teleconsult_study x WHERE x.teleconsult_id = t.id ORDER BY study_uid) AS studies,
 		       ARRAY(SELECT account_id FROM proxy x WHERE x.person_id = t.person_id) AS patient_accounts
 		FROM teleconsult t
@@ -148,6 +149,7 @@ func moveTeleconsult(ctx context.Context, tx tx, id ids.Teleconsult, from, to St
 	tag, err := tx.Exec(ctx, `
 		UPDATE teleconsult SET state = $3, closed_at = CASE WHEN $3 = 'closed' THEN $4::timestamptz ELSE closed_at END,
 		       paused_at = CASE WHEN $3 = 'needs_info' THEN $4::timestamptz END,
+		       office_since = CASE WHEN $3 = 'with_office' THEN $4::timestamptz WHEN state = 'with_office' OR $3 = 'cancelled' THEN NULL ELSE office_since END,
 		       clock_from = clock_from + coalesce($4::timestamptz - paused_at, '0'), sla_due = sla_due + coalesce($4::timestamptz - paused_at, '0')
 		WHERE id = $1 AND state = $2`, id, from, to, now)
 	return tag.RowsAffected() == 1, err

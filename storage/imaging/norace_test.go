@@ -2,4 +2,4 @@
 
 package imaging
 
-const shadow = 1
+const shadow, drag = 1, 1

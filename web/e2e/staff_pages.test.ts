@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
-import type { EndingRecording, EvidenceCase, Me, Overdue, Teleconsult } from '../src/api/types'
+import type { CountersignMatter, EndingRecording, EvidenceCase, Me, Overdue, Teleconsult } from '../src/api/types'
 import { desk, launch, shot, someone } from './browser'
 import { evidence, prescription, qinghe, visit, wang } from './cast'
 import { overflow, tooSmall, violations } from './judge'
@@ -48,6 +48,7 @@ const consult: Teleconsult = {
   patient_invited: false,
   liability: 'inviter',
   created_at: '2026-11-22T08:00:00+08:00',
+  countersigns: [],
 }
 const answering: Partial<Teleconsult> = {
   state: 'in_progress',
@@ -136,6 +137,25 @@ const late: Overdue = {
   since: '2026-11-22T08:00:00+08:00',
   told: '孙丽、钱进、赵志远',
   told_at: '2026-11-22T08:00:20+08:00',
+}
+const asked: CountersignMatter = {
+  id: 't-1',
+  state: 'with_office',
+  since: '2026-11-22T08:00:00+08:00',
+  kind: 'consult',
+  urgency: 'urgent',
+  department: '呼吸内科',
+  question: '右上叶结节是什么性质？要不要穿刺，还是三个月后复查？',
+  patient: '周**',
+  doctor: { id: 'd-zhao', name: '赵志远', title: '主治医师' },
+  own: false,
+  inviter: { id: 'i-yongning', name: '永宁县人民医院' },
+  invited: qinghe,
+  consent: 'paper',
+  consent_at: '2026-11-22T07:50:00+08:00',
+  missing: [],
+  studies: 1,
+  sha256: '9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
 }
 const screens: Screen[] = [
   { name: 'signin', path: '/staff', answers: { 'GET /me': refuse(401) }, ready: 'input[name=login]' },
@@ -226,6 +246,36 @@ const screens: Screen[] = [
     steps: async (page) => {
       await page.click('[data-test=take-up]')
       await page.waitForSelector('[data-test=take-up-go]')
+    },
+  },
+  {
+    name: 'countersigns',
+    path: '/staff/countersigns',
+    answers: {
+      'GET /me': staff('administrator', '袁敏', 'd-yuan'),
+      'GET /countersigns': {
+        rules: [
+          {
+            place: { id: 'i-yongning', name: '永宁县人民医院' },
+            version: 2,
+            needed: true,
+            history: [
+              { version: 2, needed: true, by: '袁敏', reason: '院务会决定', at: '2026-11-20T08:00:00+08:00' },
+              { version: 1, needed: false, by: '周莉', reason: '试行结束', at: '2026-11-12T08:00:00+08:00' },
+            ],
+          },
+        ],
+        cases: [
+          { ...asked, due: '2026-11-22T08:00:00+08:00', id: 't-2', urgency: 'emergency', consent: 'head_approval' },
+          asked,
+          { ...asked, id: 't-3', own: true, missing: ['diagnosis', 'images_or_labs'] },
+        ],
+      },
+    },
+    ready: '[data-test=countersign]',
+    steps: async (page) => {
+      await page.locator('[data-test=countersign-refuse]').first().click()
+      await page.waitForSelector('[data-test=countersign-refuse-go]')
     },
   },
   {

@@ -33,6 +33,7 @@ import { RegistrationsPage } from './schedule/registrations'
 import { RosterPage } from './schedule/roster'
 import { AgreementsPage } from './teleconsult/agreements'
 import { Cases } from './teleconsult/cases'
+import { CountersignPage } from './teleconsult/countersign'
 import { LimitsPage } from './teleconsult/limits'
 import { OverduePage } from './teleconsult/overdue'
 import { ReadingRoom } from './teleconsult/reading_room'
@@ -69,6 +70,7 @@ const screens: readonly Screen[] = [
   { href: '/staff/roster', label: () => w('nav.roster'), roles: ['administrator'] },
   { href: '/staff/registrations', label: () => w('nav.registrations'), roles: ['doctor', 'administrator'] },
   { href: '/staff/agreements', label: () => consults('ag.nav'), roles: ['administrator', 'coordinator', 'regulator'] },
+  { href: '/staff/countersigns', label: () => consults('cs.nav'), roles: ['administrator'] },
   { href: '/staff/overdue', label: () => consults('od.nav'), roles: ['administrator'] },
   { href: '/staff/certificates', label: () => certificate('nav'), roles: ['doctor', 'pharmacist', 'administrator'] },
 ]
@@ -202,6 +204,7 @@ function Inside() {
             <Route path="/staff/decisions" component={DecisionList} />
             <Route path="/staff/decisions/:id" component={DecisionSheet} />
             <Route path="/staff/agreements" component={AgreementsPage} />
+            <Route path="/staff/countersigns" component={CountersignPage} />
             <Route path="/staff/overdue" component={OverduePage} />
             <Route path="/staff/overdue/limits" component={LimitsPage} />
             <Route path="/staff/certificates" component={CertificatesPage} />

@@ -123,26 +123,96 @@ func (l *line) cut() {
 
 func (l *line) base() string { return "http://" + l.Addr().String() }
 
+// carried is how many bytes went both ways.
+func (l *line) carried() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.sent[upward] + l.sent[downward]
+}
+
 func (l *line) wentUp() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.sent[upward]
 }
 
-// opening is how long the previews of a series take over a line, as a viewer asks for them: the first, and all.
-func (l *line) opening(ctx context.Context, token string, paths []string) (first, all time.Duration, err error) {
-	a := &archive{"over the line", l.base() + "/dicomweb", token, &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 6, DisableCompression: true}}, 0}
+// A county hospital's line: 2 Mbit/s each way, 200 ms there and back.
+const (
+	countyRate = 2e6 / 8
+	countyTrip = 200 * time.Millisecond
+)
+
+// Opening is what it costs to open a series over a line as the viewer does: its metadata, then one preview with the line for
+// itself, then the others over five connections.
+type Opening struct {
+	First, All           time.Duration // by the clock, through the proxy, from the first question on
+	FirstBytes, AllBytes int64         // that the line carried both ways, with the heads of HTTP
+	FirstTrips, AllTrips int           // there and back, one after the other: the others wait at the same time
+}
+
+// OnLine is how long bytes and trips take on a county's line if nothing of them overlaps, which is more than they take: of each packet
+// of 1500 bytes 40 are TCP's and IP's, and the servers need no time.
+func OnLine(bytes int64, trips int) time.Duration {
+	return time.Duration(float64(bytes)*1500/1460/countyRate*float64(time.Second)) + time.Duration(trips)*countyTrip
+}
+
+const previewsAtOnce = 5 // of the six requests that a browser makes to one server
+
+// openingTrips are those of a connection: its handshake, one more while TCP's first window of ten packets (RFC 6928) grows, one a question.
+func openingTrips(questions int) int { return 2 + questions }
+
+// opening opens the series over the line.
+func (l *line) opening(ctx context.Context, token, metadata string, previews []string) (o Opening, err error) {
+	a := &archive{"over the line", l.base() + "/dicomweb", token, &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: previewsAtOnce, DisableCompression: true}}, 0}
 	defer a.client.CloseIdleConnections()
-	begin := time.Now()
-	if _, _, err = a.get(ctx, paths[0], "image/jpeg", ""); err != nil {
-		return 0, 0, err
+	begin, before := time.Now(), l.carried()
+	if _, _, err = a.get(ctx, metadata, "application/dicom+json", "gzip"); err != nil {
+		return o, err
 	}
-	first = time.Since(begin)
-	_, err = atOnce(6, len(paths)-1, func(i int) error { // as many connections as a browser opens
-		_, _, err := a.get(ctx, paths[i+1], "image/jpeg", "")
+	if _, _, err = a.get(ctx, previews[0], "image/jpeg", ""); err != nil {
+		return o, err
+	}
+	o.First, o.FirstBytes, o.FirstTrips = time.Since(begin), l.carried()-before, openingTrips(2)
+	rest := len(previews) - 1
+	_, err = atOnce(previewsAtOnce, rest, func(i int) error {
+		_, _, err := a.get(ctx, previews[i+1], "image/jpeg", "")
 		return err
 	})
-	return first, time.Since(begin), err
+	o.All, o.AllBytes = time.Since(begin), l.carried()-before
+	o.AllTrips = o.FirstTrips + openingTrips((rest+previewsAtOnce-1)/previewsAtOnce)
+	return o, err
+}
+
+// OpenOverALine stores a CT series on the demo's server at base and opens it over a county hospital's line.
+func OpenOverALine(ctx context.Context, base string, slices int) (o Opening, err error) {
+	token, err := countyDoctor(ctx, base)
+	if err != nil {
+		return o, err
+	}
+	files, err := ctSeries("4", slices)
+	if err != nil {
+		return o, err
+	}
+	a := &archive{"ours", base + "/dicomweb", token, http.DefaultClient, 0}
+	if _, err := atOnce(4, slices, func(i int) error { return a.stow(ctx, files[i]) }); err != nil {
+		return o, fmt.Errorf("store: %w", err)
+	}
+	county, err := lineTo(base, countyRate, countyTrip/2)
+	if err != nil {
+		return o, err
+	}
+	defer county.Close()
+	metadata, previews := viewerAsks("4", slices)
+	return county.opening(ctx, token, metadata, previews)
+}
+
+// viewerAsks are the addresses that web/src/imaging/previews.ts asks for when it opens a series of ctSeries.
+func viewerAsks(n string, slices int) (metadata string, previews []string) {
+	series := "/studies/" + benchUID(n) + "/series/" + benchUID(n) + ".1"
+	for i := range slices {
+		previews = append(previews, fmt.Sprintf("%s/instances/%s.1.%d/rendered?quality=40&viewport=512,512", series, benchUID(n), i+1))
+	}
+	return series + "/metadata", previews
 }
 
 // cutEvery sends files as one archive by tus over a line that is cut again and again, and says by how much more went

@@ -365,6 +365,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/countersigns": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Requests of the own hospitals that wait for the medical office, and whether they have to */
+        get: operations["get-countersigns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/countersigns/rules/{institution}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Set whether the hospital's requests need the countersign, as a new version */
+        put: operations["put-countersigns-rules-institution"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/countersigns/{id}/refuse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give the request back to its doctor, with a reason */
+        post: operations["post-countersigns-id-refuse"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/countersigns/{id}/sign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Countersign the request as it was shown; it goes out */
+        post: operations["post-countersigns-id-sign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/days-off/{id}/undo": {
         parameters: {
             query?: never;
@@ -3557,6 +3625,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/teleconsults/{id}/take-back": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take a request back from the own medical office, as a draft */
+        post: operations["post-teleconsults-id-take-back"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/teleconsults/{id}/ticket": {
         parameters: {
             query?: never;
@@ -5470,6 +5555,73 @@ export interface components {
             internet_care: boolean;
             sensitive_pi: boolean;
         };
+        ConsultCountersign: {
+            /** Format: date-time */
+            at: string;
+            by: string;
+            /** @description Why not */
+            reason?: string;
+            /** @description Of the request in canonical form (RFC 8785) */
+            sha256: string;
+            signed: boolean;
+        };
+        ConsultCountersignDesk: {
+            /** @description The longest waiting first */
+            cases: components["schemas"]["ConsultCountersignMatter"][];
+            rules: components["schemas"]["ConsultCountersignRule"][];
+        };
+        ConsultCountersignMatter: {
+            /** @enum {string} */
+            consent: "paper" | "patient_device" | "head_approval";
+            /** Format: date-time */
+            consent_at: string;
+            department: string;
+            doctor: components["schemas"]["ConsultDoctor"];
+            /**
+             * Format: date-time
+             * @description Of what has gone out already: until when it is to be countersigned
+             */
+            due?: string;
+            id: string;
+            invited: components["schemas"]["ConsultNamedIDInstitution"];
+            inviter: components["schemas"]["ConsultNamedIDInstitution"];
+            kind: string;
+            /** @description What the request lacks (TCR-06) */
+            missing: string[];
+            /** @description The asker's own request, which somebody else countersigns */
+            own: boolean;
+            /** @description The name, masked */
+            patient: string;
+            question: string;
+            /** @description Of the request in canonical form (RFC 8785) */
+            sha256: string;
+            /** Format: date-time */
+            since: string;
+            state: string;
+            /** Format: int64 */
+            studies: number;
+            urgency: string;
+        };
+        ConsultCountersignRule: {
+            /** @description The newest first */
+            history: components["schemas"]["ConsultCountersignVersion"][];
+            needed: boolean;
+            place: components["schemas"]["ConsultNamedIDInstitution"];
+            /**
+             * Format: int64
+             * @description 0: the hospital has set nothing, and needs none
+             */
+            version: number;
+        };
+        ConsultCountersignVersion: {
+            /** Format: date-time */
+            at: string;
+            by: string;
+            needed: boolean;
+            reason: string;
+            /** Format: int64 */
+            version: number;
+        };
         ConsultCriticalValue: {
             /** Format: date-time */
             at: string;
@@ -6602,6 +6754,15 @@ export interface components {
             seat: string;
             token: string;
         };
+        ConsultSetCountersigning: {
+            needed: boolean;
+            reason: string;
+            /**
+             * Format: int64
+             * @description The one that was shown
+             */
+            version: number;
+        };
         ConsultSetLimits: {
             limits: components["schemas"]["ConsultLimit"][];
             reason: string;
@@ -6689,6 +6850,8 @@ export interface components {
             consent?: components["schemas"]["ConsultGivenConsent"];
             /** @description Telephone of the asking side */
             contact: string;
+            /** @description What the medical office of the asking hospital said, in order */
+            countersigns: components["schemas"]["ConsultCountersign"][];
             /** Format: date-time */
             created_at: string;
             critical: components["schemas"]["ConsultCriticalValue"][];
@@ -6720,6 +6883,11 @@ export interface components {
             /** @description What the invited hospital misses */
             needs?: string;
             needs_answer?: string;
+            /**
+             * Format: date-time
+             * @description Since when it waits for the medical office; once it is handed in: since when the office owes its countersign
+             */
+            office_since?: string;
             opinion?: components["schemas"]["ConsultDocument"];
             /** @description Of the further experts, each with agree or dissent; a draft only to its author */
             opinions: components["schemas"]["ConsultAuthored"][];
@@ -6929,6 +7097,10 @@ export interface components {
             ice_servers: components["schemas"]["ControlICEServer"][];
             ticket: string;
             url?: string;
+        };
+        CountersignInBody: {
+            /** @description Of the request that was shown */
+            sha256: string;
         };
         DecideInBody: {
             /** @enum {string} */
@@ -8284,6 +8456,12 @@ export interface components {
             receipt: string;
             signature: components["schemas"]["ImagingReceiptSignature"];
         };
+        RefuseCountersignInBody: {
+            /** @description The doctor reads it */
+            reason: string;
+            /** @description Of the request that was shown */
+            sha256: string;
+        };
         ReminderInBody: {
             /** @description HH:MM in China */
             times: string[];
@@ -9216,6 +9394,140 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ConsultLimits"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "get-countersigns": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultCountersignDesk"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "put-countersigns-rules-institution": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                institution: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConsultSetCountersigning"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultCountersignDesk"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-countersigns-id-refuse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RefuseCountersignInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultCountersignDesk"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-countersigns-id-sign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CountersignInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultCountersignDesk"];
                 };
             };
             /** @description Error */
@@ -15885,6 +16197,37 @@ export interface operations {
         };
     };
     "post-teleconsults-id-submit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultTeleconsult"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-teleconsults-id-take-back": {
         parameters: {
             query?: never;
             header?: never;

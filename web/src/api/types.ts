@@ -849,6 +849,7 @@ export type VerifyAnswer = {
 
 export type TeleconsultState =
   | 'draft'
+  | 'with_office'
   | 'submitted'
   | 'needs_info'
   | 'triaged'
@@ -932,7 +933,37 @@ export type Teleconsult = {
   critical: CriticalValue[]
   liability: string
   created_at: string
+  office_since?: string
+  countersigns: Countersign[]
 }
+export type Countersign = { signed: boolean; by: string; reason?: string; sha256: string; at: string }
+export type CountersignMatter = {
+  id: string
+  state: TeleconsultState
+  since: string
+  due?: string
+  kind: TeleconsultKind
+  urgency: Urgency
+  department: string
+  question: string
+  patient: string
+  doctor: { id: string; name: string; title: string }
+  own: boolean
+  inviter: Place
+  invited: Place
+  consent: 'paper' | 'patient_device' | 'head_approval'
+  consent_at: string
+  missing: Missing[]
+  studies: number
+  sha256: string
+}
+export type CountersignRule = {
+  place: Place
+  version: number
+  needed: boolean
+  history: { version: number; needed: boolean; by: string; reason: string; at: string }[]
+}
+export type CountersignDesk = { rules: CountersignRule[]; cases: CountersignMatter[] }
 export type Missing =
   | 'question'
   | 'summary'

@@ -1,6 +1,6 @@
 // One consult as each side sees it: what is asked, what is still missing, whose move it is.
 
-import type { ComponentChildren } from 'preact'
+import { type ComponentChildren, Fragment } from 'preact'
 import { useState } from 'preact/hooks'
 import { useLocation } from 'preact-iso'
 import { get, post } from '../api/client'
@@ -13,6 +13,7 @@ import { w as sign } from '../visit/desk_words'
 import { consultDoor } from '../visit/door'
 import { Kept } from '../visit/kept'
 import { Arranging } from './arrange'
+import { OfficeWord } from './countersign'
 import { Addendum, ClockTag, Critical, Papers, Reasoned, Steps, useNow } from './panels'
 import { Preparing } from './prepare'
 import { Left, Releasing, Withdrawing } from './release'
@@ -49,7 +50,7 @@ export function Case({ id, me, onChanged }: { id: string; me: Me; onChanged: (ne
   const answering = one.state === 'scheduled' || one.state === 'in_progress'
   const doctors = part === 'inviter' || part === 'expert'
   const open = ['submitted', 'triaged', 'scheduled', 'in_progress'].includes(one.state)
-  const early = ['draft', 'submitted', 'needs_info', 'triaged', 'scheduled'].includes(one.state)
+  const early = ['draft', 'with_office', 'submitted', 'needs_info', 'triaged', 'scheduled'].includes(one.state)
   const again = () =>
     void deed.run(async () => {
       const next = await post<Teleconsult>(`/teleconsults/${id}/again`, {}, once(id))
@@ -80,6 +81,7 @@ export function Case({ id, me, onChanged }: { id: string; me: Me; onChanged: (ne
         one.escalated_at && !over && <Notice tone="warn" title={w('k.escalated')} />
       )}
       <Critical one={one} reads={part === 'inviter'} act={act} busy={deed.busy} />
+      {part === 'inviter' && <OfficeWord one={one} busy={deed.busy} onTakeBack={() => act('take-back')} />}
       {one.state === 'needs_info' && <Notice tone="warn" live title={w('n.needs', { what: one.needs ?? '' })} />}
       {one.needs_answer && one.state === 'submitted' && (
         <Notice tone="info" title={w('n.answered', { what: one.needs_answer })} />
@@ -183,6 +185,14 @@ export function Case({ id, me, onChanged }: { id: string; me: Me; onChanged: (ne
             </dd>
           </>
         )}
+        {one.countersigns
+          .filter(({ signed }) => signed)
+          .map((each) => (
+            <Fragment key={each.at}>
+              <dt>{w('cs.fact')}</dt>
+              <dd>{w('cs.fact.by', { by: each.by, at: moment(each.at), sum: each.sha256.slice(0, 16) })}</dd>
+            </Fragment>
+          ))}
       </dl>
       {(one.state === 'decided' || one.state === 'closed') && (part === 'inviter' || part === 'expert') && (
         <Kept at={id} door={consultDoor(id)} seat={part} />

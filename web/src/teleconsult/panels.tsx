@@ -157,6 +157,13 @@ const known = (deed: string) => {
     case 'escalate':
     case 'overdue':
     case 'take up':
+    case 'ask the office':
+    case 'countersign':
+    case 'send back':
+    case 'take back':
+    case 'go ahead':
+    case 'countersign after':
+    case 'object':
     case 'decide':
     case 'close':
     case 'cancel':
@@ -177,6 +184,8 @@ const told = [
   'overdue',
   'critical unread',
   'take up',
+  'send back',
+  'object',
   'release',
   'withdraw',
 ]

@@ -36,6 +36,8 @@ describe('the clock', () => {
     expect(left({ ...one, state: 'opinion_signed' }, now)).toBeUndefined()
     expect(left({ ...one, state: 'in_progress' }, now)).toBe(42)
     expect(turnOf({ state: 'declined' })).toBe('over')
+    expect(turnOf({ state: 'with_office' })).toBe('inviter')
+    expect(left({ ...one, state: 'with_office' }, now)).toBeUndefined()
   })
   it('is said in hours, then in days', () => {
     expect(span(42)).toEqual({ text: '0:42' })

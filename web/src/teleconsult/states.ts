@@ -3,6 +3,7 @@ import type { Tone } from '../visit/states'
 
 export const stateTone: Record<TeleconsultState, Tone> = {
   draft: 'plain',
+  with_office: 'info',
   submitted: 'info',
   needs_info: 'warn',
   triaged: 'info',
@@ -45,6 +46,7 @@ export function turnOf(one: Pick<Teleconsult, 'state'>): Turn {
     case 'triaged':
       return 'hospital'
     case 'draft':
+    case 'with_office':
     case 'needs_info':
     case 'opinion_signed':
     case 'decided':
