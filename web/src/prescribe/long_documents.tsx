@@ -27,6 +27,9 @@ export function LongDocuments() {
         </Button>
       </div>
       <p class="meta">{w('long.say')}</p>
+      {adding &&
+        !hospitals &&
+        (places.problem ? <ProblemNote problem={places.problem} again={places.refresh} /> : <Loading />)}
       {adding && hospitals?.[0] && (
         <Filing
           hospitals={hospitals}

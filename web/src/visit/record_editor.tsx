@@ -7,7 +7,7 @@ import { clock } from '../i18n/format'
 import { pick } from '../i18n/i18n'
 import { Find } from '../ui/find'
 import { Icon } from '../ui/icons'
-import { Button, Field, Notice, ProblemNote } from '../ui/parts'
+import { Button, Field, Loading, Notice, ProblemNote } from '../ui/parts'
 import { SignDialog } from '../ui/sign'
 import { w } from './desk_words'
 import { recordPaper } from './paper'
@@ -127,7 +127,7 @@ export function RecordEditor({
   onSigning: (open: boolean) => void
 }) {
   const { record, edit, state, savedAt, deed } = desk
-  if (!record) return <ProblemNote problem={deed.problem} />
+  if (!record) return deed.problem ? <ProblemNote problem={deed.problem} /> : <Loading />
   if (record.signed_at)
     return (
       <section class="stack" data-test="record" data-signed="true">
