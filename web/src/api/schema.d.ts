@@ -5930,6 +5930,7 @@ export interface components {
             frame: number;
             readonly gone?: boolean;
             id: string;
+            /** @description A key image has none; of a slide the two corners of what was seen, in the object whose frame stands in the middle */
             points: components["schemas"]["ConsultPoint"][];
             /**
              * Format: int64

@@ -7,7 +7,7 @@ import { Button } from '../ui/parts'
 import { Blank, Corners } from './corners'
 import { Drawn, isTool, type Marking, marksOn, useDrawing } from './drawing'
 import type { Link, Side } from './linked'
-import { type Going, type On, placed, same } from './marks'
+import { type Going, keyImage, type On, placed, same } from './marks'
 import { noWeight, type Opened, type State, useOpening, type Weight } from './opening'
 import { Pointers } from './pointers'
 import type { ShareView, Shown } from './share'
@@ -185,7 +185,7 @@ export function Viewer(props: Props) {
   }
   const key = on && marking.marks.find((one) => one.tool === 'key' && same(one, on))
   const markKey = () => {
-    if (on && marking.may) key ? marking.remove(key) : marking.put(undefined, on, 'key')
+    if (on && marking.may) key ? marking.remove(key) : marking.put(undefined, on, keyImage)
   }
   const measuring = isTool(mode) && drawn && marking.may
 
