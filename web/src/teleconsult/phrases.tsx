@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks'
 import { get, put } from '../api/client'
 import { useDeed, useResource } from '../api/resource'
-import type { Phrases } from '../api/types'
+import type { Phrases } from '../api/types/teleconsult'
 import { Button, Loading, ProblemNote } from '../ui/parts'
 import { w } from './words'
 

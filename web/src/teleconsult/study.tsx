@@ -1,6 +1,6 @@
 // A study of a case, in words; who asked may share it or let it out for teaching.
 import { useState } from 'preact/hooks'
-import type { StudyRow, Teleconsult } from '../api/types'
+import type { StudyRow, Teleconsult } from '../api/types/teleconsult'
 import { Links } from '../imaging/links'
 import type { Opened } from '../imaging/opening'
 import { dateOf } from '../imaging/study'
