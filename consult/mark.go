@@ -25,7 +25,7 @@ type Mark struct {
 	SOP    string   `json:"sop" pattern:"^[0-9.]{1,64}$"`
 	Frame  int      `json:"frame" minimum:"1"`
 	Tool   string   `json:"tool" enum:"length,angle,ellipse,rectangle,arrow,key"`
-	Points []Point  `json:"points" maxItems:"3"`
+	Points []Point  `json:"points" maxItems:"3" doc:"A key image has none; of a slide the two corners of what was seen, in the object whose frame stands in the middle"`
 	Text   string   `json:"text" maxLength:"500"`
 	Found  *Found   `json:"found,omitempty"`
 	Author *Doctor  `json:"author,omitempty" readOnly:"true"`
@@ -57,7 +57,7 @@ const (
 func (m Mark) valid() bool {
 	finite := func(v, limit float64) bool { return math.Abs(v) <= limit } // false for NaN
 	n, known := pointsOf[m.Tool]
-	return known && len(m.Points) == n && utf8.ValidString(m.Text) &&
+	return known && (len(m.Points) == n || m.Tool == "key" && len(m.Points) == 2) && utf8.ValidString(m.Text) &&
 		!slices.ContainsFunc(m.Points, func(p Point) bool { return !finite(p.X, farPoint) || !finite(p.Y, farPoint) }) &&
 		(m.Found == nil || finite(m.Found.Mean, maxFound) && finite(m.Found.SD, maxFound))
 }

@@ -101,6 +101,7 @@ func TestMarksLieOnTheImagesOfTheirConsult(t *testing.T) {
 		"without points": func(m *consult.Mark) { m.Points = nil },
 		"far away":       func(m *consult.Mark) { m.Points[1].X = 1e9 },
 		"unknown tool":   func(m *consult.Mark) { m.Tool = "laser" },
+		"half a region":  func(m *consult.Mark) { m.Tool, m.Points = "key", m.Points[:1] },
 	} {
 		m := c.drawn(50)
 		change(&m)

@@ -15,21 +15,42 @@ import (
 	"yuanzhen/storage/imaging"
 )
 
-// Shown is what a presenter had on the screen from a moment on, until the next one: an image, where it was looked at
-// and in which window. Sent by the presenter's own page in batches, kept until the opinion is signed, which is signed
+// Shown is what a presenter had on the screen from a moment on, until the next one: an image and, where two stood side
+// by side, the other one. Sent by the presenter's own page in batches, kept until the opinion is signed, which is signed
 // over all of them; never changed.
 type Shown struct {
-	At     time.Time `json:"at,omitzero" readOnly:"true"`
-	By     Doctor    `json:"by,omitzero" readOnly:"true"`
-	Ago    int       `json:"ago,omitempty" minimum:"0" maximum:"600000" doc:"Milliseconds since it was shown, as it is sent: clocks of screens are not asked"`
-	Study  string    `json:"study" pattern:"^[0-9.]{1,64}$"`
-	Series string    `json:"series" pattern:"^[0-9.]{1,64}$"`
-	SOP    string    `json:"sop" pattern:"^[0-9.]{1,64}$"`
-	Frame  int       `json:"frame" minimum:"1"`
-	Zoom   float64   `json:"zoom" minimum:"0"`
-	X      float64   `json:"x" doc:"What stands in the middle, in columns of the image"`
-	Y      float64   `json:"y" doc:"… and in rows"`
-	VOI    *Window   `json:"voi,omitempty" doc:"None: the image's own window"`
+	At  time.Time `json:"at,omitzero" readOnly:"true"`
+	By  Doctor    `json:"by,omitzero" readOnly:"true"`
+	Ago int       `json:"ago,omitempty" minimum:"0" maximum:"600000" doc:"Milliseconds since it was shown, as it is sent: clocks of screens are not asked"`
+	Seen
+	Beside *Beside `json:"beside,omitempty" doc:"The other of two side by side, mostly an earlier study"`
+}
+
+// Seen is an image of the consult's studies, where it was looked at and in which window.
+type Seen struct {
+	Study  string  `json:"study" pattern:"^[0-9.]{1,64}$"`
+	Series string  `json:"series" pattern:"^[0-9.]{1,64}$"`
+	SOP    string  `json:"sop" pattern:"^[0-9.]{1,64}$"`
+	Frame  int     `json:"frame" minimum:"1"`
+	Zoom   float64 `json:"zoom" minimum:"0"`
+	X      float64 `json:"x" doc:"What stands in the middle, in columns of the image"`
+	Y      float64 `json:"y" doc:"… and in rows"`
+	VOI    *Window `json:"voi,omitempty" doc:"None: the image's own window"`
+}
+
+// Beside is an image beside another, and how it goes along with that one.
+type Beside struct {
+	Seen
+	Scroll bool `json:"scroll" doc:"Both are scrolled as one"`
+	Window bool `json:"window" doc:"A window that is set is set for both"`
+	Way    Tie  `json:"way"`
+}
+
+// Tie is how slices of two series belong together.
+type Tie struct {
+	By     string  `json:"by" enum:"position,offset,slices,none" doc:"By where they lie in the patient, by a distance kept, by a number of slices, or not at all"`
+	MM     float64 `json:"mm,omitempty" doc:"By offset: how far the second stands from the first, along the normal of the first"`
+	Slices int     `json:"slices,omitempty" doc:"By slices: the same, counted"`
 }
 
 // Window is a linear VOI LUT (PS3.3 C.11.2.1.2).
@@ -47,6 +68,10 @@ var shownFull = fault.New(fault.TooLarge, "shown_full", "讲解太长，后面�
 	WithRemedy("会诊照常进行，只是重放到这里为止。", "The consult goes on; only the replay ends here.")
 
 func (v Shown) valid() bool {
+	return v.Seen.valid() && (v.Beside == nil || v.Beside.Seen.valid() && math.Abs(v.Beside.Way.MM) <= farPoint)
+}
+
+func (v Seen) valid() bool {
 	fits := func(v float64) bool { return math.Abs(v) <= farPoint } // false for NaN
 	return v.Zoom > 0 && fits(v.Zoom) && fits(v.X) && fits(v.Y) && (v.VOI == nil || fits(v.VOI.Center) && v.VOI.Width > 0 && fits(v.VOI.Width))
 }
@@ -71,7 +96,10 @@ func (s *Teleconsults) KeepShown(ctx context.Context, id ids.Teleconsult, states
 		}
 		for i, v := range states {
 			states[i].At, states[i].By = time.Time{}, Doctor{} // ours to say
-			if !slices.ContainsFunc(t.Studies, func(one imaging.Study) bool { return one.UID == v.Study }) {
+			ours := func(study string) bool {
+				return slices.ContainsFunc(t.Studies, func(one imaging.Study) bool { return one.UID == study })
+			}
+			if !ours(v.Study) || v.Beside != nil && !ours(v.Beside.Study) {
 				return fault.Missing()
 			}
 		}

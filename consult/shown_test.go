@@ -11,8 +11,8 @@ import (
 
 // showing is Wang's CT from a moment ago.
 func (c *county) showing(ago int, zoom float64) consult.Shown {
-	return consult.Shown{Ago: ago, Study: c.study, Series: c.image.Series, SOP: c.image.SOP, Frame: 1, Zoom: zoom, X: 256, Y: 256,
-		VOI: &consult.Window{Center: -600, Width: 1500}}
+	return consult.Shown{Ago: ago, Seen: consult.Seen{Study: c.study, Series: c.image.Series, SOP: c.image.SOP, Frame: 1, Zoom: zoom, X: 256, Y: 256,
+		VOI: &consult.Window{Center: -600, Width: 1500}}}
 }
 
 func (c *county) shows(who *authz.Subject, id ids.Teleconsult, states ...consult.Shown) error {
@@ -110,6 +110,31 @@ func TestWhatWasPresentedIsSeenAgainInItsOrder(t *testing.T) {
 	}
 	if between := all[2].At.Sub(all[0].At); between != 200*time.Second {
 		t.Errorf("%s between the first and the last", between)
+	}
+}
+
+func TestWhatStoodBesideIsSeenAgainToo(t *testing.T) {
+	c := newCounty(t)
+	id := c.scheduled().ID
+	state := c.showing(0, 2)
+	state.Beside = &consult.Beside{Seen: c.showing(0, 3).Seen, Scroll: true, Way: consult.Tie{By: "offset", MM: 4.5}}
+	if err := c.shows(c.doctor, id, c.showing(1000, 1), state); err != nil {
+		t.Fatal(err)
+	}
+	all := c.replayed(id).States
+	if len(all) != 2 || all[0].Beside != nil {
+		t.Fatalf("%+v", all)
+	}
+	if b := all[1].Beside; b == nil || b.Zoom != 3 || b.VOI == nil || *b.VOI != *state.Beside.VOI || !b.Scroll || b.Window || b.Way != state.Beside.Way {
+		t.Errorf("%+v", b)
+	}
+	foreign, nowhere := *state.Beside, *state.Beside
+	foreign.Study, nowhere.Zoom = "1.2.3", 0
+	for beside, want := range map[*consult.Beside]string{&foreign: "not_found", &nowhere: "bad_shown"} {
+		state.Beside = beside
+		if err := c.shows(c.doctor, id, state); code(err) != want {
+			t.Errorf("%+v: %v, want %s", beside, err, want)
+		}
 	}
 }
 

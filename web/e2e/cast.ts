@@ -1,5 +1,10 @@
 // Hand-written answers for screens without a server. Names are those of the demo cast; values are credible ones.
-import type { Condition, Decision, DoctorRow, Evidence, Me, Person, Prescription, Slot, Visit } from '../src/api/types'
+import type { Decision, Evidence } from '../src/api/types/booking'
+import type { Condition } from '../src/api/types/common'
+import type { Me, Person } from '../src/api/types/identity'
+import type { Prescription } from '../src/api/types/prescribe'
+import type { DoctorRow, Slot } from '../src/api/types/schedule'
+import type { Visit } from '../src/api/types/visit'
 import type { Answers } from './serve'
 
 const at = (days: number, time: string) => {

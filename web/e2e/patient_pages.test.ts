@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
-import type { Decision } from '../src/api/types'
+import type { Decision } from '../src/api/types/booking'
 import { launch, phone, shot, someone } from './browser'
 import { allowed, conditions, doctor, patientAnswers, prescription, refused, slots, visit } from './cast'
 import { overflow, tooSmall, violations } from './judge'

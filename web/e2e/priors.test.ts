@@ -5,7 +5,8 @@ import assert from 'node:assert/strict'
 import { describe } from 'node:test'
 import type { Page } from 'playwright-core'
 import { desk, phone, reading, type Someone } from './browser'
-import { type Case, scheduled, store } from './errands'
+import { ask, type Case, scheduled, store } from './errands'
+import { until } from './house'
 import { Journey, t } from './journey'
 import { overflow, tooSmall, violations } from './judge'
 import { enterWorkspace } from './people'
@@ -36,6 +37,7 @@ describe('an earlier study', { concurrency: 1 }, () => {
   let all: Slice[]
   let one: Case
   let expert: Someone
+  let county: Someone
 
   const drawn = ({ page }: Someone, side: Side, index: number) =>
     page.waitForSelector(`${viewer(side)}[data-index="${index}"][data-drawn=true]`)
@@ -50,8 +52,12 @@ describe('an earlier study', { concurrency: 1 }, () => {
   const isSlice = async (someone: Someone, side: Side, index: number) => {
     await drawn(someone, side, index)
     const wanted = Math.round(((huOf(index) + 1000) / 1000) * 255)
-    const seen = await grey(someone.page, side)
-    assert.ok(Math.abs(seen - wanted) <= 2, `${side} ${index}: grey ${seen}, wanted ${wanted}`)
+    await until(`slice ${index} on the canvas`, async () => {
+      const seen = await grey(someone.page, side)
+      // Empty for a moment when what stands around it has changed its size.
+      assert.ok(seen === -1 || Math.abs(seen - wanted) <= 2, `${side} ${index}: grey ${seen}, wanted ${wanted}`)
+      return seen !== -1
+    })
   }
   const spread = async ({ page }: Someone, side: Side) => {
     for (const [field, value] of [
@@ -191,7 +197,7 @@ describe('an earlier study', { concurrency: 1 }, () => {
   })
 
   journey.step('on a desk of 1366 pixels both have room', async () => {
-    const county = await journey.join('county', desk)
+    county = await journey.join('county', desk)
     const { page } = county
     await enterWorkspace(page, journey.person('赵志远'))
     await page.goto(`/staff/cases/${one.id}/room`)
@@ -203,5 +209,159 @@ describe('an earlier study', { concurrency: 1 }, () => {
     await page.locator('.deskbar').getByText('English').click()
     await page.locator(t('way'), { hasText: 'Aligned by position' }).waitFor()
     await journey.shot(county, '07-desk-english')
+  })
+
+  /** What stands on both sides, how it is seen, and how it is tied. */
+  const pairOf = async ({ page }: Someone) => {
+    const said = (side: Side) =>
+      Promise.all(
+        ['data-sop', 'data-index', 'data-window', 'data-zoom'].map((name) => page.getAttribute(viewer(side), name)),
+      )
+    const way = page.locator(t('way'))
+    return [
+      ...(await said('main')),
+      ...(await said('beside')),
+      await way.getAttribute('data-by'),
+      await page.getAttribute(t('link-scroll'), 'aria-pressed'),
+      await page.getAttribute(t('link-window'), 'aria-pressed'),
+    ].join(' ')
+  }
+  const samePair = async (someone: Someone) => {
+    await until('the same pair', async () => {
+      const beside = await someone.page.locator(viewer('beside')).count()
+      return beside === 1 && (await pairOf(someone)) === (await pairOf(expert))
+    })
+  }
+  /** In other coordinates, tied 14 mm apart. */
+  const longAgoSop = (index: number) => all[index]?.sop.replace(/\d{4}$/, String(4000 + index))
+
+  journey.step('in other coordinates the two keep the distance at which they were tied', async () => {
+    const { page } = expert
+    const select = page.locator(`${t('compared')} .choice select`)
+    const option = select.locator('option', { hasText: '2001-02-03' })
+    await select.selectOption((await option.getAttribute('value')) ?? '')
+    await page.waitForSelector(`${t('way')}[data-by=offset]`)
+    await spread(expert, 'beside')
+    await show(expert, 'main', 10)
+    await isSlice(expert, 'main', 10)
+    await isSlice(expert, 'beside', 15) // as it came: its middle beside slice 0
+    await page.click(t('link-scroll'))
+    await show(expert, 'beside', 12)
+    await isSlice(expert, 'beside', 12)
+    await isSlice(expert, 'main', 10)
+    await page.click(t('link-scroll'))
+    await page.locator(t('way'), { hasText: '14' }).waitFor()
+    await show(expert, 'main', 14)
+    await isSlice(expert, 'main', 14)
+    await isSlice(expert, 'beside', 14)
+    await press(expert, 'beside', 'ArrowDown')
+    await isSlice(expert, 'beside', 15)
+    await isSlice(expert, 'main', 16)
+    await journey.shot(expert, '08-offset')
+  })
+
+  journey.step('who follows sees the pair of who presents, tied as there', async () => {
+    const { page } = county
+    await expert.page.click(t('lead'))
+    await page.locator(t('leader'), { hasText: '李明远' }).waitFor()
+    await samePair(county)
+    await isSlice(county, 'main', 16)
+    await isSlice(county, 'beside', 15)
+    assert.equal(await page.getAttribute(viewer('beside'), 'data-sop'), longAgoSop(15))
+    await press(expert, 'main', 'Home')
+    for (let n = 0; n < 6; n++) await press(expert, 'main', 'ArrowDown')
+    await isSlice(expert, 'beside', 10)
+    await samePair(county)
+    await isSlice(county, 'beside', 10)
+    await press(expert, 'main', 'v')
+    await samePair(county)
+    await press(expert, 'main', 'v')
+    await samePair(county)
+    await journey.shot(county, '09-follows')
+  })
+
+  journey.step('a move of their own is free look, still tied; one press brings the pair back', async () => {
+    const { page } = county
+    await press(county, 'main', 'ArrowDown')
+    await press(county, 'main', 'ArrowDown')
+    await page.waitForSelector(`${t('follow')}[aria-pressed=false]`)
+    await isSlice(county, 'main', 8)
+    await isSlice(county, 'beside', 11)
+    await show(expert, 'main', 20)
+    await isSlice(expert, 'beside', 17)
+    await isSlice(county, 'main', 8)
+    await page.click(t('follow'))
+    await samePair(county)
+    await isSlice(county, 'beside', 17)
+    await page.click(t('compare-close'))
+    await page.waitForSelector(`${t('follow')}[aria-pressed=false]`)
+    assert.equal(await page.locator(viewer('beside')).count(), 0)
+    await page.locator(t('viewport')).press('f')
+    await samePair(county)
+  })
+
+  journey.step('who takes over presents the pair; without a pair the other has none', async () => {
+    await county.page.click(t('lead'))
+    await expert.page.waitForSelector(`${t('follow')}[aria-pressed=true]`)
+    await press(county, 'beside', 'ArrowUp')
+    await isSlice(county, 'beside', 16)
+    await isSlice(county, 'main', 18)
+    await samePair(county)
+    await isSlice(expert, 'beside', 16)
+    await county.page.click(t('compare-close'))
+    await expert.page.waitForSelector(viewer('beside'), { state: 'detached' })
+    await expert.page.click(t('lead'))
+    await expert.page.click(t('compare'))
+    await samePair(county)
+  })
+
+  journey.step('who comes late sees the pair; who may not see the earlier study is told so', async () => {
+    const { page } = county
+    await page.goto('/staff/cases')
+    await page.goto(`/staff/cases/${one.id}/room`)
+    await samePair(county)
+    const series = await expert.page.locator(`${t('compared')} .choice select`).inputValue()
+    // As the archive answers who has no grant.
+    await page.route(
+      (url) => url.pathname.includes(`/series/${series}/`),
+      (route) => route.fulfill({ status: 404 }),
+    )
+    await page.reload()
+    await page
+      .locator(t('withheld'), { hasText: 'The presenter shows an earlier study that you may not see.' })
+      .waitFor()
+    assert.equal(await page.locator(viewer('beside')).count(), 0)
+    await show(expert, 'main', 30)
+    await page.waitForSelector(`${t('viewer')}[data-index="30"][data-drawn=true]`)
+    assert.deepEqual(await violations(page), [])
+    await journey.shot(county, '10-withheld')
+  })
+
+  journey.step('the replay of the talk shows the pair too', async () => {
+    const { page } = expert
+    const states = () =>
+      ask<{ states: { sop: string; beside?: { sop: string } }[] }>(
+        journey.house,
+        journey.person('李明远'),
+        'GET',
+        `/teleconsults/${one.id}/shown`,
+      )
+    const { states: kept } = await until('the talk is kept', async () => {
+      const talk = await states()
+      return talk.states.at(-1)?.sop === all[30]?.sop && talk
+    })
+    const at = kept.findIndex(({ beside }) => beside?.sop === longAgoSop(10))
+    assert.ok(at >= 0)
+    await page.goto(`/staff/cases/${one.id}/replay`)
+    await page.waitForSelector(t('replay'))
+    await page.locator(t('replay-at')).evaluate((input: HTMLInputElement, value) => {
+      input.value = String(value)
+      input.dispatchEvent(new Event('input', { bubbles: true }))
+    }, at)
+    await isSlice(expert, 'main', 6)
+    await isSlice(expert, 'beside', 10)
+    assert.equal(await page.getAttribute(t('way'), 'data-by'), 'offset')
+    assert.deepEqual(await violations(page), [])
+    await journey.shot(expert, '11-replay')
   })
 })

@@ -47,3 +47,25 @@ export async function reported(
   walk(report ?? {})
   return { numbers, shapes }
 }
+
+/** Waits for the selection (TID 2010) of a study: the objects it names, and which frames of them. */
+export async function selected(
+  house: House,
+  person: Person,
+  study: string,
+): Promise<{ sop: string; frames: number[] }[]> {
+  const at = `/dicomweb/studies/${study}/series`
+  const [selection] = await until('the selection lies in the study', async () => {
+    const list = await house.call(person.session, 'GET', `${at}?Modality=KO`)
+    const uid = Array.isArray(list.body) && first((list.body as Items[])[0], '0020000E')
+    if (typeof uid !== 'string') return undefined
+    const found = await house.call(person.session, 'GET', `${at}/${uid}/metadata`)
+    return Array.isArray(found.body) && (found.body as Items[])
+  })
+  return values(selection ?? {}, '0040A730').flatMap((item) =>
+    values(item, '00081199').map((of) => ({
+      sop: String(first(of, '00081155')),
+      frames: (of['00081160']?.Value ?? []).map(Number),
+    })),
+  )
+}

@@ -10,7 +10,7 @@ import { until } from './house'
 import { Journey, t } from './journey'
 import { overflow, violations } from './judge'
 import { enterWorkspace, signWith } from './people'
-import { reported } from './reported'
+import { reported, selected } from './reported'
 import { colourOf, full, levels, side, slide } from './slide'
 
 const broken = [Math.floor(full.columns / 2 / side), Math.floor(full.rows / 2 / side)] as const // in the very middle
@@ -313,6 +313,52 @@ describe('a slide', { concurrency: 1 }, () => {
     },
   )
 
+  let seenAsKey: { level: number; frames: number[] }
+
+  journey.step('what is seen is marked as a key image, listed, and opened at the same place by the other', async () => {
+    const { page } = expert
+    await page.click(t('slide-x10'))
+    await page.locator(t('slide')).press('ArrowLeft')
+    await drawn(page)
+    await page.click(t('tool-key'))
+    await page.waitForSelector(`${t('tool-key')}[aria-pressed=true]`)
+    await county.page.waitForSelector(`${t('mark-list')}[data-count="4"]`)
+    const { x, y, zoom, level } = await stateOf(page)
+    const box = await page.locator(t('slide')).boundingBox()
+    assert.ok(box)
+    // The tiles of the level that is read, by their number in it.
+    const by = full.columns / (levels[level]?.columns ?? 1)
+    const scale = zoom * Math.min(box.width / full.columns, box.height / full.rows)
+    const [wide, high] = [box.width / scale / 2, box.height / scale / 2]
+    const [across, down] = [Math.ceil(full.columns / by / side), Math.ceil(full.rows / by / side)]
+    const reach = (from: number, to: number, most: number) => {
+      const [first, last] = [Math.max(0, Math.floor(from / by / side)), Math.min(most, Math.ceil(to / by / side))]
+      return Array.from({ length: last - first }, (_, n) => first + n)
+    }
+    const columns = reach(x - wide, x + wide, across)
+    const frames = reach(y - high, y + high, down).flatMap((row) => columns.map((column) => row * across + column + 1))
+    seenAsKey = { level, frames }
+    await page.locator(t('slide')).press('Home')
+    await page.waitForSelector(`${t('tool-key')}[aria-pressed=false]`)
+    const listed = (someone: Someone) => someone.page.locator(t('go-mark'), { hasText: '关键图 10×' })
+    await listed(expert).click()
+    await until('the same place', async () => {
+      const now = await stateOf(page)
+      return Math.hypot(now.x - x, now.y - y) * scale < 1 && Math.abs(now.zoom / zoom - 1) < 1e-6
+    })
+    await page.waitForSelector(`${t('tool-key')}[aria-pressed=true]`)
+    // On a screen of another shape all of it is seen, around the same middle.
+    await listed(county).click()
+    await until('the same middle', async () => {
+      const now = await stateOf(county.page)
+      return Math.hypot(now.x - x, now.y - y) < 1 && now.zoom > 1
+    })
+    await drawn(county.page)
+    await rightTiles(county)
+    assert.deepEqual(await violations(county.page), [])
+    await journey.shot(county, '08-key')
+  })
+
   journey.step('the signed opinion puts them into the study, on the plane of the slide, with the same µm', async () => {
     const { page } = expert
     const said = await marks(expert)
@@ -337,6 +383,13 @@ describe('a slide', { concurrency: 1 }, () => {
       )
     }
     assert.equal(shapes.length, 3)
+    const keys = await selected(journey.house, journey.person('赵志远'), one.studies[0]?.study_uid ?? '')
+    console.log(
+      `the selection names ${keys.map(({ sop, frames }) => `frames ${frames.join(' ')} of ${sop}`).join(', ')}`,
+    )
+    assert.equal(keys.length, 1)
+    assert.ok(keys[0]?.sop.endsWith(`.${seenAsKey.level + 1}`), 'of the level that was read')
+    assert.deepEqual(keys[0]?.frames, seenAsKey.frames)
     for (const { plane, frames } of shapes) assert.deepEqual([plane, frames], ['VOLUME', 0])
   })
 

@@ -2,7 +2,10 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
-import type { CountersignMatter, EndingRecording, EvidenceCase, Me, Overdue, Teleconsult } from '../src/api/types'
+import type { EvidenceCase } from '../src/api/types/booking'
+import type { Me } from '../src/api/types/identity'
+import type { CountersignMatter, Overdue, Teleconsult } from '../src/api/types/teleconsult'
+import type { EndingRecording } from '../src/api/types/visit'
 import { desk, launch, shot, someone } from './browser'
 import { evidence, prescription, qinghe, visit, wang } from './cast'
 import { overflow, tooSmall, violations } from './judge'
@@ -506,4 +509,115 @@ describe('staff screens', { concurrency: 1 }, () => {
           server.close()
         }
       })
+
+  it('a phrase is kept only once the kept ones are here, and beside them', async () => {
+    const one = screens.find(({ name }) => name === 'reading-room')
+    assert.ok(one)
+    const sent: unknown[] = []
+    const { address, server } = await serve({
+      ...one.answers,
+      'GET /opinion-phrases': { findings: ['未见明显异常'], advice: ['三个月后复查'] },
+      'PUT /opinion-phrases': (body: unknown) => {
+        sent.push(body)
+        return body
+      },
+    })
+    const { context, page } = await someone(browser, desk)
+    try {
+      let let_through = () => {}
+      const held = new Promise<void>((done) => {
+        let_through = done
+      })
+      await page.route('**/opinion-phrases', async (route) => {
+        await held
+        await route.continue()
+      })
+      await page.goto(address + one.path)
+      await page.waitForSelector(one.ready)
+      await page.fill('textarea[name=findings]', '右上叶结节')
+      const book = page.locator('[data-test=phrases-findings]')
+      await book.locator('summary').click()
+      await book.locator('.loading').waitFor()
+      assert.ok(await book.locator('[data-test=keep-phrase]').isDisabled(), 'nothing is kept over what is not here yet')
+      let_through()
+      await book.locator('[data-test=phrase]', { hasText: '未见明显异常' }).waitFor()
+      await book.locator('[data-test=keep-phrase]').click()
+      await book.locator('[data-test=phrase]', { hasText: '右上叶结节' }).waitFor()
+      assert.deepEqual(sent, [{ findings: ['未见明显异常', '右上叶结节'], advice: ['三个月后复查'] }])
+    } finally {
+      await context.close()
+      server.closeAllConnections()
+      server.close()
+    }
+  })
+
+  // Every role's bar is one line on a desk; what is not used all day is in menus by subject.
+  const bars: [Me['roles'][number]['role'], string[], string[]][] = [
+    ['doctor', ['门诊', '会诊'], ['机构和人员']],
+    ['pharmacist', [], []],
+    ['coordinator', [], []],
+    ['administrator', [], ['规则', '机构和人员', '运行']],
+    ['regulator', [], ['规则', '机构和人员']],
+  ]
+  for (const mode of ['zh', 'en'] as const)
+    it(`the bar of each role (${mode})`, async () => {
+      const { context, page, errors } = await someone(browser, desk)
+      try {
+        await page.addInitScript((mode) => localStorage.setItem('yz.lang', mode), mode)
+        for (const [role, plain, menus] of bars) {
+          const { address, server } = await serve({ 'GET /me': staff(role, '钱进', 'd-qian') })
+          await page.setViewportSize(desk.viewport)
+          await page.goto(`${address}/staff/certificates`)
+          await page.waitForSelector('.deskbar nav')
+          if (mode === 'zh') {
+            const shown = await page.locator('.deskbar nav > a').allTextContents()
+            assert.deepEqual(
+              plain,
+              plain.filter((one) => shown.includes(one)),
+            )
+            const named = await page.locator('.deskbar .menu > button').allTextContents()
+            assert.deepEqual(
+              named.map((one) => one.replace(/[ ▾]/g, '')),
+              menus,
+            )
+          }
+          for (const width of [1366, 1024]) {
+            await page.setViewportSize({ width, height: 768 })
+            assert.equal(await overflow(page), 0, `${role} at ${width}`)
+            await shot(page, `staff/bar-${role}-${mode}-${width}`)
+            const high = await page.locator('.deskbar').evaluate((bar) => bar.getBoundingClientRect().height)
+            if (width === 1366) assert.ok(high < 60, `the bar of ${role} is ${high} high`)
+          }
+          const menu = page.locator('.deskbar .menu').first()
+          if (menus.length > 0) {
+            await menu.locator('button').focus()
+            await page.keyboard.press('ArrowDown')
+            await menu.locator('a:first-child:focus').waitFor()
+            await page.keyboard.press('End')
+            await menu.locator('a:last-child:focus').waitFor()
+            await page.keyboard.press('Escape')
+            await menu.locator('button:focus').waitFor()
+            await menu.locator('.sheet').waitFor({ state: 'hidden' })
+            await page.setViewportSize({ width: 360, height: 640 })
+            await page.locator('.deskbar .menu > button').last().click()
+            const sheet = page.locator('.deskbar .menu > .sheet').last()
+            const box = await sheet.boundingBox()
+            assert.ok(box && box.x >= 0 && box.x + box.width <= 360, JSON.stringify(box))
+            assert.equal(await overflow(page), 0, `${role} at 360`)
+            assert.deepEqual(await tooSmall(page, 24), [])
+            assert.deepEqual(await violations(page), [])
+            await shot(page, `staff/bar-${role}-${mode}-360`)
+            const href = await sheet.locator('a').first().getAttribute('href')
+            await sheet.locator('a').first().click()
+            await page.waitForURL(`**${href}`)
+            await sheet.waitFor({ state: 'hidden' })
+          }
+          server.closeAllConnections()
+          server.close()
+        }
+        assert.deepEqual(errors, [])
+      } finally {
+        await context.close()
+      }
+    })
 })

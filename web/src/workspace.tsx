@@ -5,7 +5,7 @@ import { useEffect, useState } from 'preact/hooks'
 import { LocationProvider, Route, Router, useLocation } from 'preact-iso'
 import { heardAt, streamOpen } from './api/live'
 import { askSession, session, signOut } from './api/session'
-import type { Me, Role } from './api/types'
+import type { Me, Role } from './api/types/identity'
 import { AppealDesk } from './booking/appeal_desk'
 import { EvidenceDesk } from './booking/evidence_desk'
 import { lang, rememberReading } from './i18n/i18n'
@@ -40,13 +40,17 @@ import { ReadingRoom } from './teleconsult/reading_room'
 import { Replay } from './teleconsult/replay'
 import { w as consults } from './teleconsult/words'
 import { Mark } from './ui/icons'
+import { Menu } from './ui/menu'
 import { Button, Loading, ProblemNote } from './ui/parts'
 import { w as ui } from './ui/words'
 import { Cockpit } from './visit/cockpit'
 import { TapesPage } from './visit/tapes_page'
 import { w as tapes } from './visit/tapes_words'
 
-type Screen = { href: string; label: () => string; roles: readonly Role[] }
+// What is used all day stands in the bar itself, the rest in a menu by its subject.
+const subjects = ['rules', 'hospital', 'running'] as const
+type Subject = (typeof subjects)[number]
+type Screen = { href: string; label: () => string; roles: readonly Role[]; subject?: Subject }
 
 const screens: readonly Screen[] = [
   { href: '/staff/visits', label: () => w('nav.visits'), roles: ['doctor'] },
@@ -61,22 +65,54 @@ const screens: readonly Screen[] = [
   { href: '/staff/waits', label: () => w('nav.waits'), roles: ['doctor', 'coordinator'] },
   { href: '/staff/numbers', label: () => w('nav.numbers'), roles: ['coordinator'] },
   { href: '/staff/calls', label: () => w('nav.calls'), roles: ['administrator', 'regulator'] },
-  { href: '/staff/policies', label: () => policy('nav.policies'), roles: ['administrator', 'regulator'] },
-  { href: '/staff/decisions', label: () => policy('nav.decisions'), roles: ['administrator', 'regulator'] },
-  { href: '/staff/pharmacies', label: () => pharmacy('nav.registry'), roles: ['administrator', 'regulator'] },
-  { href: '/staff/recordings', label: () => tapes('nav'), roles: ['administrator'] },
-  { href: '/staff/images', label: () => images('nav'), roles: ['administrator'] },
-  { href: '/staff/status', label: () => w('nav.status'), roles: ['administrator', 'regulator'] },
-  { href: '/staff/roster', label: () => w('nav.roster'), roles: ['administrator'] },
-  { href: '/staff/registrations', label: () => w('nav.registrations'), roles: ['doctor', 'administrator'] },
-  { href: '/staff/agreements', label: () => consults('ag.nav'), roles: ['administrator', 'coordinator', 'regulator'] },
-  { href: '/staff/countersigns', label: () => consults('cs.nav'), roles: ['administrator'] },
-  { href: '/staff/overdue', label: () => consults('od.nav'), roles: ['administrator'] },
-  { href: '/staff/certificates', label: () => certificate('nav'), roles: ['doctor', 'pharmacist', 'administrator'] },
+  {
+    href: '/staff/policies',
+    label: () => policy('nav.policies'),
+    roles: ['administrator', 'regulator'],
+    subject: 'rules',
+  },
+  {
+    href: '/staff/decisions',
+    label: () => policy('nav.decisions'),
+    roles: ['administrator', 'regulator'],
+    subject: 'rules',
+  },
+  { href: '/staff/overdue', label: () => consults('od.nav'), roles: ['administrator'], subject: 'rules' },
+  { href: '/staff/roster', label: () => w('nav.roster'), roles: ['administrator'], subject: 'hospital' },
+  {
+    href: '/staff/registrations',
+    label: () => w('nav.registrations'),
+    roles: ['doctor', 'administrator'],
+    subject: 'hospital',
+  },
+  {
+    href: '/staff/certificates',
+    label: () => certificate('nav'),
+    roles: ['doctor', 'pharmacist', 'administrator'],
+    subject: 'hospital',
+  },
+  {
+    href: '/staff/agreements',
+    label: () => consults('ag.nav'),
+    roles: ['administrator', 'coordinator', 'regulator'],
+    subject: 'hospital',
+  },
+  { href: '/staff/countersigns', label: () => consults('cs.nav'), roles: ['administrator'], subject: 'hospital' },
+  {
+    href: '/staff/pharmacies',
+    label: () => pharmacy('nav.registry'),
+    roles: ['administrator', 'regulator'],
+    subject: 'hospital',
+  },
+  { href: '/staff/recordings', label: () => tapes('nav'), roles: ['administrator'], subject: 'running' },
+  { href: '/staff/images', label: () => images('nav'), roles: ['administrator'], subject: 'running' },
+  { href: '/staff/status', label: () => w('nav.status'), roles: ['administrator', 'regulator'], subject: 'running' },
 ]
 
-const mine = (me: Me) =>
-  screens.filter((screen) => screen.roles.some((role) => me.roles.some((held) => held.role === role)))
+const mine = (me: Me) => {
+  const all = screens.filter(({ roles }) => roles.some((role) => me.roles.some((held) => held.role === role)))
+  return all.filter(({ href }, n) => all.findIndex((one) => one.href === href) === n)
+}
 
 /** How fresh the live lists are; amber when nothing was heard for 30 s, heartbeats come every 15. */
 function Freshness() {
@@ -97,6 +133,15 @@ function Freshness() {
 function Bar({ me }: { me: Me }) {
   const { path } = useLocation()
   const place = [...new Set(me.roles.map((role) => role.place.name))].join('、')
+  const all = mine(me)
+  const isOpen = ({ href }: Screen) =>
+    path.startsWith(href) ||
+    (href === '/staff/board' && path.startsWith('/staff/cases') && !me.roles.some(({ role }) => role === 'doctor'))
+  const link = (screen: Screen) => (
+    <a key={screen.href} href={screen.href} aria-current={isOpen(screen) ? 'page' : undefined}>
+      {screen.label()}
+    </a>
+  )
   return (
     <header class="deskbar">
       <a class="brand" href="/staff">
@@ -104,22 +149,16 @@ function Bar({ me }: { me: Me }) {
         <span>{ui('app.name')}</span>
       </a>
       <nav aria-label={w('nav.main')}>
-        {mine(me).map((screen) => (
-          <a
-            key={screen.href}
-            href={screen.href}
-            aria-current={
-              path.startsWith(screen.href) ||
-              (screen.href === '/staff/board' &&
-                path.startsWith('/staff/cases') &&
-                !me.roles.some(({ role }) => role === 'doctor'))
-                ? 'page'
-                : undefined
-            }
-          >
-            {screen.label()}
-          </a>
-        ))}
+        {all.filter(({ subject }) => !subject).map(link)}
+        {subjects.map((subject) => {
+          const some = all.filter((screen) => screen.subject === subject)
+          if (some.length < 2) return some.map(link) // a menu of one would be a press for nothing
+          return (
+            <Menu key={subject} label={w(`nav.${subject}`)} holds={some.some(isOpen)} at={path}>
+              {some.map(link)}
+            </Menu>
+          )
+        })}
       </nav>
       <span class="space" />
       <Freshness />

@@ -25,7 +25,8 @@ type Report struct {
 }
 
 // ReportMark is one mark. Points count columns and rows from the corner of the first pixel (PS3.3 C.18.6.1.2), on a
-// slide from that of its whole plane, the total pixel matrix of the object.
+// slide from that of its whole plane, the total pixel matrix of the object. A key image of a slide has two, the corners
+// of what was seen.
 type ReportMark struct {
 	UID    string // tracks the measurement
 	SOP    string
@@ -282,10 +283,66 @@ func (r Report) image(m ReportMark) (Dataset, error) {
 	if f == nil {
 		return Dataset{}, errors.New("image of mark " + m.UID + " is not in the study")
 	}
-	return Dataset{Elements: []Element{text(0x0040A040, "IMAGE"), sequenceOf(0x00081199, reference(f, m.Frame))}}, nil
+	of := reference(f, m.Frame)
+	if n := tiles(f, m); n != nil {
+		of.Elements = append(of.Elements, text(0x00081160, strings.Join(n, `\`)))
+	}
+	return Dataset{Elements: []Element{text(0x0040A040, "IMAGE"), sequenceOf(0x00081199, of)}}, nil
 }
 
-// reference names an image, and its frame where it has several; frame 0 is all of them. A slide is named as a whole.
+// mostTiles of a key image are named; of a larger region the object as a whole. A screen shows some fifty.
+const mostTiles = 1000
+
+// tiles are the frames of a slide that show a key image: those that reach into its region, in the focal plane and
+// optical path of the frame that stands in its middle (PS3.3 C.7.6.17.3).
+func tiles(f *File, m ReportMark) (frames []string) {
+	d := f.Data
+	wide, high, count := d.Int(Columns, 0), d.Int(Rows, 0), d.Int(NumberOfFrames, 1)
+	if m.Tool != "key" || len(m.Points) != 2 || !onPlane(f) || wide < 1 || high < 1 || m.Frame < 1 || m.Frame > count {
+		return nil
+	}
+	a, b := m.Points[0], m.Points[1]
+	add := func(frame, x, y int) {
+		if float64(x) < max(a[0], b[0]) && float64(x+wide) > min(a[0], b[0]) && float64(y) < max(a[1], b[1]) && float64(y+high) > min(a[1], b[1]) {
+			frames = append(frames, strconv.Itoa(frame))
+		}
+	}
+	if groups := d.Find(perFrameGroups); groups != nil && len(groups.Items) == count && groups.Items[0].Find(planePosition) != nil {
+		_, _, depth, path := tileOf(groups.Items[m.Frame-1])
+		for i, group := range groups.Items {
+			if x, y, z, p := tileOf(group); z == depth && p == path {
+				add(i+1, x, y)
+			}
+		}
+	} else {
+		across, down := (d.Int(matrixColumns, 0)+wide-1)/wide, (d.Int(matrixRows, 0)+high-1)/high
+		first := 1 - d.Int(0x00209228, 0) // of a concatenation this object holds a part (C.7.6.16.2.2.4)
+		plane := first + (m.Frame-first)/(across*down)*across*down
+		for i := max(plane, 1); i < plane+across*down && i <= count; i++ {
+			add(i, (i-plane)%across*wide, (i-plane)/across*high)
+		}
+	}
+	if len(frames) > mostTiles {
+		return nil
+	}
+	return frames
+}
+
+const planePosition Tag = 0x0048021A // Plane Position (Slide) Sequence
+
+// tileOf is where a frame of a sparse slide lies: its corner in the plane, from 0, its depth in the glass in µm, and its
+// optical path.
+func tileOf(group Dataset) (x, y int, depth, path string) {
+	if e := group.Find(planePosition); e != nil && len(e.Items) > 0 {
+		x, y, depth = e.Items[0].Int(0x0048021E, 1)-1, e.Items[0].Int(0x0048021F, 1)-1, e.Items[0].Text(0x0040074A)
+	}
+	if e := group.Find(0x00480207); e != nil && len(e.Items) > 0 {
+		path = e.Items[0].Text(0x00480106)
+	}
+	return x, y, depth, path
+}
+
+// reference names an image, and its frame where it has several; frame 0 is all of them. A slide is named as a whole, but for its key images.
 func reference(f *File, frame int) Dataset {
 	of := []Element{text(0x00081150, f.Data.Text(SOPClassUID)), text(0x00081155, f.Data.Text(SOPInstanceUID))}
 	if frame > 0 && f.Data.Int(NumberOfFrames, 1) > 1 && !onPlane(f) {

@@ -2,9 +2,12 @@ package dicom
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/binary"
 	"math"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -167,5 +170,63 @@ func TestAMeasureOnASlideIsOfItsPlaneInMicrometres(t *testing.T) {
 	}
 	if files, err := r.Presentations(); files != nil || err != nil {
 		t.Errorf("%d presentation states, %v", len(files), err)
+	}
+}
+
+func TestAKeyImageOfASlideNamesTheTilesThatWereSeen(t *testing.T) {
+	raw, err := os.ReadFile("../testdata/other/sm_image_dots.dcm") // 50 x 50 pixels in tiles of 10 x 10
+	if err != nil {
+		t.Fatal(err)
+	}
+	slide, err := Read(bytes.NewReader(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := slide.Data.Elements
+	at := func(column, row int, depth string) Dataset { // a tile of a sparse slide
+		return Dataset{Order: slide.Data.Order, Elements: []Element{sequenceOf(planePosition, Dataset{Order: slide.Data.Order, Elements: []Element{
+			text(0x0040074A, depth), {Tag: 0x0048021E, VR: "SL", Value: binary.LittleEndian.AppendUint32(nil, uint32(column))},
+			{Tag: 0x0048021F, VR: "SL", Value: binary.LittleEndian.AppendUint32(nil, uint32(row))}}})}}
+	}
+	sparse := []Dataset{at(1, 1, "0"), at(11, 1, "0"), at(1, 1, "5"), at(11, 1, "5"), at(31, 31, "5")}
+	// with replaces elements of the slide's head.
+	with := func(more ...Element) []Element {
+		kept := slices.DeleteFunc(slices.Clone(whole), func(e Element) bool {
+			return slices.ContainsFunc(more, func(o Element) bool { return o.Tag == e.Tag })
+		})
+		return slices.SortedFunc(slices.Values(append(kept, more...)), func(a, b Element) int { return cmp.Compare(a.Tag, b.Tag) })
+	}
+	full := with(Element{Tag: perFrameGroups, VR: "SQ"})
+	for name, c := range map[string]struct {
+		head   []Element
+		frame  int
+		points [][2]float64
+		want   string
+	}{
+		"four in a row and two below":    {full, 8, [][2]float64{{15, 12}, {31, 29}}, `7\8\9\12\13\14`},
+		"a corner that touches no more":  {full, 1, [][2]float64{{-40, -40}, {10, 10}}, "1"},
+		"corners the other way round":    {full, 1, [][2]float64{{10, 10}, {-40, -40}}, "1"},
+		"beyond the glass":               {full, 1, [][2]float64{{60, 60}, {90, 90}}, ""},
+		"a slide seen as a whole":        {full, 13, nil, ""},
+		"the second half of a cut level": {with(Element{Tag: perFrameGroups, VR: "SQ"}, text(NumberOfFrames, "15"), Element{Tag: 0x00209228, VR: "UL", Value: []byte{10, 0, 0, 0}}), 1, [][2]float64{{0, 0}, {11, 21}}, `1\2`},
+		"the plane that was in focus":    {with(sequenceOf(perFrameGroups, sparse...), text(NumberOfFrames, "5")), 4, [][2]float64{{5, 5}, {20, 20}}, `3\4`},
+	} {
+		slide.Data.Elements = c.head
+		r, sop := aReport(t), slide.Data.Text(SOPInstanceUID)
+		r.Images = map[string]*File{sop: slide}
+		r.Marks = []ReportMark{{UID: "1", SOP: sop, Frame: c.frame, Tool: "key", Points: c.points}}
+		raw, err := r.KeyImages()
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		f, err := Read(bytes.NewReader(raw))
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		content := f.Data.Find(0x0040A730).Items
+		of := content[len(content)-1].Find(0x00081199).Items[0]
+		if got := strings.Join(of.Texts(0x00081160), `\`); of.Text(0x00081155) != sop || got != c.want {
+			t.Errorf("%s: frames %s of %s, want %s", name, got, of.Text(0x00081155), c.want)
+		}
 	}
 }

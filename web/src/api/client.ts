@@ -1,5 +1,5 @@
 // One way to talk to the server: JSON in, JSON out, problem+json (RFC 9457) as a typed error a person can act on.
-import type { Text } from './types'
+import type { Text } from './types/common'
 
 export class Problem extends Error {
   constructor(

@@ -1,6 +1,6 @@
 // What changes on the server reaches the page by one event stream; pages then ask again for what they show.
 import { signal } from '@preact/signals'
-import type { Change, ChangeKind } from './types'
+import type { Change, ChangeKind } from './types/common'
 
 type Listener = (change: Change) => void
 

@@ -2,7 +2,7 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
 import { asProblem, type Problem } from './client'
 import { onChange } from './live'
-import type { ChangeKind } from './types'
+import type { ChangeKind } from './types/common'
 
 export type Resource<T> = {
   value: T | undefined

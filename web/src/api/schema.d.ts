@@ -5401,6 +5401,32 @@ export interface components {
             /** Format: double */
             sound_only: number;
         };
+        ConsultBeside: {
+            /** Format: int64 */
+            frame: number;
+            /** @description Both are scrolled as one */
+            scroll: boolean;
+            series: string;
+            sop: string;
+            study: string;
+            /** @description None: the image's own window */
+            voi?: components["schemas"]["ConsultWindow"];
+            way: components["schemas"]["ConsultTie"];
+            /** @description A window that is set is set for both */
+            window: boolean;
+            /**
+             * Format: double
+             * @description What stands in the middle, in columns of the image
+             */
+            x: number;
+            /**
+             * Format: double
+             * @description … and in rows
+             */
+            y: number;
+            /** Format: double */
+            zoom: number;
+        };
         ConsultBound: {
             /**
              * Format: int64
@@ -6056,6 +6082,7 @@ export interface components {
             frame: number;
             readonly gone?: boolean;
             id: string;
+            /** @description A key image has none; of a slide the two corners of what was seen, in the object whose frame stands in the middle */
             points: components["schemas"]["ConsultPoint"][];
             /**
              * Format: int64
@@ -6786,6 +6813,8 @@ export interface components {
             ago?: number;
             /** Format: date-time */
             readonly at?: string;
+            /** @description The other of two side by side, mostly an earlier study */
+            beside?: components["schemas"]["ConsultBeside"];
             readonly by?: components["schemas"]["ConsultDoctor"];
             /** Format: int64 */
             frame: number;
@@ -6964,6 +6993,23 @@ export interface components {
         ConsultTicketSeat: {
             name: string;
             role: string;
+        };
+        ConsultTie: {
+            /**
+             * @description By where they lie in the patient, by a distance kept, by a number of slices, or not at all
+             * @enum {string}
+             */
+            by: "position" | "offset" | "slices" | "none";
+            /**
+             * Format: double
+             * @description By offset: how far the second stands from the first, along the normal of the first
+             */
+            mm?: number;
+            /**
+             * Format: int64
+             * @description By slices: the same, counted
+             */
+            slices?: number;
         };
         ConsultTriaging: {
             department: string;

@@ -2,7 +2,7 @@
 import { signal } from '@preact/signals'
 import { asProblem, get, type Problem, post } from './client'
 import { closeStream, openStream } from './live'
-import type { Me } from './types'
+import type { Me } from './types/identity'
 
 export type Session =
   | { state: 'asking' }

@@ -1,6 +1,6 @@
 import { cleanup, fireEvent, render, screen } from '@testing-library/preact'
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import type { Decision, Verdict } from '../api/types'
+import type { Decision, Verdict } from '../api/types/booking'
 import { lang } from '../i18n/i18n'
 import { DecisionPage, reachable } from './decision'
 

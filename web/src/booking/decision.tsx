@@ -2,7 +2,7 @@
 // a refusal is a result, never an error.
 
 import type { ComponentChildren } from 'preact'
-import type { Decision, Verdict, Way } from '../api/types'
+import type { Decision, Verdict, Way } from '../api/types/booking'
 import { moment } from '../i18n/format'
 import { pick } from '../i18n/i18n'
 import { Icon, type IconName } from '../ui/icons'

@@ -1,5 +1,7 @@
 // The patient's first page: the next thing due, and the way to a new visit.
-import type { Me, Teleconsult, Visit } from '../api/types'
+import type { Me } from '../api/types/identity'
+import type { Teleconsult } from '../api/types/teleconsult'
+import type { Visit } from '../api/types/visit'
 import { moment } from '../i18n/format'
 import { ConsultCard } from '../teleconsult/patient_consult'
 import { Answer } from '../ui/parts'

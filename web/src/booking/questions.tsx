@@ -1,6 +1,8 @@
 // The questions before the answer: who, danger signs, kind, illness, how it is, consent. Each receives data and says what was chosen.
 import { useState } from 'preact/hooks'
-import type { Condition, Person, Severity, VisitKind } from '../api/types'
+import type { Severity, VisitKind } from '../api/types/booking'
+import type { Condition } from '../api/types/common'
+import type { Person } from '../api/types/identity'
 import { pick } from '../i18n/i18n'
 import { w as who } from '../identity/words'
 import { Answer, Button, Field, Tick } from '../ui/parts'

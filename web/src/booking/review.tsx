@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks'
 import { get, post } from '../api/client'
 import { useDeed, useResource } from '../api/resource'
-import type { HumanReview } from '../api/types'
+import type { HumanReview } from '../api/types/booking'
 import { moment } from '../i18n/format'
 import { Button, Field, Notice, ProblemNote } from '../ui/parts'
 import { w } from './words'

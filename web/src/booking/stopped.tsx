@@ -1,5 +1,6 @@
 // A booked visit that was judged again and may not begin: why, that it cost nothing, and the ways on.
-import type { Decision, Visit } from '../api/types'
+import type { Decision } from '../api/types/booking'
+import type { Visit } from '../api/types/visit'
 import { moment } from '../i18n/format'
 import { pick } from '../i18n/i18n'
 import { Icon } from '../ui/icons'

@@ -1,6 +1,6 @@
 // Doctor, time, and the last look before booking.
 import type { ComponentChildren } from 'preact'
-import type { DoctorRow, Slot } from '../api/types'
+import type { DoctorRow, Slot } from '../api/types/schedule'
 import { clock, isoDay, moment, nearDay, yuan } from '../i18n/format'
 import { Answer, Button } from '../ui/parts'
 import { w } from './words'

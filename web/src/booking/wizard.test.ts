@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import type { Decision } from '../api/types'
+import type { Decision } from '../api/types/booking'
 import {
   answer,
   asks,

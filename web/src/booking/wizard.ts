@@ -1,6 +1,9 @@
 // The way to a booked visit, one question a page. The draft is kept at every answer, so a reload or a lost line costs nothing.
 import { signal } from '@preact/signals'
-import type { Condition, Decision, DoctorRow, EligibilityAsk, NewVisit, Severity, Slot, VisitKind } from '../api/types'
+import type { Decision, EligibilityAsk, Severity, VisitKind } from '../api/types/booking'
+import type { Condition } from '../api/types/common'
+import type { DoctorRow, Slot } from '../api/types/schedule'
+import type { NewVisit } from '../api/types/visit'
 
 export const steps = [
   'who',

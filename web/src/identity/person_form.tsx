@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks'
 import { post } from '../api/client'
 import { useDeed, useOnce } from '../api/resource'
-import type { NewPerson, Person, Relation } from '../api/types'
+import type { NewPerson, Person, Relation } from '../api/types/identity'
 import { Button, Field, ProblemNote, Select } from '../ui/parts'
 import { checkId, spellId } from './idcard'
 import { w } from './words'

@@ -1,6 +1,17 @@
 // Drawing on an image by hand: points are set by dragging or by one press each, and others see the shape as it grows.
 import { useState } from 'preact/hooks'
-import { inside, type Mark, type On, pointsOf, type Samples, type Shape, same, type Tool, tools } from './marks'
+import {
+  inside,
+  type KeyImage,
+  type Mark,
+  type On,
+  pointsOf,
+  type Samples,
+  type Shape,
+  same,
+  type Tool,
+  tools,
+} from './marks'
 import { MarksLayer } from './marks_layer'
 import type { Draft } from './marks_store'
 import type { Plane, Point, Sight, Size } from './sight'
@@ -12,7 +23,7 @@ export type Marking = {
   drafts: readonly Draft[]
   may: boolean
   draw: (on: On, shape: Shape | undefined) => void
-  put: (changed: Mark | undefined, on: On, shape: Shape | 'key') => void
+  put: (changed: Mark | undefined, on: On, shape: Shape | KeyImage) => void
   remove: (mark: Mark) => void
 }
 

@@ -132,6 +132,19 @@ describe('a link', () => {
     link.moved('main')
     expect(beside.at).toBe(26)
   })
+  it('led by a presenter moves nothing by itself, and goes on as the presenter tied it', () => {
+    const { link, main, beside } = tied()
+    link.lead({ scroll: true, window: false, way: { by: 'offset', mm: 20 } })
+    main.at = 25
+    link.moved('main')
+    expect(beside.at).toBe(10)
+    main.at = 30
+    link.free('main')
+    expect([beside.at, link.way]).toEqual([10, { by: 'offset', mm: 20 }])
+    main.at = 35
+    link.moved('main')
+    expect(beside.at).toBe(11)
+  })
   it('with one side gone is none', () => {
     const { link, main, beside } = tied()
     const again = new Hand(series(10))

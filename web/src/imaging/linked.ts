@@ -1,5 +1,6 @@
 // Two series scrolled as one: by where their slices lie in the patient when both count in one frame of reference, else
 // as far apart as they stood when the reader tied them together.
+import type { Tied } from './share'
 import type { Voi } from './sight'
 import { framed, type Picture, textOf } from './study'
 
@@ -78,6 +79,7 @@ export class Link {
   way: Way = { by: 'none' }
   scroll = true
   window = false
+  private led = false
   private readonly readers = new Map<Side, Reader>()
 
   /** `tell` hears when the way between the two has changed. */
@@ -101,7 +103,28 @@ export class Link {
     this.tell()
   }
 
+  tied(): Tied {
+    return { scroll: this.scroll, window: this.window, way: this.way }
+  }
+
+  /** Both go where a presenter says, tied as theirs are; undefined: as ours, from there on. */
+  lead(tied: Tied | undefined): void {
+    this.led = tied !== undefined
+    if (!tied) return
+    const same = JSON.stringify(tied) === JSON.stringify(this.tied())
+    Object.assign(this, tied)
+    if (!same) this.tell()
+  }
+
+  /** One of the two was moved by the reader's own hand: the other goes along again. */
+  free(side: Side): void {
+    if (!this.led) return
+    this.led = false
+    this.moved(side)
+  }
+
   moved(side: Side): void {
+    if (this.led) return
     const [from, to] = [this.readers.get(side), this.readers.get(side === 'main' ? 'beside' : 'main')]
     if (!from || !to || to.pictures.length === 0) return
     const standing = { pictures: from.pictures, index: from.index() }
@@ -112,6 +135,7 @@ export class Link {
   }
 
   private begin(): void {
+    if (this.led) return
     const [main, beside] = [this.readers.get('main'), this.readers.get('beside')]
     if (!main || !beside || main.pictures.length === 0 || beside.pictures.length === 0) return
     const standing = ({ pictures, index }: Reader) => ({ pictures, index: index() })

@@ -4,6 +4,9 @@ import { isGone, type Mark } from './marks'
 import type { Clash } from './marks_store'
 import { w } from './words'
 
+/** Key images of a slide are told apart by how close they are. */
+const named = ({ tool, text }: Mark) => `${w(`tool.${tool}`)}${tool === 'key' && text ? ` ${text}` : ''}`
+
 export function MarkList({
   marks,
   may,
@@ -46,13 +49,13 @@ export function MarkList({
         {marks.map((mark) => (
           <li class="row" key={mark.id}>
             <Button look="quiet" onPress={() => onGo(mark)} test="go-mark">
-              {w('mark.of', { what: w(`tool.${mark.tool}`), name: mark.author.name })}
+              {w('mark.of', { what: named(mark), name: mark.author.name })}
             </Button>
             {may && (
               <Button
                 look="quiet"
                 icon="cross"
-                title={`${w('mark.remove')} ${w(`tool.${mark.tool}`)}`}
+                title={`${w('mark.remove')} ${named(mark)}`}
                 onPress={() => onRemove(mark)}
               >
                 {w('mark.remove')}

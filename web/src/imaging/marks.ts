@@ -10,12 +10,15 @@ export const pointsOf: Record<Tool, number> = { length: 2, angle: 3, ellipse: 2,
 /** Where a mark lies. */
 export type On = { study: string; series: string; sop: string; frame: number }
 /** An image to go to, and what lies there. */
-export type Going = Pick<On, 'sop' | 'frame'> & { points?: readonly Point[] }
+export type Going = Pick<On, 'sop' | 'frame'> & { points?: readonly Point[]; tool?: Mark['tool'] }
 /** A shape as it is drawn; `found` is what the pixels inside say. */
 export type Shape = { tool: Tool; points: Point[]; text: string; found: Found | undefined }
 export type Found = { mean: number; sd: number; unit: string }
 
-/** A key image is a mark without points. */
+/** A key image is a mark without points; of a slide with the two corners of what was seen. */
+export type KeyImage = { tool: 'key'; points: Point[]; text: string; found: undefined }
+export const keyImage: KeyImage = { tool: 'key', points: [], text: '', found: undefined }
+
 export type Mark = On & {
   id: string
   /** Counts the versions, from 1; a change names the one it was made from. */

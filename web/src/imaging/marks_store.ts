@@ -2,7 +2,7 @@
 // version it was made from, and of two changes of one version the second is told, with what the first made of it. The
 // room only makes it quick: what somebody is drawing, and that a version is new.
 import { Problem } from '../api/client'
-import { type Gone, isGone, type Mark, merged, type On, type Shape, tools } from './marks'
+import { type Gone, isGone, type KeyImage, type Mark, merged, type On, type Shape, tools } from './marks'
 import type { Point } from './sight'
 
 export type Draft = On & { seat: string; shape: Shape }
@@ -86,18 +86,9 @@ export class Marks {
   }
 
   /** A new mark, or the next version of one. Shown at once as ours; the server's word replaces it. */
-  async put(changed: Mark | undefined, on: On, shape: Shape | 'key'): Promise<void> {
-    const key = shape === 'key'
-    const mine: Mark = {
-      ...on,
-      id: changed?.id ?? this.port.name(),
-      rev: changed?.rev ?? 0,
-      tool: key ? 'key' : shape.tool,
-      points: key ? [] : shape.points,
-      text: key ? '' : shape.text,
-      found: key ? undefined : shape.found,
-      author: this.me,
-    }
+  async put(changed: Mark | undefined, on: On, { tool, points, text, found }: Shape | KeyImage): Promise<void> {
+    const id = changed?.id ?? this.port.name()
+    const mine: Mark = { ...on, id, rev: changed?.rev ?? 0, tool, points, text, found, author: this.me }
     await this.store(mine, () => this.port.put(mine))
   }
 

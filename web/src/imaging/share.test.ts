@@ -74,6 +74,20 @@ describe('looking at the same image', () => {
     expect(zhao.view?.shown).toEqual(slice('1'))
     expect(li.view?.shown).toBeUndefined()
   })
+  it('shows followers what stands beside, and how it is tied', () => {
+    const {
+      people: [li, zhao],
+      pass,
+    } = room('李明', '赵强')
+    const tied = { scroll: true, window: false, way: { by: 'offset', mm: -3.5 } } as const
+    const pair: Shown = { ...slice('1'), beside: { ...slice('7'), series: '1.9', voi: undefined, ...tied } }
+    li.share.lead()
+    li.share.moved(pair)
+    expect(zhao.view?.shown).toEqual(pair)
+    pass(100)
+    li.share.moved(slice('2'))
+    expect(zhao.view?.shown).toEqual(slice('2'))
+  })
   it('sends at most 15 states a second and always the last one', () => {
     const {
       people: [li, zhao],
@@ -162,6 +176,11 @@ describe('looking at the same image', () => {
     { ...slice('1'), voi: { center: 1, width: -1 } },
     { ...slice('1'), x: Number.NaN },
     { ...slice('1'), sop: 7 },
+    { ...slice('1'), beside: 3 },
+    { ...slice('1'), beside: slice('7') },
+    { ...slice('1'), beside: { ...slice('7'), scroll: true, window: true, way: { by: 'guess' } } },
+    { ...slice('1'), beside: { ...slice('7'), scroll: true, window: true, way: { by: 'offset', mm: '1' } } },
+    { ...slice('1'), beside: { scroll: true, window: true, way: { by: 'none' } } },
   ])('does not follow %j', (value) => expect(readShown(value)).toBeUndefined())
   it('survives a pointer that is no pointer', () => {
     const {

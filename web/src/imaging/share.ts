@@ -1,11 +1,18 @@
 // Looking at the same image: one presenter, the others follow. Only state travels, in image coordinates; each side
 // loads its own pixels. The room's order of messages decides who presents, so all sides agree without asking.
 
+import type { Way } from './linked'
 import type { On } from './marks'
 import type { Sight } from './sight'
 
-/** What the presenter shows. */
-export type Shown = On & Sight
+/** An image as somebody looks at it. */
+export type Seen = On & Sight
+
+/** How what stands beside goes along: in slice and window, `way` says how far apart. */
+export type Tied = { scroll: boolean; window: boolean; way: Way }
+
+/** What the presenter shows: an image and, where two stand side by side, the other one. */
+export type Shown = Seen & { beside?: (Seen & Tied) | undefined }
 
 export type Leader = { seat: string; name: string }
 export type Pointed = { seat: string; sop: string; frame: number; x: number; y: number; until: number }
@@ -38,18 +45,44 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 const finite = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value)
 const text = (value: unknown): value is string => typeof value === 'string' && value.length > 0 && value.length <= 128
 
-export function readShown(value: unknown): Shown | undefined {
-  if (!isObject(value)) return undefined
+function readSeen(value: Record<string, unknown>): Seen | undefined {
   const { study, series, sop, frame, zoom, x, y } = value
   if (!text(study) || !text(series) || !text(sop) || !finite(frame) || !finite(zoom) || !finite(x) || !finite(y))
     return undefined
   if (zoom <= 0) return undefined
-  const shown = { study, series, sop, frame, zoom, x, y }
-  if (value.voi === null || value.voi === undefined) return { ...shown, voi: undefined } // the image's own window
+  const seen = { study, series, sop, frame, zoom, x, y }
+  if (value.voi === null || value.voi === undefined) return { ...seen, voi: undefined } // the image's own window
   if (!isObject(value.voi)) return undefined
   const { center, width } = value.voi
-  return finite(center) && finite(width) && width > 0 ? { ...shown, voi: { center, width } } : undefined
+  return finite(center) && finite(width) && width > 0 ? { ...seen, voi: { center, width } } : undefined
 }
+
+function readWay(value: unknown): Way | undefined {
+  if (!isObject(value)) return undefined
+  const { by, mm = 0, slices = 0 } = value // the replay leaves zeros out
+  if (by === 'position' || by === 'none') return { by }
+  if (by === 'offset') return finite(mm) ? { by, mm } : undefined
+  if (by === 'slices') return finite(slices) ? { by, slices } : undefined
+  return undefined
+}
+
+/** A state as it arrives; undefined when any of it is not well formed. */
+export function readShown(value: unknown): Shown | undefined {
+  const seen = isObject(value) ? readSeen(value) : undefined
+  if (!seen || !isObject(value) || value.beside === null || value.beside === undefined) return seen
+  if (!isObject(value.beside)) return undefined
+  const other = readSeen(value.beside)
+  const { scroll, window } = value.beside
+  const way = readWay(value.beside.way)
+  if (!other || !way || typeof scroll !== 'boolean' || typeof window !== 'boolean') return undefined
+  return { ...seen, beside: { ...other, scroll, window, way } }
+}
+
+const sightOf = ({ voi, ...seen }: Seen) => ({ ...seen, voi: voi ? { ...voi } : null })
+const said = ({ beside, ...seen }: Shown): Json => ({
+  ...sightOf(seen),
+  ...(beside ? { beside: { ...sightOf(beside), scroll: beside.scroll, window: beside.window, way: beside.way } } : {}),
+})
 
 export class Share {
   private self = ''
@@ -162,8 +195,7 @@ export class Share {
     this.stopWaiting = undefined
     if (!this.waiting || !this.leading()) return
     this.sentAt = this.port.now()
-    const { voi } = this.waiting
-    this.port.say(stateTopic, { ...this.waiting, voi: voi ? { ...voi } : null }, true)
+    this.port.say(stateTopic, said(this.waiting), true)
     this.waiting = undefined
   }
 

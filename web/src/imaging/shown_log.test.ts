@@ -62,6 +62,14 @@ describe('what a presenter shows', () => {
       ],
     ])
   })
+  it('is sent with what stands beside it', async () => {
+    const { log, sent, tick } = desk()
+    const tied = { scroll: true, window: true, way: { by: 'slices', slices: 3 } } as const
+    log.add({ ...shown('1'), beside: { ...shown('9'), voi: undefined, ...tied } })
+    await tick(5000)
+    const { voi: _, ...without } = shown('9')
+    expect(sent).toEqual([[{ ago: 5000, ...shown('1'), beside: { ...without, ...tied } }]])
+  })
   it('goes with the next batch when the line was down, its time still right', async () => {
     const { log, sent, tick } = desk([new Error('down')])
     log.add(shown('1'))

@@ -1,18 +1,10 @@
 // The talk over the images, kept: what the presenter shows goes to the server every few seconds, and can be seen again.
-import type { Shown } from './share'
+import type { Seen, Shown, Tied } from './share'
+import type { Voi } from './sight'
 
 /** As the server keeps it; `ago` is what it is sent with, `at` and `by` are what it comes back with. */
-export type ShownState = {
-  ago: number
-  study: string
-  series: string
-  sop: string
-  frame: number
-  zoom: number
-  x: number
-  y: number
-  voi?: { center: number; width: number }
-}
+type State = Omit<Seen, 'voi'> & { voi?: Voi }
+export type ShownState = State & { ago: number; beside?: State & Tied }
 export type Replayed = Omit<ShownState, 'ago'> & { at: string; by: { id: string; name: string } }
 /** The talk, and what the signatures over it say: the server checks them each time it is read. */
 export type Talk = {
@@ -77,9 +69,15 @@ export class ShownLog {
   }
 }
 
-function stateOf({ voi, ...rest }: Shown, ago: number): ShownState {
-  const { study, series, sop, frame, zoom, x, y } = rest
-  return { ago, study, series, sop, frame, zoom, x, y, ...(voi ? { voi } : {}) }
+const kept = ({ study, series, sop, frame, zoom, x, y, voi }: Seen): State => ({
+  ...{ study, series, sop, frame, zoom, x, y },
+  ...(voi ? { voi } : {}),
+})
+
+function stateOf({ beside, ...seen }: Shown, ago: number): ShownState {
+  if (!beside) return { ago, ...kept(seen) }
+  const { scroll, window, way } = beside
+  return { ago, ...kept(seen), beside: { ...kept(beside), scroll, window, way } }
 }
 
 const longest = 3000 // ms of a rest as it is replayed: who has seen an image goes on

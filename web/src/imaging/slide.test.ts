@@ -1,6 +1,22 @@
 import { describe, expect, it } from 'vitest'
 import { toScreen, whole } from './sight'
-import { closest, fitting, powerOf, previewOf, type Slide, scaleBar, seen, slidesOf, tileBytes, zoomFor } from './slide'
+import {
+  closest,
+  cornersOf,
+  fitting,
+  focusOf,
+  type Level,
+  levelOf,
+  powerOf,
+  previewOf,
+  type Slide,
+  scaleBar,
+  seen,
+  sightOf,
+  slidesOf,
+  tileBytes,
+  zoomFor,
+} from './slide'
 import type { Instance } from './study'
 
 type Over = Record<string, [vr: string, ...values: unknown[]]>
@@ -184,5 +200,34 @@ describe('the scale of a slide', () => {
       undefined,
       undefined,
     ])
+  })
+  it('is seen again from the corners of what was seen, in whatever level they count', () => {
+    const slide = one(pyramid)
+    const sight = { x: 12_345, y: 6789, zoom: 7.5, voi: undefined }
+    for (const level of slide.levels) {
+      const again = sightOf(level, slide.plane, desk, cornersOf(level, slide.plane, desk, sight))
+      expect([again?.x, again?.y, again?.zoom].map((value) => Math.round((value ?? 0) * 1e6) / 1e6)).toEqual([
+        12_345, 6789, 7.5,
+      ])
+    }
+    // In a window of another shape all of it is seen.
+    const finest = levelOf(slide, '1.3') as Level
+    const corners = cornersOf(finest, slide.plane, desk, sight)
+    const narrow = { width: 360, height: 500 }
+    const there = sightOf(finest, slide.plane, narrow, corners)
+    if (!there) throw new Error('no sight')
+    for (const corner of corners) {
+      const { left, top } = toScreen(slide.plane, narrow, there, corner)
+      expect(left).toBeGreaterThanOrEqual(-1e-6)
+      expect(left).toBeLessThanOrEqual(360 + 1e-6)
+      expect(top).toBeGreaterThanOrEqual(-1e-6)
+      expect(top).toBeLessThanOrEqual(500 + 1e-6)
+    }
+    expect(sightOf(finest, slide.plane, desk, [])).toBeUndefined()
+  })
+  it('of several focal planes says in which a frame lies', () => {
+    const thick = [level('1.3', 1024, 512, { '00480303': ['UL', 3], '00280008': ['IS', 24] })]
+    expect([1, 8, 9, 24].map((frame) => focusOf(thick, '1.3', frame))).toEqual([0, 0, 1, 2])
+    expect(focusOf(pyramid, '1.3', 1)).toBeUndefined()
   })
 })

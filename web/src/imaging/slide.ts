@@ -1,6 +1,6 @@
 // A slide as VL Whole Slide Microscopy has it (PS3.3 A.32.8, C.7.6.17): one plane of gigapixels in levels of resolution, each
 // cut into tiles that are frames. Which tiles are needed is a question of numbers; nothing here fetches or draws.
-import { type Plane, type Sight, type Size, scaleOf, toImage } from './sight'
+import { type Plane, type Point, type Sight, type Size, scaleOf, toImage } from './sight'
 import { framed, type Instance, inOrder, items, numbersOf, sopOf, textOf } from './study'
 
 const wholeSlide = '1.2.840.10008.5.1.4.1.1.77.1.6'
@@ -17,6 +17,8 @@ export type Level = {
   tileColumns: number
   tileRows: number
   instance: Instance
+  /** Its objects: a concatenation has several. */
+  sops: readonly string[]
   /** The tiles whose corner lies in a cell of the grid; none where a sparse level has nothing. */
   at: (column: number, row: number) => readonly Tile[]
 }
@@ -81,6 +83,7 @@ function slideOf(key: string, objects: readonly Part[][], focus: number | undefi
       tileColumns: Math.max(1, whole(instance, '00280011')),
       tileRows: Math.max(1, whole(instance, '00280010')),
       instance,
+      sops: parts.map(({ sop }) => sop),
     }
     const of = Math.max(1, whole(instance, '00480303'))
     const plane = Math.min(of - 1, focus ?? Math.floor(of / 2))
@@ -161,6 +164,41 @@ function inSparse(shape: Shape, parts: readonly Part[], plane: number): Level['a
     cells.set(cell, [...(cells.get(cell) ?? []), tile])
   }
   return (column, row) => cells.get(`${column} ${row}`) ?? []
+}
+
+export const levelOf = ({ levels }: Slide, sop: string): Level | undefined =>
+  levels.find(({ sops }) => sops.includes(sop))
+
+/** The two corners of what a level shows under a sight, in its own columns and rows. */
+export function cornersOf(level: Level, plane: Plane, size: Size, sight: Sight): Point[] {
+  const corner = (left: number, top: number) => {
+    const { x, y } = toImage(plane, size, sight, { left, top })
+    return { x: x / level.across, y: y / level.down }
+  }
+  return [corner(0, 0), corner(size.width, size.height)]
+}
+
+/** The sight that shows two corners of a level and no more than it must. */
+export function sightOf(level: Level, plane: Plane, size: Size, [a, b]: readonly Point[]): Sight | undefined {
+  if (!a || !b) return undefined
+  const [wide, high] = [Math.abs(b.x - a.x) * level.across, Math.abs(b.y - a.y) * level.down]
+  if (wide === 0 || high === 0) return undefined
+  const zoom = Math.min(size.width / wide, size.height / high) / scaleOf(plane, size, 1)
+  return { x: ((a.x + b.x) / 2) * level.across, y: ((a.y + b.y) / 2) * level.down, zoom, voi: undefined }
+}
+
+/** The focal plane of a frame; undefined where it can't be told, or where there is one alone. */
+export function focusOf(instances: readonly Instance[], sop: string, frame: number): number | undefined {
+  const count = Math.max(1, ...slidesOf(instances).map(({ planes }) => planes))
+  if (count === 1) return undefined
+  for (let focus = 0; focus < count; focus++)
+    for (const slide of slidesOf(instances, focus)) {
+      const level = levelOf(slide, sop)
+      for (let row = 0; level && row * level.tileRows < level.rows; row++)
+        for (let column = 0; column * level.tileColumns < level.columns; column++)
+          if (level.at(column, row).some((tile) => tile.sop === sop && tile.frame === frame)) return focus
+    }
+  return undefined
 }
 
 /** Bytes of a decoded tile: four channels of one byte. */

@@ -7,19 +7,23 @@ import { Icon } from '../ui/icons'
 import { composing } from '../ui/keys'
 import { Button } from '../ui/parts'
 import { Drawn, isTool, type Marking, marksOn, useDrawing } from './drawing'
-import { type Going, type On, placed } from './marks'
+import { type Going, keyImage, type On, placed, same } from './marks'
 import { Pointers } from './pointers'
 import type { ShareView, Shown } from './share'
-import { dragged, type Place, type Sight, scaleOf, toImage, whole, zoomedAt } from './sight'
+import { dragged, type Place, type Point, type Sight, scaleOf, toImage, whole, zoomed, zoomedAt } from './sight'
 import {
   closest,
+  cornersOf,
   fitting,
+  focusOf,
   type Level,
+  levelOf,
   powerOf,
   previewOf,
   type Slide,
   scaleBar,
   seen,
+  sightOf,
   slidesOf,
   type Tile,
   tileBytes,
@@ -34,6 +38,7 @@ import { w } from './words'
 
 /** What a slide may take of the memory, however large it is: two screens of tiles. */
 export const slideBudget = 48e6
+const rounded = (power: number) => (power < 10 ? power.toFixed(1) : String(Math.round(power)))
 const powers = [1.25, 5, 10, 20, 40] as const
 
 type Props = {
@@ -63,9 +68,14 @@ export function SlideView(props: Props) {
     if (at >= 0) setChosen(at)
   }, [slides, shown?.sop])
   useEffect(() => {
-    const at = slides.findIndex(({ sop }) => sop === props.go?.sop)
+    const { go } = props
+    const at = go ? slides.findIndex((slide) => levelOf(slide, go.sop)) : -1
     if (at >= 0) setChosen(at)
   }, [slides, props.go])
+  useEffect(() => {
+    const { go } = props
+    if (go?.tool === 'key') setFocus((now) => focusOf(props.instances, go.sop, go.frame) ?? now)
+  }, [props.go])
   const slide = slides[Math.min(chosen, slides.length - 1)]
   if (!slide) return null
   const at = focus ?? Math.floor(slide.planes / 2)
@@ -210,17 +220,38 @@ function Glass({
   }
   const measuring = isTool(mode) && drawn && marking.may
 
-  // To a mark, once: its middle in the middle, so near that it is seen.
+  // To a mark, once: its middle in the middle, so near that it is seen; to a key image: what was seen.
   const gone = useRef<Going | undefined>(undefined)
   useEffect(() => {
-    if (!ready || go?.sop !== slide.sop || !go.points?.length || gone.current === go) return
+    const to = go && levelOf(slide, go.sop)
+    if (!ready || !to || !go?.points?.length || gone.current === go) return
     gone.current = go
+    if (go.tool === 'key') {
+      const seen = sightOf(to, plane, size, go.points)
+      if (seen) own(zoomed(seen, seen.zoom, most))
+      return
+    }
     const [wide, high] = [go.points.map(({ x }) => x), go.points.map(({ y }) => y)]
     const [left, top] = [Math.min(...wide), Math.min(...high)]
     const [across, down] = [Math.max(...wide) - left, Math.max(...high) - top]
     const near = 1 / (3 * Math.max(across / plane.columns, down / plane.rows, 1e-9))
     own({ ...sight.current, x: left + across / 2, y: top + down / 2, zoom: Math.min(most, Math.max(1, near)) })
   }, [go, ready])
+
+  // What is seen as a key image: of the object that is read, by the tile in the middle.
+  const [center] = visible
+  const keyOn: On | undefined = drawn && center ? { study, series, sop: center.sop, frame: center.frame } : undefined
+  const corners = ready ? cornersOf(fit, plane, size, sight.current) : []
+  const near = ({ x, y }: Point, n: number) =>
+    Math.hypot(x - (corners[n]?.x ?? 0), y - (corners[n]?.y ?? 0)) * fit.across * scale < 1
+  const key = marking.marks.find(
+    (one) => one.tool === 'key' && keyOn && same(one, keyOn) && one.points.length === 2 && one.points.every(near),
+  )
+  const markKey = () => {
+    if (!keyOn || !marking.may) return
+    const text = power === undefined ? '' : `${rounded(power)}×`
+    key ? marking.remove(key) : marking.put(undefined, keyOn, { ...keyImage, points: corners, text })
+  }
 
   const point = (at: Place) => {
     const { x, y } = toImage(plane, size, sight.current, at)
@@ -242,6 +273,7 @@ function Glass({
       Digit0: () => own(whole(plane)),
       KeyP: () => turnTo(mode === 'point' ? 'pan' : 'point'),
       KeyF: () => onFollow(true),
+      KeyK: markKey,
       Escape: () => turnTo('pan'),
       Delete: () => marking.may && drawing.remove(),
       Enter: () => {
@@ -309,7 +341,11 @@ function Glass({
             mode={mode}
             onMode={turnTo}
             onRemove={marksOn(on, marking).some(({ id }) => id === drawing.chosen) ? drawing.remove : undefined}
-          />
+          >
+            <Button pressed={key !== undefined} disabled={!keyOn} onPress={markKey} test="tool-key">
+              {w('tool.key')}
+            </Button>
+          </Measures>
         )}
         <Button look="quiet" onPress={() => zoom(1.5)} test="slide-in">
           {w('tool.in')}
@@ -400,7 +436,7 @@ function Glass({
         <span class="corner tl">{[title, slide.name].filter(Boolean).join(' ')}</span>
         {power !== undefined && (
           <span class="corner tr" data-test="slide-power">
-            {w('slide.power', { n: power < 10 ? power.toFixed(1) : Math.round(power) })}
+            {w('slide.power', { n: rounded(power) })}
           </span>
         )}
         {preview && (

@@ -5,6 +5,7 @@ import {
   cache,
   Enums,
   eventTarget,
+  getShouldUseCPURendering,
   imageLoader,
   init as initCore,
   RenderingEngine,
@@ -28,7 +29,9 @@ function start(): Promise<void> {
     addEventListener('unhandledrejection', (event) => {
       if (typeof event.reason === 'number' || event.reason instanceof XMLHttpRequest) event.preventDefault()
     })
-    await initCore()
+    // A stack has one viewport. A browser keeps sixteen contexts and takes the oldest away for the next: with the library's
+    // seven of each stack a third one blackens the first.
+    await initCore({ debug: {}, rendering: { webGlContextCount: 1 } })
     initLoader({
       maxWebWorkers: Math.max(1, Math.min(3, (navigator.hardwareConcurrency || 2) - 1)),
       beforeSend: () => archiveHeaders(),
@@ -81,6 +84,7 @@ export class Stack {
   private all = false
   private filling = false
   private closed = false
+  private lost = false // the browser has taken the canvas away
   private timer: ReturnType<typeof setTimeout> | undefined
 
   /**
@@ -110,13 +114,14 @@ export class Stack {
     this.engine.enableElement({ viewportId: 'stack', element, type: Enums.ViewportType.STACK })
     this.viewport = this.engine.getViewport('stack') as Types.IStackViewport
     for (const { imageId, instance } of pictures) wadors.metaDataManager.add(imageId, instance as never)
-    const on = (target: EventTarget, name: string, hear: (detail: { imageId?: string }) => void) => {
-      const heard = (event: Event) => hear((event as CustomEvent<{ imageId?: string }>).detail)
+    type Told = { imageId?: string; renderingEngineId?: string }
+    const on = (target: EventTarget, name: string, hear: (detail: Told) => void) => {
+      const heard = (event: Event) => hear((event as CustomEvent<Told>).detail)
       target.addEventListener(name, heard)
       this.off.push(() => target.removeEventListener(name, heard))
     }
     on(element, Enums.Events.IMAGE_RENDERED, () => {
-      if (this.placed === '' || this.placed !== this.wanted?.picture.imageId) return this.uncover(false)
+      if (this.lost || this.placed === '' || this.placed !== this.wanted?.picture.imageId) return this.uncover(false)
       this.drawnId = this.placed
       this.uncover(true)
       this.tell()
@@ -127,6 +132,12 @@ export class Stack {
     const target = eventTarget as unknown as EventTarget
     on(target, Enums.Events.IMAGE_LOAD_ERROR, failing)
     on(target, Enums.Events.IMAGE_LOAD_FAILED, failing)
+    on(target, Enums.Events.WEBGL_CONTEXT_LOST, ({ renderingEngineId }) => {
+      if (renderingEngineId !== this.engine.id) return
+      this.lost = true
+      this.uncover(false)
+      this.tell()
+    })
     this.watch = new ResizeObserver(() => {
       if (element.clientWidth === 0 || element.clientHeight === 0) return // hidden
       this.engine.resize(true, true)
@@ -173,11 +184,11 @@ export class Stack {
   }
 
   drawn(): boolean {
-    return this.drawnId !== '' && this.drawnId === this.wanted?.picture.imageId
+    return !this.lost && this.drawnId !== '' && this.drawnId === this.wanted?.picture.imageId
   }
 
   broken(): boolean {
-    return this.wanted !== undefined && this.failures.has(this.wanted.picture.imageId)
+    return this.lost || (this.wanted !== undefined && this.failures.has(this.wanted.picture.imageId))
   }
 
   ready(): number {
@@ -213,7 +224,11 @@ export class Stack {
     clearTimeout(this.timer)
     this.watch.disconnect()
     for (const off of this.off) off()
+    const context = getShouldUseCPURendering()
+      ? undefined
+      : this.engine.getOffscreenMultiRenderWindow('stack').getOpenGLRenderWindow().get3DContext()
     this.engine.destroy()
+    context?.getExtension('WEBGL_lose_context')?.loseContext() // given back now, not when the memory is swept
     for (const { imageId } of this.pictures) if (cache.getImageLoadObject(imageId)) cache.removeImageLoadObject(imageId)
   }
 

@@ -3,7 +3,7 @@
 import { useRef, useState } from 'preact/hooks'
 import { get, post } from '../api/client'
 import { useDeed, useResource } from '../api/resource'
-import type { StudyRow } from '../api/types'
+import type { StudyRow } from '../api/types/teleconsult'
 import { moment } from '../i18n/format'
 import { Button, Dialog, Field, Loading, Notice, ProblemNote, Tick, useTitle } from '../ui/parts'
 import { archive, ask } from './archive'

@@ -1,5 +1,6 @@
 // What may be done with the images on the screen, in groups with words; and who presents them.
 import type { ComponentChildren } from 'preact'
+import { useState } from 'preact/hooks'
 import { composing } from '../ui/keys'
 import { Button } from '../ui/parts'
 import { type Tool, tools } from './marks'
@@ -69,26 +70,6 @@ export function Windows({
   hidden: boolean
   children: ComponentChildren
 }) {
-  const number = (label: string, value: number, deed: (value: number) => void, test: string) => {
-    const take = (input: HTMLInputElement) => {
-      if (Number.isFinite(input.valueAsNumber)) deed(input.valueAsNumber)
-    }
-    return (
-      <label class="number">
-        <span>{label}</span>
-        <input
-          type="number"
-          value={Math.round(value)}
-          data-test={test}
-          onChange={(event) => take(event.currentTarget)}
-          onKeyDown={(event) => {
-            // What was typed for the series before and is typed again is no change to the browser.
-            if (event.key === 'Enter' && !composing(event)) take(event.currentTarget)
-          }}
-        />
-      </label>
-    )
-  }
   return (
     <fieldset class="group" aria-label={w('tool.windows')} hidden={hidden}>
       {(modality === 'CT' ? presetKeys : (['default'] as const)).map((name) => (
@@ -96,10 +77,60 @@ export function Windows({
           {w(`win.${name}`)}
         </Button>
       ))}
-      {voi && number(w('tool.width'), voi.width, (width) => width >= 1 && onVoi({ ...voi, width }), 'width')}
-      {voi && number(w('tool.center'), voi.center, (center) => onVoi({ ...voi, center }), 'center')}
+      {voi && (
+        <>
+          <Numbered
+            label={w('tool.width')}
+            value={voi.width}
+            onTake={(width) => width >= 1 && onVoi({ ...voi, width })}
+            test="width"
+          />
+          <Numbered
+            label={w('tool.center')}
+            value={voi.center}
+            onTake={(center) => onVoi({ ...voi, center })}
+            test="center"
+          />
+        </>
+      )}
       {children}
     </fieldset>
+  )
+}
+
+/** A number that is taken when it is done; what is being typed stays while images that arrive draw everything anew. */
+function Numbered({
+  label,
+  value,
+  onTake,
+  test,
+}: {
+  label: string
+  value: number
+  onTake: (value: number) => void
+  test: string
+}) {
+  const [typed, setTyped] = useState<string>()
+  const take = (input: HTMLInputElement) => {
+    setTyped(undefined)
+    if (Number.isFinite(input.valueAsNumber)) onTake(input.valueAsNumber)
+  }
+  return (
+    <label class="number">
+      <span>{label}</span>
+      <input
+        type="number"
+        value={typed ?? Math.round(value)}
+        data-test={test}
+        onInput={(event) => setTyped(event.currentTarget.value)}
+        onBlur={() => setTyped(undefined)}
+        onChange={(event) => take(event.currentTarget)}
+        onKeyDown={(event) => {
+          // What was typed for the series before and is typed again is no change to the browser.
+          if (event.key === 'Enter' && !composing(event)) take(event.currentTarget)
+        }}
+      />
+    </label>
   )
 }
 

@@ -7,7 +7,7 @@ import { Button } from '../ui/parts'
 import { Blank, Corners } from './corners'
 import { Drawn, isTool, type Marking, marksOn, useDrawing } from './drawing'
 import type { Link, Side } from './linked'
-import { type Going, type On, placed, same } from './marks'
+import { type Going, keyImage, type On, placed, same } from './marks'
 import { noWeight, type Opened, type State, useOpening, type Weight } from './opening'
 import { Pointers } from './pointers'
 import type { ShareView, Shown } from './share'
@@ -50,6 +50,8 @@ export type Pair = {
   /** What the other's originals take of the memory. */
   other: Weight
   onWeight: (weight: Weight) => void
+  /** The archive does not show us this series. */
+  onRefused: () => void
 }
 
 export function Viewer(props: Props) {
@@ -134,6 +136,9 @@ export function Viewer(props: Props) {
       },
     })
   }, [link, held])
+  useEffect(() => {
+    if (problem === 'refused') pair?.onRefused()
+  }, [problem])
   const look = (change: Partial<Sight>) => own({ ...state.current, sight: { ...state.current.sight, ...change } })
   const step = (by: number) => own(at(state.current.index + by))
   const zoom = (by: number) => look(zoomed(state.current.sight, state.current.sight.zoom * by))
@@ -149,7 +154,7 @@ export function Viewer(props: Props) {
     if (!target || !held || target.study !== opened.study || target.series !== opened.series) return
     const index = held.pictures.findIndex((one) => one.sop === target.sop && one.frame === target.frame)
     const { zoom, x, y, voi } = target
-    if (index >= 0) set({ index, sight: { zoom, x, y, voi } })
+    if (index >= 0) set({ index, sight: { zoom, x, y, voi } }, false) // the other is told where to go too
   }, [target, held, opened.study, opened.series])
 
   // Who begins to present says at once what is on the screen.
@@ -180,7 +185,7 @@ export function Viewer(props: Props) {
   }
   const key = on && marking.marks.find((one) => one.tool === 'key' && same(one, on))
   const markKey = () => {
-    if (on && marking.may) key ? marking.remove(key) : marking.put(undefined, on, 'key')
+    if (on && marking.may) key ? marking.remove(key) : marking.put(undefined, on, keyImage)
   }
   const measuring = isTool(mode) && drawn && marking.may
 

@@ -160,6 +160,10 @@ export const w = phrases({
     en: 'No positions: kept {n} images apart. To change, untie, scroll both to one place, tie again.',
   },
   'cmp.none': { zh: '切面方向不同，不能一起翻', en: 'Cut in another direction: not scrolled together' },
+  'cmp.withheld': {
+    zh: '讲解者正在对照一次您不能看的旧片。',
+    en: 'The presenter shows an earlier study that you may not see.',
+  },
   'cmp.earlier': { zh: '旧片', en: 'Earlier' },
   'cmp.later': { zh: '较新', en: 'Later' },
   'cmp.other': { zh: '另一次', en: 'Another study' },

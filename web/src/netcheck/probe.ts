@@ -1,6 +1,6 @@
 // Sends this device its own sound and pictures through the rooms, over one path at a time, and counts what came.
 import { post } from '../api/client'
-import type { NetworkCheck } from '../api/types'
+import type { NetworkCheck } from '../api/types/ops'
 import { SignalClient } from '../signal/client'
 import type { PathName, PathResult, Report } from './advice'
 

@@ -1,6 +1,6 @@
 import { cleanup, render, screen, within } from '@testing-library/preact'
 import { afterEach, describe, expect, it } from 'vitest'
-import type { Calls } from '../api/types'
+import type { Calls } from '../api/types/ops'
 import { lang } from '../i18n/i18n'
 import { CallTables } from './calls'
 

@@ -1,7 +1,7 @@
 // The lines of the last 24 hours: how calls were, hour by hour, and which to ring about. No names.
 import { get } from '../api/client'
 import { useResource } from '../api/resource'
-import type { Calls } from '../api/types'
+import type { Calls } from '../api/types/ops'
 import { clock, moment } from '../i18n/format'
 import { Icon } from '../ui/icons'
 import { Button, Loading, ProblemNote, useTitle } from '../ui/parts'

@@ -2,6 +2,9 @@ import { phrases } from '../i18n/i18n'
 
 export const w = phrases({
   'nav.main': { zh: '工作', en: 'Work' },
+  'nav.rules': { zh: '规则', en: 'Rules' },
+  'nav.hospital': { zh: '机构和人员', en: 'Hospital' },
+  'nav.running': { zh: '运行', en: 'Operations' },
   'nav.visits': { zh: '门诊', en: 'Visits' },
   'nav.cases': { zh: '会诊', en: 'Consults' },
   'nav.review': { zh: '审方', en: 'Review' },

@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks'
 import { call, get, post, query } from '../api/client'
 import { useDeed } from '../api/resource'
-import type { ListedDoctor, Policy, PolicyFile, PolicyTerms } from '../api/types'
+import type { ListedDoctor, Policy, PolicyFile, PolicyTerms } from '../api/types/policy'
 import { isoDay } from '../i18n/format'
 import { Find } from '../ui/find'
 import { Icon } from '../ui/icons'

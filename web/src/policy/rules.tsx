@@ -2,7 +2,7 @@
 import { useId, useState } from 'preact/hooks'
 import { get, post } from '../api/client'
 import { useDeed, useResource } from '../api/resource'
-import type { Rule, RuleBook, RuleTrial } from '../api/types'
+import type { Rule, RuleBook, RuleTrial } from '../api/types/policy'
 import { pick } from '../i18n/i18n'
 import { Button, Field, Loading, ProblemNote, Select, useTitle } from '../ui/parts'
 import { Found, spans } from './simulation'

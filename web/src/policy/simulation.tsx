@@ -1,6 +1,6 @@
 // What a replay of past decisions has found: how many, where, and cases to open.
 import { useState } from 'preact/hooks'
-import type { Policy, Shift } from '../api/types'
+import type { Policy, Shift } from '../api/types/policy'
 import { moment } from '../i18n/format'
 import { Button, Select } from '../ui/parts'
 import { w } from './words'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { PolicyTerms } from '../api/types'
+import type { PolicyTerms } from '../api/types/policy'
 import { difference, factRows, lastDay, midnight, older, words } from './terms'
 
 const terms: PolicyTerms = {

@@ -1,5 +1,5 @@
 // A policy's terms as people read and compare them: one line a term, the same for the page, the form and the difference.
-import type { ListedDoctor, PolicyTerms, Predicate } from '../api/types'
+import type { ListedDoctor, PolicyTerms, Predicate } from '../api/types/policy'
 import { day, isoDay } from '../i18n/format'
 import { w } from './words'
 

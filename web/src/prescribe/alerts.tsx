@@ -1,5 +1,5 @@
 // What the checks say of a prescription, by tier: stops first, then warnings, then notes.
-import type { Alert, RxCheck, Second, Tier } from '../api/types'
+import type { Alert, RxCheck, Second, Tier } from '../api/types/prescribe'
 import { pick } from '../i18n/i18n'
 import { Icon, type IconName } from '../ui/icons'
 import { Notice } from '../ui/parts'

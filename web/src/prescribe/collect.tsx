@@ -3,7 +3,7 @@
 import { useState } from 'preact/hooks'
 import { get, post } from '../api/client'
 import { useDeed, useResource } from '../api/resource'
-import type { ClaimCode, Prescription, PublicPharmacy, RxPart } from '../api/types'
+import type { ClaimCode, Prescription, PublicPharmacy, RxPart } from '../api/types/prescribe'
 import { day } from '../i18n/format'
 import { Icon } from '../ui/icons'
 import { Button, Field, Loading, Notice, ProblemNote, Tick } from '../ui/parts'

@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks'
 import { get, post } from '../api/client'
 import { useDeed, useResource } from '../api/resource'
-import type { Channel, Claim } from '../api/types'
+import type { Channel, Claim } from '../api/types/prescribe'
 import { moment } from '../i18n/format'
 import { w as identity } from '../identity/words'
 import { Button, Field, Loading, Notice, ProblemNote, Select, Tick, useTitle } from '../ui/parts'

@@ -1,7 +1,7 @@
 // Names of diagnosis codes, from the house's table.
 import { get, query } from '../api/client'
 import { useResource } from '../api/resource'
-import type { CodeRow } from '../api/types'
+import type { CodeRow } from '../api/types/common'
 import { pick } from '../i18n/i18n'
 
 /** A finer code than the table has bears its category's name. */

@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { get, post, put, query } from '../api/client'
 import { useDeed, useOnce, useResource } from '../api/resource'
-import type { FormularyRow, Override, OverrideReason, Prescription, RxType } from '../api/types'
+import type { FormularyRow, Override, OverrideReason, Prescription, RxType } from '../api/types/prescribe'
 import { pick } from '../i18n/i18n'
 import { Find } from '../ui/find'
 import { Icon } from '../ui/icons'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { VerifyKey } from '../api/types'
+import type { VerifyKey } from '../api/types/prescribe'
 import { checkCode, codeIn, fromBase64, openCode, readCbor } from './evidence'
 import { verifySm2 } from './sm2'
 

@@ -1,6 +1,6 @@
 // Evidence codes read and checked in the browser, without asking anybody: base64url over one CBOR array (RFC 8949)
 // and a 64-byte signature of SM2 or Ed25519. The format is that of the Go package prescribe/qr.
-import type { VerifyKey } from '../api/types'
+import type { VerifyKey } from '../api/types/prescribe'
 
 const context = 'yuanzhen evidence 2\n'
 /** Codes from before SM2: nine fields, no algorithm. */

@@ -1,7 +1,7 @@
 // What the checks were told of the patient, and what was prescribed before: the pharmacist judges by the same facts.
 import { get, query } from '../api/client'
 import { useResource } from '../api/resource'
-import type { Prescription, RxWaiting } from '../api/types'
+import type { Prescription, RxWaiting } from '../api/types/prescribe'
 import { day } from '../i18n/format'
 import { pick } from '../i18n/i18n'
 import { Icon } from '../ui/icons'

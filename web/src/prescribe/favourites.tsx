@@ -1,7 +1,7 @@
 // The doctor's own lines: taken into a prescription they are copies, and a copy is confirmed line by line.
 import { call, get, post } from '../api/client'
 import { useDeed, useResource } from '../api/resource'
-import type { Favourite, RxItem } from '../api/types'
+import type { Favourite, RxItem } from '../api/types/prescribe'
 import { Icon } from '../ui/icons'
 import { w } from './desk_words'
 import type { Line } from './order'

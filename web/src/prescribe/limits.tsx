@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks'
 import { get, put } from '../api/client'
 import { useDeed, useResource } from '../api/resource'
-import type { ReviewLimits } from '../api/types'
+import type { ReviewLimits } from '../api/types/prescribe'
 import { Button, Field, Loading, Notice, ProblemNote, Select } from '../ui/parts'
 import { w } from './desk_words'
 

@@ -1,5 +1,5 @@
 // One line as it is written: a usual use to choose from, structured fields, and the confirmation of a copy.
-import type { Timing, UsualUse } from '../api/types'
+import type { Timing, UsualUse } from '../api/types/prescribe'
 import { Icon } from '../ui/icons'
 import { Button, Field, Select } from '../ui/parts'
 import { w } from './desk_words'

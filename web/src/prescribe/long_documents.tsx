@@ -3,7 +3,7 @@
 import { useState } from 'preact/hooks'
 import { get, post } from '../api/client'
 import { useDeed, useResource } from '../api/resource'
-import type { LongDocument, ReviewLimits } from '../api/types'
+import type { LongDocument, ReviewLimits } from '../api/types/prescribe'
 import { Button, Loading, ProblemNote, Select } from '../ui/parts'
 import { PaperForm } from './paper_form'
 import { w } from './pharmacy_words'
@@ -27,6 +27,9 @@ export function LongDocuments() {
         </Button>
       </div>
       <p class="meta">{w('long.say')}</p>
+      {adding &&
+        !hospitals &&
+        (places.problem ? <ProblemNote problem={places.problem} again={places.refresh} /> : <Loading />)}
       {adding && hospitals?.[0] && (
         <Filing
           hospitals={hospitals}

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Alert, FormularyRow, RxCheck, RxItem } from '../api/types'
+import type { Alert, FormularyRow, RxCheck, RxItem } from '../api/types/prescribe'
 import { blocked, byTier, needsReason } from './alerts'
 import { add, change, choose, complete, confirm, copy, edit, emptyOrder, remove, toSend } from './order'
 

@@ -1,5 +1,5 @@
 // A prescription as it is written: lines from the formulary or copied from an earlier one, each confirmed by the doctor.
-import type { FormularyRow, NewPrescription, Prescription, RxItem, RxType, UsualUse } from '../api/types'
+import type { FormularyRow, NewPrescription, Prescription, RxItem, RxType, UsualUse } from '../api/types/prescribe'
 
 export const mostLines = 5
 

@@ -1,5 +1,6 @@
 // A prescription as it looks on paper, read from the text that is signed.
-import type { Person, Prescription, RxItem } from '../api/types'
+import type { Person } from '../api/types/identity'
+import type { Prescription, RxItem } from '../api/types/prescribe'
 import { w as identity } from '../identity/words'
 import type { Paper } from '../ui/sign'
 import { w as sign } from '../visit/desk_words'

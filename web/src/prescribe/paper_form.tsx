@@ -4,7 +4,7 @@ import type { ComponentChildren } from 'preact'
 import { useId, useState } from 'preact/hooks'
 import { call } from '../api/client'
 import { useDeed } from '../api/resource'
-import type { PolicyFile } from '../api/types'
+import type { PolicyFile } from '../api/types/policy'
 import { Button, Field, ProblemNote } from '../ui/parts'
 import { w } from './pharmacy_words'
 

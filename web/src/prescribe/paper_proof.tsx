@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks'
 import { get } from '../api/client'
 import { useDeed } from '../api/resource'
-import type { Proof } from '../api/types'
+import type { Proof } from '../api/types/prescribe'
 import { Icon } from '../ui/icons'
 import { Button, Notice, ProblemNote } from '../ui/parts'
 import { w } from './words'

@@ -2,7 +2,7 @@
 import { useRoute } from 'preact-iso'
 import { get, query } from '../api/client'
 import { useResource } from '../api/resource'
-import type { Prescription, RxItem } from '../api/types'
+import type { Prescription, RxItem } from '../api/types/prescribe'
 import { day } from '../i18n/format'
 import { pick } from '../i18n/i18n'
 import { Icon } from '../ui/icons'

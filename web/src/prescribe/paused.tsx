@@ -1,7 +1,7 @@
 // Long prescriptions that a red answer paused: the prescriber reads the answers, speaks with the patient, and lets it go on.
 import { get, post } from '../api/client'
 import { useDeed, useResource } from '../api/resource'
-import type { Prescription, RxCheckIn } from '../api/types'
+import type { Prescription, RxCheckIn } from '../api/types/prescribe'
 import { day } from '../i18n/format'
 import { Button, ProblemNote } from '../ui/parts'
 import { w } from './desk_words'

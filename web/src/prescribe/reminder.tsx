@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks'
 import { call, put } from '../api/client'
 import { useDeed } from '../api/resource'
-import type { Prescription } from '../api/types'
+import type { Prescription } from '../api/types/prescribe'
 import { Button, Notice, ProblemNote } from '../ui/parts'
 import { w } from './words'
 

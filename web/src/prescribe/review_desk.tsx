@@ -2,7 +2,7 @@
 import { useEffect, useState } from 'preact/hooks'
 import { get, post } from '../api/client'
 import { useDeed, useResource } from '../api/resource'
-import type { Override, Prescription, Review, ReviewReason, RxWaiting } from '../api/types'
+import type { Override, Prescription, Review, ReviewReason, RxWaiting } from '../api/types/prescribe'
 import { moment } from '../i18n/format'
 import { w as identity } from '../identity/words'
 import { Icon } from '../ui/icons'

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import type { RxItem } from '../api/types'
+import type { RxItem } from '../api/types/prescribe'
 import { plainUse, sayUse } from './use'
 
 it.each([

@@ -1,4 +1,4 @@
-import type { RxItem } from '../api/types'
+import type { RxItem } from '../api/types/prescribe'
 import { w } from './verify_words'
 import { w as rx } from './words'
 

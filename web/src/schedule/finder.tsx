@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks'
 import { get, post, query } from '../api/client'
 import { useDeed } from '../api/resource'
-import type { Candidate, MeetingFinding } from '../api/types'
+import type { Candidate, MeetingFinding } from '../api/types/schedule'
 import { clock, moment } from '../i18n/format'
 import { pick } from '../i18n/i18n'
 import { Find } from '../ui/find'

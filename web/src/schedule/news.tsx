@@ -1,5 +1,5 @@
 // What became of a visit's time, in words: number, late doctor, moved, cancelled by the hospital, refund.
-import type { Visit } from '../api/types'
+import type { Visit } from '../api/types/visit'
 import { moment } from '../i18n/format'
 import { Notice } from '../ui/parts'
 import { w } from './patient_words'

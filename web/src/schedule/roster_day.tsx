@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks'
 import { post } from '../api/client'
 import { useDeed, useOnce } from '../api/resource'
-import type { Cleared, Registration, RosterView } from '../api/types'
+import type { Cleared, Registration, RosterView } from '../api/types/schedule'
 import { clock, isoDay } from '../i18n/format'
 import { Button, Field, Notice, ProblemNote, Select } from '../ui/parts'
 import { addDays } from './week'

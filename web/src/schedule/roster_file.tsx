@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks'
 import { call, post } from '../api/client'
 import { useDeed, useOnce } from '../api/resource'
-import type { Registration, RosterImport } from '../api/types'
+import type { Registration, RosterImport } from '../api/types/schedule'
 import { pick } from '../i18n/i18n'
 import { Button, Notice, ProblemNote, Select } from '../ui/parts'
 import { base64 } from './week'

@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks'
 import { post } from '../api/client'
 import { useDeed, useOnce } from '../api/resource'
-import type { Cleared, Published, Registration, Template } from '../api/types'
+import type { Cleared, Published, Registration, Template } from '../api/types/schedule'
 import { clock, isoDay, moment, yuan } from '../i18n/format'
 import { pick } from '../i18n/i18n'
 import { Button, Field, Notice, ProblemNote, Select } from '../ui/parts'

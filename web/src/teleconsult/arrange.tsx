@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks'
 import { get } from '../api/client'
 import { useResource } from '../api/resource'
-import type { CommonTime, ExpertRow, Teleconsult } from '../api/types'
+import type { CommonTime, ExpertRow, Teleconsult } from '../api/types/teleconsult'
 import { clock, moment } from '../i18n/format'
 import { MeetingFinder } from '../schedule/finder'
 import { Button, Loading, ProblemNote } from '../ui/parts'

@@ -3,7 +3,7 @@
 import { useState } from 'preact/hooks'
 import { get, post, put } from '../api/client'
 import { useDeed, useResource } from '../api/resource'
-import type { CountersignDesk, CountersignMatter, CountersignRule, Teleconsult } from '../api/types'
+import type { CountersignDesk, CountersignMatter, CountersignRule, Teleconsult } from '../api/types/teleconsult'
 import { moment } from '../i18n/format'
 import { Icon } from '../ui/icons'
 import { Button, Field, Loading, Notice, ProblemNote, useTitle } from '../ui/parts'

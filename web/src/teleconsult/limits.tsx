@@ -3,7 +3,7 @@
 import { useState } from 'preact/hooks'
 import { get, put } from '../api/client'
 import { useDeed, useResource } from '../api/resource'
-import type { Limit, Limits } from '../api/types'
+import type { Limit, Limits } from '../api/types/teleconsult'
 import { moment } from '../i18n/format'
 import { Button, Field, Loading, Notice, ProblemNote, Select, useTitle } from '../ui/parts'
 import { shown, type Unit, units, whole } from './limit_spans'

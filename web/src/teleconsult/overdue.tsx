@@ -2,7 +2,7 @@
 import { useEffect } from 'preact/hooks'
 import { get, post } from '../api/client'
 import { useDeed, useResource } from '../api/resource'
-import type { Overdue } from '../api/types'
+import type { Overdue } from '../api/types/teleconsult'
 import { moment } from '../i18n/format'
 import { Icon } from '../ui/icons'
 import { Loading, Notice, ProblemNote, useTitle } from '../ui/parts'

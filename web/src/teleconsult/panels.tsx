@@ -2,7 +2,7 @@
 import { useEffect, useState } from 'preact/hooks'
 import { get } from '../api/client'
 import { useResource } from '../api/resource'
-import type { CriticalValue, KeptPackage, Teleconsult, TeleconsultStep } from '../api/types'
+import type { CriticalValue, KeptPackage, Teleconsult, TeleconsultStep } from '../api/types/teleconsult'
 import { moment } from '../i18n/format'
 import { Icon } from '../ui/icons'
 import { Button, Dialog, Field, ProblemNote } from '../ui/parts'

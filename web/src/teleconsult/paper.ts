@@ -1,5 +1,5 @@
 // An expert's opinion as it looks on paper, read from the text that is signed.
-import type { Opinion } from '../api/types'
+import type { Opinion } from '../api/types/teleconsult'
 import type { Paper } from '../ui/sign'
 import { w } from './words'
 

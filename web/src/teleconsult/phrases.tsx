@@ -2,8 +2,8 @@
 import { useState } from 'preact/hooks'
 import { get, put } from '../api/client'
 import { useDeed, useResource } from '../api/resource'
-import type { Phrases } from '../api/types'
-import { Button, ProblemNote } from '../ui/parts'
+import type { Phrases } from '../api/types/teleconsult'
+import { Button, Loading, ProblemNote } from '../ui/parts'
 import { w } from './words'
 
 const most = 50 // of one field
@@ -22,16 +22,17 @@ export function PhraseBook({
   const [dropping, setDropping] = useState(false)
   const list = found.value?.[field] ?? []
   const words = text.trim()
-  const keep = (next: string[]) =>
+  const keep = (change: (kept: string[]) => string[]) =>
     void deed.run(async () => {
-      // The other field may have been changed meanwhile, here or on another screen.
+      // Changed is what is kept now: it may have been changed meanwhile, here or on another screen.
       const now = await get<Phrases>('/opinion-phrases')
-      found.set(await put<Phrases>('/opinion-phrases', { ...now, [field]: next }))
+      found.set(await put<Phrases>('/opinion-phrases', { ...now, [field]: change(now[field]) }))
     })
   return (
     <details class="phrases" data-test={`phrases-${field}`}>
       <summary>{w('o.phrases')}</summary>
-      <ProblemNote problem={deed.problem ?? found.problem} />
+      <ProblemNote problem={deed.problem ?? found.problem} again={found.refresh} />
+      {!found.value && !found.problem && <Loading />}
       {found.value && list.length === 0 && <p class="meta">{w('o.phrase.none')}</p>}
       <div class="stack">
         {list.map((phrase) => (
@@ -39,7 +40,7 @@ export function PhraseBook({
             key={phrase}
             look={dropping ? 'danger' : 'plain'}
             busy={deed.busy}
-            onPress={() => (dropping ? keep(list.filter((other) => other !== phrase)) : onTake(phrase))}
+            onPress={() => (dropping ? keep((kept) => kept.filter((other) => other !== phrase)) : onTake(phrase))}
             test="phrase"
           >
             {phrase}
@@ -50,8 +51,10 @@ export function PhraseBook({
         <Button
           look="quiet"
           busy={deed.busy}
-          disabled={words.length < 2 || words.length > 500 || list.includes(words) || list.length >= most}
-          onPress={() => keep([...list, words])}
+          disabled={
+            !found.value || words.length < 2 || words.length > 500 || list.includes(words) || list.length >= most
+          }
+          onPress={() => keep((kept) => [...kept.filter((other) => other !== words), words])}
           test="keep-phrase"
         >
           {w('o.phrase.keep')}

@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks'
 import { get, post, put } from '../api/client'
 import { type Deed, useResource } from '../api/resource'
-import type { StudyRow, Teleconsult } from '../api/types'
+import type { StudyRow, Teleconsult } from '../api/types/teleconsult'
 import { UploadBox } from '../imaging/upload_box'
 import { w as imaging } from '../imaging/words'
 import { Button, Field, Notice, Select } from '../ui/parts'

@@ -6,14 +6,13 @@ import { asProblem, call, get, type Problem, post, put } from '../api/client'
 import { onChange } from '../api/live'
 import { useDeed, useResource } from '../api/resource'
 import { me } from '../api/session'
-import type { Stance, Teleconsult } from '../api/types'
+import type { Stance, Teleconsult } from '../api/types/teleconsult'
 import { clock } from '../i18n/format'
 import { w as identity } from '../identity/words'
 import { Compared } from '../imaging/compared'
 import { MarkList } from '../imaging/mark_list'
 import type { Gone, Mark } from '../imaging/marks'
 import { Marks, type MarksView, noMarks } from '../imaging/marks_store'
-import type { Opened } from '../imaging/opening'
 import { noShare, Share, type ShareView } from '../imaging/share'
 import { ShownLog, type ShownState } from '../imaging/shown_log'
 import { dateOf } from '../imaging/study'
@@ -35,6 +34,7 @@ import { Critical, Reasoned } from './panels'
 import { opinionPaper } from './paper'
 import { PhraseBook } from './phrases'
 import { maySee, ownOpinion, partIn, roomOpen } from './states'
+import { openedOf } from './study'
 import { w } from './words'
 
 export function ReadingRoom() {
@@ -191,18 +191,7 @@ function Inside({
   const [go, setGo] = useState<Mark>()
   const view = room.view.value
   const open = roomOpen(one)
-  const all: Opened[] = one.studies.flatMap((study) =>
-    study.series.map((series) => ({
-      study: study.study_uid,
-      series: series.series_uid,
-      // On the pixels: what is an earlier study must not be taken for the one that is asked about.
-      title: [series.modality, series.description || study.description, dateOf(study.study_date)]
-        .filter(Boolean)
-        .join(' '),
-      modality: series.modality,
-      date: study.study_date,
-    })),
-  )
+  const all = openedOf(one)
   const [chosen, setChosen] = useState<string | undefined>(() => largest(one))
   const opened = all.find((each) => each.series === chosen)
   const mayMark = part !== 'coordinator' && (one.state === 'scheduled' || one.state === 'in_progress')

@@ -3,7 +3,7 @@
 import { useState } from 'preact/hooks'
 import { get } from '../api/client'
 import { useResource } from '../api/resource'
-import type { ExpertRow, Released, ReleaseReason, Teleconsult } from '../api/types'
+import type { ExpertRow, Released, ReleaseReason, Teleconsult } from '../api/types/teleconsult'
 import { moment } from '../i18n/format'
 import { Button, Dialog, Field, ProblemNote, Select } from '../ui/parts'
 import type { Act } from './panels'

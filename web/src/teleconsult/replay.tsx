@@ -4,14 +4,15 @@ import { useLocation, useRoute } from 'preact-iso'
 import { get } from '../api/client'
 import { useResource } from '../api/resource'
 import { me } from '../api/session'
-import type { Teleconsult } from '../api/types'
+import type { Teleconsult } from '../api/types/teleconsult'
 import { moment } from '../i18n/format'
+import { Compared } from '../imaging/compared'
 import type { Mark } from '../imaging/marks'
-import { noShare, type ShareView } from '../imaging/share'
-import { schedule, stateAt, type Talk } from '../imaging/shown_log'
-import { Viewer } from '../imaging/viewer'
+import { noShare, readShown, type ShareView } from '../imaging/share'
+import { type Replayed, schedule, stateAt, type Talk } from '../imaging/shown_log'
 import { Button, Loading, Notice, ProblemNote, useTitle } from '../ui/parts'
 import { maySee, partIn } from './states'
+import { openedOf } from './study'
 import { w } from './words'
 
 const tick = 100 // ms
@@ -76,23 +77,26 @@ function Playing({ one, all, marks, onBack }: { one: Teleconsult; all: Talk; mar
   }, [playing, pace, length])
   const index = stateAt(begins, at)
   const state = talk[index]
-  // A new view only for a new state: the viewer goes where it says, and stays free in between.
+  // A new view only for a new state: the viewers go where it says, and stay free in between.
+  const [left, setLeft] = useState<Replayed>()
   const share: ShareView = useMemo(
     () =>
       state
         ? {
             ...noShare,
             leader: { seat: '', name: state.by.name },
-            following: true,
-            shown: { ...state, voi: state.voi },
+            following: left !== state,
+            shown: readShown(state),
           }
         : noShare,
-    [state],
+    [state, left],
   )
   if (!state) return null
-  const series = one.studies
-    .flatMap((study) => study.series.map((each) => ({ ...each, what: study.description })))
-    .find((each) => each.series_uid === state.series)
+  const look = () => {
+    setPlaying(false)
+    setLeft(state)
+  }
+  const series = openedOf(one)
   const press = () => {
     if (!playing && at >= length) setAt(0)
     setPlaying(!playing)
@@ -151,21 +155,24 @@ function Playing({ one, all, marks, onBack }: { one: Teleconsult; all: Talk; mar
         )}
       </aside>
       <main id="content" class="holds-viewer">
-        <Viewer
-          opened={{
-            study: state.study,
-            series: state.series,
-            title: series ? `${series.modality} ${series.description || series.what}`.trim() : '',
-            modality: series?.modality ?? '',
-          }}
+        <Compared
+          all={series}
+          opened={
+            series.find((each) => each.series === state.series) ?? {
+              study: state.study,
+              series: state.series,
+              title: '',
+              modality: '',
+            }
+          }
           share={share}
           names={{}}
           together={false}
-          onMoved={() => setPlaying(false)}
+          onMoved={look}
           onPoint={() => {}}
           onLead={() => {}}
           onRelease={() => {}}
-          onFollow={() => {}}
+          onFollow={(on) => (on ? setLeft(undefined) : look())}
           marking={{ marks, drafts: [], may: false, draw: () => {}, put: () => {}, remove: () => {} }}
           go={undefined}
           onSeries={() => {}}

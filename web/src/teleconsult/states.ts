@@ -1,4 +1,5 @@
-import type { Me, ReleaseReason, Teleconsult, TeleconsultState } from '../api/types'
+import type { Me } from '../api/types/identity'
+import type { ReleaseReason, Teleconsult, TeleconsultState } from '../api/types/teleconsult'
 import type { Tone } from '../visit/states'
 
 export const stateTone: Record<TeleconsultState, Tone> = {

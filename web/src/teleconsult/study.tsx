@@ -1,7 +1,9 @@
 // A study of a case, in words; who asked may share it or let it out for teaching.
 import { useState } from 'preact/hooks'
-import type { StudyRow } from '../api/types'
+import type { StudyRow, Teleconsult } from '../api/types/teleconsult'
 import { Links } from '../imaging/links'
+import type { Opened } from '../imaging/opening'
+import { dateOf } from '../imaging/study'
 import { AskTeaching } from '../imaging/teaching'
 import { w as imaging } from '../imaging/words'
 import { Button, Dialog } from '../ui/parts'
@@ -10,6 +12,20 @@ import { w } from './words'
 export function megabytes(bytes: number): string {
   return bytes < 1024 * 1024 ? `${Math.max(1, Math.round(bytes / 1024))} KB` : `${(bytes / 1024 / 1024).toFixed(1)} MB`
 }
+
+/** The series of a consult. On the pixels: what is an earlier study must not be taken for the one that is asked about. */
+export const openedOf = ({ studies }: Pick<Teleconsult, 'studies'>): Opened[] =>
+  studies.flatMap((study) =>
+    study.series.map((series) => ({
+      study: study.study_uid,
+      series: series.series_uid,
+      title: [series.modality, series.description || study.description, dateOf(study.study_date)]
+        .filter(Boolean)
+        .join(' '),
+      modality: series.modality,
+      date: study.study_date,
+    })),
+  )
 
 export function StudyFact({ study, shares }: { study: StudyRow; shares: boolean }) {
   const [sharing, setSharing] = useState(false)

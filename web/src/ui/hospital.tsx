@@ -2,7 +2,8 @@
 import type { ComponentChild } from 'preact'
 import { useState } from 'preact/hooks'
 import { me } from '../api/session'
-import type { Place, Role } from '../api/types'
+import type { Place } from '../api/types/common'
+import type { Role } from '../api/types/identity'
 import { Select } from './parts'
 import { w } from './words'
 

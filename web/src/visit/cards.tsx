@@ -1,4 +1,4 @@
-import type { Visit } from '../api/types'
+import type { Visit } from '../api/types/visit'
 import { moment } from '../i18n/format'
 import { due, stateTone } from './states'
 import { w } from './words'

@@ -1,5 +1,5 @@
 // The patient beside the picture: allergies first, then measurements, medicines, history, evidence.
-import type { Chart } from '../api/types'
+import type { Chart } from '../api/types/visit'
 import { w as booking } from '../booking/words'
 import { day } from '../i18n/format'
 import { pick } from '../i18n/i18n'

@@ -2,7 +2,7 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
 import type { Problem } from '../api/client'
 import { useDeed, useOnce, useResource } from '../api/resource'
-import type { VisitMessage } from '../api/types'
+import type { VisitMessage } from '../api/types/visit'
 import { clock } from '../i18n/format'
 import { Button, Field, ProblemNote } from '../ui/parts'
 import type { Door } from './door'

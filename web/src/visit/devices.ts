@@ -1,6 +1,6 @@
 // Microphone, camera, speaker and line, as the waiting page tries them.
 import { signal } from '@preact/signals'
-import type { DeviceReport } from '../api/types'
+import type { DeviceReport } from '../api/types/visit'
 
 export type LineGrade = 'good' | 'fair' | 'weak'
 

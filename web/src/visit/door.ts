@@ -1,7 +1,7 @@
 // The two ways to a room: with a session, as one of those whose visit or consult it is; or with the token of a seat, by link.
 import { call, file } from '../api/client'
+import type { CallQuality } from '../api/types/ops'
 import type {
-  CallQuality,
   Companion,
   Instrument,
   InstrumentPass,
@@ -11,7 +11,7 @@ import type {
   VisitMessage,
   VisitRecording,
   Watching,
-} from '../api/types'
+} from '../api/types/visit'
 
 export type LinkKind = RoomLink['kind']
 

@@ -1,7 +1,7 @@
 // Instruments in the room: a device gets its address and token once, on screen; the list says which of them send.
 import { useState } from 'preact/hooks'
 import { useDeed, useResource } from '../api/resource'
-import type { InstrumentPass } from '../api/types'
+import type { InstrumentPass } from '../api/types/visit'
 import { clock } from '../i18n/format'
 import { Button, Dialog, Field, ProblemNote, Select } from '../ui/parts'
 import type { Rack } from './door'

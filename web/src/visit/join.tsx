@@ -1,7 +1,7 @@
 // Who comes by link: a companion says who they are and waits; a colleague or the person's own other device goes straight on.
 import { useEffect, useMemo, useState } from 'preact/hooks'
 import { useDeed } from '../api/resource'
-import type { Seated } from '../api/types'
+import type { Seated } from '../api/types/visit'
 import { Button, Field, Notice, ProblemNote, Select, useTitle } from '../ui/parts'
 import { CallScreen } from './call'
 import { Devices } from './devices'

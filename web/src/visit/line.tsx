@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { post } from '../api/client'
 import { useDeed, useOnce } from '../api/resource'
-import type { Visit } from '../api/types'
+import type { Visit } from '../api/types/visit'
 import { useKeys } from '../ui/keys'
 import { Button, Notice, ProblemNote } from '../ui/parts'
 import { w } from './desk_words'

@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { Problem } from '../api/client'
 import { asProblem } from '../api/client'
-import type { Seated, Watching } from '../api/types'
+import type { Seated, Watching } from '../api/types/visit'
 import { pick } from '../i18n/i18n'
 import { Notice } from '../ui/parts'
 import { watching } from './door'

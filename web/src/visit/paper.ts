@@ -1,6 +1,7 @@
 // A record as it looks on paper, read from the text that is signed.
 
-import type { Person, VisitRecord } from '../api/types'
+import type { Person } from '../api/types/identity'
+import type { VisitRecord } from '../api/types/visit'
 import { w as identity } from '../identity/words'
 import type { Paper } from '../ui/sign'
 import { w } from './desk_words'

@@ -1,7 +1,7 @@
 // Who is in the room and who waits outside; how others are brought in, and the seat to another device.
 import { useState } from 'preact/hooks'
 import { useDeed, useResource } from '../api/resource'
-import type { RoomLink } from '../api/types'
+import type { RoomLink } from '../api/types/visit'
 import { Button, Dialog, Notice, ProblemNote } from '../ui/parts'
 import type { Door, Lead, LinkKind, RoomDoor } from './door'
 import type { RoomView } from './room'

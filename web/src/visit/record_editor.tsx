@@ -2,12 +2,13 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { asProblem, get, post, put, query } from '../api/client'
 import { useDeed } from '../api/resource'
-import type { CodeRow, VisitRecord } from '../api/types'
+import type { CodeRow } from '../api/types/common'
+import type { VisitRecord } from '../api/types/visit'
 import { clock } from '../i18n/format'
 import { pick } from '../i18n/i18n'
 import { Find } from '../ui/find'
 import { Icon } from '../ui/icons'
-import { Button, Field, Notice, ProblemNote } from '../ui/parts'
+import { Button, Field, Loading, Notice, ProblemNote } from '../ui/parts'
 import { SignDialog } from '../ui/sign'
 import { w } from './desk_words'
 import { recordPaper } from './paper'
@@ -127,7 +128,7 @@ export function RecordEditor({
   onSigning: (open: boolean) => void
 }) {
   const { record, edit, state, savedAt, deed } = desk
-  if (!record) return <ProblemNote problem={deed.problem} />
+  if (!record) return deed.problem ? <ProblemNote problem={deed.problem} /> : <Loading />
   if (record.signed_at)
     return (
       <section class="stack" data-test="record" data-signed="true">

@@ -1,7 +1,7 @@
 // Recording with everybody's consent: the question, the red light, and playing it afterwards.
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { useDeed, useResource } from '../api/resource'
-import type { VisitRecording } from '../api/types'
+import type { VisitRecording } from '../api/types/visit'
 import { pick } from '../i18n/i18n'
 import { Button, Dialog, Notice, ProblemNote } from '../ui/parts'
 import type { Door } from './door'

@@ -1,7 +1,7 @@
 // A person's stay in a room, as the screens see it. The signalling client speaks the protocol; this keeps what is shown.
 import { signal } from '@preact/signals'
 import { asProblem } from '../api/client'
-import type { Ticket } from '../api/types'
+import type { Ticket } from '../api/types/visit'
 import { pick } from '../i18n/i18n'
 import { type Options, SignalClient, TicketRefused, type View } from '../signal/client'
 import type { LineView } from '../signal/line'

@@ -1,5 +1,6 @@
 // What each state of a visit means to the patient: a heading, a sentence, a next step.
-import type { RxState, Visit, VisitState } from '../api/types'
+import type { RxState } from '../api/types/prescribe'
+import type { Visit, VisitState } from '../api/types/visit'
 
 export type Tone = 'ok' | 'info' | 'warn' | 'danger' | 'plain'
 

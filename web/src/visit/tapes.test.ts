@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { EndingRecording } from '../api/types'
+import type { EndingRecording } from '../api/types/visit'
 import { mayAgree } from './tapes_page'
 
 const one = (id: string, state: EndingRecording['state'], mine = false): EndingRecording => ({

@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks'
 import { get, post, put } from '../api/client'
 import { useDeed, useResource } from '../api/resource'
-import type { EndingRecording, RecordingRules } from '../api/types'
+import type { EndingRecording, RecordingRules } from '../api/types/visit'
 import { bytes, isoDay, moment } from '../i18n/format'
 import { Button, Dialog, Field, Loading, Notice, ProblemNote, Tick, useTitle } from '../ui/parts'
 import { w } from './tapes_words'

@@ -1,6 +1,6 @@
 // Booked and waiting are one page: try the devices, then wait with a place in line. Nothing here stands before the queue.
 import { useEffect, useRef, useState } from 'preact/hooks'
-import type { Visit } from '../api/types'
+import type { Visit } from '../api/types/visit'
 import { moment } from '../i18n/format'
 import { VisitNews } from '../schedule/news'
 import { Icon } from '../ui/icons'
