@@ -79,6 +79,7 @@ const (
 	gone                            // it cannot be repeated
 	marker                          // of RTP
 	rewritten                       // picture and tl0 count
+	untold                          // it has no transport-wide number
 )
 
 const (
@@ -91,6 +92,9 @@ const (
 	// mendingPart is the share of the estimate that repeats may take, mendingAhead how much of it at once: a full line loses what is
 	// repeated too.
 	mendingPart, mendingAhead = 2, 250 * time.Millisecond
+	// toldSound: on a thin line one of so many packets of sound has a transport-wide number. A browser answers each by a report of its
+	// own, and these took more of the line than the sound.
+	toldSound = 3
 	// maxReplay packets are sent at once to a newcomer: since the last key frame, if that is not longer ago.
 	maxReplay = 256
 	// senderReportEvery is how often clocks are told (RFC 3550 §6.2 for sessions of two).
@@ -248,7 +252,10 @@ func (d *DownTrack) forward(y *layer, n uint64) {
 	if out.Rewritten {
 		e.is |= rewritten
 	}
-	if d.bound.twcc != 0 {
+	switch {
+	case d.bound.twcc == 0, d.up.kind == "audio" && d.link.rung < rate.Low && uint32(out.Sequence)%toldSound != 0:
+		e.is |= untold
+	default:
 		e.number = d.link.number
 		d.link.number++
 	}
@@ -297,7 +304,7 @@ func (d *DownTrack) header(b []byte, p packet, e *sent, descriptor []byte) []byt
 		descriptor = nil
 	}
 	first := byte(0x80)
-	if d.bound.twcc != 0 || descriptor != nil {
+	if e.is&untold == 0 || descriptor != nil {
 		first |= 0x10
 	}
 	b = append(b, first, kind)
@@ -307,7 +314,7 @@ func (d *DownTrack) header(b []byte, p packet, e *sent, descriptor []byte) []byt
 	switch {
 	case descriptor != nil:
 		b = d.described(b, e, descriptor)
-	case d.bound.twcc != 0:
+	case e.is&untold == 0:
 		b = append(b, 0xbe, 0xde, 0, 1, d.bound.twcc<<4|1, byte(e.number>>8), byte(e.number), 0)
 	}
 	return b
@@ -317,7 +324,7 @@ func (d *DownTrack) header(b []byte, p packet, e *sent, descriptor []byte) []byt
 func (d *DownTrack) described(b []byte, e *sent, descriptor []byte) []byte {
 	start := len(b)
 	b = append(b, 0x10, 0, 0, 0)
-	if d.bound.twcc != 0 {
+	if e.is&untold == 0 {
 		b = append(b, d.bound.twcc, 2, byte(e.number>>8), byte(e.number))
 	}
 	b = append(b, d.bound.descriptor, byte(len(descriptor)))
@@ -353,8 +360,13 @@ func (d *DownTrack) seal(room []byte, header int, p packet, e *sent) bool {
 		s.counts.packetsLost++
 		return false
 	}
-	if d.bound.twcc != 0 && l.estimator != nil {
-		l.estimator.Sent(e.number, len(out), s.now)
+	if l.estimator != nil {
+		if e.is&untold != 0 {
+			l.untold += len(out) + ipHeaders
+		} else {
+			l.estimator.Sent(e.number, len(out)+l.untold, s.now)
+			l.untold = 0
+		}
 	}
 	s.counts.packetsOut++
 	s.counts.bytesOut += uint64(len(out))
@@ -392,8 +404,11 @@ func (d *DownTrack) repeat(sequence uint16) {
 		return
 	}
 	again := *e
-	again.number = d.link.number
-	d.link.number++
+	if d.bound.twcc != 0 {
+		again.is &^= untold
+		again.number = d.link.number
+		d.link.number++
+	}
 	d.send(packet{d.bound.repairKind, d.bound.repairSSRC, d.repair, true}, payload, m.extension(cached), m, &again)
 	d.repair++
 }

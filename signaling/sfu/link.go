@@ -57,6 +57,7 @@ type link struct {
 	downs     []*DownTrack    // bound
 	rtt       time.Duration   // as the last receiver report tells; 0 unknown
 	number    uint16          // transport-wide sequence number of the next packet
+	untold    int             // bytes sent since the last packet with such a number
 	estimator *rate.Estimator // nil until something is bound
 	ladder    *rate.Ladder    // likewise
 	rung      rate.Rung

@@ -29,7 +29,8 @@ const (
 	mostNatural    = 0.3 // a line that loses more by itself carries no visit
 
 	// standing is a queue that no line with room has, whatever its trend: full from the first packet on, it does not grow.
-	standing = 250 * time.Millisecond
+	// Of one that grows, something is there: the trend of a few packets is often chance.
+	standing, growing = 250 * time.Millisecond, 15 * time.Millisecond
 	// A way without a queue is remembered for one to two of these; one that seems so much longer is another way, or clock.
 	leastWay = 30 * time.Second
 	otherWay = 10 * time.Second
@@ -217,7 +218,7 @@ func (e *Estimator) Feedback(raw []byte, now time.Duration) error {
 	e.smooth(now - newest)
 	e.heard = now
 	e.way.add(took, now)
-	over = over || e.way.queued > standing
+	over = e.way.queued > standing || over && e.way.queued > growing
 	e.judgeDelay(over, now)
 	if e.lost.judge(now) {
 		e.applyLoss()

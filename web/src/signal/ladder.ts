@@ -118,7 +118,8 @@ function promising(ladder: Ladder, s: Sample): boolean {
   // Whether sound gets through, not whether it is perfect: who waits for that on a poor line has words alone for ever.
   if (ladder.rung === 'text') return s.concealed <= audible && s.loss <= ruinousLoss
   // Random loss is mended for the sound, and stills are repeated: to those no loss is in the way that does not take words.
-  const bearable = s.concealed <= 0.01 && (s.loss <= 0.05 || index(ladder.rung) < index('still'))
+  const still = index(ladder.rung) < index('still')
+  const bearable = still ? s.concealed <= highConcealed : s.concealed <= 0.01 && s.loss <= 0.05
   if (lightOf(s) !== 'good' && !bearable) return false
   if (ladder.rung === '720p') return false
   if (s.available === undefined) return true
