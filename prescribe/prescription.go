@@ -196,21 +196,21 @@ func (s *Service) Write(ctx context.Context, visit ids.Visit, o Order, requestKe
 // Save writes a draft anew; a returned or refused prescription gets its next version.
 func (s *Service) Save(ctx context.Context, id ids.Prescription, o Order) (saved Prescription, err error) {
 	var accounts []ids.Account
+	next := content{}
 	err = s.inTx(ctx, func(tx tx) error {
 		saved = Prescription{} // of an attempt before
 		old, err := s.ownOf(ctx, tx, filter{ID: id, Brief: true})
 		if err != nil {
 			return err
 		}
-		next := content{ID: old.ID, No: old.No, Version: old.Version, Supersedes: old.Supersedes, VisitID: old.VisitID, WrittenAt: s.Now().Truncate(time.Second)}
+		next = content{ID: old.ID, No: old.No, Version: old.Version, Supersedes: old.Supersedes, VisitID: old.VisitID, WrittenAt: s.Now().Truncate(time.Second)}
 		facts, k, err := s.mayWriteOn(ctx, tx, old, next.WrittenAt)
 		if err != nil {
 			return err
 		}
 		correct := old.State == Returned || old.State == Refused
 		if correct {
-			id = ids.New[ids.Prescription]()
-			next.ID, next.Version, next.Supersedes = id, old.Version+1, old.ID
+			next.ID, next.Version, next.Supersedes = ids.New[ids.Prescription](), old.Version+1, old.ID
 		} else if old.State != Draft {
 			if old, err = s.read(ctx, tx, id); err != nil { // where it is now, its parts say
 				return err
@@ -239,7 +239,7 @@ func (s *Service) Save(ctx context.Context, id ids.Prescription, o Order) (saved
 		return Prescription{}, err
 	}
 	if saved.ID.IsZero() {
-		return s.told(ctx, id)
+		return s.told(ctx, next.ID)
 	}
 	s.publish(saved, accounts)
 	return saved, nil
