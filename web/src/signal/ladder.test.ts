@@ -71,7 +71,8 @@ describe('going up', () => {
     const lossy = (concealed: number) =>
       ride(start('audio', 0), 120, () => ({ ...calm, rtt: 500, loss: 0.12, concealed }))
     expect(lossy(0.004).ladder.rung).toBe('still')
-    expect(lossy(0.02).ladder.rung).toBe('audio')
+    expect(lossy(0.02).ladder.rung).toBe('still')
+    expect(lossy(0.05).ladder.rung).toBe('audio')
   })
   it('needs eight good seconds', () => {
     const { seen } = ride(start('audio', 0), 12, () => calm)
