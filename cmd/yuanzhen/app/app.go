@@ -42,7 +42,8 @@ func New(ctx context.Context, o *Options) (*App, error) {
 	}
 	a := &App{options: o, log: newLog(o)}
 	a.closing, a.hangUp = context.WithCancel(context.WithoutCancel(ctx))
-	listener, err := net.Listen("tcp", o.Listen)
+	lines := net.ListenConfig{Control: thinStreams}
+	listener, err := lines.Listen(ctx, "tcp", o.Listen)
 	if err != nil {
 		a.hangUp()
 		return nil, fmt.Errorf("YUANZHEN_LISTEN: %w (choose another port, or port 0 for a free one)", err)

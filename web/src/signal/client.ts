@@ -113,7 +113,8 @@ const browser: Environment = {
 const socketOpen = 1 // WebSocket.OPEN
 const tick = 500
 const silence = 1500 // without a word or a packet for so long, the line counts as lost: it is shown within 2 s
-const dead = 5000 // and the socket is given up
+const dead = 5000 // and the socket is given up,
+const deadBeside = 15_000 // or later while packets come: the line is there, its words are being sent again, and a new socket takes longer
 const joinTime = 8000 // four round trips, of which a bad line loses some
 const askTime = 8000 // for a ticket
 const tripsKept = 8 // of words that go twice a second
@@ -598,7 +599,7 @@ export class SignalClient {
         if (now - this.link.since > joinTime) this.reconnect()
         break
       case 'joined':
-        if (now - this.heard > dead) this.reconnect()
+        if (now - this.heard > (now - this.packet() > silence ? dead : deadBeside)) this.reconnect()
         else this.ping(now)
         this.heal(now)
         break
@@ -637,11 +638,15 @@ export class SignalClient {
     }
   }
 
+  /** When the last packet came. */
+  private packet(): number {
+    return Math.max(0, ...[...this.flow.values()].map((f) => f.at))
+  }
+
   /** Our own line: neither words nor packets come, or a connection says so. */
   private lineLost(now: number): boolean {
     if (this.link.at !== 'joined') return true
-    const packet = Math.max(0, ...[...this.flow.values()].map((f) => f.at))
-    const quiet = now - Math.max(this.heard, this.link.since, packet) > silence
+    const quiet = now - Math.max(this.heard, this.link.since, this.packet()) > silence
     const states = this.link.admitted ? (this.media?.states() ?? []) : []
     return quiet || states.some((s) => s === 'disconnected' || s === 'failed')
   }

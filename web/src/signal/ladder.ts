@@ -122,9 +122,9 @@ function promising(ladder: Ladder, s: Sample): boolean {
   const bearable = still ? s.concealed <= highConcealed : s.concealed <= 0.01 && s.loss <= 0.05
   if (lightOf(s) !== 'good' && !bearable) return false
   if (ladder.rung === '720p') return false
-  if (s.available === undefined) return true
-  // Without a picture the estimate cannot grow by itself: there it need only not contradict. With one, the browser probes up
-  // to twice what it sends, so half as much again is evidence.
+  // Below stills nothing but sound is sent: what the browser believes of the line is how little that is. With stills it need only not
+  // contradict. With a picture it probes up to twice what it sends, so half as much again is evidence.
+  if (s.available === undefined || still) return true
   if (!moves(ladder.rung)) return s.available >= need[ladder.rung]
   return s.available >= Math.min(need[higher(ladder.rung)] * 1.1, need[ladder.rung] * 1.5)
 }
