@@ -60,8 +60,8 @@ type Estimator struct {
 	capacity float64       // what arrived when the line was last full, 0 while unknown
 	hold     bool          // the line is, or was a moment ago, full
 
-	left     time.Duration // the newest packet
-	heard    time.Duration // the newest feedback, or the last time silence was punished
+	open     bool          // a packet has left since the newest feedback
+	since    time.Duration // when the first of them did, or the last time silence was punished
 	received [rateWindows]window
 	rtt      time.Duration
 	lost     losses
@@ -157,7 +157,9 @@ func (e *Estimator) Sent(sequence uint16, size int, now time.Duration) {
 		e.grow()
 	}
 	*e.record(sequence) = record{at: now, size: uint16(min(size, 1<<16-1)), sequence: sequence, used: true}
-	e.left = now
+	if !e.open {
+		e.open, e.since = true, now
+	}
 }
 
 // record is where a packet is remembered.
@@ -177,8 +179,8 @@ func (e *Estimator) grow() {
 // Tick is called about every second: without feedback although packets leave, the line is stuck, and less must be
 // sent into it.
 func (e *Estimator) Tick(now time.Duration) {
-	if e.rtt > 0 && e.left > e.heard && now-e.heard > silentAfter+e.rtt {
-		e.heard = now
+	if e.rtt > 0 && e.open && now-e.since > silentAfter+e.rtt {
+		e.since = now
 		e.delay = max(Least, min(e.delay, e.estimate)/2)
 		e.settle()
 	}
@@ -216,7 +218,7 @@ func (e *Estimator) Feedback(raw []byte, now time.Duration) error {
 		return nil
 	}
 	e.smooth(now - newest)
-	e.heard = now
+	e.open = false
 	e.way.add(took, now)
 	over = e.way.queued > standing || over && e.way.queued > growing
 	e.judgeDelay(over, now)

@@ -322,6 +322,33 @@ func TestALineThatSaysNothing(t *testing.T) {
 	}
 }
 
+// Who is silent sends a packet now and then: none of them is late, and the line is as good as it was.
+func TestAPauseIsNoSilenceOfTheLine(t *testing.T) {
+	l := line{bits: 3e6, delay: 200e6, queue: 400e6, rand: rand.New(rand.NewPCG(1, 1))}
+	v := newVisit(&l)
+	v.run(t, 0, 20*time.Second)
+	before := v.e.Estimate()
+	for at := 20 * time.Second; at < 60*time.Second; at += 1300 * time.Millisecond {
+		v.e.Sent(v.sequence, 100, at)
+		v.e.Tick(at + 100*time.Millisecond) // before it can have been answered
+		v.recorder.Record(2, v.sequence, (at + 200*time.Millisecond + time.Minute).Microseconds())
+		v.sequence++
+		for _, p := range v.recorder.BuildFeedbackPacket() {
+			raw, err := p.Marshal()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := v.e.Feedback(raw, at+400*time.Millisecond); err != nil {
+				t.Fatal(err)
+			}
+		}
+		v.e.Tick(at + 1100*time.Millisecond)
+	}
+	if now := v.e.Estimate(); now < before*9/10 {
+		t.Errorf("estimate %d, before the pause %d", now, before)
+	}
+}
+
 func TestReceiversWithoutTransportWideFeedback(t *testing.T) {
 	e := rate.NewEstimator(500_000)
 	for range 60 {
