@@ -215,7 +215,11 @@ func (u *UpTrack) demand() {
 			continue
 		}
 		if d.link.ladder != nil { // of whose line something is known
-			now.Rung = more(now.Rung, d.link.rung)
+			rung := d.link.rung
+			if u.kind == "audio" {
+				rung = d.link.pack
+			}
+			now.Rung = more(now.Rung, rung)
 		}
 		if !d.paused {
 			now.Layers[d.wanted] = true

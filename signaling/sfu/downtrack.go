@@ -44,6 +44,7 @@ type DownTrack struct {
 
 	// Of sound.
 	repeats      uint8         // how many frames before it each packet repeats
+	asked        int           // as many as the loss asks for
 	loss         float64       // what the line loses, remembered for a while
 	reportedLoss float64       // by the last receiver report
 	protected    time.Duration // when that was decided
@@ -147,7 +148,7 @@ func (d *DownTrack) Bind(t webrtc.TrackLocalContext) (webrtc.RTPCodecParameters,
 	if d.link.estimator == nil {
 		d.link.estimator = rate.NewEstimator(firstEstimate)
 		d.link.ladder = rate.NewLadder(rate.Alone, rate.Low, d.link.shard.now)
-		d.link.rung = rate.Low
+		d.link.rung, d.link.pack = rate.Low, rate.Low
 	}
 	d.begin()
 	return codec, nil

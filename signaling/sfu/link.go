@@ -61,6 +61,7 @@ type link struct {
 	estimator *rate.Estimator // nil until something is bound
 	ladder    *rate.Ladder    // likewise
 	rung      rate.Rung
+	pack      rate.Rung     // by which the sound for it should be made
 	limit     rate.Rung     // the person's
 	probing   time.Duration // until when padding is sent
 	probeBits int

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"yuanzhen/signaling/sfu/rate"
 	"yuanzhen/signaling/sfu/rtpmap"
 )
 
@@ -56,44 +57,77 @@ const (
 )
 
 // protect decides how many frames before it each packet of sound repeats: as many as the loss asks for and the line carries. What a
-// full line loses, repeats would only add to.
+// full line loses, repeats would only add to. And it decides how small the sound must be for all that the loss asks for to fit.
 func (l *link) protect() {
-	whole, frames := 0, 0 // bit/s of all sound, and of its frames alone
+	whole, frames, heard, asked := 0, 0, 0, 0 // bit/s of all sound, and of its frames alone; how many sounds; the most repeats
 	for _, d := range l.downs {
-		if d.up.kind == "audio" && d.on && !d.paused {
-			y := d.up.layers[0]
-			frames += y.rate
-			whole += y.rate + y.pace*soundHeaders*8
+		if d.up.kind != "audio" || !d.on || d.paused {
+			continue
+		}
+		y := d.up.layers[0]
+		frames += y.rate
+		whole += y.rate + y.pace*soundHeaders*8
+		heard++
+		if d.bound.redKind != 0 {
+			asked = max(asked, d.asks())
 		}
 	}
+	budget := l.estimate() * 9 / 10
 	most := rtpmap.MaxBlocks
 	if frames > 0 {
-		most = max(0, (l.estimate()*9/10-whole)/frames)
+		most = max(0, (budget-whole)/frames)
 	}
 	for _, d := range l.downs {
 		if d.bound.redKind != 0 {
-			d.protect(most)
+			d.repeats = uint8(min(d.asked, most))
 		}
 	}
+	l.pack = l.packing(budget, max(heard, 1), asked)
 }
 
-func (d *DownTrack) protect(most int) {
+// packing is the rung by which the sound should be made: its line's, or below pictures as far beneath that as repeats need.
+func (l *link) packing(budget, heard, asked int) rate.Rung {
+	if l.rung >= rate.Low {
+		return l.rung
+	}
+	if l.rung == rate.Stills {
+		budget -= rate.Alone[rate.Stills] - rate.Alone[rate.Sound]
+	}
+	for r := l.rung; r > rate.Text; r-- {
+		takes := heard * (soundAt[r].whole + asked*soundAt[r].frames)
+		if r > l.pack {
+			takes += takes / 5 // not to and fro
+		}
+		if takes <= budget {
+			return r
+		}
+	}
+	return rate.Text
+}
+
+// soundAt is what a speaker makes of a rung below pictures, in bit/s: Opus at 12 and 16 kbit/s in packets of 60 ms; beneath, at 8 in
+// packets of 120 ms.
+var soundAt = [rate.Low]struct{ frames, whole int }{rate.Sound: {12_000, 20_500}, rate.Stills: {16_000, 24_500}}
+
+// asks is how many frames the loss of the line asks to be repeated.
+func (d *DownTrack) asks() int {
 	loss, now := d.reportedLoss, d.link.shard.now
 	if d.bound.twcc != 0 && d.link.estimator != nil {
 		loss, _ = d.link.estimator.Loss()
 	}
 	d.loss = max(loss, d.loss-d.loss*float64(now-d.protected)/float64(lossFades))
 	d.protected = now
-	asked := 3
 	switch {
 	case d.loss < lossOfOne:
-		asked = 0
+		d.asked = 0
 	case d.loss < lossOfTwo:
-		asked = 1
+		d.asked = 1
 	case d.loss < lossOfThree:
-		asked = 2
+		d.asked = 2
+	default:
+		d.asked = 3
 	}
-	d.repeats = uint8(min(asked, most))
+	return d.asked
 }
 
 // older counts the frames that packet n will repeat.

@@ -20,7 +20,8 @@ func thin(r *rig, bits int, rung rate.Rung) (speaker, hearer *end, d *DownTrack)
 	hearer.link.peer.handler = offers{}
 	r.at(0, func() {
 		d.bound.redKind = rigRED
-		hearer.link.estimator, hearer.link.ladder, hearer.link.rung = rate.NewEstimator(bits), rate.NewLadder(rate.Alone, rung, r.now), rung
+		hearer.link.estimator, hearer.link.ladder = rate.NewEstimator(bits), rate.NewLadder(rate.Alone, rung, r.now)
+		hearer.link.rung, hearer.link.pack = rung, rung
 	})
 	return speaker, hearer, d
 }
@@ -130,6 +131,35 @@ func TestASpeakerIsToldOfTheThinnestLineThatHears(t *testing.T) {
 	r.speak(speaker, 81, 100)
 	if got := told(); len(got) != 1 || got[0] != rate.High {
 		t.Fatalf("three seconds after: told %v", got)
+	}
+}
+
+// Sound that the line loses has to be so small that its repeats fit too; and it does not change to and fro.
+func TestSoundIsAsSmallAsItsRepeatsNeed(t *testing.T) {
+	l := &link{}
+	for _, c := range []struct {
+		rung                 rate.Rung
+		budget, heard, asked int
+		want                 rate.Rung
+	}{
+		{rate.High, 0, 1, 3, rate.High},
+		{rate.Stills, 100_000, 1, 0, rate.Stills},
+		{rate.Stills, 100_000, 1, 3, rate.Stills},
+		{rate.Stills, 60_000, 1, 1, rate.Stills}, // 40.5 and the stills
+		{rate.Stills, 50_000, 1, 1, rate.Sound},
+		{rate.Stills, 55_000, 1, 1, rate.Sound}, // not at once again
+		{rate.Stills, 61_000, 1, 1, rate.Stills},
+		{rate.Sound, 30_000, 1, 0, rate.Sound},
+		{rate.Sound, 30_000, 1, 1, rate.Text},
+		{rate.Sound, 35_000, 1, 1, rate.Text},
+		{rate.Sound, 40_000, 1, 1, rate.Sound},
+		{rate.Sound, 40_000, 2, 0, rate.Text},
+		{rate.Text, 1_000_000, 1, 0, rate.Text},
+	} {
+		l.rung = c.rung
+		if l.pack = l.packing(c.budget, c.heard, c.asked); l.pack != c.want {
+			t.Fatalf("%+v: %v", c, l.pack)
+		}
 	}
 }
 

@@ -246,6 +246,17 @@ describe('the states of a seat', () => {
     expect(socket.said('publish')).toHaveLength(1)
   })
 
+  it('a pong answers the oldest ping: words that overlap do not make a long way short', async () => {
+    const w = world()
+    const socket = await w.enter()
+    for (const after of [1100, 500, 500, 500]) {
+      await vi.advanceTimersByTimeAsync(after) // pings leave every 500 ms from 500 on, each is answered after 600
+      socket.say({ type: 'pong' })
+    }
+    await vi.advanceTimersByTimeAsync(2500)
+    expect(w.view()?.line.takes).toBe('still')
+  })
+
   it('live --socket lost--> reconnecting --joined--> live, at once, with a new ticket and what was seen', async () => {
     const w = world()
     const socket = await w.enter()

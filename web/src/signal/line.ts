@@ -3,6 +3,7 @@ import { afresh, type Ladder, type Light, least, most, moves, type Rung, rungs, 
 import type { Media } from './media'
 import type { ClientMessage, Seat } from './protocol'
 import { type Counters, downward, report, upward } from './quality'
+import type { Packing } from './sdp'
 import { Camera } from './stills'
 
 export type LineView = {
@@ -17,17 +18,16 @@ export type LineView = {
 export type Setting = {
   sound: number
   picture: { bits: number; height: number; rate: number } | undefined
-  /** Long packets of sound. */
-  narrow: boolean
+  packet: Packing['packet']
 }
 
 export const settings: Record<Rung, Setting> = {
-  '720p': { sound: 32_000, picture: { bits: 1_200_000, height: 720, rate: 24 }, narrow: false },
-  '360p': { sound: 32_000, picture: { bits: 400_000, height: 360, rate: 20 }, narrow: false },
-  '180p': { sound: 24_000, picture: { bits: 90_000, height: 180, rate: 5 }, narrow: false },
-  still: { sound: 16_000, picture: undefined, narrow: true },
-  audio: { sound: 12_000, picture: undefined, narrow: true },
-  text: { sound: 8_000, picture: undefined, narrow: true },
+  '720p': { sound: 32_000, picture: { bits: 1_200_000, height: 720, rate: 24 }, packet: 20 },
+  '360p': { sound: 32_000, picture: { bits: 400_000, height: 360, rate: 20 }, packet: 20 },
+  '180p': { sound: 24_000, picture: { bits: 90_000, height: 180, rate: 5 }, packet: 20 },
+  still: { sound: 16_000, picture: undefined, packet: 60 },
+  audio: { sound: 12_000, picture: undefined, packet: 60 },
+  text: { sound: 8_000, picture: undefined, packet: 120 },
 }
 
 /** The rungs that are sizes of the camera's picture, the smallest first. */
@@ -81,7 +81,7 @@ export function sending(
 }
 
 /** What our sound has to be for the thinnest line that hears it, by the server's word for that line. */
-const ears: Record<string, Rung> = { text: 'audio', sound: 'audio', stills: 'still', low: '180p' }
+const ears: Record<string, Rung> = { text: 'text', sound: 'audio', stills: 'still', low: '180p' }
 
 /** Sound is repeated since loss was seen, until there was none for a while. */
 type Repeating = { loss: number; at: number }
@@ -191,7 +191,7 @@ export class Line {
         this.down = step(this.down ?? start(this.takes(), now), down)
         this.kept = repeating(this.kept, down)
         // The server repeats the one or two packets before: they have to come before they are played.
-        const packet = moves(this.view().takes) ? 20 : 60
+        const { packet } = settings[this.view().takes]
         media.keepSound(this.kept && spare + packet * (this.kept.loss > 0.06 ? 3 : 2))
       }
       this.report(counters)
@@ -231,12 +231,14 @@ export class Line {
   tune(): boolean {
     const media = this.parts.media()
     const { rung } = this.sending()
-    const { sound, narrow } = settings[least(rung, this.thinnest)]
     const redundant = this.redundant !== undefined
+    const heard = least(rung, this.thinnest)
+    // Sound that goes twice on a line that carries nothing else has to be the smaller.
+    const { sound, packet } = settings[heard === 'audio' && redundant ? 'text' : heard]
     const applied = `${rung} ${sound} ${redundant}`
     if (!media || applied === this.applied) return false
     this.applied = applied
-    media.apply({ ...settings[rung], sound, narrow }, redundant)
+    media.apply({ ...settings[rung], sound, packet }, redundant)
     return true
   }
 

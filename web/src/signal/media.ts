@@ -177,7 +177,7 @@ export class Media {
   }
 
   private asked(): RTCSessionDescriptionInit {
-    return { type: 'answer', sdp: askOfSound(this.answer, { narrow: this.setting.narrow, redundant: this.redundant }) }
+    return { type: 'answer', sdp: askOfSound(this.answer, { packet: this.setting.packet, redundant: this.redundant }) }
   }
 
   offered(offer: number, sdp: string, tracks: readonly OfferedTrack[]): void {
@@ -238,7 +238,7 @@ export class Media {
 
   /** Tells the encoders what the line carries, and whether it loses so much that sound is sent twice. */
   apply(setting: Setting, redundant: boolean): void {
-    const packing = this.setting.narrow !== setting.narrow || this.redundant !== redundant
+    const packing = this.setting.packet !== setting.packet || this.redundant !== redundant
     this.setting = setting
     this.redundant = redundant
     this.queuePub(async () => {

@@ -13,14 +13,14 @@ const answer = [
   '',
 ].join('\r\n')
 
-const plain = { narrow: false, redundant: false }
+const plain = { packet: 20, redundant: false } as const
 
 describe('what is asked of our sound', () => {
   it('silence is not sent', () => {
     expect(askOfSound(answer, plain)).toBe(answer.replace('useinbandfec=1', 'useinbandfec=1;usedtx=1'))
   })
   it('on a narrow line packets are longer', () => {
-    expect(askOfSound(answer, { ...plain, narrow: true })).toContain(
+    expect(askOfSound(answer, { ...plain, packet: 60 })).toContain(
       'useinbandfec=1;usedtx=1\r\na=ptime:60\r\na=rtpmap:63',
     )
   })
@@ -33,7 +33,7 @@ describe('what is asked of our sound', () => {
     expect(askOfSound(askOfSound(answer, plain), plain)).toBe(askOfSound(answer, plain))
   })
   it('leaves an answer without Opus alone', () => {
-    expect(askOfSound('answer', { narrow: true, redundant: true })).toBe('answer')
+    expect(askOfSound('answer', { packet: 60, redundant: true })).toBe('answer')
   })
 })
 

@@ -2,20 +2,20 @@
 
 /** How our sound is packed. */
 export type Packing = {
-  /** Long packets: at 50 a second their headers weigh more than the voice. */
-  narrow: boolean
+  /** Milliseconds in a packet: of 20, their headers weigh more than the voice. */
+  packet: 20 | 60 | 120
   /** Each packet repeats the one before it. */
   redundant: boolean
 }
 
 /** Silence is not sent; the rest as the line asks. Of the formats the browser sends the first that it may. */
-export function askOfSound(answer: string, { narrow, redundant }: Packing): string {
+export function askOfSound(answer: string, { packet, redundant }: Packing): string {
   const opus = /^a=rtpmap:(\d+) opus\/48000/im.exec(answer)?.[1]
   if (opus === undefined) return answer
   const fmtp = new RegExp(`^(a=fmtp:${opus} [^\\r\\n]*)(\\r?\\n)`, 'im')
   const asked = answer.replace(fmtp, (_, line: string, end: string) => {
     const silence = line.includes('usedtx') ? '' : ';usedtx=1'
-    return `${line}${silence}${end}${narrow ? `a=ptime:60${end}` : ''}`
+    return `${line}${silence}${end}${packet > 20 ? `a=ptime:${packet}${end}` : ''}`
   })
   const red = new RegExp(`^a=fmtp:(\\d+) ${opus}/${opus}`, 'im').exec(asked)?.[1]
   if (!redundant || red === undefined) return asked
