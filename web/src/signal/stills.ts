@@ -4,8 +4,8 @@
 const prefix = 'still:'
 const pieceSize = 960 // characters: with its head it stays under the channel's 1 KiB
 const maxPieces = 12
-export const stillEvery = 4000 // ms
-const pieceEvery = 240 // ms: twice what a piece takes on a line of 64 kbit/s
+export const stillEvery = 5000 // ms
+const pieceEvery = 600 // ms: 14 kbit/s while a picture is on its way, which a line of 64 kbit/s has beside the sound
 
 /** The pieces of a picture given as base64; empty when it is too large to be sent. */
 export function cut(id: number, picture: string): string[] {
