@@ -4,7 +4,7 @@ import { describe } from 'node:test'
 import { desk, phone, type Someone } from './browser'
 import { Journey, t } from './journey'
 import { overflow, tooSmall, violations } from './judge'
-import { enterWorkspace } from './people'
+import { enterWorkspace, toScreen } from './people'
 
 describe('the medical office countersigns', { concurrency: 1 }, () => {
   const journey = new Journey('countersign')
@@ -40,7 +40,7 @@ describe('the medical office countersigns', { concurrency: 1 }, () => {
     office = await journey.join('office', phone)
     const { page } = office
     await enterWorkspace(page, journey.person('袁敏'))
-    await page.click('a[href="/staff/countersigns"]')
+    await toScreen(page, '/staff/countersigns')
     await page.waitForSelector(`${t('countersign-rule')}[data-needed=false]`)
     await page.getByText('没有等会签的申请。').waitFor()
     await page.fill('input[name=countersigning_reason]', '院务会决定')

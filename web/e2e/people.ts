@@ -61,6 +61,15 @@ export async function enterWorkspace(page: Page, person: Person): Promise<void> 
 }
 
 /** Signs in by phone with the code from the simulated inbox, as a person at the demo would. */
+/** To a screen by the bar, or by the menu of the bar that holds it. */
+export async function toScreen(page: Page, href: string): Promise<void> {
+  const link = page.locator(`.deskbar a[href="${href}"]`)
+  await link.waitFor({ state: 'attached' })
+  const menu = page.locator('.deskbar .menu', { has: page.locator(`a[href="${href}"]`) })
+  if ((await menu.count()) > 0) await menu.locator('button').click()
+  await link.click()
+}
+
 export async function enterByPhone(page: Page, phone: string): Promise<void> {
   await page.goto('/')
   await page.fill('input[name=phone]', phone)

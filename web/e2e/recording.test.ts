@@ -8,7 +8,7 @@ import { until } from './house'
 import { Journey, t } from './journey'
 import { overflow, violations } from './judge'
 import { flowing } from './media'
-import { enterByPhone, enterWorkspace } from './people'
+import { enterByPhone, enterWorkspace, toScreen } from './people'
 
 type Recording = {
   state: string
@@ -158,7 +158,7 @@ describe('a recording', { concurrency: 1 }, () => {
       const admin = await journey.join('admin', desk)
       const { page } = admin
       await enterWorkspace(page, journey.person('钱进'))
-      await page.click('a[href="/staff/recordings"]')
+      await toScreen(page, '/staff/recordings')
       await page.check(t('tapes-required'))
       await page.fill('input[name=years]', '5')
       await page.click(t('save-tape-rules'))

@@ -8,7 +8,7 @@ import { ask, bookSlot, proven, sheet, toTimes } from './errands'
 import { until } from './house'
 import { Journey, t } from './journey'
 import { overflow, violations } from './judge'
-import { enterByPhone, enterWorkspace } from './people'
+import { enterByPhone, enterWorkspace, toScreen } from './people'
 
 type Registration = { id: string; doctor: { id: string; name: string }; institution: { id: string; name: string } }
 type Visit = { id: string; start: string; state: string; slot_id: string; doctor: { name: string } }
@@ -57,7 +57,7 @@ describe('one calendar for a doctor of many hospitals', { concurrency: 1 }, () =
     async () => {
       doctor = await journey.join('doctor', desk)
       await enterWorkspace(doctor.page, journey.person('张建国'))
-      await doctor.page.click('a[href="/staff/registrations"]')
+      await toScreen(doctor.page, '/staff/registrations')
       await doctor.page.waitForSelector(`${t('registration')} >> nth=1`)
       assert.equal(await doctor.page.locator(t('registration')).count(), 2)
       await doctor.page.getByLabel('医院', { exact: true }).selectOption({ label: third })
@@ -71,7 +71,7 @@ describe('one calendar for a doctor of many hospitals', { concurrency: 1 }, () =
 
       admin = await journey.join('administrator', desk)
       await enterWorkspace(admin.page, journey.person('丁宁'))
-      await admin.page.click('a[href="/staff/registrations"]')
+      await toScreen(admin.page, '/staff/registrations')
       await admin.page.locator(t('filing'), { hasText: '张建国' }).waitFor()
       await journey.shot(admin, '02-registration-desk', true)
       await fits(admin, 'registration desk')
@@ -82,7 +82,7 @@ describe('one calendar for a doctor of many hospitals', { concurrency: 1 }, () =
 
   journey.step('an overlap of two places is refused with the rule, and the way between them counts', async () => {
     const { page } = doctor
-    await page.click('a[href="/staff/roster"]')
+    await toScreen(page, '/staff/roster')
     await page.waitForSelector(t('templates'))
     await addSession(page, '永宁县人民医院', '09:00', '12:00')
     await page.waitForSelector(t('template'))
@@ -115,7 +115,7 @@ describe('one calendar for a doctor of many hospitals', { concurrency: 1 }, () =
       await journey.shot(doctor, '06-week-narrow', true)
       await page.setViewportSize(desk.viewport)
       // The third hospital sees its own sessions; of the others only that the doctor is busy.
-      await admin.page.click('a[href="/staff/roster"]')
+      await toScreen(admin.page, '/staff/roster')
       await admin.page.getByLabel('谁的排班').selectOption({ label: '张建国' })
       await admin.page.waitForSelector(t('week'))
       await toOpenWeek(admin.page)
@@ -204,7 +204,7 @@ describe('one calendar for a doctor of many hospitals', { concurrency: 1 }, () =
         fee_fen: 2000,
       })
       const { page } = coordinator
-      await page.click('a[href="/staff/roster"]')
+      await toScreen(page, '/staff/roster')
       await page.getByLabel('谁的排班').selectOption({ label: '张建国' })
       await page.waitForSelector(t('sick'))
       await choose(page, t('sick'), '哪家医院', home)

@@ -64,6 +64,7 @@ const screens: readonly Screen[] = [
   { href: '/staff/roster', label: () => w('nav.roster'), roles: ['doctor', 'coordinator'] },
   { href: '/staff/waits', label: () => w('nav.waits'), roles: ['doctor', 'coordinator'] },
   { href: '/staff/numbers', label: () => w('nav.numbers'), roles: ['coordinator'] },
+  { href: '/staff/countersigns', label: () => consults('cs.nav'), roles: ['administrator'] },
   { href: '/staff/calls', label: () => w('nav.calls'), roles: ['administrator', 'regulator'] },
   {
     href: '/staff/policies',
@@ -97,7 +98,6 @@ const screens: readonly Screen[] = [
     roles: ['administrator', 'coordinator', 'regulator'],
     subject: 'hospital',
   },
-  { href: '/staff/countersigns', label: () => consults('cs.nav'), roles: ['administrator'], subject: 'hospital' },
   {
     href: '/staff/pharmacies',
     label: () => pharmacy('nav.registry'),
