@@ -7,7 +7,7 @@ import { desk, reading, type Someone } from './browser'
 import { ask, store } from './errands'
 import { Journey, t } from './journey'
 import { overflow, violations } from './judge'
-import { enterWorkspace, signWith } from './people'
+import { enterWorkspace, signWith, toScreen } from './people'
 
 const slice = '../storage/imaging/testdata/ct-series-3/01.dcm'
 
@@ -29,7 +29,7 @@ describe('a consult in writing', { concurrency: 1 }, () => {
     const { house } = journey
     const chief = await journey.join('chief', desk)
     await enterWorkspace(chief.page, journey.person('袁敏'))
-    await chief.page.click('a[href="/staff/agreements"]')
+    await toScreen(chief.page, '/staff/agreements')
     const old = chief.page.locator(t('agreement'), { hasText: '清河市第一医院' }).first()
     await old.locator(t('end-agreement')).click()
     await chief.page.locator(`${t('agreement')}[data-state=ended]`).waitFor()
@@ -63,7 +63,7 @@ describe('a consult in writing', { concurrency: 1 }, () => {
     await fits(chief, 'agreements')
     const other = await journey.join('other chief', desk)
     await enterWorkspace(other.page, journey.person('钱进'))
-    await other.page.click('a[href="/staff/agreements"]')
+    await toScreen(other.page, '/staff/agreements')
     await other.page.click(t('accept-agreement'))
     await other.page.locator(`${t('agreement')}[data-state=in_force]`, { hasText: '2030-12-31' }).waitFor()
     const made = await ask<{ id: string; liability: string }>(
@@ -244,7 +244,7 @@ describe('a consult in writing', { concurrency: 1 }, () => {
     const chief = await journey.join('limits', desk)
     const { page } = chief
     await enterWorkspace(page, journey.person('钱进'))
-    await page.click('a[href="/staff/overdue"]')
+    await toScreen(page, '/staff/overdue')
     await page.getByText('没有超时的会诊。').waitFor()
     await page.click('a[href="/staff/overdue/limits"]')
     const emergency = page.locator(t('limit-consult-emergency'))
