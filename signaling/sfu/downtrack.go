@@ -363,7 +363,7 @@ func (d *DownTrack) seal(room []byte, header int, p packet, e *sent) bool {
 	}
 	if l.estimator != nil {
 		if e.is&untold != 0 {
-			l.untold += len(out) + ipHeaders
+			l.untold += len(out) + rate.UDPHeaders
 		} else {
 			l.estimator.Sent(e.number, len(out)+l.untold, s.now)
 			l.untold = 0

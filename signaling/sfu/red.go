@@ -52,8 +52,7 @@ const (
 	// maxRedundant is the most that such a packet may hold, in bytes, so that it is never cut on its way.
 	maxRedundant = 1000
 	// soundHeaders are bytes of IP, UDP, RTP with its extension, and the seal of SRTP on each packet.
-	soundHeaders = ipHeaders + 12 + 8 + 16
-	ipHeaders    = 28 // and UDP's
+	soundHeaders = rate.UDPHeaders + 12 + 8 + 16
 )
 
 // protect decides how many frames before it each packet of sound repeats: as many as the loss asks for and the line carries. What a

@@ -243,11 +243,11 @@ func (e *Estimator) arrived(size int, arrival time.Duration) {
 	if w.index != index {
 		*w = window{index: index}
 	}
-	w.bytes += size + udpHeaders
+	w.bytes += size + UDPHeaders
 }
 
-// udpHeaders are IP's and UDP's, which the line carries too.
-const udpHeaders = 28
+// UDPHeaders are IP's and UDP's of a packet, in bytes, which the line carries too.
+const UDPHeaders = 28
 
 // Report takes the loss and round trip of a receiver report, for receivers without transport-wide feedback. Lost is the
 // fraction since the last report, 0 to 1.
@@ -375,7 +375,7 @@ func (p *probe) arrived(r record, arrival time.Duration) {
 	if p.bytes == 0 {
 		p.first = arrival
 	} else {
-		p.bytes += int(r.size) + udpHeaders
+		p.bytes += int(r.size) + UDPHeaders
 	}
 	if p.bytes == 0 {
 		p.bytes = 1 // the first packet only starts the watch

@@ -1,6 +1,5 @@
 // A seat in a room: one socket that comes back by itself, two media connections, and one view of it all for the screens.
-import { type Rung, rungs } from './ladder'
-import { Line, type LineView, settings, sizes } from './line'
+import { Line, type LineView, sizeFor, sizes } from './line'
 import { type LocalTrack, Media, type RemoteTrack } from './media'
 import {
   type AppMessage,
@@ -133,17 +132,6 @@ type Link =
   | { at: 'joining'; socket: WebSocket; since: number }
   | { at: 'joined'; socket: WebSocket; admitted: boolean; since: number }
   | { at: 'pausing'; until: number }
-
-/** A size of the ladder is good for tiles a little taller than itself; beyond, the next one is worth its bits. */
-const stretch = 1.2
-
-/** The size, counted from the smallest, for a tile so tall on a line that takes so much. */
-export function sizeFor(height: number | undefined, takes: Rung): number {
-  const fits = sizes.findIndex((size) => (settings[size].picture?.height ?? 0) * stretch >= (height ?? 0))
-  const carried = rungs.indexOf(takes) - rungs.indexOf(sizes[0])
-  const most = sizes.length - 1
-  return Math.max(0, Math.min(height === undefined || fits < 0 ? most : fits, carried))
-}
 
 export class SignalClient {
   private view: View = nowhere

@@ -33,6 +33,17 @@ export const settings: Record<Rung, Setting> = {
 /** The rungs that are sizes of the camera's picture, the smallest first. */
 export const sizes = ['180p', '360p', '720p'] as const
 
+/** A size of the ladder is good for tiles a little taller than itself; beyond, the next one is worth its bits. */
+const stretch = 1.2
+
+/** The size, counted from the smallest, for a tile so tall on a line that takes so much. */
+export function sizeFor(height: number | undefined, takes: Rung): number {
+  const fits = sizes.findIndex((size) => (settings[size].picture?.height ?? 0) * stretch >= (height ?? 0))
+  const carried = rungs.indexOf(takes) - rungs.indexOf(sizes[0])
+  const most = sizes.length - 1
+  return Math.max(0, Math.min(height === undefined || fits < 0 ? most : fits, carried))
+}
+
 const every = 2000
 const lossy = 0.01 // of the packets: from here on sound is repeated
 const lossless = 0.003

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { sizeFor } from './client'
+import { sizeFor } from './line'
 import { layersOf } from './media'
 
 describe('the sizes of a picture', () => {
