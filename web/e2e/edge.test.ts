@@ -139,16 +139,16 @@ describe('images from a modality', { concurrency: 1 }, () => {
     'power goes while it receives, and while it sends: nothing is lost, nothing is there twice',
     async () => {
       await crash()
-      await start('--rate', '8000')
+      await start('--rate', '4000') // slow enough that a queue stands at each cut, however slow the modality is
       const receiving = storescu(files(10, count))
       await state(({ queued, sent }) => queued + sent > 12)
       await crash()
       await receiving
-      await start('--rate', '8000')
+      await start('--rate', '4000')
       await insist(files(10, count)) // all of it again: what had arrived is known
       await state(({ sent }) => sent > 2)
       await crash()
-      await start('--rate', '8000')
+      await start('--rate', '4000')
       await state(({ queued, online }) => queued > 2 && online)
     },
   )
@@ -161,6 +161,9 @@ describe('images from a modality', { concurrency: 1 }, () => {
     await someone.page.getByText('影像都在本机').waitFor()
     await journey.shot(someone, '02-away')
     await journey.house.start()
+    await state(({ online }) => online)
+    await crash()
+    await start() // the rest at full speed
     const now = await state(({ queued }) => queued === 0, 240_000)
     assert.deepEqual([now.refused, now.unfinished], [0, 0])
     assert.equal(await held(), count)

@@ -229,7 +229,8 @@ func (a *agent) take(ctx context.Context) error {
 		}
 	}
 	a.set(func(s *State) { s.Unfinished = unfinished })
-	return nil
+	_, err = a.waiting() // counted here too: on a slow line a batch takes long
+	return err
 }
 
 // whole reads the file to its end, sees to it that it is on the disk, and returns its digest.
@@ -328,6 +329,7 @@ func (a *agent) send(ctx context.Context) {
 
 // sendBatch asks which files the platform holds, lets go of those, and sends the others.
 func (a *agent) sendBatch(ctx context.Context, queue []item) error {
+	began := time.Now()
 	for i := range queue {
 		f, err := os.Open(queue[i].path)
 		if err != nil {
@@ -367,8 +369,8 @@ func (a *agent) sendBatch(ctx context.Context, queue []item) error {
 			}
 			a.set(func(s *State) { s.Sent++; s.LastSent = time.Now() })
 		}
-		if !a.open(time.Now().Add(a.platform.skew())) {
-			return nil
+		if now := time.Now(); !a.open(now.Add(a.platform.skew())) || now.Sub(began) > heartbeat {
+			return nil // the platform wants to hear how it stands; the rest is asked for again
 		}
 	}
 	return nil
