@@ -20,6 +20,8 @@ const (
 	burst       = 5 * time.Millisecond // packets sent within it are one group
 	rateWindow  = 50 * time.Millisecond
 	rateWindows = 10
+	// What arrives is counted over rateWindows, or, while that is fewer than rateCount packets, over at most rateWindowsMost.
+	rateCount, rateWindowsMost = 8, 60
 
 	// A window of loss has many packets, or on a line with sound alone at least a few.
 	lossWindow     = time.Second
@@ -35,6 +37,8 @@ const (
 	leastWay = 30 * time.Second
 	otherWay = 10 * time.Second
 
+	// oneMore is how much more than arrives is tried at least: a sound, or once more the frames of one.
+	oneMore = 20_000
 	// soundAlone: below it nothing but sound is sent, whatever the estimate; how much of it arrives is known.
 	soundAlone = 40_000
 
@@ -62,7 +66,7 @@ type Estimator struct {
 
 	open     bool          // a packet has left since the newest feedback
 	since    time.Duration // when the first of them did, or the last time silence was punished
-	received [rateWindows]window
+	received [rateWindowsMost]window
 	rtt      time.Duration
 	lost     losses
 	probe    probe
@@ -96,8 +100,9 @@ func (w *way) add(took, now time.Duration) {
 }
 
 type window struct {
-	index int64
-	bytes int
+	index   int64
+	packets int
+	bytes   int
 }
 
 type probe struct {
@@ -128,22 +133,29 @@ func (e *Estimator) Loss() (all, ours float64) {
 
 // Received is what arrives, in bit/s.
 func (e *Estimator) Received() int {
-	oldest, newest, bytes := int64(0), int64(0), 0
+	newest := int64(0)
 	for _, w := range e.received {
 		newest = max(newest, w.index)
 	}
-	for _, w := range e.received {
-		if w.index > newest-rateWindows && w.bytes > 0 {
+	// The size of a packet stands for the time before it, so the first one only starts the watch.
+	packets, bytes, oldest, first := 0, 0, newest, 0
+	for i := newest; i > newest-rateWindowsMost && (i > newest-rateWindows || packets < rateCount); i-- {
+		if w := e.window(i); w.index == i && w.packets > 0 {
+			packets += w.packets
 			bytes += w.bytes
-			if oldest == 0 || w.index < oldest {
-				oldest = w.index
-			}
+			oldest, first = i, w.bytes
 		}
 	}
-	if bytes == 0 {
-		return 0
+	span := rateWindows * rateWindow
+	if oldest < newest {
+		bytes, span = bytes-first, time.Duration(newest-oldest)*rateWindow
 	}
-	return int(float64(bytes*8) / (float64(newest-oldest+1) * rateWindow.Seconds()))
+	return int(float64(bytes*8) / span.Seconds())
+}
+
+// window is where the arrivals of that time are counted.
+func (e *Estimator) window(index int64) *window {
+	return &e.received[((index%rateWindowsMost)+rateWindowsMost)%rateWindowsMost]
 }
 
 // Limited says that the estimate is held down by how little is sent, not by the line.
@@ -239,10 +251,11 @@ func (e *Estimator) smooth(rtt time.Duration) {
 
 func (e *Estimator) arrived(size int, arrival time.Duration) {
 	index := int64(arrival / rateWindow)
-	w := &e.received[((index%rateWindows)+rateWindows)%rateWindows]
+	w := e.window(index)
 	if w.index != index {
 		*w = window{index: index}
 	}
+	w.packets++
 	w.bytes += size + UDPHeaders
 }
 
@@ -295,11 +308,11 @@ func (e *Estimator) judgeDelay(over bool, now time.Duration) {
 		e.hold = true // the queue drains: wait
 	default:
 		e.hold = false
-		limit := 1.5*arriving + 10_000
+		limit := 1.5*arriving + oneMore
 		if e.delay >= limit {
 			return
 		}
-		up := e.delay * 0.08 * dt
+		up := max(4000, e.delay*0.08) * dt
 		if e.capacity > 0 && arriving > 0.7*e.capacity && arriving < 1.3*e.capacity {
 			// Near the rate at which it was full: one packet more a response time, as careful as TCP.
 			response := (e.rtt + 100*time.Millisecond).Seconds()
@@ -362,7 +375,7 @@ func (e *Estimator) applyLoss() {
 	case ours > 0.10:
 		e.lossy = max(Least, carried, min(e.lossy, e.estimate)*(1-0.5*ours))
 	case ours < 0.02:
-		e.lossy = min(max(e.lossy*1.05, carried), Most)
+		e.lossy = min(max(e.lossy*1.05, carried, soundAlone), Most)
 	default:
 		e.lossy = min(e.lossy*1.01, Most)
 	}
