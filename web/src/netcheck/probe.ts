@@ -89,7 +89,7 @@ export async function probe(path: PathName): Promise<PathResult> {
     new SignalClient({
       getTicket: async () => ({ url: check.socket, ticket: pass.ticket, ice_servers: relays(path, pass.ice_servers) }),
       onView: (view) => onTracks(view.tracks.map(({ track }) => track)),
-      environment: { ...SignalClient.browser, peer: (servers) => peerOver(path, servers) },
+      environment: { ...SignalClient.browser, straight: () => false, peer: (servers) => peerOver(path, servers) },
     })
   const sender = seat(from, () => undefined)
   const receiver = seat(to, (tracks) => {

@@ -48,7 +48,10 @@ class FakePeer {
   sent: (string | null)[] = [] // what each sender was given last
   onconnectionstatechange: (() => void) | null = null
 
-  constructor(readonly servers: RTCIceServer[]) {}
+  described: string[] = []
+  added: string[] = []
+
+  constructor(public servers: RTCIceServer[]) {}
 
   addTransceiver(given: { kind: string } | string) {
     const track = typeof given === 'string' ? { kind: given } : given
@@ -76,10 +79,23 @@ class FakePeer {
   }
 
   async setLocalDescription() {}
-  async setRemoteDescription() {}
+  async setRemoteDescription({ sdp }: { sdp: string }) {
+    this.described.push(sdp)
+  }
+  async addIceCandidate({ candidate }: { candidate: string }) {
+    this.added.push(candidate)
+  }
+  getConfiguration() {
+    return { iceServers: this.servers }
+  }
+  setConfiguration({ iceServers }: { iceServers: RTCIceServer[] }) {
+    this.servers = iceServers
+  }
+
+  answers = 0 // to checks of its way
 
   async getStats() {
-    return new Map()
+    return new Map([['pair', { type: 'candidate-pair', responsesReceived: this.answers }]])
   }
 
   close(): void {
@@ -158,6 +174,7 @@ function world(getTicket?: () => Promise<never>) {
         peers.push(peer)
         return peer as unknown as RTCPeerConnection
       },
+      straight: () => true,
       now: () => Date.now(),
       random: () => 0.5,
       awake: (callback) => {
@@ -223,10 +240,44 @@ describe('the states of a seat', () => {
     socket.say({ type: 'admitted', seats: [other], seq: 0, locked: false })
     await w.settle()
     expect(w.phases).toEqual(['connecting', 'waiting', 'live'])
-    expect(w.peers[0]?.servers).toEqual([{ urls: 'turn:relay' }])
+    expect(w.peers[0]?.servers).toEqual([])
     expect(socket.said('publish')).toEqual([
       { type: 'publish', offer: 1, sdp: 'offer', sections: [{ mid: '0', source: 'microphone' }] },
     ])
+  })
+
+  it('the straight way goes first; TCP and relays follow where it has no answer', async () => {
+    const candidates = [
+      'candidate:1 1 udp 9 192.0.2.1 443 typ host',
+      'candidate:2 1 tcp 8 192.0.2.1 443 typ host tcptype passive',
+    ]
+    const sdp = `v=0\r\n${candidates.map((one) => `a=${one}\r\n`).join('')}`
+    for (const answers of [0, 1]) {
+      const w = world()
+      w.client.publish('microphone', track())
+      const socket = await w.enter()
+      socket.say({ type: 'subscribe', offer: 1, sdp, tracks: [] })
+      socket.say({ type: 'published', offer: 1, sdp })
+      await w.settle()
+      for (const peer of w.peers) {
+        expect(peer.described).toEqual([`v=0\r\na=${candidates[0]}\r\n`])
+        peer.answers = answers
+      }
+      const states = async (ms: number) => {
+        for (let t = 0; t < ms; t += 500) {
+          await vi.advanceTimersByTimeAsync(500)
+          socket.say({ type: 'pong' })
+        }
+        return w.peers.map(({ added, servers, restarts }) => [added, servers, restarts])
+      }
+      expect(await states(1500)).toEqual(w.peers.map(() => [[], [], 0]))
+      const tcp = answers ? [] : [candidates[1]]
+      expect(await states(1500)).toEqual(w.peers.map(() => [tcp, [], 0]))
+      const relays = answers ? [] : [{ urls: 'turn:relay' }]
+      expect(await states(3000)).toEqual(w.peers.map((_, n) => [tcp, relays, n === 0 && !answers ? 1 : 0]))
+      expect(socket.said('restart')).toHaveLength(answers ? 0 : 1)
+      w.client.leave()
+    }
   })
 
   it('waiting --prepare--> waiting: connections are made and send nothing, then --admitted--> live without another offer', async () => {

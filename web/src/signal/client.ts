@@ -15,6 +15,7 @@ import {
 } from './protocol'
 import { type Counters, nothingCounted } from './quality'
 import { isStill, Pieces } from './stills'
+import { straightFirst } from './ways'
 
 export type Ticket = { url: string; ticket: string; ice_servers: RTCIceServer[] }
 
@@ -83,6 +84,8 @@ export type Options = {
 export type Environment = {
   socket: (url: string) => WebSocket
   peer: (servers: RTCIceServer[]) => RTCPeerConnection
+  /** Whether the straight way to the server is tried alone at first. */
+  straight: () => boolean
   now: () => number
   random: () => number
   /** Calls back when the network or the page came back; returns how to stop listening. */
@@ -96,6 +99,7 @@ const browser: Environment = {
     return new WebSocket(absolute)
   },
   peer: (servers) => new RTCPeerConnection({ iceServers: servers, bundlePolicy: 'max-bundle' }),
+  straight: straightFirst,
   now: () => performance.now(),
   random: Math.random,
   awake: (callback) => {
@@ -113,7 +117,7 @@ const socketOpen = 1 // WebSocket.OPEN
 const tick = 500
 const silence = 1500 // without a word or a packet for so long, the line counts as lost: it is shown within 2 s
 const dead = 5000 // and the socket is given up,
-const deadBeside = 15_000 // or later while packets come: the line is there, its words are being sent again, and a new socket takes longer
+const deadBeside = 15_000 // or later while the line lives: its words are being sent again, and a new socket takes longer
 const joinTime = 8000 // four round trips, of which a bad line loses some
 const askTime = 8000 // for a ticket
 const tripsKept = 8 // of words that go twice a second
@@ -516,7 +520,7 @@ export class SignalClient {
 
   private ready(): Media {
     if (this.media) return this.media
-    this.media = new Media(() => this.env.peer(this.servers), {
+    this.media = new Media(this.env.peer, this.servers, this.env.straight() ? 'straight' : 'all', {
       send: (message) => this.send(message),
       tracks: (tracks) => {
         this.remote = tracks
@@ -587,9 +591,10 @@ export class SignalClient {
         if (now - this.link.since > joinTime) this.reconnect()
         break
       case 'joined':
-        if (now - this.heard > (now - this.packet() > silence ? dead : deadBeside)) this.reconnect()
+        if (now - this.heard > (this.beside(now) ? deadBeside : dead)) this.reconnect()
         else this.ping(now)
         this.heal(now)
+        await this.media?.widen(now)
         break
       default:
         break
@@ -624,6 +629,12 @@ export class SignalClient {
     for (const [mid, packets] of (await this.media?.received()) ?? []) {
       if (this.flow.get(mid)?.packets !== packets) this.flow.set(mid, { packets, at: now })
     }
+  }
+
+  /** The line lives, whatever becomes of the words: packets come, or the browsers' own checks of the connections are answered. */
+  private beside(now: number): boolean {
+    const states = this.media?.states() ?? []
+    return now - this.packet() <= silence || (states.length > 0 && states.every((state) => state === 'connected'))
   }
 
   /** When the last packet came. */

@@ -46,7 +46,7 @@ describe('what is sent', () => {
 function bench() {
   const said: ClientMessage[] = []
   const applied: (typeof settings)['720p'][] = []
-  const repeated: boolean[] = []
+  const repeated: number[] = []
   const kept: (number | undefined)[] = []
   let trip: number | undefined
   let counters: Counters = { ...nothingCounted }
@@ -54,9 +54,9 @@ function bench() {
     media: () =>
       ({
         counters: async (at: number) => ({ ...counters, at }),
-        apply: (s: (typeof applied)[0], redundant: boolean) => {
+        apply: (s: (typeof applied)[0], copies: number) => {
           applied.push(s)
-          repeated.push(redundant)
+          repeated.push(copies)
         },
         keepSound: (ms: number | undefined) => kept.push(ms),
         layered: () => false,
@@ -132,15 +132,15 @@ describe('a line that is measured', () => {
     const { line, repeated, kept, pass } = bench()
     line.begin()
     await pass(6, (c) => ({ packetsReceived: c.packetsReceived + 100 }))
-    expect(repeated.at(-1)).toBe(false)
+    expect(repeated.at(-1)).toBe(0)
     expect(kept.at(-1)).toBe(undefined)
     await pass(4, (c) => ({ lossSent: 0.1, packetsReceived: c.packetsReceived + 97, packetsLost: c.packetsLost + 3 }))
-    expect(repeated.at(-1)).toBe(true)
+    expect(repeated.at(-1)).toBe(1)
     expect(kept.at(-1)).toBe(80)
     await pass(16, (c) => ({ lossSent: 0, packetsReceived: c.packetsReceived + 100 }))
-    expect(repeated.at(-1)).toBe(true)
+    expect(repeated.at(-1)).toBe(1)
     await pass(8, (c) => ({ packetsReceived: c.packetsReceived + 100 }))
-    expect(repeated.at(-1)).toBe(false)
+    expect(repeated.at(-1)).toBe(0)
     expect(kept.at(-1)).toBe(undefined)
   })
   it('makes its sound for the thinnest line that hears it, as the server says, and small where it goes twice', async () => {
@@ -157,6 +157,22 @@ describe('a line that is measured', () => {
     expect(applied.at(-1)).toEqual({ ...wide, sound: 8_000, packet: 120 })
     line.hearable('high')
     expect(applied.at(-1)).toEqual(wide)
+  })
+  it('sends its sound a third time where two packets in a row are lost often, as long as there is room', async () => {
+    const { line, applied, repeated, pass } = bench()
+    line.begin()
+    line.hearable('stills')
+    await pass(6, () => ({ lossSent: 0.2, available: 60_000 }))
+    expect(repeated.at(-1)).toBe(2)
+    expect(applied.at(-1)).toMatchObject({ sound: 8_000, packet: 120 })
+    await pass(2, () => ({ lossSent: 0.2, available: 36_000 }))
+    expect(repeated.at(-1)).toBe(2)
+    await pass(2, () => ({ lossSent: 0.2, available: 26_000 }))
+    expect(repeated.at(-1)).toBe(1)
+    await pass(4, () => ({ lossSent: 0.05, available: 60_000 }))
+    expect(repeated.at(-1)).toBe(2) // of the loss not all is forgotten yet
+    await pass(24, () => ({ lossSent: 0.05, available: 60_000 }))
+    expect(repeated.at(-1)).toBe(1)
   })
   it('reports every ten seconds', async () => {
     const { line, said, pass } = bench()

@@ -5,6 +5,7 @@ import type { ClientMessage, Seat } from './protocol'
 import { type Counters, downward, report, upward } from './quality'
 import type { Packing } from './sdp'
 import { Camera } from './stills'
+import { rememberWay } from './ways'
 
 export type LineView = {
   light: Light
@@ -47,7 +48,9 @@ export function sizeFor(height: number | undefined, takes: Rung): number {
 const every = 2000
 const lossy = 0.01 // of the packets: from here on sound is repeated
 const lossless = 0.003
+const lossyTwice = 0.12 // from here on once more, if the line has room
 const calm = 20_000 // ms without loss until it is not
+const headers = 20_000 // bit/s, of packets and of what else a line needs to live
 const spare = 40 // ms that sound is kept beyond the packets that may mend a gap
 const reportEvery = 10_000
 const remembered = 'yz.rung'
@@ -127,6 +130,7 @@ export class Line {
   private soundOnly = false
   private redundant: Repeating | undefined
   private kept: Repeating | undefined
+  private copies = 0
   private thinnest: Rung = '720p'
   private readonly stills: Camera
 
@@ -219,6 +223,7 @@ export class Line {
     this.reported = now
     if (quality) this.parts.send({ type: 'quality', quality })
     globalThis.localStorage?.setItem(remembered, this.up?.rung ?? '360p')
+    rememberWay(now.path)
   }
 
   /** Carries out what was decided, where it changed. */
@@ -242,15 +247,24 @@ export class Line {
   tune(): boolean {
     const media = this.parts.media()
     const { rung } = this.sending()
-    const redundant = this.redundant !== undefined
     const heard = least(rung, this.thinnest)
-    // Sound that goes twice on a line that carries nothing else has to be the smaller.
-    const { sound, packet } = settings[heard === 'audio' && redundant ? 'text' : heard]
-    const applied = `${rung} ${sound} ${redundant}`
+    this.copies = this.redundant ? (this.twice(heard) ? 2 : 1) : 0
+    // Sound that goes more than once on a line that carries nothing else has to be the smaller.
+    const small = (heard === 'audio' && this.copies > 0) || (heard === 'still' && this.copies > 1)
+    const { sound, packet } = settings[small ? 'text' : heard]
+    const applied = `${rung} ${sound} ${this.copies}`
     if (!media || applied === this.applied) return false
     this.applied = applied
-    media.apply({ ...settings[rung], sound, packet }, redundant)
+    media.apply({ ...settings[rung], sound, packet }, this.copies)
     return true
+  }
+
+  /** Whether each frame of our sound goes in two packets more: the line loses two in a row so often, and has the room. */
+  private twice(heard: Rung): boolean {
+    const { sound, picture } = settings[heard === 'still' || heard === 'audio' ? 'text' : heard]
+    const takes = (picture?.bits ?? 0) + 3 * sound + headers
+    const room = (this.before?.available ?? 0) > (this.copies > 1 ? 0.75 * takes : takes)
+    return room && (this.redundant?.loss ?? 0) > (this.copies > 1 ? lossyTwice / 2 : lossyTwice)
   }
 
   private sending(): { rung: Rung; stills: boolean } {

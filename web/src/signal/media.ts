@@ -2,7 +2,9 @@
 import { type Setting, settings, sizes } from './line'
 import { type ClientMessage, type OfferedTrack, type PointerMessage, parse, type Side, type Source } from './protocol'
 import { type Counters, nothingCounted } from './quality'
+import { prepareRepeats, repeats } from './repeat'
 import { askOfSound, relayed } from './sdp'
+import { relayAfter, rememberWay, straight, tcpAfter } from './ways'
 
 export type LocalTrack = { track: MediaStreamTrack; muted: boolean }
 export type RemoteTrack = OfferedTrack & { track: MediaStreamTrack }
@@ -62,19 +64,27 @@ export class Media {
   private restart = false
   private closed = false
   private setting: Setting = settings['360p']
-  private redundant = false
+  private copies = 0
+  private repeat = (_: number): void => undefined
   private answer = ''
+  /** The ways of each connection that were not tried yet, and since when it has been without an answer. */
+  private readonly later = new Map<RTCPeerConnection, RTCIceCandidateInit[]>()
+  private readonly asking = new Map<RTCPeerConnection, number>()
   private held = false
   private readonly watched = new Map<Source, readonly boolean[]>()
   private pubWork: Promise<void> = Promise.resolve()
   private subWork: Promise<void> = Promise.resolve()
 
   constructor(
-    makePeer: () => RTCPeerConnection,
+    makePeer: (servers: RTCIceServer[]) => RTCPeerConnection,
+    private readonly relays: RTCIceServer[],
+    private ways: 'straight' | 'tcp' | 'all',
     private readonly events: MediaEvents,
   ) {
-    this.pub = this.watch(makePeer(), 'publish')
-    this.sub = this.watch(makePeer(), 'subscribe')
+    prepareRepeats()
+    const servers = ways === 'all' ? relays : []
+    this.pub = this.watch(makePeer(servers), 'publish')
+    this.sub = this.watch(makePeer(servers), 'subscribe')
     this.sub.ondatachannel = ({ channel }) => {
       this.channels.set(channel.label, channel)
       channel.onmessage = ({ data }) => {
@@ -133,6 +143,10 @@ export class Media {
       direction: 'sendonly',
       sendEncodings: encodings[source],
     })
+    if (source === 'microphone') {
+      this.repeat = repeats(transceiver.sender)
+      this.repeat(this.copies)
+    }
     const codecs = relayed(globalThis.RTCRtpSender?.getCapabilities?.(track.kind)?.codecs ?? [])
     if (codecs.length > 0) transceiver.setCodecPreferences?.(codecs)
     if (track.kind === 'video') {
@@ -169,7 +183,7 @@ export class Media {
   published(offer: number, sdp: string): void {
     this.queuePub(async () => {
       if (offer !== this.offer || offer === this.answered) return
-      this.answer = sdp
+      this.answer = this.described(this.pub, sdp)
       await this.pub.setRemoteDescription(this.asked())
       this.answered = offer
       if (this.again) await this.sendOffer()
@@ -177,12 +191,12 @@ export class Media {
   }
 
   private asked(): RTCSessionDescriptionInit {
-    return { type: 'answer', sdp: askOfSound(this.answer, { packet: this.setting.packet, redundant: this.redundant }) }
+    return { type: 'answer', sdp: askOfSound(this.answer, { packet: this.setting.packet, redundant: this.copies > 0 }) }
   }
 
   offered(offer: number, sdp: string, tracks: readonly OfferedTrack[]): void {
     this.queueSub(async () => {
-      await this.sub.setRemoteDescription({ type: 'offer', sdp })
+      await this.sub.setRemoteDescription({ type: 'offer', sdp: this.described(this.sub, sdp) })
       const answer = await this.sub.createAnswer()
       await this.sub.setLocalDescription(answer)
       this.events.send({ type: 'answer', offer, sdp: answer.sdp ?? '' })
@@ -213,6 +227,43 @@ export class Media {
     })
   }
 
+  /** What of the server's description is tried now. */
+  private described(pc: RTCPeerConnection, sdp: string): string {
+    if (this.ways !== 'straight') return sdp
+    const { sdp: first, others } = straight(sdp)
+    this.later.set(pc, others)
+    return first
+  }
+
+  /** Tries further ways where the straight one has had no answer; called every so often. */
+  async widen(now: number): Promise<void> {
+    for (const pc of this.later.keys()) {
+      if (this.ways === 'all') return
+      if (pc.connectionState === 'connected' || (await answered(pc))) {
+        this.asking.delete(pc)
+        continue
+      }
+      const since = this.asking.get(pc) ?? now
+      this.asking.set(pc, since)
+      if (now - since >= relayAfter) this.tryRelays()
+      else if (now - since >= tcpAfter && this.ways === 'straight') await this.tryTcp()
+    }
+  }
+
+  private async tryTcp(): Promise<void> {
+    this.ways = 'tcp'
+    // A connection that is being described anew takes them from its next description.
+    const adding = [...this.later].flatMap(([pc, all]) => all.map((one) => pc.addIceCandidate(one)))
+    await Promise.allSettled(adding)
+  }
+
+  private tryRelays(): void {
+    this.ways = 'all'
+    rememberWay('relay')
+    for (const pc of [this.pub, this.sub]) pc.setConfiguration({ ...pc.getConfiguration(), iceServers: this.relays })
+    this.restartIce()
+  }
+
   /** Sends on a data channel; false when it is not open or lags. */
   say(label: 'pointer' | 'reliable', text: string): boolean {
     const channel = this.channels.get(label)
@@ -236,11 +287,12 @@ export class Media {
     return counts
   }
 
-  /** Tells the encoders what the line carries, and whether it loses so much that sound is sent twice. */
-  apply(setting: Setting, redundant: boolean): void {
-    const packing = this.setting.packet !== setting.packet || this.redundant !== redundant
+  /** Tells the encoders what the line carries, and in how many packets more each frame of sound is sent, for it loses so much. */
+  apply(setting: Setting, copies: number): void {
+    const packing = this.setting.packet !== setting.packet || this.copies > 0 !== copies > 0
     this.setting = setting
-    this.redundant = redundant
+    this.copies = copies
+    this.repeat(copies)
     this.queuePub(async () => {
       await this.tune()
       // Between the browser and itself: to the server nothing changes, and the line has better to do. While an offer is
@@ -349,6 +401,12 @@ export class Media {
     }
   }
 }
+
+/** Whether the other end of a way has said anything. */
+const answered = async (pc: RTCPeerConnection): Promise<boolean> =>
+  (await list(pc)).some(
+    (one) => one.type === 'candidate-pair' && ((one as RTCIceCandidatePairStats).responsesReceived ?? 0) > 0,
+  )
 
 /** What lib.dom does not name. */
 type Receiver = RTCRtpReceiver & { jitterBufferTarget?: number | null }
