@@ -2,6 +2,7 @@ package consult
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,11 +24,14 @@ const oweCountersign = 24 * time.Hour
 // begin in between. It is customary.
 const remindOffice = 6 * time.Hour
 
+// officeSteps are what the medical office says and hears. That they happened both sides read; their words are the asking hospital's own.
+var officeSteps = []string{"send back", "object", "remind the office", "office late"}
+
 // Countersign is what the medical office said of a request.
 type Countersign struct {
 	Signed bool      `json:"signed"`
 	By     string    `json:"by"`
-	Reason string    `json:"reason,omitempty" doc:"Why not"`
+	Reason string    `json:"reason,omitempty" doc:"Why not; only the asking doctor is shown it"`
 	SHA256 string    `json:"sha256" doc:"Of the request in canonical form (RFC 8785)"`
 	At     time.Time `json:"at"`
 }
@@ -84,6 +88,18 @@ type CountersignMatter struct {
 	Missing    []string               `json:"missing" doc:"What the request lacks (TCR-06)"`
 	Studies    int                    `json:"studies"`
 	SHA256     string                 `json:"sha256" doc:"Of the request in canonical form (RFC 8785)"`
+}
+
+// withoutOfficeWords takes out what only the asking hospital may read of its office's answers.
+func withoutOfficeWords(said []Countersign, steps []Step) {
+	for i := range said {
+		said[i].Reason = ""
+	}
+	for i := range steps {
+		if slices.Contains(officeSteps, steps[i].Deed) {
+			steps[i].Note = ""
+		}
+	}
 }
 
 // masked leaves of a name what tells two patients of a day apart: 周**.

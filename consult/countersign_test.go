@@ -2,13 +2,19 @@ package consult_test
 
 import (
 	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"yuanzhen/consult"
 	"yuanzhen/internal/authz"
+	"yuanzhen/internal/httpapi"
 	"yuanzhen/internal/ids"
 )
 
@@ -355,5 +361,79 @@ func TestTheOfficeIsRemindedOfWhatItOwesAndItsHeadsHearWhenItIsLate(t *testing.T
 	begun = len(notes.said[office.Account])
 	if said := after(30 * time.Hour); len(said) != 0 {
 		t.Errorf("reminded of what is settled: %v", said)
+	}
+}
+
+// serveCases signs in the two sides by name.
+func (c *county) serveCases() *httptest.Server {
+	mux := http.NewServeMux()
+	api := httpapi.New(mux, "test", c.policy, door{"asker": c.asker, "coordinator": c.staff, "expert": c.doctor, "patient": c.wang}, c.town.DB, slog.New(slog.DiscardHandler))
+	c.Teleconsults.Routes(api)
+	server := httptest.NewServer(api.Edge(prometheus.NewRegistry(), mux))
+	c.t.Cleanup(server.Close)
+	return server
+}
+
+func TestWhyTheOfficeRefusedIsTheAskingHospitalsOwn(t *testing.T) {
+	c := newCounty(t)
+	c.town.Notices = &told{}
+	office := c.chief(true)
+	c.needsCountersign(office, true)
+	refuse := func(why string) {
+		t.Helper()
+		m := c.deskOf(office).Cases[0]
+		if _, err := c.RefuseCountersign(c.as(office, "countersign.give"), m.ID, m.SHA256, why); err != nil {
+			t.Fatal(err)
+		}
+	}
+	back := c.submitted()
+	refuse("本院欠费未清，先结账")
+	c.must(c.Submit(c.as(c.asker, "teleconsult.request"), back.ID))
+	if _, err := c.Countersign(c.as(office, "countersign.give"), back.ID, c.deskOf(office).Cases[0].SHA256); err != nil {
+		t.Fatal(err)
+	}
+	out := c.emergency()
+	refuse("本院 ICU 有床，不该外请")
+	for _, id := range []ids.Teleconsult{back.ID, out.ID} {
+		c.must(c.HandOver(c.as(c.staff, "teleconsult.assign"), id, c.doctor.Practitioner))
+	}
+	server := c.serveCases()
+	// read is all that the person can read of the case.
+	read := func(who string, id ids.Teleconsult) (all string) {
+		t.Helper()
+		for _, path := range []string{"/" + id.String() + "/steps", "/" + id.String(), ""} {
+			status, object := c.request(server, who, "GET", "/api/v1/teleconsults"+path, "application/json", nil)
+			if status != 200 {
+				t.Fatalf("%s reads %s: %d %v", who, path, status, object)
+			}
+			text, err := json.Marshal(object)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all += string(text)
+		}
+		return all
+	}
+	for id, x := range map[ids.Teleconsult]struct{ why, deed string }{back.ID: {"欠费未清", "send back"}, out.ID: {"ICU 有床", "object"}} {
+		if n := strings.Count(read("asker", id), x.why); n != 3 {
+			t.Errorf("%s: the asking doctor reads it %d times, want in the steps, the case and the list", x.deed, n)
+		}
+		for _, who := range []string{"coordinator", "expert", "patient"} {
+			if all := read(who, id); strings.Contains(all, x.why) || !strings.Contains(all, x.deed) {
+				t.Errorf("%s, %s: %s", x.deed, who, all)
+			}
+		}
+	}
+	// Both hospitals keep the same bytes, so they hold that the office objected, and not why.
+	c.must(c.Decide(c.as(c.asker, "teleconsult.request"), c.opines(c.doctor, out, plain).ID, "full", "继续用药", passphrase))
+	c.must(c.Close(c.as(c.asker, "teleconsult.request"), out.ID))
+	for _, who := range []*authz.Subject{c.asker, c.staff} {
+		parcel, err := c.OpenPackage(c.as(who, "teleconsult.package"), out.ID)
+		if err != nil || strings.Contains(string(parcel), "ICU") || !strings.Contains(string(parcel), `"object"`) {
+			t.Errorf("%s: %s %v", who.Name, parcel, err)
+		}
+	}
+	if n := strings.Count(read("asker", out.ID), "ICU 有床"); n != 3 {
+		t.Errorf("once it is closed the asking doctor reads it %d times", n)
 	}
 }

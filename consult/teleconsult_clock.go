@@ -349,10 +349,13 @@ type Step struct {
 // Steps lists what has happened, in order.
 func (s *Teleconsults) Steps(ctx context.Context, id ids.Teleconsult) (list []Step, err error) {
 	err = s.inTx(ctx, func(tx tx) error {
-		if _, err := s.teleconsult(ctx, tx, id); err != nil {
+		t, err := s.teleconsult(ctx, tx, id)
+		if err != nil {
 			return err
 		}
-		list, err = selectSteps(ctx, tx, id)
+		if list, err = selectSteps(ctx, tx, id); err == nil && !asks(ctx, t.Inviter.Practitioner.ID) {
+			withoutOfficeWords(nil, list)
+		}
 		return err
 	})
 	return list, err

@@ -5585,7 +5585,7 @@ export interface components {
             /** Format: date-time */
             at: string;
             by: string;
-            /** @description Why not */
+            /** @description Why not; only the asking doctor is shown it */
             reason?: string;
             /** @description Of the request in canonical form (RFC 8785) */
             sha256: string;

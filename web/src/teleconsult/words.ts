@@ -186,7 +186,7 @@ export const w = phrases({
   'cs.sign': { zh: '会签', en: 'Countersign' },
   'cs.refuse': { zh: '退回', en: 'Send back' },
   'cs.object': { zh: '有不同意见', en: 'Object' },
-  'cs.why': { zh: '为什么（申请医生看得到）', en: 'Why (the doctor reads it)' },
+  'cs.why': { zh: '为什么（只有申请医生看得到）', en: 'Why (only the doctor reads it)' },
   'cs.rule.on': { zh: '会诊申请要医务部门会签。', en: 'Requests need the medical office’s countersign.' },
   'cs.rule.off': {
     zh: '会诊申请由医生直接送出，不用会签。',
