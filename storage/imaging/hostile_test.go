@@ -82,6 +82,68 @@ func siz(columns, rows, tile int) string {
 		"\xff\x90\x00\x0a\x00\x00\x00\x00\x00\x00\x00\x01\xff\x93 "
 }
 
+// long is an element of an implicit data set, whose length has 32 bits whatever its type.
+func long(tag dicom.Tag, value string) string {
+	b := binary.LittleEndian.AppendUint16(nil, uint16(tag>>16))
+	b = binary.LittleEndian.AppendUint16(b, uint16(tag))
+	return string(binary.LittleEndian.AppendUint32(b, uint32(len(value)))) + value
+}
+
+// implicit is object in implicit little endian.
+func implicit(t testing.TB, n int, after string) []byte {
+	raw := object(t, n, nil, "")
+	begin := bytes.Index(raw, []byte("\x08\x00\x05\x00CS"))
+	out := as(dicom.ImplicitLE, raw[:begin:begin])
+	for tag, v := range map[dicom.Tag]string{dicom.SOPClassUID: "1.2.840.10008.5.1.4.1.1.7\x00", dicom.StudyInstanceUID: fmt.Sprintf("1.2.900.%d", n),
+		dicom.SeriesInstanceUID: fmt.Sprintf("1.2.900.%d.1", n), dicom.SOPInstanceUID: fmt.Sprintf("1.2.900.%d.1.1", n)} {
+		out = append(out, long(tag, v)...)
+	}
+	return append(out, after...)
+}
+
+// noise doesn't shrink when it is packed.
+func noise(n int) string {
+	b := make([]byte, n)
+	for i, x := 0, uint32(2463534242); i < n; i++ {
+		x ^= x << 13
+		x ^= x >> 17
+		x ^= x << 5
+		b[i] = 'A' + byte(x>>16)%26
+	}
+	return string(b)
+}
+
+func sl(all ...int) string {
+	var b []byte
+	for _, n := range all {
+		b = binary.LittleEndian.AppendUint32(b, uint32(n))
+	}
+	return string(b)
+}
+
+// palette is one whose descriptors are signed and wide.
+func palette(entries int) string {
+	var s string
+	for i := range 3 {
+		s += "\x28\x00" + us(0x1101+i) + "SL\x0c\x00" + sl(entries, 0, 8)
+	}
+	for i := range 3 {
+		s += "\x28\x00" + us(0x1201+i) + "OW\x00\x00\x02\x00\x00\x00ab"
+	}
+	return s
+}
+
+// scans is a progressive JPEG of many scans over the whole picture, each some bytes of end-of-band runs.
+func scans(columns, rows, n int) string {
+	size := string(binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(nil, uint16(rows)), uint16(columns)))
+	head := "\xff\xd8\xff\xdb\x00\x43\x00" + strings.Repeat("\x01", 64) + "\xff\xc2\x00\x0b\x08" + size + "\x01\x01\x11\x00" +
+		"\xff\xc4\x00\x14\x00\x01" + strings.Repeat("\x00", 15) + "\x00" + // DC: one code, no difference
+		"\xff\xc4\x00\x14\x10\x01" + strings.Repeat("\x00", 15) + "\xe0" // AC: one code, a run of 2^14 and more ends of band
+	dc := "\xff\xda\x00\x08\x01\x01\x00\x00\x00\x00" + strings.Repeat("\x00", columns*rows/64/8+1)
+	ac := "\xff\xda\x00\x08\x01\x01\x00\x01\x3f\x00" + strings.Repeat("\x00", 32)
+	return head + dc + strings.Repeat(ac, n) + "\xff\xd9"
+}
+
 func native(pixels string) string {
 	return "\xe0\x7f\x10\x00OW\x00\x00" + string(binary.LittleEndian.AppendUint32(nil, uint32(len(pixels)))) + pixels
 }
@@ -238,6 +300,25 @@ func TestHostileFilesAreRefusedBesideGoodOnes(t *testing.T) {
 		{"RLE that ends early", as(dicom.RLE, object(t, 31, picture(4000, 4000, 8, nil), fragments("\x01\x00\x00\x00\x40\x00\x00\x00"+strings.Repeat("\x00", 56)+"\x81\x00"))), ""},
 		{"a palette that lies about its length", object(t, 32, picture(16, 16, 8, map[dicom.Tag]string{0x00280004: "PALETTE COLOR", 0x00281101: us(0) + us(0) + us(16), 0x00281102: us(0) + us(0) + us(16), 0x00281103: us(0) + us(0) + us(16), 0x00281201: "ab", 0x00281202: "ab", 0x00281203: "ab"}), native(strings.Repeat("x", 256))), ""},
 		{"a window and a slope beyond all numbers", object(t, 33, picture(16, 16, 16, map[dicom.Tag]string{0x00281050: "1e308", 0x00281051: "1e308", 0x00281052: "-1e308", 0x00281053: "1e308"}), native(strings.Repeat("x", 512))), ""},
+		{"a character set of 65,000 names", object(t, 40, map[dicom.Tag]string{dicom.SpecificCharacterSet: strings.Repeat("\\", 65_000)}, ""), ""},
+		{"a character set of 4 MB", implicit(t, 41, long(dicom.SpecificCharacterSet, strings.Repeat("\\", 4<<20))), much},
+		{"60 items with a character set of 65,000 names each", object(t, 42, nil, "\x40\x00\x30\xa7SQ\x00\x00\xff\xff\xff\xff"+
+			strings.Repeat("\xfe\xff\x00\xe0\xff\xff\xff\xff\x08\x00\x05\x00CS"+us(65_000)+strings.Repeat("\\", 65_000)+"\x10\x00\x10\x00PN\x02\x00a \xfe\xff\x0d\xe0\x00\x00\x00\x00", 60)+
+			"\xfe\xff\xdd\xe0\x00\x00\x00\x00"), ""},
+		{"a name of 4 MB", implicit(t, 43, long(dicom.PatientName, strings.Repeat("a", 4<<20))), much},
+		{"a name of 60,000 letters", object(t, 44, map[dicom.Tag]string{dicom.PatientName: strings.Repeat("王", 20_000)}, ""), ""},
+		{"60,000 letters that differ in every text that is searched", object(t, 45, map[dicom.Tag]string{dicom.PatientName: noise(60_000), dicom.PatientID: noise(60_000), dicom.AccessionNumber: noise(60_000),
+			dicom.StudyDescription: noise(60_000), dicom.ReferringPhysician: noise(60_000), dicom.Modality: noise(60_000), dicom.SeriesDescription: noise(60_000), dicom.PatientSex: noise(60_000), dicom.StudyTime: noise(60_000)}, ""), ""},
+		{"eight million empty values", implicit(t, 46, long(0x00181050, strings.Repeat("\\", 8<<20))), much},
+		{"a million numbers and more in one attribute", implicit(t, 47, long(0x00189073, strings.Repeat("\x9a\x99\x99\x99\x99\x99\xb9\xbf", 1_100_000))), much},
+		{"8 MB of letters that are written as six each", object(t, 48, nil, "\x40\x00\x60\xa1UT\x00\x00\x00\x00\x40\x00"+strings.Repeat("\x01", 4<<20)+"\x40\x00\x61\xa1UT\x00\x00\x00\x00\x40\x00"+strings.Repeat("<", 4<<20)), much},
+		{"4 MB of escapes", object(t, 49, map[dicom.Tag]string{dicom.SpecificCharacterSet: "\\ISO 2022 IR 87"}, "\x40\x00\x60\xa1UT\x00\x00\x00\x00\x40\x00"+strings.Repeat("\x1b", 4<<20)), ""},
+		{"15 MB of text with code extensions", object(t, 50, map[dicom.Tag]string{dicom.SpecificCharacterSet: "\\ISO 2022 IR 87"}, "\x40\x00\x60\xa1UT\x00\x00\x00\x00\xf0\x00"+strings.Repeat("a", 15<<20)), ""},
+		{"a palette of fewer than no entries", object(t, 51, picture(16, 16, 8, map[dicom.Tag]string{0x00280004: "PALETTE COLOR"}), palette(-100_000)+native(strings.Repeat("x", 256))), ""},
+		{"a window's table of fewer than no entries", object(t, 52, picture(16, 16, 8, nil), "\x28\x00\x10\x30SQ\x00\x00\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff\x28\x00\x02\x30SL\x0c\x00"+
+			sl(-100_000, 0, 8)+"\x28\x00\x06\x30OW\x00\x00\x02\x00\x00\x00ab\xfe\xff\x0d\xe0\x00\x00\x00\x00\xfe\xff\xdd\xe0\x00\x00\x00\x00"+native(strings.Repeat("x", 256))), ""},
+		{"a picture of -16 x -16", object(t, 53, map[dicom.Tag]string{0x00280002: us(1), 0x00280100: us(8)}, "\x28\x00\x10\x00SS\x02\x00\xf0\xff\x28\x00\x11\x00SS\x02\x00\xf0\xff"+native(strings.Repeat("x", 256))), broken},
+		{"a JPEG of 30,000 scans", as(dicom.JPEG, object(t, 54, picture(4096, 4096, 8, nil), fragments(scans(4096, 4096, 30_000)))), ""},
 		{"a picture of 65535 x 1", object(t, 34, picture(65535, 1, 8, nil), native(strings.Repeat("x", 65536))), ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
