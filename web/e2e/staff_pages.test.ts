@@ -272,8 +272,8 @@ const screens: Screen[] = [
         cases: [
           {
             ...asked,
-            due: '2026-11-22T08:00:00+08:00',
-            told_at: '2026-11-22T02:00:00+08:00',
+            due: '2026-11-23T08:00:00+08:00',
+            told_at: '2026-11-23T02:00:00+08:00',
             id: 't-2',
             urgency: 'emergency',
             consent: 'head_approval',

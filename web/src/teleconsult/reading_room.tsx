@@ -238,9 +238,8 @@ function Inside({
             {view.remotes.map((remote) => (
               <div class="tile" key={remote.seat} data-test="person">
                 <Picture stream={remote.stream} label={remote.name} onHeight={remote.sized} />
-                <span class="who">
-                  {remote.name} <LineLight light={remote.light} />
-                </span>
+                <LineLight light={remote.light} />
+                <span class="who">{remote.name}</span>
               </div>
             ))}
             {view.local && view.camera && (
