@@ -2,6 +2,7 @@ package consult
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,11 +20,18 @@ import (
 // oweCountersign is how long the office has for a request that has gone out before it.
 const oweCountersign = 24 * time.Hour
 
+// remindOffice is how long before that it is reminded: late enough that most have signed unasked, early enough for a working day to
+// begin in between. It is customary.
+const remindOffice = 6 * time.Hour
+
+// officeSteps are what the medical office says and hears. That they happened both sides read; their words are the asking hospital's own.
+var officeSteps = []string{"send back", "object", "remind the office", "office late"}
+
 // Countersign is what the medical office said of a request.
 type Countersign struct {
 	Signed bool      `json:"signed"`
 	By     string    `json:"by"`
-	Reason string    `json:"reason,omitempty" doc:"Why not"`
+	Reason string    `json:"reason,omitempty" doc:"Why not; only the asking doctor is shown it"`
 	SHA256 string    `json:"sha256" doc:"Of the request in canonical form (RFC 8785)"`
 	At     time.Time `json:"at"`
 }
@@ -65,6 +73,7 @@ type CountersignMatter struct {
 	State      State                  `json:"state"`
 	Since      time.Time              `json:"since"`
 	Due        *time.Time             `json:"due,omitempty" doc:"Of what has gone out already: until when it is to be countersigned"`
+	Told       *time.Time             `json:"told_at,omitempty" doc:"When the office was last reminded of what it owes"`
 	Kind       string                 `json:"kind"`
 	Urgency    string                 `json:"urgency"`
 	Department string                 `json:"department"`
@@ -79,6 +88,18 @@ type CountersignMatter struct {
 	Missing    []string               `json:"missing" doc:"What the request lacks (TCR-06)"`
 	Studies    int                    `json:"studies"`
 	SHA256     string                 `json:"sha256" doc:"Of the request in canonical form (RFC 8785)"`
+}
+
+// withoutOfficeWords takes out what only the asking hospital may read of its office's answers.
+func withoutOfficeWords(said []Countersign, steps []Step) {
+	for i := range said {
+		said[i].Reason = ""
+	}
+	for i := range steps {
+		if slices.Contains(officeSteps, steps[i].Deed) {
+			steps[i].Note = ""
+		}
+	}
 }
 
 // masked leaves of a name what tells two patients of a day apart: 周**.
@@ -106,7 +127,7 @@ func (s *Teleconsults) forOffice(ctx context.Context, t Teleconsult) (m Counters
 		Consent: t.Consent.Method, ConsentAt: t.Consent.At, Missing: t.lacks(), Studies: len(t.Studies)}
 	if t.State != WithOffice {
 		due := m.Since.Add(oweCountersign)
-		m.Due = &due
+		m.Due, m.Told = &due, t.row.OfficeToldAt
 	}
 	m.SHA256, err = t.requestSum()
 	return m, err
@@ -267,6 +288,25 @@ func (s *Teleconsults) answerOf(ctx context.Context, id ids.Teleconsult, sum, re
 		s.tellAll(t)
 	}
 	return d, err
+}
+
+// remindOwing reminds the medical office of what it owes before it is due, and says once that it is late, to the asking doctor as well.
+func (s *Teleconsults) remindOwing(ctx context.Context, id ids.Teleconsult) error {
+	return s.escalateOne(ctx, id, func(tx tx, t Teleconsult) (bool, error) {
+		late, done, err := putOfficeTold(ctx, tx, id, s.Now())
+		if err != nil || !done {
+			return false, err // answered meanwhile, or another node was faster
+		}
+		deed, text, whom := "remind the office", "急诊会诊申请还没有补会签，离 24 小时的期限不到 6 小时，请打开远诊会签。", []audience{toOwnChiefs}
+		if late {
+			deed, text, whom = "office late", "急诊会诊申请超过 24 小时没有补会签，请医院管理者马上处理。", []audience{toOwnChiefs, toInviter}
+		}
+		names, err := s.tellNamed(ctx, tx, t, text, whom...)
+		if err != nil {
+			return false, err
+		}
+		return true, s.step(ctx, tx, id, deed, names)
+	})
 }
 
 // TakeBack lets the doctor change a request that waits for the office, or make it an emergency.

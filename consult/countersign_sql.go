@@ -88,6 +88,30 @@ func owe(ctx context.Context, tx tx, id ids.Teleconsult, now time.Time) error {
 	return err
 }
 
+// owing holds of what has gone out before the office, and of which it has not been told what is to be told now: that it is soon due,
+// or late.
+const owing = `office_since IS NOT NULL AND state <> 'with_office'
+		   AND (office_told_at IS NULL AND office_since + @owe::interval - @early::interval <= @now
+		        OR office_told_at < office_since + @owe::interval AND office_since + @owe::interval <= @now)`
+
+func owingArgs(id ids.Teleconsult, now time.Time) pgx.NamedArgs {
+	return pgx.NamedArgs{"id": id, "now": now, "owe": oweCountersign, "early": remindOffice}
+}
+
+func selectOwing(ctx context.Context, tx tx, now time.Time) ([]ids.Teleconsult, error) {
+	return collect(ctx, tx, pgx.RowTo[ids.Teleconsult], `SELECT id FROM teleconsult WHERE `+owing+` ORDER BY office_since`, owingArgs(ids.Teleconsult{}, now))
+}
+
+// putOfficeTold notes that the office is told now, and whether that is after the time it had.
+func putOfficeTold(ctx context.Context, tx tx, id ids.Teleconsult, now time.Time) (late, done bool, err error) {
+	err = tx.QueryRow(ctx, `UPDATE teleconsult SET office_told_at = @now WHERE id = @id AND `+owing+` RETURNING office_since + @owe::interval <= @now`,
+		owingArgs(id, now)).Scan(&late)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return false, false, nil
+	}
+	return late, err == nil, err
+}
+
 func settleOffice(ctx context.Context, tx tx, id ids.Teleconsult) error {
 	_, err := tx.Exec(ctx, `UPDATE teleconsult SET office_since = NULL WHERE id = $1`, id)
 	return err

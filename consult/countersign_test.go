@@ -2,13 +2,19 @@ package consult_test
 
 import (
 	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"yuanzhen/consult"
 	"yuanzhen/internal/authz"
+	"yuanzhen/internal/httpapi"
 	"yuanzhen/internal/ids"
 )
 
@@ -30,6 +36,18 @@ func (c *county) deskOf(office *authz.Subject) consult.CountersignDesk {
 		c.t.Fatal(err)
 	}
 	return d
+}
+
+// emergency goes out with what the head of the hospital approved.
+func (c *county) emergency() consult.Teleconsult {
+	c.t.Helper()
+	ctx := c.as(c.asker, "teleconsult.request")
+	one := c.requested()
+	text := c.question()
+	text.Urgency, text.Invited, text.Labs = "emergency", one.Invited.ID, "肌钙蛋白 2.1"
+	c.must(c.Rewrite(ctx, one.ID, text))
+	c.must(c.Consent(c.as(c.asker, "teleconsult.consent"), one.ID, consult.GivenConsent{Method: "head_approval", SignedBy: "袁敏", Relation: "院长"}))
+	return c.must(c.Submit(ctx, one.ID))
 }
 
 func TestARequestWaitsForTheMedicalOfficeBeforeItGoesOut(t *testing.T) {
@@ -206,16 +224,7 @@ func TestAnEmergencyGoesOutAtOnceAndIsCountersignedAfterwards(t *testing.T) {
 	c.town.Notices = &told{}
 	office := c.chief(true)
 	c.needsCountersign(office, true)
-	emergency := func() consult.Teleconsult {
-		ctx := c.as(c.asker, "teleconsult.request")
-		one := c.requested()
-		text := c.question()
-		text.Urgency, text.Invited, text.Labs = "emergency", one.Invited.ID, "肌钙蛋白 2.1"
-		c.must(c.Rewrite(ctx, one.ID, text))
-		c.must(c.Consent(c.as(c.asker, "teleconsult.consent"), one.ID, consult.GivenConsent{Method: "head_approval", SignedBy: "袁敏", Relation: "院长"}))
-		return c.must(c.Submit(ctx, one.ID))
-	}
-	one, other := emergency(), emergency()
+	one, other := c.emergency(), c.emergency()
 	if one.State != consult.Submitted || !one.SLADue.Equal(c.now.Add(12*time.Hour)) || one.OfficeSince == nil {
 		t.Fatalf("%s, clock %v", one.State, one.SLADue)
 	}
@@ -253,5 +262,178 @@ func TestAnEmergencyGoesOutAtOnceAndIsCountersignedAfterwards(t *testing.T) {
 	}
 	if n := len(c.deskOf(office).Cases); n != 0 {
 		t.Errorf("%d are owed still", n)
+	}
+}
+
+func TestTheOfficeIsRemindedOfWhatItOwesAndItsHeadsHearWhenItIsLate(t *testing.T) {
+	c := newCounty(t)
+	notes := &told{}
+	c.town.Notices = notes
+	office, theirs := c.chief(true), c.chief(false)
+	c.needsCountersign(office, true)
+	c.submitted() // waits for the office before it goes out: owes nothing yet
+	asked := c.emergency()
+	begun := len(notes.said[office.Account])
+	// after is when the house looks, so long after the request has gone out.
+	after := func(d time.Duration) []string {
+		t.Helper()
+		c.now = asked.OfficeSince.Add(d)
+		for range 2 { // on two nodes
+			if err := c.EscalateOverdue(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return notes.said[office.Account][begun:]
+	}
+	owed := func() consult.CountersignMatter {
+		t.Helper()
+		cases := c.deskOf(office).Cases
+		return cases[slices.IndexFunc(cases, func(m consult.CountersignMatter) bool { return m.ID == asked.ID })]
+	}
+	late := func(who *authz.Subject) []consult.Overdue {
+		t.Helper()
+		list, err := c.Overdue(c.as(who, "teleconsult.oversee"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.DeleteFunc(list, func(o consult.Overdue) bool { return o.What != "countersign" })
+	}
+	if said := after(18*time.Hour - time.Minute); len(said) != 0 || owed().Told != nil {
+		t.Fatalf("reminded too early: %v", said)
+	}
+	if said := after(18 * time.Hour); len(said) != 1 || !strings.Contains(said[0], "补会签") || strings.Contains(said[0], "王秀英") || !owed().Told.Equal(c.now) {
+		t.Fatalf("before it is due: %v", said)
+	}
+	if n := len(late(office)); n != 0 {
+		t.Errorf("%d late in time", n)
+	}
+	if said := after(24*time.Hour - time.Minute); len(said) != 1 {
+		t.Errorf("reminded twice: %v", said)
+	}
+	if said := after(24*time.Hour + time.Minute); len(said) != 2 || !strings.Contains(said[1], "超过 24 小时") || notes.last(c.asker) != said[1] {
+		t.Fatalf("late: %v, the doctor %q", said, notes.last(c.asker))
+	}
+	if said := after(100 * time.Hour); len(said) != 2 {
+		t.Errorf("told again: %v", said)
+	}
+	list := late(office)
+	if len(list) != 1 || !list[0].Since.Equal(asked.OfficeSince.Add(24*time.Hour)) || list[0].ToldAt == nil || !strings.Contains(list[0].Told, office.Name) ||
+		!slices.Equal(list[0].Waits, []string{office.Name}) {
+		t.Errorf("%+v", list)
+	}
+	if n := len(late(theirs)); n != 0 {
+		t.Errorf("the invited hospital's heads see %d", n)
+	}
+	if _, err := c.TakeUp(c.as(office, "teleconsult.oversee"), asked.ID, "明天再说"); code(err) != "not_found" {
+		t.Errorf("taken up in place of signed: %v", err)
+	}
+	steps, err := c.Steps(c.as(c.asker, "teleconsult.read"), asked.ID)
+	deeds := []string{}
+	for _, step := range steps {
+		deeds = append(deeds, step.Deed)
+	}
+	if err != nil || !slices.Equal(deeds[len(deeds)-4:], []string{"go ahead", "overdue", "remind the office", "office late"}) {
+		t.Errorf("%v %v", deeds, err)
+	}
+	audited := `SELECT count(*) FROM audit_entry WHERE action = 'teleconsult.escalate' AND object = $1`
+	if n := one[int](c.town, audited, "teleconsult/"+asked.ID.String()); n != 3 { // its own clock ran out as well
+		t.Errorf("%d audit entries", n)
+	}
+	if _, err := c.Countersign(c.as(office, "countersign.give"), asked.ID, owed().SHA256); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(late(office)); n != 0 {
+		t.Errorf("%d late once it is signed", n)
+	}
+
+	// The house was down all the time between: what is late is said, what is past is not.
+	asked = c.emergency()
+	begun = len(notes.said[office.Account])
+	if said := after(30 * time.Hour); len(said) != 1 || !strings.Contains(said[0], "超过 24 小时") {
+		t.Errorf("after a day of silence: %v", said)
+	}
+	// An answer in time is not followed by a reminder.
+	asked = c.emergency()
+	m := owed()
+	if _, err := c.RefuseCountersign(c.as(office, "countersign.give"), m.ID, m.SHA256, "应先转院"); err != nil {
+		t.Fatal(err)
+	}
+	begun = len(notes.said[office.Account])
+	if said := after(30 * time.Hour); len(said) != 0 {
+		t.Errorf("reminded of what is settled: %v", said)
+	}
+}
+
+// serveCases signs in the two sides by name.
+func (c *county) serveCases() *httptest.Server {
+	mux := http.NewServeMux()
+	api := httpapi.New(mux, "test", c.policy, door{"asker": c.asker, "coordinator": c.staff, "expert": c.doctor, "patient": c.wang}, c.town.DB, slog.New(slog.DiscardHandler))
+	c.Teleconsults.Routes(api)
+	server := httptest.NewServer(api.Edge(prometheus.NewRegistry(), mux))
+	c.t.Cleanup(server.Close)
+	return server
+}
+
+func TestWhyTheOfficeRefusedIsTheAskingHospitalsOwn(t *testing.T) {
+	c := newCounty(t)
+	c.town.Notices = &told{}
+	office := c.chief(true)
+	c.needsCountersign(office, true)
+	refuse := func(why string) {
+		t.Helper()
+		m := c.deskOf(office).Cases[0]
+		if _, err := c.RefuseCountersign(c.as(office, "countersign.give"), m.ID, m.SHA256, why); err != nil {
+			t.Fatal(err)
+		}
+	}
+	back := c.submitted()
+	refuse("本院欠费未清，先结账")
+	c.must(c.Submit(c.as(c.asker, "teleconsult.request"), back.ID))
+	if _, err := c.Countersign(c.as(office, "countersign.give"), back.ID, c.deskOf(office).Cases[0].SHA256); err != nil {
+		t.Fatal(err)
+	}
+	out := c.emergency()
+	refuse("本院 ICU 有床，不该外请")
+	for _, id := range []ids.Teleconsult{back.ID, out.ID} {
+		c.must(c.HandOver(c.as(c.staff, "teleconsult.assign"), id, c.doctor.Practitioner))
+	}
+	server := c.serveCases()
+	// read is all that the person can read of the case.
+	read := func(who string, id ids.Teleconsult) (all string) {
+		t.Helper()
+		for _, path := range []string{"/" + id.String() + "/steps", "/" + id.String(), ""} {
+			status, object := c.request(server, who, "GET", "/api/v1/teleconsults"+path, "application/json", nil)
+			if status != 200 {
+				t.Fatalf("%s reads %s: %d %v", who, path, status, object)
+			}
+			text, err := json.Marshal(object)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all += string(text)
+		}
+		return all
+	}
+	for id, x := range map[ids.Teleconsult]struct{ why, deed string }{back.ID: {"欠费未清", "send back"}, out.ID: {"ICU 有床", "object"}} {
+		if n := strings.Count(read("asker", id), x.why); n != 3 {
+			t.Errorf("%s: the asking doctor reads it %d times, want in the steps, the case and the list", x.deed, n)
+		}
+		for _, who := range []string{"coordinator", "expert", "patient"} {
+			if all := read(who, id); strings.Contains(all, x.why) || !strings.Contains(all, x.deed) {
+				t.Errorf("%s, %s: %s", x.deed, who, all)
+			}
+		}
+	}
+	// Both hospitals keep the same bytes, so they hold that the office objected, and not why.
+	c.must(c.Decide(c.as(c.asker, "teleconsult.request"), c.opines(c.doctor, out, plain).ID, "full", "继续用药", passphrase))
+	c.must(c.Close(c.as(c.asker, "teleconsult.request"), out.ID))
+	for _, who := range []*authz.Subject{c.asker, c.staff} {
+		parcel, err := c.OpenPackage(c.as(who, "teleconsult.package"), out.ID)
+		if err != nil || strings.Contains(string(parcel), "ICU") || !strings.Contains(string(parcel), `"object"`) {
+			t.Errorf("%s: %s %v", who.Name, parcel, err)
+		}
+	}
+	if n := strings.Count(read("asker", out.ID), "ICU 有床"); n != 3 {
+		t.Errorf("once it is closed the asking doctor reads it %d times", n)
 	}
 }

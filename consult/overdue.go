@@ -2,6 +2,7 @@ package consult
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"yuanzhen/internal/audit"
@@ -12,10 +13,10 @@ import (
 )
 
 // Overdue is a teleconsult that waits too long, as those who answer for the hospital see it: the invited hospital where its clock
-// has run out (TCR-07), the asking one where nobody has read a critical value back. It says nothing of the patient.
+// has run out (TCR-07), the asking one where nobody has read a critical value back, or its medical office owes its countersign. It says nothing of the patient.
 type Overdue struct {
 	ID         ids.Teleconsult        `json:"id"`
-	What       string                 `json:"what" enum:"clock,critical"`
+	What       string                 `json:"what" enum:"clock,critical,countersign"`
 	State      State                  `json:"state"`
 	Kind       string                 `json:"kind"`
 	Urgency    string                 `json:"urgency"`
@@ -23,7 +24,7 @@ type Overdue struct {
 	Inviter    Named[ids.Institution] `json:"inviter"`
 	Invited    Named[ids.Institution] `json:"invited"`
 	Contact    string                 `json:"contact" doc:"Telephone of the asking side"`
-	Waits      []string               `json:"waits" doc:"Whose move it is: the coordinators, the experts who have not signed, or the asking doctor"`
+	Waits      []string               `json:"waits" doc:"Whose move it is: the coordinators, the experts who have not signed, the asking doctor, or the medical office"`
 	Since      time.Time              `json:"since" doc:"When it was due"`
 	Told       string                 `json:"told" doc:"Who was told by message; empty: not yet"`
 	ToldAt     *time.Time             `json:"told_at,omitempty"`
@@ -46,7 +47,7 @@ func (s *Teleconsults) Overdue(ctx context.Context) (list []Overdue, err error) 
 }
 
 // TakeUp says that somebody who answers for the hospital sees to it, and how. It moves nothing by itself: the coordinators and the
-// asking doctor hear of it, and both sides read it in the case.
+// asking doctor hear of it, and both sides read it in the case. A countersign is not taken up but given.
 func (s *Teleconsults) TakeUp(ctx context.Context, id ids.Teleconsult, words string) (list []Overdue, err error) {
 	var late Overdue
 	err = s.inTx(ctx, func(tx tx) error {
@@ -60,6 +61,7 @@ func (s *Teleconsults) TakeUp(ctx context.Context, id ids.Teleconsult, words str
 		if err != nil {
 			return err
 		}
+		found = slices.DeleteFunc(found, func(o Overdue) bool { return o.What == "countersign" })
 		if len(found) == 0 {
 			return fault.Missing()
 		}

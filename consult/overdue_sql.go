@@ -23,9 +23,15 @@ func selectLate(ctx context.Context, tx tx, scope authz.Scope, only ids.Telecons
 		    UNION ALL
 		    SELECT t.id, 'critical', min(c.at), min(c.escalated_at), t.inviter_institution_id, 'critical unread'
 		    FROM critical_value c JOIN teleconsult t ON t.id = c.teleconsult_id
-		    WHERE c.read_at IS NULL AND c.at < @unread AND t.state NOT IN ('closed', 'declined', 'cancelled') GROUP BY t.id)
+		    WHERE c.read_at IS NULL AND c.at < @unread AND t.state NOT IN ('closed', 'declined', 'cancelled') GROUP BY t.id
+		    UNION ALL
+		    SELECT id, 'countersign', office_since + @owe::interval, CASE WHEN office_told_at >= office_since + @owe::interval THEN office_told_at END,
+		           inviter_institution_id, 'office late' FROM teleconsult
+		    WHERE office_since + @owe::interval < @now AND state <> 'with_office')
 		SELECT t.id, l.what, t.state, t.kind, t.urgency, t.department, a.id, a.name, b.id, b.name, t.contact,
 		       CASE WHEN l.what = 'critical' THEN ARRAY[d.name]
+		            WHEN l.what = 'countersign' THEN ARRAY(SELECT x.name FROM account x JOIN membership m ON m.account_id = x.id
+		                 WHERE m.institution_id = a.id AND m.role = 'administrator' AND x.id <> d.account_id ORDER BY x.name)
 		            WHEN t.state IN ('submitted', 'triaged') THEN ARRAY(SELECT x.name FROM account x JOIN membership m ON m.account_id = x.id
 		                 WHERE m.institution_id = b.id AND m.role = 'coordinator' ORDER BY x.name)
 		            ELSE ARRAY(SELECT e.name FROM practitioner e WHERE (e.id = t.expert_practitioner_id
@@ -38,11 +44,11 @@ func selectLate(ctx context.Context, tx tx, scope authz.Scope, only ids.Telecons
 		LEFT JOIN LATERAL (SELECT note, at FROM teleconsult_step s WHERE s.teleconsult_id = t.id AND s.deed = l.deed AND s.at >= l.told_at
 		                   ORDER BY n LIMIT 1) told ON true
 		LEFT JOIN LATERAL (SELECT x.name, s.at, s.note FROM teleconsult_step s JOIN account x ON x.id = s.account_id
-		                   WHERE s.teleconsult_id = t.id AND s.deed = 'take up' AND s.at >= coalesce(l.told_at, l.since)
+		                   WHERE s.teleconsult_id = t.id AND s.deed = 'take up' AND l.what <> 'countersign' AND s.at >= coalesce(l.told_at, l.since)
 		                     AND EXISTS (SELECT FROM membership m WHERE m.account_id = x.id AND m.institution_id = l.place)
 		                   ORDER BY n DESC LIMIT 1) taken ON true
 		WHERE (@id::uuid IS NULL OR t.id = @id) AND (@scope_all OR l.place = ANY(@scope_places)) ORDER BY l.since, t.id LIMIT 200`,
-		scope.With(pgx.NamedArgs{"id": only, "now": now, "unread": now.Add(-readWithin)}))
+		scope.With(pgx.NamedArgs{"id": only, "now": now, "unread": now.Add(-readWithin), "owe": oweCountersign}))
 }
 
 func selectNames(ctx context.Context, tx tx, accounts []ids.Account) (names []string, err error) {

@@ -215,6 +215,9 @@ func (s *Teleconsults) told(ctx context.Context, tx tx, r teleconsultRow) (Telec
 	if t.Countersigns, err = selectCountersigns(ctx, tx, r.ID); err != nil {
 		return t, err
 	}
+	if !asks(ctx, r.InviterID) {
+		withoutOfficeWords(t.Countersigns, nil)
+	}
 	if len(r.Studies) > 0 {
 		// What the request names, everybody in it may know of; the pictures themselves need a grant.
 		all, err := s.Images.Studies(ctx, tx, authz.System("teleconsult.read"), r.Studies...)

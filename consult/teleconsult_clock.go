@@ -174,14 +174,17 @@ func (TeleconsultEscalation) Kind() string { return "teleconsult_escalation" }
 const readWithin = 10 * time.Minute
 
 // EscalateOverdue tells the coordinators and administrators of the invited hospital, and the asking doctor, of each consult whose
-// clock has run out, once for arranging and once for finishing; and the asking hospital's administrators of each critical value
-// that nobody has read back.
+// clock has run out, once for arranging and once for finishing; the asking hospital's administrators of each critical value
+// that nobody has read back; and its medical office of each countersign it owes, before it is due and once it is late.
 func (s *Teleconsults) EscalateOverdue(ctx context.Context) error {
 	ctx = authz.WithScope(ctx, authz.System("teleconsult.escalate"))
-	var overdue []ids.Teleconsult
+	var overdue, owing []ids.Teleconsult
 	var unread []CriticalValue
 	err := s.inTx(ctx, func(tx tx) (err error) {
 		if overdue, err = selectOverdue(ctx, tx, s.Now()); err != nil {
+			return err
+		}
+		if owing, err = selectOwing(ctx, tx, s.Now()); err != nil {
 			return err
 		}
 		unread, err = selectUnread(ctx, tx, s.Now().Add(-readWithin))
@@ -203,6 +206,11 @@ func (s *Teleconsults) EscalateOverdue(ctx context.Context) error {
 			}
 			return true, s.step(ctx, tx, id, "overdue", names)
 		}); err != nil {
+			failed = append(failed, err)
+		}
+	}
+	for _, id := range owing {
+		if err := s.remindOwing(ctx, id); err != nil {
 			failed = append(failed, err)
 		}
 	}
@@ -341,10 +349,13 @@ type Step struct {
 // Steps lists what has happened, in order.
 func (s *Teleconsults) Steps(ctx context.Context, id ids.Teleconsult) (list []Step, err error) {
 	err = s.inTx(ctx, func(tx tx) error {
-		if _, err := s.teleconsult(ctx, tx, id); err != nil {
+		t, err := s.teleconsult(ctx, tx, id)
+		if err != nil {
 			return err
 		}
-		list, err = selectSteps(ctx, tx, id)
+		if list, err = selectSteps(ctx, tx, id); err == nil && !asks(ctx, t.Inviter.Practitioner.ID) {
+			withoutOfficeWords(nil, list)
+		}
 		return err
 	})
 	return list, err

@@ -46,6 +46,7 @@ func (s *Teleconsults) parcel(ctx context.Context, tx tx, t Teleconsult) ([]byte
 	if err != nil {
 		return nil, err
 	}
+	withoutOfficeWords(t.Countersigns, steps) // the invited hospital keeps the same bytes
 	canonical, _, err := canonicalBytes(map[string]any{
 		"type": "teleconsult.package", "teleconsult": t.ID, "kind": t.Kind, "liability": t.Liability, "created_at": t.CreatedAt,
 		"request": t.request(),

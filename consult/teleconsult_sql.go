@@ -61,6 +61,7 @@ type teleconsultRow struct {
 	EscalatedWhy     string
 	Live             bool
 	OfficeSince      *time.Time
+	OfficeToldAt     *time.Time
 	InviterEnteredAt *time.Time
 	ExpertEnteredAt  *time.Time
 	Studies          []string
@@ -80,7 +81,7 @@ func selectTeleconsults(ctx context.Context, tx tx, scope authz.Scope, only ids.
 		       lower(s.during) AS start, upper(s.during) AS "end",
 		       t.consent_method, t.consent_signed_by, t.consent_relation, t.consent_at, t.patient_invited_at,
 		       t.reason, t.room, t.room_locked, t.created_at, t.sla_due,
-		       t.clock_from, t.paused_at, t.needs, t.needs_answer, t.escalated_at, t.escalated_why, t.live, t.office_since, t.inviter_entered_at, t.expert_entered_at,
+		       t.clock_from, t.paused_at, t.needs, t.needs_answer, t.escalated_at, t.escalated_why, t.live, t.office_since, t.office_told_at, t.inviter_entered_at, t.expert_entered_at,
 		       ARRAY(SELECT study_uid FROM teleconsult_study x WHERE x.teleconsult_id = t.id ORDER BY study_uid) AS studies,
 		       ARRAY(SELECT account_id FROM proxy x WHERE x.person_id = t.person_id) AS patient_accounts
 		FROM teleconsult t

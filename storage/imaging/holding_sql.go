@@ -29,12 +29,13 @@ func (s *Service) quota() int64 {
 	return math.MaxInt64
 }
 
-// room is how many bytes the institution may still store, with what its uploads under way have brought so far.
+// room is how many bytes the institution may still store. An upload under way counts whole from its beginning: two that fit one by
+// one and not together would both be let in, and the second refused when all its bytes have come.
 func (s *Service) room(ctx context.Context, place ids.Institution) (left int64, err error) {
 	err = s.DB.QueryRow(ctx, `
 		SELECT coalesce(h.quota, $2) - coalesce(h.bytes, 0)
-			- (SELECT coalesce(sum(received), 0)::bigint FROM image_upload WHERE institution_id = $1 AND state IN ('receiving', 'taking'))
-		FROM (SELECT) one LEFT JOIN image_holding h ON h.institution_id = $1`, place, s.quota()).Scan(&left)
+			- (SELECT coalesce(sum(CASE WHEN state = 'receiving' AND touched_at < $3 THEN received ELSE length END), 0)::bigint FROM image_upload WHERE institution_id = $1 AND state IN ('receiving', 'taking'))
+		FROM (SELECT) one LEFT JOIN image_holding h ON h.institution_id = $1`, place, s.quota(), s.Now().Add(-uploadQuiet)).Scan(&left)
 	if err != nil {
 		return 0, fmt.Errorf("room for images: %w", err)
 	}

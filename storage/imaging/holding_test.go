@@ -104,6 +104,26 @@ func TestAHospitalHoldsNoMoreThanItMay(t *testing.T) {
 			t.Errorf("%d %s", a.status, a.body)
 		}
 	})
+	t.Run("two uploads that fit one by one and not together: the second is told before its first byte", func(t *testing.T) {
+		limit(8 * size)
+		begin := func() answer {
+			return h.call("county", "POST", uploads, map[string]string{"Tus-Resumable": "1.0.0", "Upload-Length": fmt.Sprint(2*size - 1)}, nil)
+		}
+		first := begin()
+		if second := begin(); first.status != 201 || second.status != 507 || problem(second).Code != "image_quota" || !strings.Contains(problem(second).Remedy.EN, "administrator") {
+			t.Errorf("%d, %d %s", first.status, second.status, second.body)
+		}
+		h.now = h.now.Add(uploadQuiet + time.Second) // nothing came of the first
+		second := begin()
+		if second.status != 201 {
+			t.Errorf("%d %s", second.status, second.body)
+		}
+		for _, a := range []answer{first, second} {
+			if a := h.call("county", "DELETE", a.header.Get("Location"), map[string]string{"Tus-Resumable": "1.0.0"}, nil); a.status != 204 {
+				t.Errorf("%d %s", a.status, a.body)
+			}
+		}
+	})
 	t.Run("uploads under way count with what they have brought", func(t *testing.T) {
 		limit(8 * size)
 		at := h.begin("county", int(2*size))
@@ -121,7 +141,7 @@ func TestAHospitalHoldsNoMoreThanItMay(t *testing.T) {
 		at := h.begin("county", len(archive))
 		limit(7 * size) // while it is sent
 		h.patch("county", at, 0, bytes.NewReader(archive))
-		if state := h.taken("county", at); state.Stored != 1 || len(state.Refused) != 1 || state.Refused[0].Reason != "A700" {
+		if state := h.taken("county", at); state.Stored != 1 || len(state.Refused) != 1 || state.Refused[0].Reason != "A700" || !state.Refused[0].Full {
 			t.Errorf("%+v", state)
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -193,8 +194,15 @@ func metadata(f *dicom.File) (doc []byte, bulk map[string]dicom.Span) {
 	return b.Bytes(), bulk
 }
 
+// maxFound is how many letters of a text are looked for: no type of DICOM that is searched holds more, and an index of Postgres
+// refuses a row of some kilobytes, and with it all objects of the request. The object itself keeps its whole text.
+const maxFound = 256
+
 // clean makes text fit for Postgres, which has no NUL.
-func clean(s string) string { return string(bytes.ReplaceAll([]byte(s), []byte{0}, nil)) }
+func clean(s string) string {
+	letters := []rune(strings.ReplaceAll(s, "\x00", ""))
+	return string(letters[:min(len(letters), maxFound)])
+}
 
 // date is a DICOM date, or nothing when it is none: dates are compared as text.
 func date(s string) string {

@@ -47,6 +47,7 @@ type Refusal struct {
 	SOP    string     `json:"sop_uid,omitempty"`
 	Reason string     `json:"reason" doc:"PS3.4 table B.2-1, four hex digits"`
 	Detail fault.Text `json:"detail"`
+	Full   bool       `json:"full,omitempty" doc:"the hospital's room is used up: sent again once there is some, it may be taken"`
 }
 
 const (
@@ -56,6 +57,8 @@ const (
 	pieceTime = 2 * time.Second
 	// How long an upload that nobody touches can still be gone on with, or asked for.
 	uploadLife = 72 * time.Hour
+	// How long the bytes that an upload said it would bring are kept room for while none come; what has come counts on.
+	uploadQuiet = 10 * time.Minute
 	// A taker that lives touches its upload every third of this.
 	takerLife = 30 * time.Second
 )
@@ -280,7 +283,7 @@ func (o *Outcome) note(part int, r Receipt) {
 }
 
 func (o *Outcome) refuse(part int, r Receipt) {
-	o.Refused = append(o.Refused, Refusal{Part: part, SOP: r.SOP, Reason: fmt.Sprintf("%04X", r.Reason), Detail: r.Say})
+	o.Refused = append(o.Refused, Refusal{Part: part, SOP: r.SOP, Reason: fmt.Sprintf("%04X", r.Reason), Detail: r.Say, Full: r.Full})
 }
 
 // mediaDirectory is the class of a CD's table of contents, which holds no picture.

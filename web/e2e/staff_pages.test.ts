@@ -243,6 +243,7 @@ const screens: Screen[] = [
           taken_at: '2026-11-22T09:00:00+08:00',
           taken_words: '已电话联系赵志远。',
         },
+        { ...late, id: 't-3', what: 'countersign', waits: ['袁敏'], urgency: 'emergency' },
       ],
     },
     ready: '[data-test=overdue]',
@@ -269,7 +270,14 @@ const screens: Screen[] = [
           },
         ],
         cases: [
-          { ...asked, due: '2026-11-22T08:00:00+08:00', id: 't-2', urgency: 'emergency', consent: 'head_approval' },
+          {
+            ...asked,
+            due: '2026-11-23T08:00:00+08:00',
+            told_at: '2026-11-23T02:00:00+08:00',
+            id: 't-2',
+            urgency: 'emergency',
+            consent: 'head_approval',
+          },
           asked,
           { ...asked, id: 't-3', own: true, missing: ['diagnosis', 'images_or_labs'] },
         ],

@@ -20,6 +20,9 @@ const (
 	MaxItems    = 50_000   // in one file, pixel fragments included
 	MaxValue    = 16 << 20 // bytes of one value other than the pixels
 	MaxMetadata = 32 << 20 // bytes of all values other than the pixels, which are held twice for a moment
+	MaxSpelled  = 32 << 20 // bytes that the values which are no binary ones take in DICOM JSON, at most
+	MaxValues   = 1 << 20  // values of one attribute: a contour has some thousand, a look-up table 65,536
+	MaxShort    = 1 << 16  // bytes of a text of the types that explicit files give 16 bits of length, numbers as text apart
 	MaxInflated = 64 << 20 // bytes of a deflated data set: to be read it is inflated in memory
 	MaxRatio    = 100      // of inflated to deflated bytes; real data sets reach about 20
 )

@@ -506,3 +506,29 @@ func BenchmarkRender(b *testing.B) {
 		}
 	}
 }
+
+func TestTextsComeOutOfTheJSONAsTheyWere(t *testing.T) {
+	const said = "\"a\\b\"\x01\x1f<script>&王秀英\u2028\x7f"
+	var w writer
+	w.quote(said)
+	var back string
+	if err := json.Unmarshal(w.out, &back); err != nil || back != said || bytes.ContainsAny(w.out, "<>&") {
+		t.Errorf("%s is %q, %v", w.out, back, err)
+	}
+}
+
+func TestScansOfAJPEGAreCounted(t *testing.T) {
+	for story, x := range map[string]struct {
+		data string
+		want int
+	}{
+		"nothing":                           {"", 0},
+		"a comment that looks like a scan":  {"\xff\xd8\xff\xfe\x00\x06\xff\xda\x00\x02\xff\xda\x00\x02ab\xff\xd9", 1},
+		"stuffed bytes and restart markers": {"\xff\xd8\xff\xda\x00\x02\xff\x00\xda\xff\xd0\xff\xff\xda\x00\x02x\xff\xd9", 2},
+		"more than are decoded":             {"\xff\xd8" + strings.Repeat("\xff\xda\x00\x02", 1000), maxScans + 1},
+	} {
+		if n := jpegScans([]byte(x.data)); n != x.want {
+			t.Errorf("%s: %d scans, want %d", story, n, x.want)
+		}
+	}
+}

@@ -148,9 +148,15 @@ func (p *parser) native(f *File, frames int64) error {
 	return nil
 }
 
-// frameBits is the size of an uncompressed frame.
+// frameBits is the size of an uncompressed frame, 0 where the data set says none that can be.
 func frameBits(d Dataset) int64 {
-	bits := int64(d.Int(Rows, 0)) * int64(d.Int(Columns, 0)) * int64(d.Int(samplesPerPixel, 1)) * int64(d.Int(BitsAllocated, 0))
+	bits := int64(1)
+	for _, factor := range []struct{ n, most int }{{d.Int(Rows, 0), 1 << 16}, {d.Int(Columns, 0), 1 << 16}, {d.Int(samplesPerPixel, 1), 1 << 16}, {d.Int(BitsAllocated, 0), 64}} {
+		if factor.n < 1 || factor.n > factor.most {
+			return 0 // two below zero would make a size again
+		}
+		bits *= int64(factor.n)
+	}
 	if d.Text(photometric) == "YBR_FULL_422" { // two pixels share their colour: PS3.3 C.7.6.3.1.2
 		bits = bits / 3 * 2
 	}

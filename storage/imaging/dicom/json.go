@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/json"
 	"math"
 	"slices"
 	"strconv"
@@ -200,10 +199,21 @@ func (w *writer) decimal(s string) {
 	w.out = strconv.AppendFloat(w.out, n, 'g', -1, 64)
 }
 
+// quote writes a string where it stands: json.Marshal would make two more of a text of megabytes.
 func (w *writer) quote(s string) {
-	b, err := json.Marshal(s)
-	if err != nil {
-		panic(err) // a string always has a JSON form
+	w.out = append(w.out, '"')
+	for from := 0; from < len(s); {
+		n := from
+		for n < len(s) && s[n] >= ' ' && strings.IndexByte(`"\<>&`, s[n]) < 0 { // <, > and & for who puts it into a page
+			n++
+		}
+		w.out = append(w.out, s[from:n]...)
+		if n < len(s) {
+			const hex = "0123456789abcdef"
+			w.out = append(w.out, '\\', 'u', '0', '0', hex[s[n]>>4], hex[s[n]&15])
+			n++
+		}
+		from = n
 	}
-	w.out = append(w.out, b...)
+	w.out = append(w.out, '"')
 }

@@ -225,6 +225,9 @@ func tableOf(d Dataset, descriptor, data Tag) (table, bool) {
 	if len(desc) != 3 || e == nil {
 		return table{}, false
 	}
+	if !(math.Abs(desc[0]) <= 1<<16 && math.Abs(desc[1]) <= 1<<16) { // whatever type says so
+		return table{}, false
+	}
 	n := int(desc[0])
 	if n < 0 { // an implicit file with signed pixels, yet counts are never signed
 		n += 1 << 16
@@ -307,11 +310,37 @@ func (p picture) jpeg(data []byte) (image.Image, error) {
 	if c.Width != p.cols || c.Height != p.rows {
 		return nil, fmt.Errorf("JPEG of %d x %d in a frame of %d x %d", c.Width, c.Height, p.cols, p.rows)
 	}
+	if n := jpegScans(data); n > maxScans {
+		return nil, fmt.Errorf("a JPEG of more than %d scans: %w", maxScans, ErrNotDrawn)
+	}
 	img, err := jpeg.Decode(bytes.NewReader(data))
 	if ycc, ok := img.(*image.YCbCr); ok && p.photometric == "RGB" && !marked(data) {
 		img = unturned(ycc)
 	}
 	return img, err
+}
+
+// maxScans bounds how often a JPEG may go over its picture. Encoders write one scan, three, or about ten of a progressive picture;
+// each costs the time of a whole decoding and some bytes.
+const maxScans = 64
+
+// jpegScans counts the scans of a JPEG, up to one more than are decoded.
+func jpegScans(data []byte) (n int) {
+	for at := 2; at+4 <= len(data) && n <= maxScans; {
+		if data[at] != 0xFF || data[at+1] == 0xFF || data[at+1] < 0xC0 || data[at+1] >= 0xD0 && data[at+1] <= 0xD7 {
+			at++ // of what a scan codes, or fill
+			continue
+		}
+		switch data[at+1] {
+		case 0xD8, 0xD9: // no length follows
+			at += 2
+			continue
+		case 0xDA:
+			n++
+		}
+		at += 2 + int(binary.BigEndian.Uint16(data[at+2:]))
+	}
+	return n
 }
 
 // marked reports whether a JPEG says itself what its colours are: in a JFIF or Adobe segment before the picture.

@@ -12,6 +12,7 @@ import (
 	"hash"
 	"io"
 	"slices"
+	"strings"
 )
 
 const undefined = 0xFFFFFFFF
@@ -61,9 +62,9 @@ type parser struct {
 	explicit bool
 	signed   bool // Pixel Representation was 1 in the last data set that had one
 
-	elements, items, metadata int // used up so far
-	pixels                    *Pixels
-	fragments                 []fragment
+	elements, items, metadata, spelled int // used up so far
+	pixels                             *Pixels
+	fragments                          []fragment
 }
 
 func (p *parser) problem(reason Reason, format string, args ...any) error {
@@ -257,11 +258,61 @@ func (p *parser) element(depth int) (e Element, last bool, err error) {
 	if p.metadata += int(length); p.metadata > MaxMetadata {
 		return e, false, p.problem(TooMuch, "more than %d bytes of attributes", MaxMetadata)
 	}
-	e.Value, err = p.take(int64(length), MaxValue)
+	if length > MaxShort && short(vr) {
+		return e, false, p.problem(TooMuch, "a text of %d bytes, at most %d are taken of type %s", length, MaxShort, vr)
+	}
+	if e.Value, err = p.take(int64(length), MaxValue); err == nil {
+		err = p.spell(e)
+	}
 	if tag == pixelRepresentation && len(e.Value) == 2 {
 		p.signed = p.order.Uint16(e.Value) == 1
 	}
 	return e, false, err
+}
+
+// short reports whether a type is a text that no explicit file could carry longer than MaxShort. Numbers as text are not among
+// them: implicit files write whole contours so.
+func short(vr string) bool {
+	switch vr {
+	case "AE", "AS", "CS", "DA", "DT", "LO", "PN", "SH", "TM", "UI":
+		return true
+	}
+	return false
+}
+
+// spell holds values to what they take once they are written out: a million empty values are a megabyte here, and many times that
+// as DICOM JSON.
+func (p *parser) spell(e Element) error {
+	if strings.HasPrefix(e.VR, "O") || e.VR == "UN" {
+		return nil
+	}
+	values, letters := 1, 0
+	if n := size(e.VR); n > 0 {
+		values = len(e.Value) / n
+		letters = values * map[string]int{"US": 6, "SS": 7, "UL": 11, "SL": 12, "AT": 11, "FL": 16}[e.VR]
+		if n == 8 {
+			letters = values * 25
+		}
+	} else {
+		for _, b := range e.Value {
+			switch {
+			case b == '\\':
+				values++
+				letters += 5 // ,null
+			case b < ' ' || b >= 0x80 || b == '<' || b == '>' || b == '&' || b == '"':
+				letters += 6 // as \u003c
+			default:
+				letters++
+			}
+		}
+	}
+	if values > MaxValues {
+		return p.problem(TooMuch, "more than %d values in one attribute", MaxValues)
+	}
+	if p.spelled += letters; p.spelled > MaxSpelled {
+		return p.problem(TooMuch, "attributes that take more than %d bytes once they are written out", MaxSpelled)
+	}
+	return nil
 }
 
 // head reads tag, type and length (PS3.5 §7.1).

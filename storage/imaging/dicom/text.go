@@ -142,6 +142,11 @@ var encodings = map[string]encoding.Encoding{
 	"159":     nil,
 }
 
+// maxCharsets is how many bytes of Specific Character Set are read: all terms there are take less.
+const maxCharsets = 512
+
+var separators = strings.NewReplacer(" ", "", "_", "", "-", "")
+
 // charset of the data set, or its parent's when it declares none.
 func (d Dataset) charset(parent *charset) charset {
 	e := d.Find(SpecificCharacterSet)
@@ -152,11 +157,11 @@ func (d Dataset) charset(parent *charset) charset {
 		return charset{}
 	}
 	var c charset
-	for i, name := range strings.Split(string(e.Value), `\`) {
+	for i, name := range strings.Split(string(e.Value[:min(len(e.Value), maxCharsets)]), `\`) {
 		name = strings.ToUpper(strings.Trim(name, " \x00"))
 		c.declared = c.declared || name != ""
 		c.escapes = c.escapes || i > 0 || strings.HasPrefix(name, "ISO 2022") || strings.HasPrefix(name, "ISO_2022")
-		name = strings.NewReplacer(" ", "", "_", "", "-", "").Replace(name) // equipment writes ISO-IR 100 and ISO_IR_192
+		name = separators.Replace(name) // equipment writes ISO-IR 100 and ISO_IR_192
 		for _, prefix := range []string{"ISO2022", "ISO", "IR"} {
 			name = strings.TrimPrefix(name, prefix)
 		}
@@ -273,11 +278,13 @@ func (c charset) iso2022(b []byte) string {
 	}
 	lower, upper, wide := ascii, upperAtStart, false // wide: the lower half holds pairs
 	var out strings.Builder
+	out.Grow(len(b))
 	for len(b) > 0 {
 		if b[0] == 0x1b {
 			matched := false
+			next := string(b[:min(4, len(b))])
 			for _, h := range halves {
-				if strings.HasPrefix(string(b[:min(4, len(b))]), h.escape) {
+				if strings.HasPrefix(next, h.escape) {
 					if h.upper {
 						upper = h.set
 					} else {
@@ -310,8 +317,10 @@ func (c charset) iso2022(b []byte) string {
 			if strings.IndexByte("\\^=\r\n\t\f", b[0]) >= 0 {
 				lower, upper, wide = ascii, upperAtStart, false
 			}
-			n = 1
-			out.WriteString(ascii(b[:1]))
+			for n = 1; !wide && n < len(b) && b[n] >= ' ' && b[n] < 0x80 && strings.IndexByte(`\^=`, b[n]) < 0; {
+				n++
+			}
+			out.WriteString(ascii(b[:n]))
 		}
 		b = b[n:]
 	}

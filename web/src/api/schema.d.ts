@@ -5585,7 +5585,7 @@ export interface components {
             /** Format: date-time */
             at: string;
             by: string;
-            /** @description Why not */
+            /** @description Why not; only the asking doctor is shown it */
             reason?: string;
             /** @description Of the request in canonical form (RFC 8785) */
             sha256: string;
@@ -5626,6 +5626,11 @@ export interface components {
             state: string;
             /** Format: int64 */
             studies: number;
+            /**
+             * Format: date-time
+             * @description When the office was last reminded of what it owes
+             */
+            told_at?: string;
             urgency: string;
         };
         ConsultCountersignRule: {
@@ -6301,10 +6306,10 @@ export interface components {
             /** Format: date-time */
             told_at?: string;
             urgency: string;
-            /** @description Whose move it is: the coordinators, the experts who have not signed, or the asking doctor */
+            /** @description Whose move it is: the coordinators, the experts who have not signed, the asking doctor, or the medical office */
             waits: string[];
             /** @enum {string} */
-            what: "clock" | "critical";
+            what: "clock" | "critical" | "countersign";
         };
         ConsultParty: {
             institution: components["schemas"]["ConsultNamedIDInstitution"];

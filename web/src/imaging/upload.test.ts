@@ -1,10 +1,10 @@
 import { generateKeyPairSync, sign } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { zipped } from '../../e2e/archive'
 import { headOf } from './part10'
 import { lackingIn, proofOf } from './receipt'
-import { detailIn, Pause, readStow, type Sent, type Server, type Upload, upload } from './upload'
+import { detailIn, Pause, readStow, type Sent, type Server, toServer, type Upload, upload } from './upload'
 import { BadZip, isZip, type Source, unzip } from './zip'
 
 const testdata = '../storage/imaging/testdata'
@@ -218,6 +218,60 @@ describe('sending images', () => {
     const { port } = server()
     const cd: Source = { name: 'DICOMDIR', size: directory.size, read: async () => directory }
     expect(await run([cd, ...names(2)], port)).toMatchObject({ total: 2, received: 2, absent: 1, refused: [] })
+  })
+})
+
+describe('a large file that goes in parts', () => {
+  const large = new Blob([new Uint8Array(16e6 + 1)])
+  /** A server that answers by method; what was asked of it. */
+  const answering = (answers: Record<string, () => Response>) => {
+    const asked: string[] = []
+    const kept = new Map<string, string>()
+    vi.stubGlobal('localStorage', {
+      getItem: (key: string) => kept.get(key) ?? null,
+      setItem: (key: string, value: string) => void kept.set(key, value),
+      removeItem: (key: string) => void kept.delete(key),
+    })
+    vi.stubGlobal('fetch', async (_path: string, init: RequestInit = {}) => {
+      const method = init.method ?? 'GET'
+      asked.push(method)
+      return answers[method]?.() ?? new Response(null, { status: 404 })
+    })
+    return { asked, kept }
+  }
+  const send = () => toServer('i').send(large, 'abc', () => {}, new Pause())
+
+  it('is told before its first byte that there is no room, with what to do', async () => {
+    const problem = { code: 'image_quota', remedy: { zh: '请医院管理员调大上限。', en: 'Ask the administrator.' } }
+    const { asked, kept } = answering({
+      POST: () =>
+        new Response(JSON.stringify(problem), { status: 507, headers: { 'Content-Type': 'application/problem+json' } }),
+    })
+    await expect(send()).rejects.toMatchObject({ status: 507 })
+    expect(asked).toEqual(['POST'])
+    expect(kept.size).toBe(0)
+    vi.unstubAllGlobals()
+  })
+  it('waits, and is not refused, when the room was given away while it came', async () => {
+    let offset = 0
+    const { kept } = answering({
+      POST: () => new Response(null, { status: 201, headers: { Location: '/api/v1/imaging/uploads/u' } }),
+      PATCH: () => {
+        offset = Math.min(large.size, offset + (8 << 20))
+        return new Response(null, { status: 204, headers: { 'Upload-Offset': `${offset}` } })
+      },
+      GET: () =>
+        Response.json({
+          state: 'done',
+          stored: 0,
+          studies: [],
+          refused: [{ reason: 'A700', detail: { zh: '满', en: 'full' }, full: true }],
+        }),
+    })
+    expect(await send()).toMatchObject({ ok: false, why: 'full' })
+    expect(offset).toBe(large.size)
+    expect(kept.size).toBe(0)
+    vi.unstubAllGlobals()
   })
 })
 

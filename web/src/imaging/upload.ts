@@ -335,7 +335,7 @@ type Took = {
   state: 'receiving' | 'taking' | 'done'
   stored: number
   studies: string[]
-  refused: { reason: string; detail: { zh: string; en: string } }[]
+  refused: { reason: string; detail: { zh: string; en: string }; full?: boolean }[]
 }
 
 /** A large file, carried on where it stood even after the browser was closed: its digest leads to the upload's number. */
@@ -395,6 +395,8 @@ async function tus(
     localStorage.removeItem(note)
     const [no] = took.refused
     if (!no) return { ok: true, study: took.studies[0] }
+    // The room was given away while it came: held until there is some, as if it had not been begun.
+    if (no.full) return { ok: false, why: 'full', detail: '' }
     return {
       ok: false,
       why: no.reason === '0111' ? 'conflict' : 'refused',

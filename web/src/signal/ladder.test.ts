@@ -158,6 +158,16 @@ describe('the words for it', () => {
   it('the light says what a person hears', () => {
     expect(lightOf({ at: 0, ...calm })).toBe('good')
     expect(lightOf({ at: 0, ...calm, loss: 0.05 })).toBe('fair')
+  })
+  it.each([
+    ['3 % lost', { loss: 0.03 }, 'good'],
+    ['more than 3 % lost', { loss: 0.031 }, 'fair'],
+    ['300 ms there and back', { rtt: 300 }, 'good'],
+    ['more than 300 ms there and back', { rtt: 301 }, 'fair'],
+  ])('warns from what the rule names (TCR-12): %s', (_, worse, light) => {
+    expect(lightOf({ at: 0, ...calm, ...worse })).toBe(light)
+  })
+  it('says when words are lost', () => {
     expect(lightOf({ at: 0, ...calm, concealed: 0.05 })).toBe('poor')
   })
   it('finds what fits, and never less than sound', () => {

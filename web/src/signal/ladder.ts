@@ -87,9 +87,13 @@ export function fitting(available: number): Rung {
   return least('720p', at(Math.max(index('audio'), fits.length - 1)))
 }
 
+/** From where on a line is no longer called good: regulation rule TCR-12 warns beyond 3 % of loss and 300 ms there and back. */
+export const fairLoss = 0.03
+export const fairRtt = 300
+
 export function lightOf(s: Sample): Light {
   if (s.loss > highLoss || s.concealed > highConcealed || (s.rtt ?? 0) > 1000) return 'poor'
-  if (s.loss > 0.03 || s.concealed > 0.01 || (s.rtt ?? 0) > 400) return 'fair'
+  if (s.loss > fairLoss || s.concealed > 0.01 || (s.rtt ?? 0) > fairRtt) return 'fair'
   return 'good'
 }
 

@@ -77,7 +77,12 @@ function Matter({
           <Icon name="clock" /> {w(!one.due ? 'cs.waits' : minutes < 0 ? 'cs.late' : 'cs.owed', { t })}
         </span>
       </div>
-      {one.due && <p>{w('cs.gone', { at: moment(one.since) })}</p>}
+      {one.due && (
+        <p>
+          {w('cs.gone', { at: moment(one.since) })}
+          {one.told_at && ` ${w('cs.told', { at: moment(one.told_at) })}`}
+        </p>
+      )}
       <dl class="facts">
         <dt>{w('c.question')}</dt>
         <dd>
@@ -175,6 +180,8 @@ const aDay = 24 * 60 * 60_000
 /** What the asking doctor reads of the medical office in the case: that it waits, that it gave it back, that it owes or has signed. */
 export function OfficeWord({ one, busy, onTakeBack }: { one: Teleconsult; busy: boolean; onTakeBack: () => void }) {
   const last = one.countersigns.at(-1)
+  const due = one.office_since ? Date.parse(one.office_since) + aDay : 0
+  const late = due < useNow()
   return (
     <>
       {one.state === 'with_office' && one.office_since && (
@@ -191,8 +198,8 @@ export function OfficeWord({ one, busy, onTakeBack }: { one: Teleconsult; busy: 
       )}
       {one.state !== 'with_office' && one.office_since && (
         <Notice
-          tone="info"
-          title={w('cs.owes', { at: moment(new Date(Date.parse(one.office_since) + aDay).toISOString()) })}
+          tone={late ? 'warn' : 'info'}
+          title={w(late ? 'cs.owes.late' : 'cs.owes', { at: moment(new Date(due).toISOString()) })}
         />
       )}
       {last && !last.signed && !one.office_since && (

@@ -34,6 +34,8 @@ export function OverduePage() {
   )
 }
 
+const lateWord = { clock: 'k.late', critical: 'od.unread', countersign: 'od.countersign' } as const
+
 function Late({
   one,
   now,
@@ -55,7 +57,7 @@ function Late({
         </h2>
         <span class="row">
           <span class="tag danger">
-            <Icon name="clock" /> {w(one.what === 'clock' ? 'k.late' : 'od.unread', { t })}
+            <Icon name="clock" /> {w(lateWord[one.what], { t })}
           </span>
           <span class={`tag ${stateTone[one.state]}`}>{w(`state.${one.state}`)}</span>
         </span>
@@ -74,7 +76,9 @@ function Late({
           {one.told_at ? w('od.told.at', { names: one.told || '—', at: moment(one.told_at) }) : w('od.told.soon')}
         </dd>
       </dl>
-      {one.taken_at ? (
+      {one.what === 'countersign' ? (
+        <a href="/staff/countersigns">{w('od.sign')}</a>
+      ) : one.taken_at ? (
         <Notice tone="info" title={w('od.taken', { name: one.taken_by ?? '', at: moment(one.taken_at) })}>
           {one.taken_words}
         </Notice>

@@ -164,6 +164,8 @@ const known = (deed: string) => {
     case 'go ahead':
     case 'countersign after':
     case 'object':
+    case 'remind the office':
+    case 'office late':
     case 'decide':
     case 'close':
     case 'cancel':
@@ -186,6 +188,8 @@ const told = [
   'take up',
   'send back',
   'object',
+  'remind the office',
+  'office late',
   'release',
   'withdraw',
 ]

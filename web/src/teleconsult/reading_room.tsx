@@ -20,6 +20,7 @@ import { w as imaging } from '../imaging/words'
 import { useKeys } from '../ui/keys'
 import { Button, Field, Loading, Notice, ProblemNote, Select, useTitle } from '../ui/parts'
 import { SignDialog } from '../ui/sign'
+import { LineLight } from '../visit/call'
 import { w as desk } from '../visit/desk_words'
 import { Devices } from '../visit/devices'
 import { consultLead } from '../visit/door'
@@ -237,13 +238,14 @@ function Inside({
             {view.remotes.map((remote) => (
               <div class="tile" key={remote.seat} data-test="person">
                 <Picture stream={remote.stream} label={remote.name} onHeight={remote.sized} />
-                <span>{remote.name}</span>
+                <LineLight light={remote.light} />
+                <span class="who">{remote.name}</span>
               </div>
             ))}
             {view.local && view.camera && (
               <div class="tile">
                 <Picture stream={view.local} muted mirror label={w('r.you')} />
-                <span>{w('r.you')}</span>
+                <span class="who">{w('r.you')}</span>
               </div>
             )}
           </div>

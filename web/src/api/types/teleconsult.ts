@@ -107,6 +107,7 @@ export type CountersignMatter = {
   state: TeleconsultState
   since: string
   due?: string
+  told_at?: string
   kind: TeleconsultKind
   urgency: Urgency
   department: string
@@ -131,7 +132,7 @@ export type CountersignRule = {
 export type CountersignDesk = { rules: CountersignRule[]; cases: CountersignMatter[] }
 export type Overdue = {
   id: string
-  what: 'clock' | 'critical'
+  what: 'clock' | 'critical' | 'countersign'
   state: TeleconsultState
   kind: TeleconsultKind
   urgency: Urgency
