@@ -236,6 +236,7 @@ func (p *platform) resume(ctx context.Context, it item, f io.ReaderAt) (string, 
 			Refused []struct {
 				Reason string
 				Detail struct{ ZH, EN string }
+				Full   bool
 			}
 		}
 		err = json.NewDecoder(answer.Body).Decode(&state)
@@ -245,7 +246,9 @@ func (p *platform) resume(ctx context.Context, it item, f io.ReaderAt) (string, 
 			return "", errors.Join(err, fmt.Errorf("state of an upload: %s", answer.Status))
 		case state.State == "done":
 			why := ""
-			if len(state.Refused) > 0 {
+			if len(state.Refused) > 0 && state.Refused[0].Full { // the file is good and waits; its next try is another upload
+				return "", errors.Join(fmt.Errorf("no room at the platform: %s", state.Refused[0].Detail.EN), os.Remove(note))
+			} else if len(state.Refused) > 0 {
 				why = state.Refused[0].Reason + ": " + state.Refused[0].Detail.EN + " / " + state.Refused[0].Detail.ZH
 			}
 			return why, os.Remove(note)
