@@ -238,8 +238,9 @@ export class Media {
   /** Tries further ways where the straight one has had no answer; called every so often. */
   async widen(now: number): Promise<void> {
     for (const pc of this.later.keys()) {
-      if (this.ways === 'all') return
-      if (pc.connectionState === 'connected' || (await answered(pc))) {
+      const lives = pc.connectionState === 'connected' || (await answered(pc))
+      if (this.closed || this.ways === 'all') return
+      if (lives) {
         this.asking.delete(pc)
         continue
       }

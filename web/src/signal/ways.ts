@@ -7,8 +7,9 @@ export const relayAfter = 5000
 
 const remembered = 'yz.way'
 
-/** Whether the last call of this device went straight, or nothing is known of it. */
+/** Whether the last call of this device went straight, or nothing is known of it; and a connection can be told of relays later. */
 export function straightFirst(): boolean {
+  if (!('setConfiguration' in (globalThis.RTCPeerConnection?.prototype ?? {}))) return false
   return !['tcp', 'relay'].includes(globalThis.localStorage?.getItem(remembered) ?? '')
 }
 
