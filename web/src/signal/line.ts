@@ -48,9 +48,8 @@ export function sizeFor(height: number | undefined, takes: Rung): number {
 const every = 2000
 const lossy = 0.01 // of the packets: from here on sound is repeated
 const lossless = 0.003
-const lossyTwice = 0.12 // from here on once more, if the line has room
+const lossyTwice = 0.12 // from here on once more
 const calm = 20_000 // ms without loss until it is not
-const headers = 20_000 // bit/s, of packets and of what else a line needs to live
 const spare = 40 // ms that sound is kept beyond the packets that may mend a gap
 const reportEvery = 10_000
 const remembered = 'yz.rung'
@@ -248,7 +247,7 @@ export class Line {
     const media = this.parts.media()
     const { rung } = this.sending()
     const heard = least(rung, this.thinnest)
-    this.copies = this.redundant ? (this.twice(heard) ? 2 : 1) : 0
+    this.copies = this.redundant ? (this.twice() ? 2 : 1) : 0
     // Sound that goes more than once on a line that carries nothing else has to be the smaller.
     const small = (heard === 'audio' && this.copies > 0) || (heard === 'still' && this.copies > 1)
     const { sound, packet } = settings[small ? 'text' : heard]
@@ -259,12 +258,17 @@ export class Line {
     return true
   }
 
-  /** Whether each frame of our sound goes in two packets more: the line loses two in a row so often, and has the room. */
-  private twice(heard: Rung): boolean {
-    const { sound, picture } = settings[heard === 'still' || heard === 'audio' ? 'text' : heard]
-    const takes = (picture?.bits ?? 0) + 3 * sound + headers
-    const room = (this.before?.available ?? 0) > (this.copies > 1 ? 0.75 * takes : takes)
-    return room && (this.redundant?.loss ?? 0) > (this.copies > 1 ? lossyTwice / 2 : lossyTwice)
+  /**
+   * Whether each frame of our sound goes in two packets more: the line loses two in a row so often. One that carries stills has the
+   * room: the smallest sound three times is no more than the sound of that rung twice.
+   */
+  private twice(): boolean {
+    const rung = this.up?.rung ?? 'audio'
+    return (
+      rung !== 'text' &&
+      rung !== 'audio' &&
+      (this.redundant?.loss ?? 0) > (this.copies > 1 ? lossyTwice / 2 : lossyTwice)
+    )
   }
 
   private sending(): { rung: Rung; stills: boolean } {
