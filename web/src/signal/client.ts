@@ -1,4 +1,5 @@
 // A seat in a room: one socket that comes back by itself, two media connections, and one view of it all for the screens.
+import { browser, type Environment } from './environment'
 import { Line, type LineView, sizeFor, sizes } from './line'
 import { type LocalTrack, Media, type RemoteTrack } from './media'
 import {
@@ -15,7 +16,6 @@ import {
 } from './protocol'
 import { type Counters, nothingCounted } from './quality'
 import { isStill, Pieces } from './stills'
-import { straightFirst } from './ways'
 
 export type Ticket = { url: string; ticket: string; ice_servers: RTCIceServer[] }
 
@@ -78,39 +78,6 @@ export type Options = {
   /** A refusal that leaves the connection as it was, such as a message that is too long. */
   onRefusal?: (refusal: ErrorMessage) => void
   environment?: Environment
-}
-
-/** What the client needs of a browser. */
-export type Environment = {
-  socket: (url: string) => WebSocket
-  peer: (servers: RTCIceServer[]) => RTCPeerConnection
-  /** Whether the straight way to the server is tried alone at first. */
-  straight: () => boolean
-  now: () => number
-  random: () => number
-  /** Calls back when the network or the page came back; returns how to stop listening. */
-  awake: (callback: () => void) => () => void
-}
-
-const browser: Environment = {
-  socket: (url) => {
-    const absolute = new URL(url, location.href)
-    absolute.protocol = absolute.protocol.replace('http', 'ws')
-    return new WebSocket(absolute)
-  },
-  peer: (servers) => new RTCPeerConnection({ iceServers: servers, bundlePolicy: 'max-bundle' }),
-  straight: straightFirst,
-  now: () => performance.now(),
-  random: Math.random,
-  awake: (callback) => {
-    const visible = () => document.visibilityState === 'visible' && callback()
-    addEventListener('online', callback)
-    document.addEventListener('visibilitychange', visible)
-    return () => {
-      removeEventListener('online', callback)
-      document.removeEventListener('visibilitychange', visible)
-    }
-  },
 }
 
 const socketOpen = 1 // WebSocket.OPEN

@@ -1,0 +1,34 @@
+import { straightFirst } from './ways'
+
+/** What the client needs of a browser. */
+export type Environment = {
+  socket: (url: string) => WebSocket
+  peer: (servers: RTCIceServer[]) => RTCPeerConnection
+  /** Whether the straight way to the server is tried alone at first. */
+  straight: () => boolean
+  now: () => number
+  random: () => number
+  /** Calls back when the network or the page came back; returns how to stop listening. */
+  awake: (callback: () => void) => () => void
+}
+
+export const browser: Environment = {
+  socket: (url) => {
+    const absolute = new URL(url, location.href)
+    absolute.protocol = absolute.protocol.replace('http', 'ws')
+    return new WebSocket(absolute)
+  },
+  peer: (servers) => new RTCPeerConnection({ iceServers: servers, bundlePolicy: 'max-bundle' }),
+  straight: straightFirst,
+  now: () => performance.now(),
+  random: Math.random,
+  awake: (callback) => {
+    const visible = () => document.visibilityState === 'visible' && callback()
+    addEventListener('online', callback)
+    document.addEventListener('visibilitychange', visible)
+    return () => {
+      removeEventListener('online', callback)
+      document.removeEventListener('visibilitychange', visible)
+    }
+  },
+}
