@@ -153,6 +153,21 @@ func (v *visit) state() rate.Line {
 }
 
 // run plays d. What is sent: 60 ms packets of sound, and pictures that take 85 % of their rung's need.
+// lands lets the packet just sent arrive, and its feedback 200 ms later.
+func (v *visit) lands(t testing.TB, at time.Duration) {
+	v.recorder.Record(2, v.sequence, (at + time.Minute).Microseconds())
+	v.sequence++
+	for _, p := range v.recorder.BuildFeedbackPacket() {
+		raw, err := p.Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := v.e.Feedback(raw, at+200*time.Millisecond); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func (v *visit) run(t testing.TB, from, d time.Duration) {
 	rung := v.ladder.Rung()
 	var returning []arrival
@@ -319,17 +334,7 @@ func TestAFewLargePacketsAreNoBurst(t *testing.T) {
 	for at := time.Duration(0); at < 60*time.Second; at += each {
 		v.e.Sent(v.sequence, size, at)
 		arrives, _ := v.line.carry(size, at)
-		v.recorder.Record(2, v.sequence, (arrives + time.Minute).Microseconds())
-		v.sequence++
-		for _, p := range v.recorder.BuildFeedbackPacket() {
-			raw, err := p.Marshal()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := v.e.Feedback(raw, arrives+200*time.Millisecond); err != nil {
-				t.Fatal(err)
-			}
-		}
+		v.lands(t, arrives)
 		if n := v.e.Received(); at > 3*time.Second && (n < 20_000 || n > 26_000) {
 			t.Fatalf("after %v: %d bit/s", at, n)
 		}
@@ -360,17 +365,7 @@ func TestAPauseIsNoSilenceOfTheLine(t *testing.T) {
 	for at := 20 * time.Second; at < 60*time.Second; at += 1300 * time.Millisecond {
 		v.e.Sent(v.sequence, 100, at)
 		v.e.Tick(at + 100*time.Millisecond) // before it can have been answered
-		v.recorder.Record(2, v.sequence, (at + 200*time.Millisecond + time.Minute).Microseconds())
-		v.sequence++
-		for _, p := range v.recorder.BuildFeedbackPacket() {
-			raw, err := p.Marshal()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := v.e.Feedback(raw, at+400*time.Millisecond); err != nil {
-				t.Fatal(err)
-			}
-		}
+		v.lands(t, at+200*time.Millisecond)
 		v.e.Tick(at + 1100*time.Millisecond)
 	}
 	if now := v.e.Estimate(); now < before*9/10 {
