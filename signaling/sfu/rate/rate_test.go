@@ -152,7 +152,6 @@ func (v *visit) state() rate.Line {
 	return rate.Line{Estimate: v.e.Estimate(), Loss: ours, Limited: v.e.Limited()}
 }
 
-// run plays d. What is sent: 60 ms packets of sound, and pictures that take 85 % of their rung's need.
 // lands lets the packet just sent arrive, and its feedback 200 ms later.
 func (v *visit) lands(t testing.TB, at time.Duration) {
 	v.recorder.Record(2, v.sequence, (at + time.Minute).Microseconds())
@@ -168,6 +167,7 @@ func (v *visit) lands(t testing.TB, at time.Duration) {
 	}
 }
 
+// run plays d. What is sent: 60 ms packets of sound, and pictures that take 85 % of their rung's need.
 func (v *visit) run(t testing.TB, from, d time.Duration) {
 	rung := v.ladder.Rung()
 	var returning []arrival
