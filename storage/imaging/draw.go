@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"yuanzhen/internal/fault"
+	"yuanzhen/storage/imaging/codec"
 	"yuanzhen/storage/imaging/dicom"
 )
 
@@ -34,6 +35,9 @@ type drawing struct {
 
 // atOnceDrawn is how far into a file its frame may end for head and frame to be read in one go: a slice of CT or MR.
 const atOnceDrawn = 2 << 20
+
+// fastGrey is up to how many pixels a drawing may hold four bytes more for each while it is coded.
+const fastGrey = 4 << 20
 
 // maxView bounds the box of a drawing, and so what a drawing costs.
 const maxView = 4096
@@ -140,9 +144,13 @@ func (s *Service) made(ctx context.Context, i instance, d drawing) ([]byte, erro
 	}
 	img = fitted(img, d.width, d.height)
 	var out bytes.Buffer
-	if d.kind == "image/png" {
+	grey, isGrey := img.(*image.Gray)
+	switch {
+	case d.kind == "image/png":
 		err = png.Encode(&out, img)
-	} else {
+	case isGrey && len(grey.Pix) <= fastGrey:
+		return codec.EncodeGrey(grey, d.quality), nil
+	default:
 		err = jpeg.Encode(&out, img, &jpeg.Options{Quality: d.quality})
 	}
 	return out.Bytes(), err

@@ -161,14 +161,27 @@ func (p picture) greys(d Dataset, n int, data []byte, window *Window) image.Imag
 	shade := p.shading(d, n, data, window, slope, intercept)
 	var table [1 << 16]uint16 // of each raw value that occurs, its grey and one: some thousand of the 65,536
 	img := image.NewGray(image.Rect(0, 0, p.cols, p.rows))
+	note := func(raw uint16) {
+		g := math.Round(255 * min(max(shade(float64(p.value(raw))*slope+intercept), 0), 1))
+		if p.photometric == "MONOCHROME1" {
+			g = 255 - g
+		}
+		table[raw] = uint16(byte(g)) + 1
+	}
+	if p.allocated == 16 { // most pictures, so without asking at each pixel
+		for i := range img.Pix {
+			raw := binary.LittleEndian.Uint16(data[2*i:])
+			if table[raw] == 0 {
+				note(raw)
+			}
+			img.Pix[i] = byte(table[raw] - 1)
+		}
+		return img
+	}
 	for i := range img.Pix {
 		raw := p.raw(data, i)
 		if table[raw] == 0 {
-			grey := math.Round(255 * min(max(shade(float64(p.value(raw))*slope+intercept), 0), 1))
-			if p.photometric == "MONOCHROME1" {
-				grey = 255 - grey
-			}
-			table[raw] = uint16(byte(grey)) + 1
+			note(raw)
 		}
 		img.Pix[i] = byte(table[raw] - 1)
 	}
