@@ -127,11 +127,11 @@ func (m match) where(arg string, args pgx.NamedArgs) string {
 			for i, word := range strings.FieldsFunc(v, func(r rune) bool { return strings.ContainsRune("^=*?, ", r) }) {
 				w := fmt.Sprintf("%s_%d", one, i)
 				args[w] = "%" + strings.ToLower(pattern(word)) + "%"
-				found := fmt.Sprintf("replace(lower(%s), '^', '') LIKE @%s", m.key.sql, w)
+				sought := fmt.Sprintf("replace(lower(%s), '^', '')", m.key.sql)
 				if m.key.tag == dicom.PatientName {
-					found = fmt.Sprintf("(%s OR s.patient_pinyin LIKE @%s)", found, w)
+					sought = "s.patient_sought"
 				}
-				all = append(all, found)
+				all = append(all, fmt.Sprintf("%s LIKE @%s", sought, w))
 			}
 			if len(all) == 0 {
 				all = []string{"true"}
