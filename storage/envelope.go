@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"bytes"
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
@@ -10,6 +9,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 
 	"yuanzhen/internal/ids"
 )
@@ -188,26 +188,39 @@ type sealer struct {
 	key    Key
 	number int64
 	done   bool
-	out    bytes.Buffer
-	buf    [chunk]byte
-	err    error // why src failed
+	buf    []byte // for a chunk that is larger than what it is read into
+	rest   []byte // of it
+	err    error  // why src failed
 }
 
 func (s *sealer) Read(p []byte) (int, error) {
-	if s.out.Len() == 0 && !s.done {
+	if len(s.rest) == 0 {
+		if s.done {
+			return 0, io.EOF
+		}
 		n := min(s.left, chunk)
-		if _, err := io.ReadFull(s.src, s.buf[:n]); err != nil {
+		to, fits := p, int64(len(p)) >= n+tag // sealed where it is to lie
+		if !fits {
+			s.buf = slices.Grow(s.buf[:0], chunk+tag)
+			to = s.buf[:n+tag]
+		}
+		if _, err := io.ReadFull(s.src, to[:n]); err != nil {
 			s.err = fmt.Errorf("body ended %d bytes early: %w", s.left, err)
 			return 0, s.err
 		}
 		s.left -= n
 		s.done = s.left == 0
 		nonce, aad := chunkAt(s.key, s.number, s.done)
-		s.out.Reset()
-		s.out.Write(s.aead.Seal(s.out.AvailableBuffer(), nonce, s.buf[:n], aad))
 		s.number++
+		whole := s.aead.Seal(to[:0], nonce, to[:n], aad)
+		if fits {
+			return len(whole), nil
+		}
+		s.rest = whole
 	}
-	return s.out.Read(p)
+	n := copy(p, s.rest)
+	s.rest = s.rest[n:]
+	return n, nil
 }
 
 // opener reads the envelope from src, starting at chunk number, and yields left plain bytes after skip.

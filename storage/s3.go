@@ -12,8 +12,10 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/minio/minio-go/v7"
@@ -35,7 +37,7 @@ const (
 	// A PUT is given stall plus its size at 512 KiB/s, a tenth of what the slowest tried store took.
 	slowest = 512 << 10
 	// What is held while it is sent: a retry can send it again, and the sender's own bytes are not read any more when put
-	// returns, which the transport doesn't promise. Sealed pieces of uploads, and most images, are within it.
+	// returns. Sealed pieces of uploads, and most images, are within it.
 	held = 5 << 20
 	// The envelope's wrapped data key travels as user metadata, so that one ranged GET is enough to read a frame.
 	keyHeader = "Yz-Key"
@@ -103,11 +105,16 @@ func (s *s3) put(ctx context.Context, key Key, body io.Reader, size int64, wrapp
 	}
 	opts.SetMatchETagExcept("*")
 	if size <= held {
-		b := make([]byte, size)
+		kept := pieces.Get().(*[]byte)
+		defer pieces.Put(kept)
+		*kept = slices.Grow((*kept)[:0], int(size))
+		b := (*kept)[:size]
 		if _, err := io.ReadFull(body, b); err != nil {
 			return err
 		}
-		body = bytes.NewReader(b)
+		lent := &lent{r: bytes.NewReader(b)}
+		defer lent.end()
+		body = lent
 		// A checksum that the processor computes stands in for the signature over the bytes: what was altered on the
 		// way is refused, and who alters on purpose meets the envelope, which no signature of the store's adds to.
 		opts.DisableContentSha256 = true
@@ -115,6 +122,33 @@ func (s *s3) put(ctx context.Context, key Key, body io.Reader, size int64, wrapp
 	}
 	_, err := s.client.Client.PutObject(ctx, s.bucket, string(key), body, size, opts)
 	return explain(err)
+}
+
+// pieces are what is held, kept because slices come by the hundred.
+var pieces = sync.Pool{New: func() any { return new([]byte) }}
+
+// lent is read no more once it has ended: the transport doesn't promise that when it answers.
+type lent struct {
+	mu sync.Mutex
+	r  *bytes.Reader // guarded by mu
+}
+
+func (l *lent) Read(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.r.Read(p)
+}
+
+func (l *lent) Seek(offset int64, whence int) (int64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.r.Seek(offset, whence)
+}
+
+func (l *lent) end() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.r.Reset(nil)
 }
 
 // get reads n bytes from off as they lie in the store, to the end for n < 0. total is the whole object's size.
