@@ -1,6 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { SignalClient, type State, TicketRefused, type View } from './client'
 import type { AppMessage, ClientMessage, Seat, ServerMessage } from './protocol'
+import { prepareRepeats } from './repeat'
+
+vi.mock('./repeat', { spy: true })
 
 /** A socket whose other end is the test. */
 class FakeSocket {
@@ -225,6 +228,7 @@ describe('the states of a seat', () => {
   it('idle --join--> connecting --joined--> live', async () => {
     const w = world()
     expect(w.client.current().state).toEqual({ phase: 'idle' })
+    expect(prepareRepeats).toHaveBeenCalledOnce() // long before a sender is made that needs them
     const socket = await w.enter()
     expect(w.phases).toEqual(['connecting', 'live'])
     expect(socket.sent[0]).toEqual({ type: 'join', version: 1, ticket: 'ticket-1' })

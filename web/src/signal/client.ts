@@ -15,6 +15,7 @@ import {
   VERSION,
 } from './protocol'
 import { type Counters, nothingCounted } from './quality'
+import { prepareRepeats } from './repeat'
 import { isStill, Pieces } from './stills'
 
 export type Ticket = { url: string; ticket: string; ice_servers: RTCIceServer[] }
@@ -154,6 +155,8 @@ export class SignalClient {
 
   constructor(private readonly options: Options) {
     this.env = options.environment ?? browser
+    // Before there are media: the first senders are made as soon as those are.
+    prepareRepeats()
   }
 
   current(): View {

@@ -136,7 +136,7 @@ describe('a line that is measured', () => {
     expect(kept.at(-1)).toBe(undefined)
     await pass(4, (c) => ({ lossSent: 0.1, packetsReceived: c.packetsReceived + 97, packetsLost: c.packetsLost + 3 }))
     expect(repeated.at(-1)).toBe(1)
-    expect(kept.at(-1)).toBe(80)
+    expect(kept.at(-1)).toBe(280)
     await pass(16, (c) => ({ lossSent: 0, packetsReceived: c.packetsReceived + 100 }))
     expect(repeated.at(-1)).toBe(1)
     await pass(8, (c) => ({ packetsReceived: c.packetsReceived + 100 }))
@@ -158,7 +158,25 @@ describe('a line that is measured', () => {
     line.hearable('high')
     expect(applied.at(-1)).toEqual(wide)
   })
-  it('sends its sound a third time where two packets in a row are lost often, unless the line is too thin', async () => {
+  it('keeps sound as long as repeats take that come in packets as long as those that arrive', async () => {
+    const { line, kept, pass } = bench()
+    line.begin()
+    const hears = (packets: number) => (c: Counters) => ({
+      heard: c.heard + 96_000,
+      soundPackets: c.soundPackets + packets,
+      packetsReceived: c.packetsReceived + 1000,
+      packetsLost: c.packetsLost + 20,
+    })
+    await pass(4, hears(100))
+    expect(kept.at(-1)).toBe(40 + 2 * 20)
+    await pass(2, hears(5)) // silence, or longer packets
+    expect(kept.at(-1)).toBe(40 + 2 * 25)
+    await pass(2, (c) => ({ ...hears(16)(c), heard: c.heard })) // nothing is played yet
+    expect(kept.at(-1)).toBe(40 + 2 * 20)
+    await pass(20, hears(16))
+    expect(kept.at(-1)).toBe(40 + 2 * 120)
+  })
+  it('sends its sound a third time where two packets in a row are lost often, unless it hardly gets through', async () => {
     const { line, applied, repeated, pass } = bench()
     line.begin()
     line.hearable('stills')
@@ -171,7 +189,12 @@ describe('a line that is measured', () => {
     expect(repeated.at(-1)).toBe(1)
     await pass(8, () => ({ lossSent: 0.4 }))
     expect(line.view().sends).toBe('audio')
+    expect(repeated.at(-1)).toBe(2)
+    expect(applied.at(-1)).toMatchObject({ sound: 6_000, packet: 120 })
+    await pass(8, () => ({ lossSent: 0.7 }))
+    expect(line.view().sends).toBe('text')
     expect(repeated.at(-1)).toBe(1)
+    expect(applied.at(-1)).toMatchObject({ sound: 8_000, packet: 120 })
   })
   it('reports every ten seconds', async () => {
     const { line, said, pass } = bench()

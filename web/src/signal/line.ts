@@ -2,7 +2,7 @@
 import { afresh, type Ladder, type Light, least, most, moves, type Rung, rungs, start, step } from './ladder'
 import type { Media } from './media'
 import type { ClientMessage, Seat } from './protocol'
-import { type Counters, downward, report, upward } from './quality'
+import { type Counters, downward, perPacket, report, upward } from './quality'
 import type { Packing } from './sdp'
 import { Camera } from './stills'
 import { rememberWay } from './ways'
@@ -15,12 +15,11 @@ export type LineView = {
   soundOnly: boolean
 }
 
+/** How sound is made: bit/s, and how much goes in a packet. */
+type Sound = { sound: number; packet: Packing['packet'] }
+
 /** What the encoders are told on each rung: bit/s, lines of the picture, pictures a second. */
-export type Setting = {
-  sound: number
-  picture: { bits: number; height: number; rate: number } | undefined
-  packet: Packing['packet']
-}
+export type Setting = Sound & { picture: { bits: number; height: number; rate: number } | undefined }
 
 export const settings: Record<Rung, Setting> = {
   '720p': { sound: 32_000, picture: { bits: 1_200_000, height: 720, rate: 24 }, packet: 20 },
@@ -29,6 +28,16 @@ export const settings: Record<Rung, Setting> = {
   still: { sound: 16_000, picture: undefined, packet: 60 },
   audio: { sound: 12_000, picture: undefined, packet: 60 },
   text: { sound: 8_000, picture: undefined, packet: 120 },
+}
+
+/**
+ * Where a line carries little but sound, what goes in so many packets more has to be the smaller: three times 6 kbit/s, which is the
+ * least that Opus takes, are with their headers no more than twice 8, and those no more than once 12 in shorter packets.
+ */
+const repeated: Partial<Record<Rung, Record<number, Sound>>> = {
+  still: { 2: { sound: 8_000, packet: 120 } },
+  audio: { 1: { sound: 8_000, packet: 120 }, 2: { sound: 6_000, packet: 120 } },
+  text: { 2: { sound: 6_000, packet: 120 } },
 }
 
 /** The rungs that are sizes of the camera's picture, the smallest first. */
@@ -50,6 +59,9 @@ const lossy = 0.01 // of the packets: from here on sound is repeated
 const lossless = 0.003
 const lossyTwice = 0.12 // from here on once more
 const calm = 20_000 // ms without loss until it is not
+const shortest = settings['720p'].packet
+const longest = settings.text.packet
+const rarer = 1.25 // how much longer than before packets of sound may look at each measurement: silence only makes them rare
 const spare = 40 // ms that sound is kept beyond the packets that may mend a gap
 const reportEvery = 10_000
 const remembered = 'yz.rung'
@@ -130,6 +142,7 @@ export class Line {
   private redundant: Repeating | undefined
   private kept: Repeating | undefined
   private copies = 0
+  private packet: number = longest // ms of sound in one that arrives
   private thinnest: Rung = '720p'
   private readonly stills: Camera
 
@@ -204,9 +217,9 @@ export class Line {
         const down = downward(counters, before)
         this.down = step(this.down ?? start(this.takes(), now), down)
         this.kept = repeating(this.kept, down)
-        // The server repeats the one or two packets before: they have to come before they are played.
-        const { packet } = settings[this.view().takes]
-        media.keepSound(this.kept && spare + packet * (this.kept.loss > 0.06 ? 3 : 2))
+        // Each packet repeats the one or two before it: they have to come before they are played.
+        this.packet = Math.max(shortest, Math.min(longest, this.packet * rarer, perPacket(counters, before)))
+        media.keepSound(this.kept && spare + Math.round(this.packet) * (this.kept.loss > 0.06 ? 3 : 2))
       }
       this.report(counters)
       this.act()
@@ -248,9 +261,7 @@ export class Line {
     const { rung } = this.sending()
     const heard = least(rung, this.thinnest)
     this.copies = this.redundant ? (this.twice() ? 2 : 1) : 0
-    // Sound that goes more than once on a line that carries nothing else has to be the smaller.
-    const small = (heard === 'audio' && this.copies > 0) || (heard === 'still' && this.copies > 1)
-    const { sound, packet } = settings[small ? 'text' : heard]
+    const { sound, packet } = repeated[heard]?.[this.copies] ?? settings[heard]
     const applied = `${rung} ${sound} ${this.copies}`
     if (!media || applied === this.applied) return false
     this.applied = applied
@@ -258,17 +269,9 @@ export class Line {
     return true
   }
 
-  /**
-   * Whether each frame of our sound goes in two packets more: the line loses two in a row so often. One that carries stills has the
-   * room: the smallest sound three times is no more than the sound of that rung twice.
-   */
+  /** Whether each frame of our sound goes in two packets more: the line loses two in a row so often, and still carries sound. */
   private twice(): boolean {
-    const rung = this.up?.rung ?? 'audio'
-    return (
-      rung !== 'text' &&
-      rung !== 'audio' &&
-      (this.redundant?.loss ?? 0) > (this.copies > 1 ? lossyTwice / 2 : lossyTwice)
-    )
+    return this.up?.rung !== 'text' && (this.redundant?.loss ?? 0) > (this.copies > 1 ? lossyTwice / 2 : lossyTwice)
   }
 
   private sending(): { rung: Rung; stills: boolean } {

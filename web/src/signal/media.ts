@@ -2,7 +2,7 @@
 import { type Setting, settings, sizes } from './line'
 import { type ClientMessage, type OfferedTrack, type PointerMessage, parse, type Side, type Source } from './protocol'
 import { type Counters, nothingCounted } from './quality'
-import { prepareRepeats, repeats } from './repeat'
+import { repeats } from './repeat'
 import { askOfSound, relayed } from './sdp'
 import { relayAfter, rememberWay, straight, tcpAfter } from './ways'
 
@@ -81,7 +81,6 @@ export class Media {
     private ways: 'straight' | 'tcp' | 'all',
     private readonly events: MediaEvents,
   ) {
-    prepareRepeats()
     const servers = ways === 'all' ? relays : []
     this.pub = this.watch(makePeer(servers), 'publish')
     this.sub = this.watch(makePeer(servers), 'subscribe')
@@ -440,6 +439,7 @@ function count(sum: Counters, report: RTCStats): void {
     sum.freezes += one.freezeCount ?? 0
     sum.frozenMs += (one.totalFreezesDuration ?? 0) * 1000
     if (one.kind !== 'audio') return
+    sum.soundPackets += (one.packetsReceived ?? 0) + (one.packetsLost ?? 0)
     const silent = one.silentConcealedSamples ?? 0
     sum.heard += Math.max(0, (one.totalSamplesReceived ?? 0) - silent)
     sum.madeUp += Math.max(0, (one.concealedSamples ?? 0) - silent)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Counters, downward, nothingCounted, report } from './quality'
+import { type Counters, downward, nothingCounted, perPacket, report } from './quality'
 
 const before: Counters = {
   ...nothingCounted,
@@ -7,6 +7,7 @@ const before: Counters = {
   bytesSent: 1000,
   packetsReceived: 100,
   packetsLost: 5,
+  soundPackets: 50,
   heard: 48_000,
 }
 const now: Counters = {
@@ -16,6 +17,7 @@ const now: Counters = {
   bytesReceived: 50_000,
   packetsReceived: 1000,
   packetsLost: 105,
+  soundPackets: 550,
   heard: 528_000,
   madeUp: 9600,
   freezes: 2,
@@ -48,6 +50,10 @@ describe('what a line did in ten seconds', () => {
   it('is not told over no time at all, or after the device slept', () => {
     expect(report(now, now, 'audio')).toBeUndefined()
     expect(report({ ...now, at: 200_000 }, before, 'audio')).toBeUndefined()
+  })
+  it('says how much sound a packet holds, but not while none comes', () => {
+    expect(perPacket(now, before)).toBe(20)
+    expect(perPacket(now, now)).toBe(Number.POSITIVE_INFINITY)
   })
   it('is a measurement for the ladder', () => {
     expect(downward(now, before)).toEqual({ at: 11_000, rtt: 412.4, loss: 0.1, concealed: 0.02 })

@@ -11,6 +11,8 @@ export type Counters = {
   bytesReceived: number
   packetsReceived: number
   packetsLost: number
+  /** Packets of sound, those lost with them. */
+  soundPackets: number
   /** Samples of sound played, and those made up for what did not come, silence left out. */
   heard: number
   madeUp: number
@@ -33,6 +35,7 @@ export const nothingCounted: Counters = {
   bytesReceived: 0,
   packetsReceived: 0,
   packetsLost: 0,
+  soundPackets: 0,
   heard: 0,
   madeUp: 0,
   freezes: 0,
@@ -90,6 +93,12 @@ export const downward = (now: Counters, before: Counters): Sample => ({
   rtt: now.rtt,
   ...received(now, before),
 })
+
+/** Milliseconds of sound for each of its packets: what one holds while somebody speaks, more in silence, of which few are sent. */
+export function perPacket(now: Counters, before: Counters): number {
+  const packets = grown(now.soundPackets, before.soundPackets)
+  return packets > 0 ? grown(now.heard, before.heard) / 48 / packets : Number.POSITIVE_INFINITY
+}
 
 export function report(now: Counters, before: Counters, mode: string): Quality | undefined {
   const seconds = (now.at - before.at) / 1000
