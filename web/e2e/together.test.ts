@@ -11,7 +11,7 @@ import { Journey, t } from './journey'
 import { enterWorkspace, type Person } from './people'
 import { slices } from './slices'
 
-const many = 60 // slices
+const many = 100 // slices
 const size = 512
 const goal = 300 // ms
 const patience = 5000 // ms: what a loaded machine may take; the figures are printed
