@@ -30,6 +30,10 @@ const (
 	leastPackets   = 10
 	mostNatural    = 0.3 // a line that loses more by itself carries no visit
 
+	// Nothing for so many windows, after a stream of so many packets in rateWindows, is a moment in which who hears was busy with
+	// itself, or its radio changed cells: a line that is too thin lets what it carries through all the time.
+	stallWindows, stream = 4, 20
+
 	// standing is a queue that no line with room has, whatever its trend: full from the first packet on, it does not grow.
 	// Of one that grows, something is there: the trend of a few packets is often chance.
 	standing, growing = 250 * time.Millisecond, 15 * time.Millisecond
@@ -133,10 +137,7 @@ func (e *Estimator) Loss() (all, ours float64) {
 
 // Received is what arrives, in bit/s.
 func (e *Estimator) Received() int {
-	newest := int64(0)
-	for _, w := range e.received {
-		newest = max(newest, w.index)
-	}
+	newest := e.newest()
 	// The size of a packet stands for the time before it, so the first one only starts the watch.
 	packets, bytes, oldest, first := 0, 0, newest, 0
 	for i := newest; i > newest-rateWindowsMost && (i > newest-rateWindows || packets < rateCount); i-- {
@@ -151,6 +152,36 @@ func (e *Estimator) Received() int {
 		bytes, span = bytes-first, time.Duration(newest-oldest)*rateWindow
 	}
 	return int(float64(bytes*8) / span.Seconds())
+}
+
+// stalled says that arrivals have only just begun again: how many there are says nothing of the line yet.
+func (e *Estimator) stalled() bool {
+	newest := e.newest()
+	last := newest
+	for i := newest - 1; i > newest-rateWindowsMost && last > newest-rateWindows; i-- {
+		if w := e.window(i); w.index != i || w.packets == 0 {
+			continue
+		}
+		if last-i > stallWindows {
+			before := 0
+			for n := i; n > i-rateWindows && n > newest-rateWindowsMost; n-- {
+				if w := e.window(n); w.index == n {
+					before += w.packets
+				}
+			}
+			return before >= stream
+		}
+		last = i
+	}
+	return false
+}
+
+// newest is the last window in which something arrived.
+func (e *Estimator) newest() (index int64) {
+	for _, w := range e.received {
+		index = max(index, w.index)
+	}
+	return index
 }
 
 // window is where the arrivals of that time are counted.
@@ -301,9 +332,12 @@ func (e *Estimator) judgeDelay(over bool, now time.Duration) {
 		if now-e.reduced < e.rtt && arriving > e.delay/2 {
 			return
 		}
+		if e.hold = true; e.stalled() {
+			return
+		}
 		e.capacity = arriving
 		e.delay = max(Least, min(0.85*arriving, max(e.delay, soundAlone)))
-		e.reduced, e.hold = now, true
+		e.reduced = now
 	case e.trend.state == underused:
 		e.hold = true // the queue drains: wait
 	default:

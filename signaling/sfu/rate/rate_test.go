@@ -116,7 +116,8 @@ type visit struct {
 	probe    int
 	until    time.Duration
 	debt     float64
-	forced   float64 // bit/s that are sent whatever is known
+	forced   float64       // bit/s that are sent whatever is known
+	stalled  time.Duration // until then who hears reads nothing, and from then on a few packets at a time
 	rungs    map[rate.Rung]time.Duration
 }
 
@@ -189,16 +190,20 @@ func (v *visit) run(t testing.TB, from, d time.Duration) {
 			v.debt -= 1000
 			v.send(1000, now, false)
 		}
-		kept := v.flying[:0]
+		kept, read := v.flying[:0], 0
 		for _, a := range v.flying {
-			if a.at <= now {
+			if max(a.at, v.stalled) <= now && read < 4 {
+				read++
+				if v.stalled > 0 {
+					a.at = now
+				}
 				v.recorder.Record(2, a.sequence, (a.at + time.Minute).Microseconds())
 			} else {
 				kept = append(kept, a)
 			}
 		}
 		v.flying = kept
-		if now%(100*time.Millisecond) == 0 {
+		if now%(100*time.Millisecond) == 0 && now >= v.stalled {
 			for _, p := range v.recorder.BuildFeedbackPacket() {
 				raw, err := p.Marshal()
 				if err != nil {
@@ -353,6 +358,21 @@ func TestALineThatSaysNothing(t *testing.T) {
 	v.run(t, 20*time.Second, 10*time.Second)
 	if now := v.e.Estimate(); now > before/50 || v.ladder.Rung() > rate.Sound {
 		t.Fatalf("estimate %d of %d, rung %v", now, before, v.ladder.Rung())
+	}
+}
+
+// An old phone that is busy with itself reads nothing for a moment, and then all that has come.
+func TestWhoStallsHasNoThinLine(t *testing.T) {
+	for _, until := range []time.Duration{300, 400, 500, 700} {
+		v := newVisit(&line{bits: 3e6, delay: 20e6, queue: 400e6, rand: rand.New(rand.NewPCG(1, 1))})
+		const begin = 20*time.Second + tick // all before has been told of
+		v.run(t, 0, begin)
+		clear(v.rungs)
+		v.stalled = 20*time.Second + until*time.Millisecond - tick // a few packets later it says what has arrived
+		v.run(t, begin, 5*time.Second)
+		if v.rungs[rate.High] < 5*time.Second {
+			t.Errorf("stalled for %v: estimate %d, rungs %v", v.stalled-begin, v.e.Estimate(), v.rungs)
+		}
 	}
 }
 
