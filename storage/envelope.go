@@ -32,27 +32,50 @@ const (
 	tag     = 16
 )
 
+// Bucket keeps sealed bytes as they come: one of an S3 server (s3.go), or one of the folder of a single machine (package
+// folder). Its errors are those of Explain.
+type Bucket interface {
+	// Put writes an object of exactly size bytes once, with its wrapped key, and is on the disk when it returns. Body is
+	// not read any more then. A failed Put leaves nothing behind.
+	Put(ctx context.Context, key Key, body io.Reader, size int64, wrapped string) error
+	// Get reads n bytes from off as they lie, to the end for n < 0. total is the whole object's size.
+	Get(ctx context.Context, key Key, off, n int64) (body io.ReadCloser, total int64, wrapped string, err error)
+	Stat(ctx context.Context, key Key) (size int64, err error)
+	Remove(ctx context.Context, key Key) error
+	Ready(ctx context.Context) error
+	Close()
+}
+
+// Explain makes the house's error of a bucket's, by its code in the S3 API.
+func Explain(err error, code string) error {
+	if err == nil {
+		return nil
+	}
+	switch code {
+	case "NoSuchKey":
+		return missing.Because(err)
+	case "PreconditionFailed":
+		return exists.Because(err)
+	case "InvalidRange":
+		return beyond.Because(err)
+	}
+	return away.Because(err)
+}
+
 // Store is a bucket of sealed objects.
 type Store struct {
-	s3   *s3
-	keys Keys
+	bucket Bucket
+	keys   Keys
 }
 
-// Open reaches the S3 server and makes the bucket when it is missing. A server that does not answer is
-// fault.Unavailable within seconds; a malformed endpoint is an error that names the setting.
-func Open(ctx context.Context, c Config, keys Keys) (*Store, error) {
-	s, err := openS3(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	return &Store{s3: s, keys: keys}, nil
-}
+// New is a store over an open bucket.
+func New(b Bucket, keys Keys) *Store { return &Store{b, keys} }
 
-// Close hangs up idle connections. A server in process waits for them when it stops, so close its stores first.
-func (s *Store) Close() { s.s3.lines.CloseIdleConnections() }
+// Close ends the use of the bucket.
+func (s *Store) Close() { s.bucket.Close() }
 
 // Ready reports whether the bucket answers.
-func (s *Store) Ready(ctx context.Context) error { return s.s3.ready(ctx) }
+func (s *Store) Ready(ctx context.Context) error { return s.bucket.Ready(ctx) }
 
 func (s *Store) Put(ctx context.Context, key Key, body io.Reader, size int64) error {
 	place, err := key.Place()
@@ -66,7 +89,7 @@ func (s *Store) Put(ctx context.Context, key Key, body io.Reader, size int64) er
 		return fmt.Errorf("wrap data key: %w", err)
 	}
 	seal := &sealer{src: body, left: size, aead: gcm(dataKey), key: key}
-	if err := s.s3.put(ctx, key, seal, sealed(size), base64.StdEncoding.EncodeToString(wrapped)); err != nil {
+	if err := s.bucket.Put(ctx, key, seal, sealed(size), base64.StdEncoding.EncodeToString(wrapped)); err != nil {
 		if seal.err != nil { // the sender's fault, not the store's
 			err = seal.err
 		}
@@ -89,7 +112,7 @@ func (s *Store) Get(ctx context.Context, key Key, off, n int64) (io.ReadCloser, 
 		last := max(off, off+n-1) / chunk
 		length = (last - first + 1) * (chunk + tag)
 	}
-	body, total, wrapped, err := s.s3.get(ctx, key, first*(chunk+tag), length)
+	body, total, wrapped, err := s.bucket.Get(ctx, key, first*(chunk+tag), length)
 	if err != nil {
 		return nil, fmt.Errorf("get object: %w", err)
 	}
@@ -126,7 +149,7 @@ func (s *Store) Get(ctx context.Context, key Key, off, n int64) (io.ReadCloser, 
 }
 
 func (s *Store) Stat(ctx context.Context, key Key) (Info, error) {
-	total, err := s.s3.stat(ctx, key)
+	total, err := s.bucket.Stat(ctx, key)
 	if err != nil {
 		return Info{}, fmt.Errorf("stat object: %w", err)
 	}
@@ -138,7 +161,7 @@ func (s *Store) Stat(ctx context.Context, key Key) (Info, error) {
 }
 
 func (s *Store) Delete(ctx context.Context, key Key) error {
-	if err := s.s3.remove(ctx, key); err != nil {
+	if err := s.bucket.Remove(ctx, key); err != nil {
 		return fmt.Errorf("delete object: %w", err)
 	}
 	return nil

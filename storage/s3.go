@@ -28,7 +28,7 @@ type Config struct {
 	AccessKey string
 	SecretKey string
 	Region    string // "us-east-1" when empty; always sent, so that the client never asks the server for it
-	Bucket    string // made by Open when missing
+	Bucket    string // made by OpenS3 when missing
 }
 
 const (
@@ -45,14 +45,16 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// s3 is one bucket, holding bytes as they come.
+// s3 is one bucket of an S3 server.
 type s3 struct {
 	client *minio.Core
 	lines  *http.Transport
 	bucket string
 }
 
-func openS3(ctx context.Context, c Config) (*s3, error) {
+// OpenS3 reaches the S3 server and makes the bucket when it is missing. A server that does not answer is
+// fault.Unavailable within seconds; a malformed endpoint is an error that names the setting.
+func OpenS3(ctx context.Context, c Config) (Bucket, error) {
 	u, err := url.Parse(c.Endpoint)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return nil, fmt.Errorf("YUANZHEN_S3_ENDPOINT %q: want http://host:port or https://host", c.Endpoint)
@@ -95,7 +97,7 @@ func openS3(ctx context.Context, c Config) (*s3, error) {
 	return s, nil
 }
 
-func (s *s3) put(ctx context.Context, key Key, body io.Reader, size int64, wrapped string) error {
+func (s *s3) Put(ctx context.Context, key Key, body io.Reader, size int64, wrapped string) error {
 	ctx, cancel := context.WithTimeout(ctx, stall+time.Duration(size/slowest)*time.Second)
 	defer cancel()
 	opts := minio.PutObjectOptions{
@@ -121,7 +123,7 @@ func (s *s3) put(ctx context.Context, key Key, body io.Reader, size int64, wrapp
 		opts.UserMetadata["X-Amz-Checksum-Crc32c"] = base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.Checksum(b, castagnoli)))
 	}
 	_, err := s.client.Client.PutObject(ctx, s.bucket, string(key), body, size, opts)
-	return explain(err)
+	return answered(err)
 }
 
 // pieces are what is held, kept because slices come by the hundred.
@@ -151,8 +153,7 @@ func (l *lent) end() {
 	l.r.Reset(nil)
 }
 
-// get reads n bytes from off as they lie in the store, to the end for n < 0. total is the whole object's size.
-func (s *s3) get(ctx context.Context, key Key, off, n int64) (body io.ReadCloser, total int64, wrapped string, err error) {
+func (s *s3) Get(ctx context.Context, key Key, off, n int64) (body io.ReadCloser, total int64, wrapped string, err error) {
 	var opts minio.GetObjectOptions
 	switch {
 	case n >= 0:
@@ -169,7 +170,7 @@ func (s *s3) get(ctx context.Context, key Key, off, n int64) (body io.ReadCloser
 	if err != nil {
 		timer.Stop()
 		cancel()
-		return nil, 0, "", explain(err)
+		return nil, 0, "", answered(err)
 	}
 	total = info.Size
 	if _, of, ranged := strings.Cut(header.Get("Content-Range"), "/"); ranged {
@@ -180,44 +181,34 @@ func (s *s3) get(ctx context.Context, key Key, off, n int64) (body io.ReadCloser
 	return &watched{rc, timer, cancel}, total, info.UserMetadata[keyHeader], err
 }
 
-func (s *s3) stat(ctx context.Context, key Key) (size int64, err error) {
+func (s *s3) Stat(ctx context.Context, key Key) (size int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, stall)
 	defer cancel()
 	info, err := s.client.StatObject(ctx, s.bucket, string(key), minio.StatObjectOptions{})
-	return info.Size, explain(err)
+	return info.Size, answered(err)
 }
 
-func (s *s3) remove(ctx context.Context, key Key) error {
+func (s *s3) Remove(ctx context.Context, key Key) error {
 	ctx, cancel := context.WithTimeout(ctx, stall)
 	defer cancel()
-	return explain(s.client.RemoveObject(ctx, s.bucket, string(key), minio.RemoveObjectOptions{}))
+	return answered(s.client.RemoveObject(ctx, s.bucket, string(key), minio.RemoveObjectOptions{}))
 }
 
-func (s *s3) ready(ctx context.Context) error {
+func (s *s3) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, stall)
 	defer cancel()
 	there, err := s.client.BucketExists(ctx, s.bucket)
 	if err == nil && !there {
 		err = fmt.Errorf("bucket %s is gone", s.bucket)
 	}
-	return explain(err)
+	return answered(err)
 }
 
-// explain turns what the client says into what the house says.
-func explain(err error) error {
-	if err == nil {
-		return nil
-	}
-	switch minio.ToErrorResponse(err).Code {
-	case "NoSuchKey":
-		return missing.Because(err)
-	case "PreconditionFailed":
-		return exists.Because(err)
-	case "InvalidRange":
-		return beyond.Because(err)
-	}
-	return away.Because(err)
-}
+// answered turns what the client says into what the house says.
+func answered(err error) error { return Explain(err, minio.ToErrorResponse(err).Code) }
+
+// Close hangs up idle connections.
+func (s *s3) Close() { s.lines.CloseIdleConnections() }
 
 // watched ends a read that stalls; a long read that moves may take its time.
 type watched struct {

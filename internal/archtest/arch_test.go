@@ -138,7 +138,7 @@ var libraries = map[string][]string{
 	"github.com/minio/minio-go":     {"storage"},
 	"github.com/casbin/casbin":      {"internal/authz"},
 	"github.com/riverqueue/river":   {"consult", "storage/imaging", "internal/jobs", "internal/notify", "migrations", "cmd/yuanzhen/app"},
-	"github.com/versity/":           {"storage/s3gateway"},
+	"github.com/versity/":           {"storage/folder"},
 	"github.com/emmansun/gmsm":      {"internal/sig", "internal/keys"},
 	"github.com/signintech/gopdf":   {"internal/paper"},
 	"github.com/danielgtaylor/huma": {"cmd/yuanzhen/app", "internal/httpapi", "internal/authz", "storage/imaging", "consult", "prescribe"},

@@ -1,6 +1,6 @@
 // Package storagetest gives tests a real object store.
 //
-// While a store of Gateway is in use the working directory is the store's folder (see s3gateway): a test that also
+// While a store of Gateway is in use the working directory is the store's folder (see package folder): a test that also
 // reads files embeds them or makes their paths absolute in a package variable.
 package storagetest
 
@@ -22,38 +22,27 @@ import (
 
 	"yuanzhen/internal/ids"
 	"yuanzhen/storage"
-	"yuanzhen/storage/s3gateway"
+	"yuanzhen/storage/folder"
 )
 
 // New is a store on the gateway with a bucket and keys of its own.
 func New(t testing.TB) *storage.Store {
 	t.Helper()
-	return Open(t, Gateway(t))
+	return storage.New(Gateway(t), NewKeys())
 }
 
-// Open is a store on the server of c.
-func Open(t testing.TB, c storage.Config) *storage.Store {
-	t.Helper()
-	s, err := storage.Open(t.Context(), c, NewKeys())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Close)
-	return s
-}
-
-var gateway struct {
+var lent struct {
 	sync.Mutex
-	users   int
-	running *s3gateway.Gateway
-	dir     string
-	home    string // the working directory to go back to
+	users int
+	open  *folder.Folder
+	dir   string
+	home  string // the working directory to go back to
 }
 
-// Gateway lends the process's one gateway, with a fresh bucket. It runs while at least one test uses it.
-func Gateway(t testing.TB) storage.Config {
+// Gateway lends a fresh bucket of the process's one folder, which is open while at least one test uses it.
+func Gateway(t testing.TB) storage.Bucket {
 	t.Helper()
-	g := &gateway
+	g := &lent
 	g.Lock()
 	defer g.Unlock()
 	if g.users == 0 {
@@ -64,7 +53,7 @@ func Gateway(t testing.TB) storage.Config {
 		if g.dir, err = os.MkdirTemp("", "yuanzhen-objects-"); err != nil {
 			t.Fatal(err)
 		}
-		if g.running, err = s3gateway.Start(context.Background(), g.dir); err != nil {
+		if g.open, err = folder.Open(g.dir); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -75,9 +64,7 @@ func Gateway(t testing.TB) storage.Config {
 		if g.users--; g.users > 0 {
 			return
 		}
-		if err := g.running.Stop(); err != nil {
-			t.Error(err)
-		}
+		g.open.Close()
 		if err := os.Chdir(g.home); err != nil {
 			t.Error(err)
 		}
@@ -85,13 +72,26 @@ func Gateway(t testing.TB) storage.Config {
 			t.Error(err)
 		}
 	})
-	c := g.running.Config()
-	c.Bucket = bucket()
-	return c
+	b, err := g.open.Bucket(t.Context(), bucket())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
-// MinIO starts a MinIO server of the test's own, with a fresh bucket. The binary is $MINIO_BIN, else bin/minio at
-// the root of the repository.
+// S3 is the bucket of c.
+func S3(t testing.TB, c storage.Config) storage.Bucket {
+	t.Helper()
+	b, err := storage.OpenS3(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Close)
+	return b
+}
+
+// MinIO starts a MinIO server and names a fresh bucket of it. The binary is $MINIO_BIN, else bin/minio at the root
+// of the repository.
 func MinIO(t testing.TB) storage.Config {
 	t.Helper()
 	bin := os.Getenv("MINIO_BIN")
@@ -140,7 +140,7 @@ func MinIO(t testing.TB) storage.Config {
 
 func bucket() string { return "test-" + strings.ToLower(rand.Text()) }
 
-// root is the folder of go.mod, looked up before any gateway changes the working directory.
+// root is the folder of go.mod, looked up before any folder changes the working directory.
 var root = func() string {
 	dir, err := os.Getwd()
 	for err == nil {

@@ -14,7 +14,7 @@ import (
 	"yuanzhen/internal/pg/pgserver"
 	"yuanzhen/migrations"
 	"yuanzhen/storage"
-	"yuanzhen/storage/s3gateway"
+	"yuanzhen/storage/folder"
 )
 
 // engines are the parts below the house: database, objects, bus.
@@ -110,6 +110,16 @@ func (e *engines) startDatabase(ctx context.Context, o *Options) error {
 }
 
 func (e *engines) startStore(ctx context.Context, o *Options) error {
+	bucket, err := e.openBucket(ctx, o)
+	if err != nil {
+		return err
+	}
+	e.store = storage.New(bucket, keys.Institutional{Vault: e.vault})
+	e.onStop(e.store.Close)
+	return nil
+}
+
+func (e *engines) openBucket(ctx context.Context, o *Options) (storage.Bucket, error) {
 	config := storage.Config{Endpoint: o.S3Endpoint, AccessKey: o.S3AccessKey, SecretKey: o.S3SecretKey, Region: o.S3Region, Bucket: o.S3Bucket}
 	e.storeKind = "external S3"
 	switch {
@@ -118,25 +128,24 @@ func (e *engines) startStore(ctx context.Context, o *Options) error {
 		o.say("影像存储 object store: starting MinIO")
 		server, err := embedded.StartMinIO(ctx, o.MinIOBin, filepath.Join(o.Data, "minio"))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		e.onStop(server.Stop)
 		config, e.storeKind = server.Config, "MinIO (embedded process)"
 	default:
-		gateway, err := s3gateway.Start(ctx, filepath.Join(o.Data, "objects"))
+		e.storeKind = "S3 gateway's folder (embedded)"
+		objects, err := folder.Open(filepath.Join(o.Data, "objects"))
 		if err != nil {
-			return err
+			return nil, err
 		}
-		e.onStop(func() { gateway.Stop() })
-		config, e.storeKind = gateway.Config(), "S3 gateway (embedded)"
+		e.onStop(objects.Close)
+		return objects.Bucket(ctx, "yuanzhen")
 	}
-	var err error
-	e.store, err = storage.Open(ctx, config, keys.Institutional{Vault: e.vault})
+	bucket, err := storage.OpenS3(ctx, config)
 	if err != nil {
-		return fmt.Errorf("YUANZHEN_S3_ENDPOINT (%s): %w", e.storeKind, err)
+		return nil, fmt.Errorf("YUANZHEN_S3_ENDPOINT (%s): %w", e.storeKind, err)
 	}
-	e.onStop(e.store.Close)
-	return nil
+	return bucket, nil
 }
 
 func (e *engines) startBus(o *Options) (err error) {

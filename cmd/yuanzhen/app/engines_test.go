@@ -135,7 +135,7 @@ func TestEnginesAway(t *testing.T) {
 	databaseURL, host := hostOf(t, database.URL)
 	toDatabase := newLine(t, host)
 	databaseURL.Host = toDatabase.listener.Addr().String()
-	store := storagetest.Gateway(t)
+	store := storagetest.MinIO(t)
 	_, host = hostOf(t, store.Endpoint)
 	toStore := newLine(t, host)
 	storeAt := host

@@ -26,7 +26,7 @@ type Options struct {
 	DatabaseURL string `env:"YUANZHEN_DATABASE_URL" placeholder:"URL" help:"Outside PostgreSQL 15 to 18 (postgres://…). Default: a private cluster in the data folder."`
 	NATSURL     string `name:"nats-url" env:"YUANZHEN_NATS_URL" placeholder:"URL" help:"Outside NATS (nats://…). Default: a bus inside the process."`
 
-	Store       string `default:"gateway" enum:"gateway,minio" env:"YUANZHEN_STORE" help:"Embedded object store: the S3 gateway inside the process, or a MinIO server as a child (gateway, minio)."`
+	Store       string `default:"gateway" enum:"gateway,minio" env:"YUANZHEN_STORE" help:"Embedded object store: a folder, through the S3 gateway in the process, or a MinIO server as a child (gateway, minio)."`
 	MinIOBin    string `name:"minio-bin" default:"bin/minio" env:"MINIO_BIN" placeholder:"FILE" help:"MinIO server for --store minio; 'make minio' builds it."`
 	S3Endpoint  string `name:"s3-endpoint" env:"YUANZHEN_S3_ENDPOINT" placeholder:"URL" help:"Outside S3 store (https://…). Default: the embedded one."`
 	S3AccessKey string `name:"s3-access-key" env:"YUANZHEN_S3_ACCESS_KEY" help:"Access key of the outside S3 store."`

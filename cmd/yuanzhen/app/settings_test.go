@@ -92,5 +92,5 @@ func TestABrokenSettingIsNamed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	goleak.VerifyNone(t, before, gatewaysOwn[0], gatewaysOwn[1])
+	goleak.VerifyNone(t, before)
 }

@@ -17,11 +17,6 @@ import (
 	"yuanzhen/internal/pg/pgtest"
 )
 
-// gatewaysOwn are goroutines of the embedded S3 gateway's HTTP library: its clock, which it never stops, and a
-// sweeper that sleeps up to 10 s before it sees the end.
-var gatewaysOwn = [2]goleak.Option{goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"),
-	goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2")}
-
 // Stop, which SIGTERM calls: a running request ends well, an open event stream is hung up, no goroutine stays.
 func TestStopLeavesNothing(t *testing.T) {
 	database := pgtest.URL(t)
@@ -96,5 +91,5 @@ func TestStopLeavesNothing(t *testing.T) {
 		t.Error("the event stream was not hung up")
 	}
 	b.db.Close()
-	goleak.VerifyNone(t, before, gatewaysOwn[0], gatewaysOwn[1])
+	goleak.VerifyNone(t, before)
 }

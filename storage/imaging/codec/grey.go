@@ -1,7 +1,6 @@
 package codec
 
 import (
-	"cmp"
 	"encoding/binary"
 	"image"
 	"math"
@@ -60,26 +59,27 @@ func EncodeGrey(img *image.Gray, quality int) []byte {
 		shares[i] = float32(1 / (float64(step) * 8 * stretched(i/8) * stretched(i%8)))
 	}
 
-	// Bands of the picture are transformed at the same time.
-	down := (height + 7) / 8
-	bands := make([]band, max(1, min(runtime.GOMAXPROCS(0), down/leastBand)))
-	var working sync.WaitGroup
-	for i := range bands {
-		bands[i].kept = tokens.Get().(*[]token)
-		defer tokens.Put(bands[i].kept)
-		working.Go(func() {
-			bands[i].transform(img, 8*(down*i/len(bands)), min(8*(down*(i+1)/len(bands)), height), &shares)
-		})
-	}
-	working.Wait()
-
-	var often [2 * dcac]int
-	for i, b := range bands {
-		if i > 0 { // its first block knew of none before
-			(*b.kept)[0] = tokenOf(0, b.first-bands[i-1].last)
+	// Bands of the picture are coded at the same time: each is a restart interval (ITU-T T.81 B.2.4.4), which begins at a byte of
+	// its own and knows of no block before.
+	across, down := (width+7)/8, (height+7)/8
+	cores := runtime.GOMAXPROCS(0)
+	rows := min(max((down+cores-1)/cores, leastBand), math.MaxUint16/across)
+	bands := make([]band, (down+rows-1)/rows)
+	each := func(do func(b *band, i int)) {
+		var working sync.WaitGroup
+		for i := range bands {
+			working.Go(func() { do(&bands[i], i) })
 		}
-		for _, t := range *b.kept {
-			often[t&(2*dcac-1)]++
+		working.Wait()
+	}
+	each(func(b *band, i int) {
+		b.kept = tokens.Get().(*[]token)
+		b.transform(img, 8*rows*i, min(8*rows*(i+1), height), &shares)
+	})
+	var often [2 * dcac]int
+	for i := range bands {
+		for symbol, n := range bands[i].often {
+			often[symbol] += int(n)
 		}
 	}
 
@@ -98,38 +98,19 @@ func EncodeGrey(img *image.Gray, quality int) []byte {
 		spell(codes[class*dcac:], lengths, symbols)
 		segment(0xC4, slices.Concat([]byte{byte(class << 4)}, lengths[1:], symbols)...)
 	}
+	if len(bands) > 1 {
+		segment(0xDD, byte(rows*across>>8), byte(rows*across))
+	}
 	segment(0xDA, 1, 1, 0, 0, 63, 0)
-
-	var held uint64 // its lowest bits wait to be written
-	var wait uint32 // so many
-	put := func(b byte) {
-		if out = append(out, b); b == 0xFF {
-			out = append(out, 0) // ITU-T T.81 B.1.1.5
+	each(func(b *band, _ int) {
+		b.write(&codes)
+		tokens.Put(b.kept)
+	})
+	for i, b := range bands {
+		if i > 0 {
+			out = append(out, 0xFF, 0xD0+byte((i-1)%8))
 		}
-	}
-	for _, b := range bands {
-		for _, t := range *b.kept {
-			c, more := codes[t&(2*dcac-1)], uint32(t&15)
-			held = held<<(c.length+more) | uint64(c.bits<<more|uint32(t/(2*dcac)))
-			if wait += c.length + more; wait < 32 {
-				continue
-			}
-			wait -= 32
-			four := uint32(held >> wait)
-			if ones := ^four; (ones-0x01010101)&^ones&0x80808080 == 0 { // none of the four is 0xFF
-				out = binary.BigEndian.AppendUint32(out, four)
-				continue
-			}
-			for shift := 24; shift >= 0; shift -= 8 {
-				put(byte(four >> shift))
-			}
-		}
-	}
-	for ; wait >= 8; wait -= 8 {
-		put(byte(held >> (wait - 8)))
-	}
-	if wait > 0 { // the last byte is filled with ones
-		put(byte(held<<(8-wait)) | (1<<(8-wait) - 1))
+		out = append(out, b.coded...)
 	}
 	return append(out, 0xFF, 0xD9)
 }
@@ -137,16 +118,17 @@ func EncodeGrey(img *image.Gray, quality int) []byte {
 // leastBand is how many rows of blocks are worth a goroutine.
 const leastBand = 16
 
-// band is some rows of the picture: the values of its first and last block that the next band's are told against.
+// band is some rows of the picture.
 type band struct {
-	kept        *[]token
-	first, last int32
+	kept  *[]token
+	often [2 * dcac]int32 // each symbol
+	coded []byte
 }
 
 // transform does the rows from top, a multiple of 8, to bottom.
 func (b *band) transform(img *image.Gray, top, bottom int, shares *[64]float32) {
 	width, height := img.Rect.Dx(), img.Rect.Dy()
-	all := (*b.kept)[:0]
+	all, before := (*b.kept)[:0], int32(0)
 	var piece [64]byte
 	for y := top; y < bottom; y += 8 {
 		for x := 0; x < width; x += 8 {
@@ -157,13 +139,48 @@ func (b *band) transform(img *image.Gray, top, bottom int, shares *[64]float32) 
 				}
 				from, stride = piece[:], 8
 			}
-			all, b.last = transformed(all, b.last, from, stride, shares)
-			if x == 0 && y == top {
-				b.first = b.last
-			}
+			all, before = transformed(all, before, from, stride, shares)
 		}
 	}
 	*b.kept = all
+	for _, t := range all {
+		b.often[t&(2*dcac-1)]++
+	}
+}
+
+// write spells the tokens.
+func (b *band) write(codes *[2 * dcac]code) {
+	out := make([]byte, 0, len(*b.kept)+64)
+	var held uint64 // its lowest bits wait to be written
+	var wait uint32 // so many
+	put := func(b byte) {
+		if out = append(out, b); b == 0xFF {
+			out = append(out, 0) // ITU-T T.81 B.1.1.5
+		}
+	}
+	for _, t := range *b.kept {
+		c, more := codes[t&(2*dcac-1)], uint32(t&15)
+		held = held<<(c.length+more) | uint64(c.bits<<more|uint32(t/(2*dcac)))
+		if wait += c.length + more; wait < 32 {
+			continue
+		}
+		wait -= 32
+		four := uint32(held >> wait)
+		if ones := ^four; (ones-0x01010101)&^ones&0x80808080 == 0 { // none of the four is 0xFF
+			out = binary.BigEndian.AppendUint32(out, four)
+			continue
+		}
+		for shift := 24; shift >= 0; shift -= 8 {
+			put(byte(four >> shift))
+		}
+	}
+	for ; wait >= 8; wait -= 8 {
+		put(byte(held >> (wait - 8)))
+	}
+	if wait > 0 { // the last byte is filled with ones
+		put(byte(held<<(8-wait)) | (1<<(8-wait) - 1))
+	}
+	b.coded = out
 }
 
 // stretched is by how much the transform leaves a row's k-th value too large.
@@ -240,20 +257,26 @@ func eight(a0, a1, a2, a3, a4, a5, a6, a7 float32) (c0, c1, c2, c3, c4, c5, c6, 
 // of each length, and the symbols from the shortest on.
 func shortest(often []int) (lengths [17]byte, symbols []byte) {
 	var weight, length, next [257]int
-	var left []int
 	copy(weight[:], often)
 	weight[256] = 1 // takes the code of all ones
-	for i, n := range weight {
-		if next[i] = -1; n > 0 {
-			left = append(left, i)
-		}
+	for i := range next {
+		next[i] = -1
 	}
-	for len(left) > 1 {
-		slices.SortStableFunc(left, func(a, b int) int { return cmp.Or(weight[b]-weight[a], a-b) })
-		a, b := left[len(left)-1], left[len(left)-2] // the two seldomest become one
-		left = left[:len(left)-1]
-		left[len(left)-1] = a
-		weight[a] += weight[b]
+	for {
+		a, b := -1, -1 // the seldomest, and the seldomest but for it
+		for i, n := range weight[:] {
+			switch {
+			case n == 0:
+			case a < 0 || n <= weight[a]:
+				a, b = i, a
+			case b < 0 || n <= weight[b]:
+				b = i
+			}
+		}
+		if b < 0 {
+			break
+		}
+		weight[a], weight[b] = weight[a]+weight[b], 0 // they become one
 		i := a
 		for length[i]++; next[i] >= 0; length[i]++ {
 			i = next[i]

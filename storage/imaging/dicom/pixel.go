@@ -10,6 +10,8 @@ import (
 	"image/color"
 	"image/jpeg"
 	"math"
+	"runtime"
+	"sync"
 )
 
 // MaxPixels bounds a picture that the server draws: 4096 x 4096.
@@ -159,33 +161,45 @@ func (p picture) greys(d Dataset, n int, data []byte, window *Window) image.Imag
 		intercept = v[0]
 	}
 	shade := p.shading(d, n, data, window, slope, intercept)
-	var table [1 << 16]uint16 // of each raw value that occurs, its grey and one: some thousand of the 65,536
 	img := image.NewGray(image.Rect(0, 0, p.cols, p.rows))
-	note := func(raw uint16) {
-		g := math.Round(255 * min(max(shade(float64(p.value(raw))*slope+intercept), 0), 1))
-		if p.photometric == "MONOCHROME1" {
-			g = 255 - g
+	inParts(len(img.Pix), func(from, to int) {
+		var table [1 << 16]uint16 // of each raw value that occurs, its grey and one: some thousand of the 65,536
+		note := func(raw uint16) {
+			g := math.Round(255 * min(max(shade(float64(p.value(raw))*slope+intercept), 0), 1))
+			if p.photometric == "MONOCHROME1" {
+				g = 255 - g
+			}
+			table[raw] = uint16(byte(g)) + 1
 		}
-		table[raw] = uint16(byte(g)) + 1
-	}
-	if p.allocated == 16 { // most pictures, so without asking at each pixel
-		for i := range img.Pix {
-			raw := binary.LittleEndian.Uint16(data[2*i:])
+		if p.allocated == 16 { // most pictures, so without asking at each pixel
+			for i := from; i < to; i++ {
+				raw := binary.LittleEndian.Uint16(data[2*i:])
+				if table[raw] == 0 {
+					note(raw)
+				}
+				img.Pix[i] = byte(table[raw] - 1)
+			}
+			return
+		}
+		for i := from; i < to; i++ {
+			raw := p.raw(data, i)
 			if table[raw] == 0 {
 				note(raw)
 			}
 			img.Pix[i] = byte(table[raw] - 1)
 		}
-		return img
-	}
-	for i := range img.Pix {
-		raw := p.raw(data, i)
-		if table[raw] == 0 {
-			note(raw)
-		}
-		img.Pix[i] = byte(table[raw] - 1)
-	}
+	})
 	return img
+}
+
+// inParts does n pixels in parts at the same time, each worth a goroutine.
+func inParts(n int, do func(from, to int)) {
+	parts := max(1, min(runtime.GOMAXPROCS(0), n>>16))
+	var working sync.WaitGroup
+	for i := range parts {
+		working.Go(func() { do(n*i/parts, n*(i+1)/parts) })
+	}
+	working.Wait()
 }
 
 // shading maps a modality value to 0 (black) … 1 (white).
@@ -199,12 +213,20 @@ func (p picture) shading(d Dataset, n int, data []byte, window *Window, slope, i
 		}
 	}
 	if window == nil {
-		low, high := math.Inf(1), math.Inf(-1)
-		for i := range p.rows * p.cols {
-			v := float64(p.value(p.raw(data, i)))*slope + intercept
-			low, high = min(low, v), max(high, v)
-		}
-		window = &Window{(low+high)/2 + 0.5, max(high-low, 1) + 1}
+		var mu sync.Mutex
+		low, high := math.MaxInt, math.MinInt // guarded by mu
+		inParts(p.rows*p.cols, func(from, to int) {
+			l, h := math.MaxInt, math.MinInt
+			for i := from; i < to; i++ {
+				v := p.value(p.raw(data, i))
+				l, h = min(l, v), max(h, v)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			low, high = min(low, l), max(high, h)
+		})
+		a, b := float64(low)*slope+intercept, float64(high)*slope+intercept
+		window = &Window{(a+b)/2 + 0.5, max(math.Abs(b-a), 1) + 1}
 	}
 	c, w := window.Center-0.5, max(window.Width-1, 1e-9)
 	return func(x float64) float64 { return (x-c)/w + 0.5 }

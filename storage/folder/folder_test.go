@@ -1,4 +1,4 @@
-package s3gateway_test
+package folder_test
 
 import (
 	"io"
@@ -8,15 +8,13 @@ import (
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"yuanzhen/internal/ids"
 	"yuanzhen/storage"
-	"yuanzhen/storage/s3gateway"
+	"yuanzhen/storage/folder"
 	"yuanzhen/storage/storagetest"
 )
 
-// home is the working directory, which a gateway takes away.
+// home is the working directory, which a folder takes away.
 func home(t *testing.T) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -29,7 +27,7 @@ func home(t *testing.T) {
 	})
 }
 
-func TestAFolderOutlivesItsGateway(t *testing.T) {
+func TestAFolderOutlivesItsProcess(t *testing.T) {
 	for name, files := range map[string]bool{"attributes in the file system": false, "attributes in files": true} {
 		t.Run(name, func(t *testing.T) {
 			home(t)
@@ -42,19 +40,16 @@ func TestAFolderOutlivesItsGateway(t *testing.T) {
 			keys, key := storagetest.NewKeys(), storage.NewKey(ids.New[ids.Institution]())
 			run := func(use func(*storage.Store)) {
 				t.Helper()
-				g, err := s3gateway.Start(t.Context(), dir)
+				f, err := folder.Open(dir)
 				if err != nil {
 					t.Fatal(err)
 				}
-				store, err := storage.Open(t.Context(), g.Config(), keys)
+				defer f.Close()
+				b, err := f.Bucket(t.Context(), "yuanzhen")
 				if err != nil {
 					t.Fatal(err)
 				}
-				use(store)
-				store.Close()
-				if err := g.Stop(); err != nil {
-					t.Error(err)
-				}
+				use(storage.New(b, keys))
 			}
 			run(func(s *storage.Store) {
 				if err := s.Put(t.Context(), key, strings.NewReader("what the doctor saw"), 19); err != nil {
@@ -89,23 +84,7 @@ func TestAFolderOutlivesItsGateway(t *testing.T) {
 }
 
 func TestARelativeFolderIsRefused(t *testing.T) {
-	if _, err := s3gateway.Start(t.Context(), "var/objects"); err == nil || !strings.Contains(err.Error(), "absolute") {
+	if _, err := folder.Open("var/objects"); err == nil || !strings.Contains(err.Error(), "absolute") {
 		t.Error(err)
 	}
-}
-
-func TestNothingRunsAfterStop(t *testing.T) {
-	before := goleak.IgnoreCurrent()
-	home(t)
-	g, err := s3gateway.Start(t.Context(), t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := g.Stop(); err != nil {
-		t.Error(err)
-	}
-	// fasthttp's cleaner of idle workers sleeps for 10 s before it sees that it was stopped; its clock for the Date
-	// header is one for the process and never stops.
-	goleak.VerifyNone(t, before, goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.(*workerPool).Start.func2"),
-		goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1"))
 }
