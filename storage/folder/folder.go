@@ -195,7 +195,9 @@ func explain(err error) error { return storage.Explain(err, code(err)) }
 // objects where the file system has none. A folder once begun with files stays with files.
 func attributeStore(objects, side string) (meta.MetadataStorer, posix.PosixOpts, error) {
 	// Nobody reads the ETag: the checksum that is taken anyhow does for it, and saves an MD5 of every byte.
-	opts := posix.PosixOpts{ValidateBucketNames: true, DataIntegrityEtag: true}
+	// Nor does another process write here: no lock file is made for each object, and none is deleted, whose inode the file
+	// system would go on stepping over for minutes.
+	opts := posix.PosixOpts{ValidateBucketNames: true, DataIntegrityEtag: true, ForceNoObjLockFile: true}
 	opts.SetNewDirPerm(0o700)
 	opts.SetNewFilePerm(0o600)
 	_, err := os.Stat(side)
