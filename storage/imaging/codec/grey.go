@@ -257,26 +257,21 @@ func eight(a0, a1, a2, a3, a4, a5, a6, a7 float32) (c0, c1, c2, c3, c4, c5, c6, 
 // of each length, and the symbols from the shortest on.
 func shortest(often []int) (lengths [17]byte, symbols []byte) {
 	var weight, length, next [257]int
+	var left []int // by weight, the seldomest last
 	copy(weight[:], often)
 	weight[256] = 1 // takes the code of all ones
-	for i := range next {
-		next[i] = -1
+	for i, n := range weight {
+		if next[i] = -1; n > 0 {
+			left = append(left, i)
+		}
 	}
-	for {
-		a, b := -1, -1 // the seldomest, and the seldomest but for it
-		for i, n := range weight[:] {
-			switch {
-			case n == 0:
-			case a < 0 || n <= weight[a]:
-				a, b = i, a
-			case b < 0 || n <= weight[b]:
-				b = i
-			}
-		}
-		if b < 0 {
-			break
-		}
-		weight[a], weight[b] = weight[a]+weight[b], 0 // they become one
+	slices.SortStableFunc(left, func(a, b int) int { return weight[b] - weight[a] })
+	for len(left) > 1 {
+		a, b := left[len(left)-1], left[len(left)-2] // the two seldomest become one
+		weight[a] += weight[b]
+		left = left[:len(left)-2]
+		at, _ := slices.BinarySearchFunc(left, weight[a], func(i, n int) int { return n - weight[i] })
+		left = slices.Insert(left, at, a)
 		i := a
 		for length[i]++; next[i] >= 0; length[i]++ {
 			i = next[i]
