@@ -177,7 +177,7 @@ func (l *link) estimate() int {
 func (l *link) bare() bool {
 	l.shard.lock()
 	defer l.shard.unlock()
-	return l.estimate() < rate.Alone[rate.Sound]
+	return l.ladder != nil && l.rung < rate.Stills
 }
 
 // roundTrip is how long the client takes to answer; 0 while unknown.

@@ -225,12 +225,9 @@ func TestAFallenEstimateDoesNotTakeTheRepeatsOfSmallSound(t *testing.T) {
 // Stills are for lines that have room beside sound.
 func TestALineWithoutRoomBesideSoundTakesNoStills(t *testing.T) {
 	r := newRig(t)
-	_, hearer, _ := thin(r, rate.Alone[rate.Sound]-1, rate.Sound)
-	if !hearer.link.bare() {
-		t.Error("taken to have room")
-	}
-	hearer.link.estimator = rate.NewEstimator(rate.Alone[rate.Sound])
-	if hearer.link.bare() {
-		t.Error("taken to have none")
+	for rung, want := range map[rate.Rung]bool{rate.Text: true, rate.Sound: true, rate.Stills: false, rate.High: false} {
+		if _, hearer, _ := thin(r, 64_000, rung); hearer.link.bare() != want {
+			t.Errorf("%v: %v, want %v", rung, !want, want)
+		}
 	}
 }
