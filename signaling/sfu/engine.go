@@ -151,8 +151,9 @@ func (e *Engine) newSettings(o Options) (webrtc.SettingEngine, error) {
 	s.SetSRTPProtectionProfiles(profiles...)
 	s.SetReceiveMTU(maxPacket)
 	s.SetSCTPMaxMessageSize(maxData)
+	s.SetDTLSInsecureSkipHelloVerify(true) // ICE has proved the client's address before
 	s.SetDTLSConnectContextMaker(func() (context.Context, func()) {
-		return context.WithTimeout(context.Background(), handshakeTime)
+		return context.WithTimeout(context.Background(), dtlsTime)
 	})
 	if len(o.PublicIPs) > 0 {
 		external := make([]string, len(o.PublicIPs))

@@ -173,6 +173,13 @@ func (l *link) estimate() int {
 	return l.estimator.Estimate()
 }
 
+// bare says that the line has no room beside sound.
+func (l *link) bare() bool {
+	l.shard.lock()
+	defer l.shard.unlock()
+	return l.ladder != nil && l.rung < rate.Stills
+}
+
 // roundTrip is how long the client takes to answer; 0 while unknown.
 func (l *link) roundTrip() time.Duration {
 	if l.rtt > 0 || l.estimator == nil {

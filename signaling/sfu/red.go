@@ -51,6 +51,9 @@ const (
 	lossFades = 15 * time.Second
 	// maxRedundant is the most that such a packet may hold, in bytes, so that it is never cut on its way.
 	maxRedundant = 1000
+	// leastRepeated bit/s are taken to carry small sound three times over, whatever the estimate: words and stills that fill a line for a
+	// moment bring the estimate down for many seconds, in which a line that loses by itself would lose every frame but once.
+	leastRepeated = 26_000
 	// soundHeaders are bytes of IP, UDP, RTP with its extension, and the seal of SRTP on each packet.
 	soundHeaders = rate.UDPHeaders + 12 + 8 + 16
 )
@@ -72,9 +75,12 @@ func (l *link) protect() {
 		}
 	}
 	budget := l.estimate() * 9 / 10
-	most := rtpmap.MaxBlocks
+	most, room := rtpmap.MaxBlocks, budget
+	if l.estimator != nil && !l.estimator.Full() {
+		room = max(room, leastRepeated)
+	}
 	if frames > 0 {
-		most = max(0, (budget-whole)/frames)
+		most = max(0, (room-whole)/frames)
 	}
 	for _, d := range l.downs {
 		if d.bound.redKind != 0 {

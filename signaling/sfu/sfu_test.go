@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pion/dtls/v3"
+	"github.com/pion/dtls/v3/pkg/protocol/handshake"
 	"github.com/pion/ice/v4"
 	"github.com/pion/rtp"
 	"github.com/pion/webrtc/v4"
@@ -52,9 +53,12 @@ type seat struct {
 	media map[string]chan rtp.Packet // by track id
 }
 
-func client(t *testing.T) *webrtc.PeerConnection {
+func client(t *testing.T, with ...func(*webrtc.SettingEngine)) *webrtc.PeerConnection {
 	t.Helper()
 	var s webrtc.SettingEngine
+	for _, set := range with {
+		set(&s)
+	}
 	s.LoggerFactory = silent{}
 	s.SetIncludeLoopbackCandidate(true)
 	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
@@ -394,6 +398,29 @@ func TestMediaIsEncryptedWithAEADOnly(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A browser's first word is two packets; ICE has proved its address, so it need not say it again with a cookie.
+func TestAClientSaysHelloOnce(t *testing.T) {
+	a := sit(t, engine(t, Options{}), Rights{Publish: true})
+	hellos := make(chan struct{}, 8)
+	a.pub = client(t, func(s *webrtc.SettingEngine) {
+		s.SetDTLSClientHelloMessageHook(func(m handshake.MessageClientHello) handshake.Message {
+			hellos <- struct{}{}
+			return &m
+		})
+	})
+	connected := make(chan struct{})
+	a.pub.OnConnectionStateChange(func(s webrtc.PeerConnectionState) {
+		if s == webrtc.PeerConnectionStateConnected {
+			close(connected)
+		}
+	})
+	a.publish(Microphone, webrtc.MimeTypeOpus, 48000)
+	<-connected
+	if len(hellos) != 1 {
+		t.Fatalf("said %d times", len(hellos))
 	}
 }
 

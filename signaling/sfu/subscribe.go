@@ -335,7 +335,8 @@ func (p *Peer) RestartICE() {
 func (p *Peer) Send(c Channel, text string) {
 	p.do(func() error {
 		ch := p.sub.channels[c]
-		if ch == nil || ch.ReadyState() != webrtc.DataChannelStateOpen || ch.BufferedAmount() > dataLag || ch.SendText(text) != nil {
+		lags := ch == nil || ch.ReadyState() != webrtc.DataChannelStateOpen || ch.BufferedAmount() > dataLag
+		if lags || c == ReliableChannel && p.sub.link.bare() || ch.SendText(text) != nil {
 			p.engine.dataDropped.Add(1)
 			return nil
 		}

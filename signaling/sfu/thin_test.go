@@ -188,3 +188,46 @@ func TestOnAThinLineFewPacketsOfSoundAreReportedOn(t *testing.T) {
 		}
 	}
 }
+
+// Words that fill a line for a moment bring its estimate down for many seconds; small sound is repeated as soon as the queue is gone.
+func TestAFallenEstimateDoesNotTakeTheRepeatsOfSmallSound(t *testing.T) {
+	r := newRig(t)
+	speaker, hearer, d := thin(r, rate.Least, rate.Sound)
+	r.at(0, func() { d.loss, d.protected = 0.2, r.now })
+	told := func(took time.Duration) {
+		e := hearer.link.estimator
+		e.Sent(0, 100, r.now)
+		var a arrivals
+		a.record(0, r.now+took)
+		if err := e.Feedback(a.report(nil, 1, 2), r.now+took); err != nil {
+			t.Fatal(err)
+		}
+	}
+	next := uint16(1)
+	repeats := func() uint8 {
+		for range 20 { // as small as sound gets: 60 bytes every 120 ms
+			speaker.send(sound(next, strings.Repeat(".", 60)))
+			next++
+			r.at(120*time.Millisecond, func() { hearer.link.tick(); speaker.link.tick() })
+		}
+		return d.repeats
+	}
+	r.at(0, func() { told(200 * time.Millisecond) })
+	if got := repeats(); got != 2 {
+		t.Errorf("a line without a queue, believed to carry %d bit/s: each packet repeats %d, want 2", rate.Least, got)
+	}
+	r.at(0, func() { told(600 * time.Millisecond) })
+	if got := repeats(); got != 0 {
+		t.Errorf("while a queue stands each packet repeats %d, want none", got)
+	}
+}
+
+// Stills are for lines that have room beside sound.
+func TestALineWithoutRoomBesideSoundTakesNoStills(t *testing.T) {
+	r := newRig(t)
+	for rung, want := range map[rate.Rung]bool{rate.Text: true, rate.Sound: true, rate.Stills: false, rate.High: false} {
+		if _, hearer, _ := thin(r, 64_000, rung); hearer.link.bare() != want {
+			t.Errorf("%v: %v, want %v", rung, !want, want)
+		}
+	}
+}

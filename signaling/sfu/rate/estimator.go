@@ -189,6 +189,9 @@ func (e *Estimator) window(index int64) *window {
 	return &e.received[((index%rateWindowsMost)+rateWindowsMost)%rateWindowsMost]
 }
 
+// Full says that a queue stands or grows, or did a moment ago.
+func (e *Estimator) Full() bool { return e.hold }
+
 // Limited says that the estimate is held down by how little is sent, not by the line.
 func (e *Estimator) Limited() bool {
 	return !e.hold && float64(e.Received())*1.2 < e.estimate

@@ -96,9 +96,13 @@ class FakePeer {
   }
 
   answers = 0 // to checks of its way
+  packets = 0
 
   async getStats() {
-    return new Map([['pair', { type: 'candidate-pair', responsesReceived: this.answers }]])
+    return new Map<string, object>([
+      ['pair', { type: 'candidate-pair', responsesReceived: this.answers }],
+      ['in', { type: 'inbound-rtp', mid: '0', packetsReceived: this.packets }],
+    ])
   }
 
   close(): void {
@@ -395,6 +399,30 @@ describe('the states of a seat', () => {
     }
     expect(w.phases).toEqual(['connecting', 'live'])
     expect(socket.said('ping').length).toBeGreaterThan(15)
+  })
+
+  it('where packets tell that the line lives, or who waits has connections that do, few pings are sent', async () => {
+    const w = world()
+    w.client.publish('microphone', track())
+    const socket = await w.enter(joined({ seat: { ...me, presence: 'waiting' }, seats: [] }))
+    socket.say({ type: 'prepare' })
+    await w.settle()
+    for (const peer of w.peers) peer.connectionState = 'connected'
+    const pings = async () => {
+      const before = socket.said('ping').length
+      for (let i = 0; i < 20; i++) {
+        for (const peer of w.peers) peer.packets++
+        const asked = socket.said('ping').length
+        await vi.advanceTimersByTimeAsync(500)
+        if (socket.said('ping').length > asked) socket.say({ type: 'pong' })
+      }
+      return socket.said('ping').length - before
+    }
+    expect(await pings()).toBeLessThan(7)
+    expect(w.phases).toEqual(['connecting', 'waiting'])
+    socket.say({ type: 'admitted', seats: [other], seq: 0, locked: false })
+    expect(await pings()).toBeLessThan(7)
+    expect(w.phases).toEqual(['connecting', 'waiting', 'live'])
   })
 
   it.each([

@@ -88,6 +88,7 @@ const dead = 5000 // and the socket is given up,
 const deadBeside = 15_000 // or later while the line lives: its words are being sent again, and a new socket takes longer
 const joinTime = 8000 // four round trips, of which a bad line loses some
 const askTime = 8000 // for a ticket
+const seldom = 2000 // between pings where something else tells that the line lives
 const tripsKept = 8 // of words that go twice a second
 const maxBackoff = 2000
 const maxOutbox = 100
@@ -119,6 +120,7 @@ export class SignalClient {
   private refusals = 0
   private wasAdmitted = false
   private asked: number[] = [] // when the pings left that are not answered yet
+  private pinged = 0
   private trips: number[] = [] // of the last words, there and back, ms
   private prepared = false // we wait, and connections can be made
   private readonly local = new Map<Source, LocalTrack>()
@@ -543,7 +545,7 @@ export class SignalClient {
       return
     }
     if (this.link.at !== 'joined') return
-    if (this.env.now() - this.heard > silence) this.reconnect()
+    if (this.env.now() - Math.max(this.heard, this.packet()) > silence) this.reconnect()
     else this.media?.restartIce()
   }
 
@@ -574,7 +576,11 @@ export class SignalClient {
     this.refresh()
   }
 
+  /** A word that a thin line loses holds up all words behind it: where something else tells that the line lives, few are sent. */
   private ping(now: number): void {
+    const lives = this.link.at === 'joined' && this.link.admitted ? now - this.packet() <= silence : this.beside(now)
+    if (lives && now - this.pinged < seldom) return
+    this.pinged = now
     this.asked.push(now)
     this.send({ type: 'ping' })
   }
@@ -616,7 +622,8 @@ export class SignalClient {
   private lineLost(now: number): boolean {
     if (this.link.at !== 'joined') return true
     const quiet = now - Math.max(this.heard, this.link.since, this.packet()) > silence
-    const states = this.link.admitted ? (this.media?.states() ?? []) : []
+    if (!this.link.admitted) return quiet && !this.beside(now)
+    const states = this.media?.states() ?? []
     return quiet || states.some((s) => s === 'disconnected' || s === 'failed')
   }
 
