@@ -128,7 +128,7 @@ type band struct {
 // transform does the rows from top, a multiple of 8, to bottom.
 func (b *band) transform(img *image.Gray, top, bottom int, shares *[64]float32) {
 	width, height := img.Rect.Dx(), img.Rect.Dy()
-	all, before := (*b.kept)[:0], int32(0)
+	all, before := slices.Grow((*b.kept)[:0], (bottom-top)*width/4), int32(0)
 	var piece [64]byte
 	for y := top; y < bottom; y += 8 {
 		for x := 0; x < width; x += 8 {
@@ -282,10 +282,12 @@ func shortest(often []int) (lengths [17]byte, symbols []byte) {
 		}
 	}
 	var count [258]int
+	most := 0
 	for _, n := range length {
 		count[n]++
+		most = max(most, n)
 	}
-	for i := len(count) - 1; i > 16; i-- { // of two too long ones the stem becomes one, and a shorter one stems the other
+	for i := most; i > 16; i-- { // of two too long ones the stem becomes one, and a shorter one stems the other
 		for count[i] > 0 {
 			j := i - 2
 			for count[j] == 0 {
@@ -303,7 +305,7 @@ func shortest(often []int) (lengths [17]byte, symbols []byte) {
 	for i := range lengths[1:] {
 		lengths[i+1] = byte(count[i+1])
 	}
-	for n := 1; n < len(count); n++ {
+	for n := 1; n <= most; n++ {
 		for symbol, l := range length[:256] {
 			if l == n {
 				symbols = append(symbols, byte(symbol))

@@ -214,18 +214,29 @@ func (p picture) shading(d Dataset, n int, data []byte, window *Window, slope, i
 	}
 	if window == nil {
 		var mu sync.Mutex
-		low, high := math.MaxInt, math.MinInt // guarded by mu
+		low, high := uint16(math.MaxUint16), uint16(0) // guarded by mu; raw values, moved so that they are in order of what they mean
+		up, sign := 15-p.high, uint16(0)
+		if p.signed {
+			sign = 1 << 15
+		}
 		inParts(p.rows*p.cols, func(from, to int) {
-			l, h := math.MaxInt, math.MinInt
-			for i := from; i < to; i++ {
-				v := p.value(p.raw(data, i))
-				l, h = min(l, v), max(h, v)
+			l, h := uint16(math.MaxUint16), uint16(0)
+			if p.allocated == 16 {
+				for i := from; i < to; i++ {
+					v := binary.LittleEndian.Uint16(data[2*i:])<<up ^ sign
+					l, h = min(l, v), max(h, v)
+				}
+			} else {
+				for i := from; i < to; i++ {
+					v := p.raw(data, i)<<up ^ sign
+					l, h = min(l, v), max(h, v)
+				}
 			}
 			mu.Lock()
 			defer mu.Unlock()
 			low, high = min(low, l), max(high, h)
 		})
-		a, b := float64(low)*slope+intercept, float64(high)*slope+intercept
+		a, b := float64(p.value((low^sign)>>up))*slope+intercept, float64(p.value((high^sign)>>up))*slope+intercept
 		window = &Window{(a+b)/2 + 0.5, max(math.Abs(b-a), 1) + 1}
 	}
 	c, w := window.Center-0.5, max(window.Width-1, 1e-9)
