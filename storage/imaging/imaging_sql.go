@@ -409,6 +409,13 @@ func (s *Service) named(ctx context.Context, db pg.DB, scope authz.Scope, p path
 	if glance && p.frames != nil { // a slide has ten thousands: a tile is not to wait for all of them
 		index = `(SELECT jsonb_agg(i.frame_index -> n - 1 ORDER BY o) FROM unnest(@frames::int[]) WITH ORDINALITY w (n, o))`
 	}
+	where := `TRUE`
+	if p.series != "" {
+		where = `e.uid = @series`
+	}
+	if p.sop != "" {
+		where += ` AND i.institution_id = s.institution_id AND i.sop_uid = @sop` // by its index, not among all of the series
+	}
 	rows, err := db.Query(ctx, `
 		WITH chosen AS ( -- two hospitals may hold the study: the asker's own copy comes first
 			SELECT s.id, s.institution_id, s.person_id, s.uid FROM study s WHERE s.uid = @study AND `+maySee+`
@@ -416,7 +423,7 @@ func (s *Service) named(ctx context.Context, db pg.DB, scope authz.Scope, p path
 		SELECT s.institution_id, s.person_id, e.id, s.uid, e.uid, i.sop_uid, i.sha256, i.size, i.transfer_syntax, i.object_key,
 			`+words+`, i.head, `+index+`, i.bulk_index, i.stored_at, jsonb_array_length(i.frame_index)
 		FROM chosen s JOIN series e ON e.study_id = s.id JOIN instance i ON i.series_id = e.id
-		WHERE (@series = '' OR e.uid = @series) AND (@sop = '' OR i.sop_uid = @sop)
+		WHERE `+where+`
 		ORDER BY e.number, e.uid, i.number, i.sop_uid`,
 		scope.With(pgx.NamedArgs{"now": s.Now(), "study": p.study, "series": p.series, "sop": p.sop, "frames": p.frames}))
 	if err != nil {
