@@ -194,27 +194,23 @@ func stretched(k int) float64 {
 // transformed appends the tokens of a block of 8 x 8 pixels: the discrete cosine transform by Arai, Agui and Nakajima (1988), which
 // leaves each value stretched, and the division into steps. The first value is told as the difference from the block's before.
 func transformed(all []token, before int32, pixels []byte, stride int, shares *[64]float32) ([]token, int32) {
-	var f [64]float32
+	var f, turned [64]float32
 	for y := range 8 {
-		p := pixels[y*stride:][:8:8]
-		r := (*[8]float32)(f[y*8:])
-		r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7] = eight(float32(p[0]), float32(p[1]), float32(p[2]), float32(p[3]), float32(p[4]), float32(p[5]), float32(p[6]), float32(p[7]))
+		p, r := (*[8]byte)(pixels[y*stride:]), (*[8]float32)(f[y*8:])
+		for x := range r {
+			r[x] = float32(p[x])
+		}
 	}
+	transformRows(&f, &turned)
+	transformRows(&turned, &f)
+	f[0] -= 64 * 128       // grey is counted from the middle
 	const rounds = 3 << 22 // added to a small float32, it leaves the nearest whole number in the lowest bits
 	var values [64]int32
 	filled := uint64(0)
-	for x := range 8 {
-		var c [8]float32
-		c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7] = eight(f[x], f[8+x], f[16+x], f[24+x], f[32+x], f[40+x], f[48+x], f[56+x])
-		if x == 0 {
-			c[0] -= 64 * 128 // grey is counted from the middle
-		}
-		for y := range 8 {
-			at := zigzagged[y*8+x] & 63
-			v := int32(math.Float32bits(c[y]*shares[y*8+x]+rounds)<<10) >> 10
-			values[at] = v
-			filled |= uint64(uint32(v|-v)>>31) << at
-		}
+	for i, at := range zigzagged {
+		v := int32(math.Float32bits(f[i]*shares[i]+rounds)<<10) >> 10
+		values[at&63] = v
+		filled |= uint64(uint32(v|-v)>>31) << (at & 63)
 	}
 	all = append(all, tokenOf(0, values[0]-before))
 	last := 0
@@ -240,17 +236,20 @@ func tokenOf(symbol token, v int32) token {
 	return symbol | token(size) | token(low*2*dcac)
 }
 
-// eight is the transform of a row.
-func eight(a0, a1, a2, a3, a4, a5, a6, a7 float32) (c0, c1, c2, c3, c4, c5, c6, c7 float32) {
-	s0, d0, s1, d1, s2, d2, s3, d3 := a0+a7, a0-a7, a1+a6, a1-a6, a2+a5, a2-a5, a3+a4, a3-a4
-	even, odd := s0+s3, s1+s2
-	turned := (s1 - s2 + s0 - s3) * (math.Sqrt2 / 2)
-	c0, c4, c2, c6 = even+odd, even-odd, s0-s3+turned, s0-s3-turned
-	low, middle, high := d3+d2, (d2+d1)*(math.Sqrt2/2), d1+d0
-	shared := (low - high) * 0.382683433 // sin π/8
-	low, high = 0.541196100*low+shared, 1.306562965*high+shared
-	up, across := d0+middle, d0-middle
-	return c0, up + high, c2, across - low, c4, across + low, c6, up - high
+// transformRows does each row, and leaves it as a column.
+func transformRows(from, to *[64]float32) {
+	for i := range 8 {
+		a := (*[8]float32)(from[i*8:])
+		s0, d0, s1, d1, s2, d2, s3, d3 := a[0]+a[7], a[0]-a[7], a[1]+a[6], a[1]-a[6], a[2]+a[5], a[2]-a[5], a[3]+a[4], a[3]-a[4]
+		even, odd := s0+s3, s1+s2
+		turned := (s1 - s2 + s0 - s3) * (math.Sqrt2 / 2)
+		low, middle, high := d3+d2, (d2+d1)*(math.Sqrt2/2), d1+d0
+		shared := (low - high) * 0.382683433 // sin π/8
+		low, high = 0.541196100*low+shared, 1.306562965*high+shared
+		up, across := d0+middle, d0-middle
+		to[i], to[32+i], to[16+i], to[48+i] = even+odd, even-odd, s0-s3+turned, s0-s3-turned
+		to[8+i], to[24+i], to[40+i], to[56+i] = up+high, across-low, across+low, up-high
+	}
 }
 
 // shortest makes the lengths of a Huffman code of at most 16 bits, none of which is all ones (ITU-T T.81 K.2): how many codes are
