@@ -229,7 +229,11 @@ func (r *room) admit(id control.Seat) {
 		return
 	}
 	s.admitted = true
-	s.send(admittedMessage{Type: "admitted", Seats: r.others(s), Sequence: r.sequence, Locked: r.locked})
+	word := admittedMessage{Type: "admitted", Seats: r.others(s), Sequence: r.sequence, Locked: r.locked}
+	s.send(word)
+	if raw, err := json.Marshal(word); err == nil && s.peer != nil {
+		s.peer.Insist(string(raw)) // the socket's TCP waits seconds for what a bad line loses
+	}
 	r.catchUp(s, 0, false)
 	r.startMedia(s)
 	r.prepare()

@@ -294,7 +294,7 @@ func TestAWaitingSeatSendsAndReceivesNothingUntilAdmitted(t *testing.T) {
 	if len(admitted.Seats) != 1 || admitted.Sequence != 1 {
 		t.Fatalf("admitted %+v", admitted)
 	}
-	must(t, early.AwaitPackets(ctx, "a", sfu.Camera, 10), a.AwaitPackets(ctx, "early", sfu.Microphone, 10))
+	must(t, early.AwaitAdmission(ctx), early.AwaitPackets(ctx, "a", sfu.Camera, 10), a.AwaitPackets(ctx, "early", sfu.Microphone, 10))
 }
 
 func TestATrackBeginsWithoutAnotherOffer(t *testing.T) {

@@ -3,6 +3,7 @@ package sfu
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/pion/webrtc/v4"
 )
@@ -12,6 +13,9 @@ const (
 	maxData = 1024
 	// dataLag is how many bytes may wait on a channel for a slow line before messages are dropped: the next one is newer anyway.
 	dataLag = 8 << 10
+	// insisted times a word goes out that must not wait for the socket, so long apart: losses in a row rarely take all.
+	insisted    = 3
+	insistPause = 200 * time.Millisecond
 	// maxSpares m-lines are kept ready: what a visit or a consult of a few needs.
 	maxSpares = 8
 )
@@ -343,4 +347,14 @@ func (p *Peer) Send(c Channel, text string) {
 		p.engine.data.Add(1)
 		return nil
 	})
+}
+
+// Insist sends a word on the pointer channel several times, for a client that takes the first to come. A word too long for a packet is not sent.
+func (p *Peer) Insist(text string) {
+	if len(text) > maxData {
+		return
+	}
+	for i := range insisted {
+		time.AfterFunc(time.Duration(i)*insistPause, func() { p.Send(PointerChannel, text) })
+	}
 }

@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -483,6 +485,13 @@ func (c *Client) AwaitPointer(ctx context.Context, seat control.Seat) error {
 			}
 		}
 		return false, nil
+	})
+}
+
+// AwaitAdmission waits for the word of admission on a data channel.
+func (c *Client) AwaitAdmission(ctx context.Context) error {
+	return c.until(ctx, "admission beside the socket", func() (bool, error) {
+		return slices.ContainsFunc(c.pointers, func(p string) bool { return strings.HasPrefix(p, `{"type":"admitted","seats":[{`) }), nil
 	})
 }
 

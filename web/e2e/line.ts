@@ -72,7 +72,19 @@ const watchStills = (page: Page) =>
 const stills = (page: Page) =>
   page.evaluate(() => (globalThis as unknown as { shownStills: Set<string> }).shownStills.size)
 
-const sounds = (page: Page) => until('sound', async () => (await counts(page)).energy.some((n) => n > 0), 60_000)
+/** Sound has come, and the page plays it. */
+const sounds = (page: Page) =>
+  until(
+    'sound',
+    async () =>
+      (await counts(page)).energy.some((n) => n > 0) &&
+      (await page.evaluate(() =>
+        [...document.querySelectorAll('video')].some(
+          ({ muted, srcObject }) => !muted && srcObject instanceof MediaStream && srcObject.getAudioTracks().length > 0,
+        ),
+      )),
+    60_000,
+  )
 
 function told(before: Heard, after: Heard, seconds: number): string[] {
   const part = (n: number, of: number) => (of > 0 ? `${((100 * n) / of).toFixed(1)} %` : '–')

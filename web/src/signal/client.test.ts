@@ -50,6 +50,9 @@ class FakePeer {
   transceivers: { mid: string; direction: string; sender: object; receiver: object }[] = []
   sent: (string | null)[] = [] // what each sender was given last
   onconnectionstatechange: (() => void) | null = null
+  ondatachannel:
+    | ((event: { channel: { label: string; onmessage?: (event: { data: string }) => void } }) => void)
+    | null = null
 
   described: string[] = []
   added: string[] = []
@@ -303,6 +306,68 @@ describe('the states of a seat', () => {
     expect(w.phases).toEqual(['connecting', 'waiting', 'live'])
     expect(w.peers[0]?.sent).toEqual(['audio'])
     expect(socket.said('publish')).toHaveLength(1)
+  })
+
+  it('waiting --admitted beside the socket--> live: the word on the socket and late copies change nothing that came since', async () => {
+    const w = world()
+    w.client.publish('microphone', track())
+    const socket = await w.enter(joined({ seat: { ...me, presence: 'waiting' }, seats: [] }))
+    socket.say({ type: 'prepare' })
+    socket.say({ type: 'published', offer: 1, sdp: 'answer' })
+    await w.settle()
+    const channel: { label: string; onmessage?: (event: { data: string }) => void } = { label: 'pointer' }
+    w.peers[1]?.ondatachannel?.({ channel })
+    const word: ServerMessage = { type: 'admitted', seats: [other], seq: 0, locked: false }
+    const insist = () => channel.onmessage?.({ data: JSON.stringify(word) })
+    w.client.app('chat', 'hello')
+    insist()
+    await w.settle()
+    expect(w.phases).toEqual(['connecting', 'waiting', 'live'])
+    expect(w.peers[0]?.sent).toEqual(['audio'])
+    socket.say(word)
+    socket.say({ type: 'gone', seat: 'other', reason: 'left' })
+    insist()
+    await w.settle()
+    expect(w.view()?.seats).toEqual([])
+    expect(w.phases).toEqual(['connecting', 'waiting', 'live'])
+    expect(socket.said('app')).toHaveLength(1)
+  })
+
+  it('who waits gives a socket without words up later than who talks', async () => {
+    for (const [presence, sockets] of [
+      ['waiting', 1],
+      ['live', 2],
+    ] as const) {
+      const w = world()
+      await w.enter(joined({ seat: { ...me, presence } }))
+      await vi.advanceTimersByTimeAsync(8000)
+      expect(w.sockets.length).toBe(sockets)
+      await vi.advanceTimersByTimeAsync(8000)
+      expect(w.sockets.length).toBeGreaterThan(1)
+      w.client.leave()
+    }
+  })
+
+  it('sound that comes is heard before the word that its seat sends it, and not when it has ended', async () => {
+    const w = world()
+    w.client.publish('microphone', track())
+    const socket = await w.enter()
+    const sub = w.peers[1]
+    if (!sub) throw new Error('no connection')
+    sub.addTransceiver('audio')
+    const sound = { mid: '0', id: 'other.microphone', seat: 'other', source: 'microphone', kind: 'audio' } as const
+    socket.say({ type: 'subscribe', offer: 1, sdp: 'offer', tracks: [sound] })
+    const heard = async (packets: number) => {
+      for (let i = 0; i < 4; i++) {
+        sub.packets += packets
+        await vi.advanceTimersByTimeAsync(500)
+      }
+      return w.view()?.tracks.map(({ id }) => id)
+    }
+    expect(await heard(0)).toEqual([])
+    expect(await heard(1)).toEqual(['other.microphone'])
+    expect(await heard(0)).toEqual([])
+    w.client.leave()
   })
 
   it('a pong answers the oldest ping: words that overlap do not make a long way short', async () => {

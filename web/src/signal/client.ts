@@ -85,7 +85,7 @@ const socketOpen = 1 // WebSocket.OPEN
 const tick = 500
 const silence = 1500 // without a word or a packet for so long, the line counts as lost: it is shown within 2 s
 const dead = 5000 // and the socket is given up,
-const deadBeside = 15_000 // or later while the line lives: its words are being sent again, and a new socket takes longer
+const deadLate = 15_000 // or later while the line lives, or we only wait: the words are being sent again, and a new socket takes longer
 const joinTime = 8000 // four round trips, of which a bad line loses some
 const askTime = 8000 // for a ticket
 const seldom = 2000 // between pings where something else tells that the line lives
@@ -271,11 +271,18 @@ export class SignalClient {
     this.choose()
   }
 
-  /** What the others send now: a line may be ready for what its seat does not send yet, or no more. */
+  /**
+   * What the others send now: a line may be ready for what its seat does not send yet, or no more. Sound that comes is heard
+   * before the seat's word of it, which a bad line keeps for seconds.
+   */
   private sent(): (RemoteTrack & { muted: boolean })[] {
     return this.remote.flatMap((track) => {
-      const sent = this.view.seats.find((s) => s.seat === track.seat)?.tracks.find((t) => t.id === track.id)
-      return sent ? [{ ...track, muted: sent.muted }] : []
+      const seat = this.view.seats.find((s) => s.seat === track.seat)
+      const sent = seat?.tracks.find((t) => t.id === track.id)
+      if (sent) return [{ ...track, muted: sent.muted }]
+      const flow = this.flow.get(track.mid)
+      const comes = flow !== undefined && flow.packets > 0 && this.env.now() - flow.at <= silence
+      return seat && track.kind === 'audio' && comes ? [{ ...track, muted: false }] : []
     })
   }
 
@@ -372,8 +379,9 @@ export class SignalClient {
         if (this.prepared && this.link.at === 'joined' && !this.link.admitted) this.line.act() // before anything is sent to us
         return
       case 'admitted':
-        if (this.link.at === 'joined') this.link = { ...this.link, admitted: true }
         this.view = { ...this.view, seats: message.seats, locked: message.locked }
+        if (this.link.at !== 'joined' || this.link.admitted) break // it had come beside the socket
+        this.link = { ...this.link, admitted: true }
         this.begin()
         break
       case 'seat':
@@ -499,6 +507,10 @@ export class SignalClient {
         this.refresh()
       },
       pointer: (message) => this.pointed(message),
+      admitted: (message) => {
+        // A copy that comes later than the socket's would bring back seats that have changed since.
+        if (this.link.at === 'joined' && !this.link.admitted) this.hear(message)
+      },
       state: () => void this.watch(),
       broken: () => {
         this.startAnew()
@@ -563,7 +575,7 @@ export class SignalClient {
         if (now - this.link.since > joinTime) this.reconnect()
         break
       case 'joined':
-        if (now - this.heard > (this.beside(now) ? deadBeside : dead)) this.reconnect()
+        if (now - this.heard > (this.beside(now) || !this.link.admitted ? deadLate : dead)) this.reconnect()
         else this.ping(now)
         this.heal(now)
         await this.media?.widen(now)

@@ -1,6 +1,14 @@
 // The two connections of a seat: one that we offer and send on, one that the server offers and we receive on.
 import { type Setting, settings, sizes } from './line'
-import { type ClientMessage, type OfferedTrack, type PointerMessage, parse, type Side, type Source } from './protocol'
+import {
+  type AdmittedMessage,
+  type ClientMessage,
+  type OfferedTrack,
+  type PointerMessage,
+  parse,
+  type Side,
+  type Source,
+} from './protocol'
 import { type Counters, nothingCounted } from './quality'
 import { repeats } from './repeat'
 import { askOfSound, relayed } from './sdp'
@@ -13,6 +21,8 @@ export type MediaEvents = {
   send: (message: ClientMessage) => void
   tracks: (tracks: RemoteTrack[]) => void
   pointer: (message: PointerMessage) => void
+  /** The server's word of admission has come beside the socket. */
+  admitted: (message: AdmittedMessage) => void
   state: (side: Side, state: RTCPeerConnectionState) => void
   /** A description could not be used: begin anew. */
   broken: () => void
@@ -87,8 +97,10 @@ export class Media {
     this.sub.ondatachannel = ({ channel }) => {
       this.channels.set(channel.label, channel)
       channel.onmessage = ({ data }) => {
-        const message = typeof data === 'string' ? parse<PointerMessage>(data) : undefined
-        if (message) this.events.pointer(message)
+        const message = typeof data === 'string' ? parse<PointerMessage | AdmittedMessage>(data) : undefined
+        if (!message) return
+        if ('seat' in message) this.events.pointer(message)
+        else if (message.type === 'admitted') this.events.admitted(message)
       }
     }
   }

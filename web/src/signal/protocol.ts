@@ -60,6 +60,8 @@ export type ErrorCode =
 
 export type ErrorMessage = { type: 'error'; code: ErrorCode; zh: string; en: string; fatal: boolean }
 
+export type AdmittedMessage = { type: 'admitted'; seats: Seat[]; seq: number; locked: boolean }
+
 export type ServerMessage =
   | {
       type: 'joined'
@@ -74,7 +76,7 @@ export type ServerMessage =
     }
   /** We wait, and somebody is there who may let us in: connections can be made. */
   | { type: 'prepare' }
-  | { type: 'admitted'; seats: Seat[]; seq: number; locked: boolean }
+  | AdmittedMessage
   | { type: 'lock'; locked: boolean }
   | { type: 'seat'; seat: Seat }
   | { type: 'gone'; seat: string; reason: 'left' | 'removed' | 'lost' }
@@ -102,7 +104,7 @@ export type ClientMessage =
   | { type: 'ping' }
   | { type: 'leave' }
 
-/** What the data channel brings. */
+/** What the data channel brings from the others. */
 export type PointerMessage = { seat: string; data: string }
 
 /** Reads a message of our own server; undefined when it is not one. Unknown types come through and are passed over. */

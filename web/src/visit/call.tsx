@@ -66,6 +66,18 @@ export function usePhoneOffer(view: Pick<RoomView, 'phase' | 'line'>): boolean {
   return (away && late) || view.line.sends === 'text' || view.line.takes === 'text'
 }
 
+const quiet = 3000
+
+/** False while a call begins: on a thin line what a page asks of the house stands before the first sound. */
+function useBegun(): boolean {
+  const [begun, setBegun] = useState(false)
+  useEffect(() => {
+    const timer = setTimeout(() => setBegun(true), quiet)
+    return () => clearTimeout(timer)
+  }, [])
+  return begun
+}
+
 /** The others in the room, one picture each; one person fills the stage, more share it. */
 export function CallScreen({
   place,
@@ -209,7 +221,7 @@ function MoreKey({
   onOpen: (open: boolean) => void
 }) {
   const view = room.view.value
-  const recording = useRecording(chatKey, door, room)
+  const recording = useRecording(useBegun() ? chatKey : undefined, door, room)
   return (
     <>
       <button type="button" onClick={() => onOpen(true)} data-test="more">
@@ -244,7 +256,7 @@ function ChatKey({
   open: boolean
   onOpen: (open: boolean) => void
 }) {
-  const chat = useChat(chatKey, door, room)
+  const chat = useChat(useBegun() ? chatKey : undefined, door, room)
   return (
     <>
       <button type="button" onClick={() => onOpen(true)} data-test="chat-key">

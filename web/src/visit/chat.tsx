@@ -20,9 +20,9 @@ export type ChatState = {
 
 const topic = 'chat'
 
-/** The visit's messages as they come: the room says that there is a new one, the server has it. */
-export function useChat(key: string, door: Door, room?: Room): ChatState {
-  const list = useResource(`messages ${key}`, door.messages, ['message.added'])
+/** The visit's messages as they come: the room says that there is a new one, the server has it. Without a key it waits. */
+export function useChat(key: string | undefined, door: Door, room?: Room): ChatState {
+  const list = useResource(key && `messages ${key}`, door.messages, ['message.added'])
   const [seen, setSeen] = useState(0)
   const { refresh, set, value } = list
   useEffect(() => room?.onSaid(topic, () => refresh()), [room, refresh])

@@ -18,9 +18,9 @@ export type RecordingState = {
 
 const topic = 'recording'
 
-/** Who joins learns it from the server; a change is said in the room, so that everybody asks again at once. */
-export function useRecording(key: string, door: Door, room: Room): RecordingState {
-  const found = useResource(`recording ${key}`, door.recording, ['visit.changed', 'teleconsult.changed'])
+/** Who joins learns it from the server; a change is said in the room, so that everybody asks again at once. Without a key it waits. */
+export function useRecording(key: string | undefined, door: Door, room: Room): RecordingState {
+  const found = useResource(key && `recording ${key}`, door.recording, ['visit.changed', 'teleconsult.changed'])
   const { refresh, set, value } = found
   const { phase, seat, recording } = room.view.value
   useEffect(() => room.onSaid(topic, () => refresh()), [room, refresh])
