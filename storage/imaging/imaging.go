@@ -46,6 +46,7 @@ type Service struct {
 	}
 	drawn   drawings
 	glances glances
+	appends appends
 }
 
 // Study as lists show it.

@@ -48,7 +48,7 @@ func (s *Service) storeInstances(w http.ResponseWriter, r *http.Request) error {
 	if !covers(kind, dicomType) {
 		return notDICOM
 	}
-	receipts, err := s.takeParts(r.Context(), place, study, multipart.NewReader(patient(w, r), m.params["boundary"]))
+	receipts, err := s.takeParts(r.Context(), place, study, multipart.NewReader(newPatient(w, r), m.params["boundary"]))
 	if err != nil {
 		return err
 	}
@@ -173,20 +173,51 @@ func placeOf(scope authz.Scope, named string) (ids.Institution, error) {
 
 // patient gives a slow line time as long as something arrives. It reads in pieces of 64 KiB, where package multipart
 // would ask the line for 4.
-func patient(w http.ResponseWriter, r *http.Request) io.Reader {
-	return bufio.NewReaderSize(&patientReader{r.Body, http.NewResponseController(w)}, 64<<10)
+type patient struct {
+	*bufio.Reader
+	body *patientBody
 }
 
-type patientReader struct {
-	body io.Reader
+func newPatient(w http.ResponseWriter, r *http.Request) patient {
+	body := &patientBody{Reader: r.Body, line: http.NewResponseController(w)}
+	return patient{bufio.NewReaderSize(body, 64<<10), body}
+}
+
+// hangUp ends the reading when what has arrived is read.
+func (p patient) hangUp() {
+	p.body.mu.Lock()
+	defer p.body.mu.Unlock()
+	p.body.gone = true
+	_ = p.body.line.SetReadDeadline(time.Now().Add(arrived)) // a line that knows no deadline ends by itself
+}
+
+// arrived is how long bytes that are there already take to be read.
+const arrived = 50 * time.Millisecond
+
+type patientBody struct {
+	io.Reader
 	line *http.ResponseController
+	mu   sync.Mutex
+	gone bool // guarded by mu: the deadline stays as it is
 }
 
-func (p *patientReader) Read(b []byte) (int, error) {
-	if err := p.line.SetReadDeadline(time.Now().Add(silence)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+func (p *patientBody) Read(b []byte) (int, error) {
+	if err := p.wait(); err != nil {
 		return 0, err
 	}
-	return p.body.Read(b)
+	return p.Reader.Read(b)
+}
+
+func (p *patientBody) wait() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gone {
+		return nil
+	}
+	if err := p.line.SetReadDeadline(time.Now().Add(silence)); !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	return nil
 }
 
 // attribute is a value of the DICOM JSON model, for the little that is written by hand.

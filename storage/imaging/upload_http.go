@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"sync"
+	"time"
 
 	"yuanzhen/internal/fault"
 	"yuanzhen/internal/ids"
@@ -70,12 +72,27 @@ func (s *Service) uploadOf(r *http.Request) (Upload, error) {
 	return s.upload(r.Context(), id)
 }
 
+// settled finds the upload of the path when no request brings bytes of it any more. Who asks how far it is, to go on from
+// there, has lost the line of the one before: its end may not be known here, nor its last bytes be stored, and they would all
+// be sent again.
+func (s *Service) settled(r *http.Request) (Upload, error) {
+	u, err := s.uploadOf(r)
+	if err == nil && s.appends.end(u.ID) {
+		u, err = s.uploadOf(r)
+	}
+	return u, err
+}
+
 // tusState is HEAD for tus clients, GET for who shows how far it is.
 func (s *Service) tusState(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodHead && !speaksTus(w, r) {
 		return nil
 	}
-	u, err := s.uploadOf(r)
+	find := s.uploadOf
+	if r.Method == http.MethodHead {
+		find = s.settled
+	}
+	u, err := find(r)
 	if err != nil {
 		return err
 	}
@@ -117,7 +134,9 @@ func (s *Service) tusAppend(w http.ResponseWriter, r *http.Request) error {
 	if r.ContentLength > u.Length-offset {
 		return uploadTooLarge
 	}
-	if u, err = s.Append(r.Context(), u, offset, patient(w, r)); err != nil {
+	body := newPatient(w, r)
+	defer s.appends.begin(u.ID, body.hangUp)()
+	if u, err = s.Append(r.Context(), u, offset, body); err != nil {
 		return err
 	}
 	w.Header().Set("Upload-Offset", fmt.Sprint(u.Received))
@@ -137,4 +156,53 @@ func (s *Service) tusAbandon(w http.ResponseWriter, r *http.Request) error {
 		w.WriteHeader(http.StatusNoContent)
 	}
 	return err
+}
+
+// appends are the requests that bring bytes of uploads to this node.
+type appends struct {
+	mu sync.Mutex
+	by map[uploadID]*appending // guarded by mu; of two at once the later: the database lets one of them win
+}
+
+type appending struct {
+	hangUp func()
+	done   chan struct{}
+}
+
+// begin notes one, until ended is called.
+func (a *appends) begin(id uploadID, hangUp func()) (ended func()) {
+	this := &appending{hangUp, make(chan struct{})}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.by == nil {
+		a.by = map[uploadID]*appending{}
+	}
+	a.by[id] = this
+	return func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if a.by[id] == this {
+			delete(a.by, id)
+		}
+		close(this.done)
+	}
+}
+
+// storing is how long who asks waits for the last piece to be on the disk.
+const storing = 5 * time.Second
+
+// end hangs the request up and waits until what it has brought is stored; false where there is none.
+func (a *appends) end(id uploadID) bool {
+	a.mu.Lock()
+	last := a.by[id]
+	a.mu.Unlock()
+	if last == nil {
+		return false
+	}
+	last.hangUp()
+	select {
+	case <-last.done:
+	case <-time.After(storing):
+	}
+	return true
 }

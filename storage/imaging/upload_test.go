@@ -2,6 +2,7 @@ package imaging
 
 import (
 	"archive/zip"
+	"bufio"
 	"bytes"
 	"crypto/ed25519"
 	"crypto/sha256"
@@ -12,6 +13,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -128,13 +130,33 @@ func TestAnUploadThatBreaksGoesOn(t *testing.T) {
 			}
 		}
 	})
+	t.Run("whoever asks to go on is told of all that came, though the line before seems to live", func(t *testing.T) {
+		line, err := net.Dial("tcp", strings.TrimPrefix(h.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer line.Close()
+		fmt.Fprintf(line, "PATCH %s HTTP/1.1\r\nHost: house\r\nAuthorization: Bearer county\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 170001\r\n"+
+			"Content-Type: application/offset+octet-stream\r\nContent-Length: %d\r\n\r\n%s", at, len(file)-170_001, file[170_001:200_002])
+		for deadline := time.Now().Add(time.Minute); !h.service.appends.any(); time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("the request is not there")
+			}
+		}
+		if got := h.head("county", at).header.Get("Upload-Offset"); got != "200002" {
+			t.Errorf("offset %s, want 200002", got)
+		}
+		if a, err := http.ReadResponse(bufio.NewReader(line), nil); err != nil || a.StatusCode != http.StatusBadRequest {
+			t.Errorf("the request before: %v, %v", a, err)
+		}
+	})
 	t.Run("another offset than the upload's is refused and moves nothing", func(t *testing.T) {
-		for _, offset := range []int{0, 170_000, 170_002} {
+		for _, offset := range []int{0, 170_001, 200_000, 200_003} {
 			if a := h.patch("county", at, offset, bytes.NewReader(file[offset:])); a.status != 409 {
 				t.Errorf("from %d: %d %s", offset, a.status, a.body)
 			}
 		}
-		if got := h.head("county", at).header.Get("Upload-Offset"); got != "170001" {
+		if got := h.head("county", at).header.Get("Upload-Offset"); got != "200002" {
 			t.Errorf("offset is now %s", got)
 		}
 	})
@@ -144,7 +166,7 @@ func TestAnUploadThatBreaksGoesOn(t *testing.T) {
 			for name, call := range map[string]func(string) answer{
 				"state": func(at string) answer { return h.get(who, at, "") },
 				"head":  func(at string) answer { return h.head(who, at) },
-				"patch": func(at string) answer { return h.patch(who, at, 170_001, strings.NewReader("x")) },
+				"patch": func(at string) answer { return h.patch(who, at, 200_002, strings.NewReader("x")) },
 				"delete": func(at string) answer {
 					return h.call(who, "DELETE", at, map[string]string{"Tus-Resumable": "1.0.0"}, nil)
 				},
@@ -157,7 +179,7 @@ func TestAnUploadThatBreaksGoesOn(t *testing.T) {
 		}
 	})
 	t.Run("it goes on and ends in the archive; a lost last answer is found by HEAD", func(t *testing.T) {
-		if a := h.patch("county", at, 170_001, bytes.NewReader(file[170_001:])); a.status != 204 || a.header.Get("Upload-Offset") != fmt.Sprint(len(file)) {
+		if a := h.patch("county", at, 200_002, bytes.NewReader(file[200_002:])); a.status != 204 || a.header.Get("Upload-Offset") != fmt.Sprint(len(file)) {
 			t.Fatalf("%d %s", a.status, a.body)
 		}
 		state := h.taken("county", at)
@@ -454,4 +476,10 @@ func FuzzArchive(f *testing.F) {
 			}
 		}
 	})
+}
+
+func (a *appends) any() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.by) > 0
 }
