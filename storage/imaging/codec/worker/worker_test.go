@@ -168,6 +168,7 @@ func openJPEG(t *testing.T) string {
 }
 
 func TestJPEG2000(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir()) // its own: tests of other packages decode at the same time
 	p := withTool(t, openJPEG(t))
 	raw, err := os.ReadFile("../../testdata/transfer-syntaxes/MR_small.dcm")
 	if err != nil {
