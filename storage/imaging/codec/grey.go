@@ -5,7 +5,6 @@ import (
 	"image"
 	"math"
 	"math/bits"
-	"runtime"
 	"slices"
 	"sync"
 )
@@ -60,10 +59,9 @@ func EncodeGrey(img *image.Gray, quality int) []byte {
 	}
 
 	// Bands of the picture are coded at the same time: each is a restart interval (ITU-T T.81 B.2.4.4), which begins at a byte of
-	// its own and knows of no block before.
+	// its own and knows of no block before. How many there are is the picture's, so that each machine makes the same bytes of it.
 	across, down := (width+7)/8, (height+7)/8
-	cores := runtime.GOMAXPROCS(0)
-	rows := min(max((down+cores-1)/cores, leastBand), math.MaxUint16/across)
+	rows := min(bandRows, math.MaxUint16/across)
 	bands := make([]band, (down+rows-1)/rows)
 	each := func(do func(b *band, i int)) {
 		var working sync.WaitGroup
@@ -115,8 +113,8 @@ func EncodeGrey(img *image.Gray, quality int) []byte {
 	return append(out, 0xFF, 0xD9)
 }
 
-// leastBand is how many rows of blocks are worth a goroutine.
-const leastBand = 16
+// bandRows of blocks are worth a goroutine.
+const bandRows = 16
 
 // band is some rows of the picture.
 type band struct {
