@@ -179,7 +179,7 @@ type patient struct {
 }
 
 func newPatient(w http.ResponseWriter, r *http.Request) patient {
-	body := &patientBody{Reader: r.Body, line: http.NewResponseController(w)}
+	body := &patientBody{Reader: r.Body, line: http.NewResponseController(w), heard: time.Now()}
 	return patient{bufio.NewReaderSize(body, 64<<10), body}
 }
 
@@ -191,21 +191,35 @@ func (p patient) hangUp() {
 	_ = p.body.line.SetReadDeadline(time.Now().Add(arrived)) // a line that knows no deadline ends by itself
 }
 
+// quiet is how long nothing has come.
+func (p patient) quiet() time.Duration {
+	p.body.mu.Lock()
+	defer p.body.mu.Unlock()
+	return time.Since(p.body.heard)
+}
+
 // arrived is how long bytes that are there already take to be read.
 const arrived = 50 * time.Millisecond
 
 type patientBody struct {
 	io.Reader
-	line *http.ResponseController
-	mu   sync.Mutex
-	gone bool // guarded by mu: the deadline stays as it is
+	line  *http.ResponseController
+	mu    sync.Mutex
+	gone  bool      // guarded by mu: the deadline stays as it is
+	heard time.Time // guarded by mu
 }
 
 func (p *patientBody) Read(b []byte) (int, error) {
 	if err := p.wait(); err != nil {
 		return 0, err
 	}
-	return p.Reader.Read(b)
+	n, err := p.Reader.Read(b)
+	if n > 0 {
+		p.mu.Lock()
+		p.heard = time.Now()
+		p.mu.Unlock()
+	}
+	return n, err
 }
 
 func (p *patientBody) wait() error {

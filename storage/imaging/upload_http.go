@@ -72,9 +72,9 @@ func (s *Service) uploadOf(r *http.Request) (Upload, error) {
 	return s.upload(r.Context(), id)
 }
 
-// settled finds the upload of the path when no request brings bytes of it any more. Who asks how far it is, to go on from
-// there, has lost the line of the one before: its end may not be known here, nor its last bytes be stored, and they would all
-// be sent again.
+// settled finds the upload of the path when no request brings bytes of it any more, or one plainly does. Who asks how far it
+// is, to go on from there, has lost the line of the one before: its end may not be known here, nor its last bytes be stored, and
+// they would all be sent again.
 func (s *Service) settled(r *http.Request) (Upload, error) {
 	u, err := s.uploadOf(r)
 	if err == nil && s.appends.end(u.ID) {
@@ -135,7 +135,7 @@ func (s *Service) tusAppend(w http.ResponseWriter, r *http.Request) error {
 		return uploadTooLarge
 	}
 	body := newPatient(w, r)
-	defer s.appends.begin(u.ID, body.hangUp)()
+	defer s.appends.begin(u.ID, body)()
 	if u, err = s.Append(r.Context(), u, offset, body); err != nil {
 		return err
 	}
@@ -165,13 +165,13 @@ type appends struct {
 }
 
 type appending struct {
-	hangUp func()
-	done   chan struct{}
+	patient
+	done chan struct{}
 }
 
 // begin notes one, until ended is called.
-func (a *appends) begin(id uploadID, hangUp func()) (ended func()) {
-	this := &appending{hangUp, make(chan struct{})}
+func (a *appends) begin(id uploadID, body patient) (ended func()) {
+	this := &appending{body, make(chan struct{})}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.by == nil {
@@ -188,16 +188,34 @@ func (a *appends) begin(id uploadID, hangUp func()) (ended func()) {
 	}
 }
 
-// storing is how long who asks waits for the last piece to be on the disk.
-const storing = 5 * time.Second
+const (
+	lost    = 250 * time.Millisecond // a line by which nothing came as long is taken for one that is cut
+	living  = time.Second            // and one by which something came all the while for one that is not
+	storing = 5 * time.Second        // how long who asks waits for the last piece to be on the disk
+)
 
-// end hangs the request up and waits until what it has brought is stored; false where there is none.
+// end waits until what the request has brought is stored, and hangs it up when its line is quiet; false where there is none.
+// While bytes go on to come it is left alone: who asks looks on.
 func (a *appends) end(id uploadID) bool {
 	a.mu.Lock()
 	last := a.by[id]
 	a.mu.Unlock()
 	if last == nil {
 		return false
+	}
+	for asked := time.Now(); ; {
+		quiet := last.quiet()
+		if quiet >= lost {
+			break
+		}
+		if time.Since(asked) >= living {
+			return true
+		}
+		select {
+		case <-last.done:
+			return true
+		case <-time.After(lost - quiet):
+		}
 	}
 	last.hangUp()
 	select {

@@ -150,13 +150,35 @@ func TestAnUploadThatBreaksGoesOn(t *testing.T) {
 			t.Errorf("the request before: %v, %v", a, err)
 		}
 	})
+	t.Run("who looks on while bytes come leaves the line alone", func(t *testing.T) {
+		in, out := io.Pipe()
+		sent := make(chan answer)
+		go func() { sent <- h.patch("county", at, 200_002, in) }()
+		looked := make(chan answer)
+		for i := range 50 {
+			if i == 5 {
+				go func() { looked <- h.head("county", at) }()
+			}
+			if _, err := out.Write(file[200_002+i : 200_003+i]); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(40 * time.Millisecond)
+		}
+		out.Close()
+		if a := <-looked; a.status != 200 {
+			t.Errorf("HEAD: %d", a.status)
+		}
+		if a := <-sent; a.status != 204 || a.header.Get("Upload-Offset") != "200052" {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+	})
 	t.Run("another offset than the upload's is refused and moves nothing", func(t *testing.T) {
-		for _, offset := range []int{0, 170_001, 200_000, 200_003} {
+		for _, offset := range []int{0, 170_001, 200_000, 200_053} {
 			if a := h.patch("county", at, offset, bytes.NewReader(file[offset:])); a.status != 409 {
 				t.Errorf("from %d: %d %s", offset, a.status, a.body)
 			}
 		}
-		if got := h.head("county", at).header.Get("Upload-Offset"); got != "200002" {
+		if got := h.head("county", at).header.Get("Upload-Offset"); got != "200052" {
 			t.Errorf("offset is now %s", got)
 		}
 	})
@@ -166,7 +188,7 @@ func TestAnUploadThatBreaksGoesOn(t *testing.T) {
 			for name, call := range map[string]func(string) answer{
 				"state": func(at string) answer { return h.get(who, at, "") },
 				"head":  func(at string) answer { return h.head(who, at) },
-				"patch": func(at string) answer { return h.patch(who, at, 200_002, strings.NewReader("x")) },
+				"patch": func(at string) answer { return h.patch(who, at, 200_052, strings.NewReader("x")) },
 				"delete": func(at string) answer {
 					return h.call(who, "DELETE", at, map[string]string{"Tus-Resumable": "1.0.0"}, nil)
 				},
@@ -179,7 +201,7 @@ func TestAnUploadThatBreaksGoesOn(t *testing.T) {
 		}
 	})
 	t.Run("it goes on and ends in the archive; a lost last answer is found by HEAD", func(t *testing.T) {
-		if a := h.patch("county", at, 200_002, bytes.NewReader(file[200_002:])); a.status != 204 || a.header.Get("Upload-Offset") != fmt.Sprint(len(file)) {
+		if a := h.patch("county", at, 200_052, bytes.NewReader(file[200_052:])); a.status != 204 || a.header.Get("Upload-Offset") != fmt.Sprint(len(file)) {
 			t.Fatalf("%d %s", a.status, a.body)
 		}
 		state := h.taken("county", at)
