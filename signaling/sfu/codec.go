@@ -14,9 +14,12 @@ import (
 const (
 	// handshakeTime bounds ICE-TCP handshakes that never finish.
 	handshakeTime = 10 * time.Second
-	// dtlsTime bounds those of DTLS. A browser's first word is two packets, of which a thin line often loses one; it says them again
-	// after up to 3, 9 and 21 s. Nobody tells it that we have given up: it finds out when its path has failed, half a minute later.
-	dtlsTime = 40 * time.Second
+	// dtlsTime bounds those of DTLS, in which we have the first word wherever we are let: a browser's is two packets, of which a
+	// thin line often loses one, and what it says it says again only after up to 3, 9 and 21 s; ours is one, said again after
+	// handshakeAgain, twice and four times that. Nobody tells it that we have given up: it finds out when its path has failed, half
+	// a minute later.
+	dtlsTime       = 40 * time.Second
+	handshakeAgain = 500 * time.Millisecond
 
 	// A lost path is noticed within 4 s and given up after 15 s; checks keep NAT bindings open (RFC 7675 asks
 	// for consent every 5 s at least).

@@ -152,6 +152,7 @@ func (e *Engine) newSettings(o Options) (webrtc.SettingEngine, error) {
 	s.SetReceiveMTU(maxPacket)
 	s.SetSCTPMaxMessageSize(maxData)
 	s.SetDTLSInsecureSkipHelloVerify(true) // ICE has proved the client's address before
+	s.SetDTLSRetransmissionInterval(handshakeAgain)
 	s.SetDTLSConnectContextMaker(func() (context.Context, func()) {
 		return context.WithTimeout(context.Background(), dtlsTime)
 	})

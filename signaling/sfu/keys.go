@@ -10,8 +10,10 @@ import (
 
 	"github.com/pion/dtls/v3"
 	"github.com/pion/dtls/v3/pkg/crypto/prf"
+	"github.com/pion/dtls/v3/pkg/protocol"
 	"github.com/pion/dtls/v3/pkg/protocol/extension"
 	"github.com/pion/dtls/v3/pkg/protocol/handshake"
+	"github.com/pion/dtls/v3/pkg/protocol/recordlayer"
 	"github.com/pion/srtp/v3"
 	"github.com/pion/webrtc/v4"
 )
@@ -19,34 +21,56 @@ import (
 // cipherSuite is the one of DTLS 1.2 that every browser must have (RFC 8827 §6.5). Its hash is SHA-256, which keyTap counts on.
 const cipherSuite = dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
 
-// keyTap learns the SRTP keys of one DTLS 1.2 handshake in which we are the server. pion's PeerConnection has no exporter
-// (RFC 5705), so the exporter is computed here from what its hooks give: both randoms and the master secret.
+// keyTap learns the SRTP keys of one DTLS 1.2 handshake. pion's PeerConnection has no exporter (RFC 5705), so the exporter is
+// computed here from both randoms and the master secret. The key log gives two of them; the server's random stands in its hello,
+// which is a hook's where it is ours and a packet's where it is not.
 type keyTap struct {
-	mu      sync.Mutex // the hooks are called by the handshake, crypts by who started it
+	mu      sync.Mutex // hooks are called by the handshake, heard by who reads the line, crypts by who started it
 	client  []byte
 	server  [handshake.RandomLength]byte
 	master  []byte
-	profile srtp.ProtectionProfile
+	profile srtp.ProtectionProfile // 0 until there was a hello
+	serving bool                   // the hello was ours
 }
 
 var errNoKeys = errors.New("the DTLS handshake gave no SRTP keys")
 
 // tap makes the settings tell the keys of the one connection they are for.
-func (k *keyTap) tap(s *webrtc.SettingEngine) error {
+func (k *keyTap) tap(s *webrtc.SettingEngine) {
 	s.SetDTLSCipherSuites(cipherSuite)
 	s.SetDTLSKeyLogWriter(k)
 	s.SetDTLSServerHelloMessageHook(func(hello handshake.MessageServerHello) handshake.Message {
-		k.hello(&hello)
+		k.hello(&hello, true)
 		return &hello
 	})
-	return s.SetAnsweringDTLSRole(webrtc.DTLSRoleServer)
 }
 
-// hello takes the server's random and the profile it has chosen.
-func (k *keyTap) hello(m *handshake.MessageServerHello) {
+// heard looks for a server's hello in a datagram of the line: the first message of a record (RFC 6347 §4.1, §4.2.2). Who forges
+// one makes a line that carries nothing, as with any other forged packet of a handshake.
+func (k *keyTap) heard(b []byte) {
+	const head = recordlayer.FixedHeaderSize + handshake.HeaderLength
+	if len(b) < head || protocol.ContentType(b[0]) != protocol.ContentTypeHandshake || handshake.Type(b[recordlayer.FixedHeaderSize]) != handshake.TypeServerHello {
+		return
+	}
+	var h handshake.Header
+	if err := h.Unmarshal(b[recordlayer.FixedHeaderSize:]); err != nil || h.FragmentLength != h.Length || int(h.Length) > len(b)-head {
+		return // in pieces: it is some hundred bytes, and nobody sends it so
+	}
+	var m handshake.MessageServerHello
+	if err := m.Unmarshal(b[head : head+int(h.Length)]); err != nil {
+		return // pion says so
+	}
+	k.hello(&m, false)
+}
+
+// hello takes the server's random and the profile it has chosen; the first time, for it may be sent again.
+func (k *keyTap) hello(m *handshake.MessageServerHello, ours bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.server = m.Random.MarshalFixed()
+	if k.profile != 0 {
+		return
+	}
+	k.server, k.serving = m.Random.MarshalFixed(), ours
 	for _, e := range m.Extensions {
 		if use, ok := e.(*extension.UseSRTP); ok && len(use.ProtectionProfiles) == 1 {
 			k.profile = srtp.ProtectionProfile(use.ProtectionProfiles[0]) // both are the numbers of RFC 5764 §4.1.2
@@ -80,7 +104,7 @@ func (k *keyTap) export(label string, length int) ([]byte, error) {
 	return prf.PHash(k.master, seed, length, sha256.New)
 }
 
-// crypts gives what decrypts the client's packets and what encrypts ours (RFC 5764 §4.2), and forgets the secret.
+// crypts gives what decrypts the other end's packets and what encrypts ours (RFC 5764 §4.2), and forgets the secret.
 // It may be called once the handshake is complete.
 func (k *keyTap) crypts() (in, out *crypt, err error) {
 	k.mu.Lock()
@@ -102,13 +126,16 @@ func (k *keyTap) crypts() (in, out *crypt, err error) {
 	}
 	clear(k.master)
 	k.client, k.master = nil, nil
-	clientKey, serverKey := material[:keyLen], material[keyLen:2*keyLen]
-	clientSalt, serverSalt := material[2*keyLen:2*keyLen+saltLen], material[2*keyLen+saltLen:]
-	if in, err = newCrypt(clientKey, clientSalt, k.profile); err != nil {
+	client, err := newCrypt(material[:keyLen], material[2*keyLen:2*keyLen+saltLen], k.profile)
+	if err != nil {
 		return nil, nil, err
 	}
-	if out, err = newCrypt(serverKey, serverSalt, k.profile); err != nil {
+	server, err := newCrypt(material[keyLen:2*keyLen], material[2*keyLen+saltLen:], k.profile)
+	if err != nil {
 		return nil, nil, err
 	}
-	return in, out, nil
+	if k.serving {
+		return client, server, nil
+	}
+	return server, client, nil
 }

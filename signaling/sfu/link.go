@@ -110,9 +110,7 @@ func (p *Peer) newLink() (*link, *webrtc.PeerConnection, error) {
 	if p.rights.Device {
 		settings.SetSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AEAD_AES_256_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80)
 	}
-	if err := l.keys.tap(&settings); err != nil {
-		return nil, nil, fmt.Errorf("make connection: %w", err)
-	}
+	l.keys.tap(&settings)
 	l.api = webrtc.NewAPI(webrtc.WithMediaEngine(e.media), webrtc.WithInterceptorRegistry(e.interceptors), webrtc.WithSettingEngine(settings))
 	pc, err := l.api.NewPeerConnection(webrtc.Configuration{
 		Certificates: []webrtc.Certificate{e.cert}, BundlePolicy: webrtc.BundlePolicyMaxBundle,
@@ -143,7 +141,7 @@ func (p *Peer) newLink() (*link, *webrtc.PeerConnection, error) {
 	return l, pc, nil
 }
 
-// up is called once, when DTLS has agreed on keys with a client that has proved to be the one of the description.
+// up is called once, when DTLS has agreed on keys with who has proved to be the one of the description.
 func (l *link) up(in, out *crypt) {
 	l.shard.lock()
 	defer l.shard.unlock()

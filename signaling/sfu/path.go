@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"net"
 	"net/netip"
-	"time"
 
 	"github.com/pion/ice/v4"
 )
@@ -60,7 +59,9 @@ type linkUDPConn struct {
 }
 
 func (c *linkUDPConn) ReadFromAddrPort(b []byte) (int, netip.AddrPort, error) {
-	return c.fast.ReadFromAddrPort(b)
+	n, from, err := c.fast.ReadFromAddrPort(b)
+	c.link.keys.heard(b[:n])
+	return n, from, err
 }
 
 func (c *linkUDPConn) WriteToAddrPort(b []byte, to netip.AddrPort) (int, error) {
@@ -81,22 +82,8 @@ func (c *linkUDPConn) note(b []byte, to netip.AddrPort) {
 		c.link.learn(addressOf(to), true)
 	case isRequest(b):
 		c.link.learn(addressOf(to), false)
-	case len(b) > 0 && b[0] == changeCipherSpec:
-		again := bytes.Clone(b)
-		for n := range lastWords {
-			// A connection that has closed meanwhile takes none.
-			time.AfterFunc(time.Duration(n+1)*lastWordPause, func() { _, _ = c.fast.WriteToAddrPort(again, to) })
-		}
 	}
 }
-
-// A handshake of DTLS ends with our word, which begins so. A client that misses it asks for it after a second, two, five and ten, each
-// time over the same line, and hears nothing as long; so it goes out more than once.
-const (
-	changeCipherSpec = 20
-	lastWords        = 2
-	lastWordPause    = 150 * time.Millisecond
-)
 
 // linkTCP is the TCP mux likewise.
 type linkTCP struct {
@@ -122,6 +109,7 @@ func (c *linkTCPConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	for {
 		n, from, err := c.PacketConn.ReadFrom(b)
 		if err != nil || classify(b[:n]) != isMedia {
+			c.link.keys.heard(b[:n])
 			return n, from, err
 		}
 		s := c.link.shard

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"net"
-	"net/netip"
 	"testing"
 	"time"
 
@@ -431,46 +430,5 @@ func TestTheCacheFitsTheLongestLine(t *testing.T) {
 	far.link.rtt = 800 * time.Millisecond
 	if kept := play(); kept < 190 || kept > 240 {
 		t.Fatalf("%d packets are kept for 800 ms", kept)
-	}
-}
-
-// written is the mux of a link whose writes are counted.
-type written struct {
-	net.PacketConn
-	out chan []byte
-}
-
-func (w written) WriteToAddrPort(b []byte, _ netip.AddrPort) (int, error) {
-	w.out <- bytes.Clone(b)
-	return len(b), nil
-}
-
-func (written) ReadFromAddrPort([]byte) (int, netip.AddrPort, error) {
-	return 0, netip.AddrPort{}, net.ErrClosed
-}
-
-// Whoever misses the end of the handshake hears nothing for seconds, so it is said more than once; what comes before is not.
-func TestTheLastWordOfAHandshakeIsSaidAgain(t *testing.T) {
-	w := written{out: make(chan []byte, 8)}
-	c := &linkUDPConn{fast: w}
-	last := []byte{changeCipherSpec, 0xfe, 0xfd}
-	for _, b := range [][]byte{{22, 0xfe, 0xfd}, last} {
-		if _, err := c.WriteToAddrPort(b, loopback); err != nil {
-			t.Fatal(err)
-		}
-	}
-	last[1] = 0 // the buffer is used again
-	if first := <-w.out; first[0] != 22 {
-		t.Fatalf("% x", first)
-	}
-	for range 1 + lastWords {
-		if b := <-w.out; !bytes.Equal(b, []byte{changeCipherSpec, 0xfe, 0xfd}) {
-			t.Fatalf("% x", b)
-		}
-	}
-	select {
-	case b := <-w.out:
-		t.Fatalf("% x, once more", b)
-	case <-time.After(2 * lastWordPause):
 	}
 }

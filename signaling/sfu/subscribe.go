@@ -3,6 +3,7 @@ package sfu
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/pion/webrtc/v4"
@@ -284,7 +285,7 @@ func (p *Peer) offer(restart bool) error {
 	}
 	s.offer++
 	s.waiting, s.stale = true, false
-	p.handler.Offered(s.offer, local, s.tracks)
+	p.handler.Offered(s.offer, strings.ReplaceAll(local, "a=setup:actpass", "a=setup:active"), s.tracks) // see handshakeAgain
 	return nil
 }
 
