@@ -109,6 +109,9 @@ func (p *Peer) newLink() (*link, *webrtc.PeerConnection, error) {
 	}
 	if p.rights.Device {
 		settings.SetSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AEAD_AES_256_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80)
+		if err := settings.SetAnsweringDTLSRole(webrtc.DTLSRoleServer); err != nil {
+			return nil, nil, fmt.Errorf("make connection: %w", err)
+		}
 	}
 	l.keys.tap(&settings)
 	l.api = webrtc.NewAPI(webrtc.WithMediaEngine(e.media), webrtc.WithInterceptorRegistry(e.interceptors), webrtc.WithSettingEngine(settings))

@@ -34,7 +34,8 @@ const (
 // Rights say what a peer may do; they come from the ticket and never change.
 type Rights struct {
 	Publish, Subscribe bool
-	// Device also agrees on AES128_CM_HMAC_SHA1_80, the one SRTP profile that GStreamer and most instruments know.
+	// Device also agrees on AES128_CM_HMAC_SHA1_80, the one SRTP profile that GStreamer and most instruments know, and is let begin
+	// the handshake: GStreamer's key is RSA, which one of our ciphers has no use for when it is asked.
 	Device bool
 }
 
