@@ -174,11 +174,17 @@ func (l *link) estimate() int {
 	return l.estimator.Estimate()
 }
 
-// bare says that the line has no room beside sound.
-func (l *link) bare() bool {
+// lag is how many bytes of stills may wait for the line; less than none where it carries words alone.
+func (l *link) lag() int {
 	l.shard.lock()
 	defer l.shard.unlock()
-	return l.ladder != nil && l.rung < rate.Stills
+	switch {
+	case l.ladder == nil || l.rung >= rate.Stills:
+		return dataLag
+	case l.rung == rate.Sound:
+		return dripLag
+	}
+	return -1
 }
 
 // roundTrip is how long the client takes to answer; 0 while unknown.

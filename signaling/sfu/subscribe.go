@@ -14,6 +14,8 @@ const (
 	maxData = 1024
 	// dataLag is how many bytes may wait on a channel for a slow line before messages are dropped: the next one is newer anyway.
 	dataLag = 8 << 10
+	// dripLag is that of a line that carries sound alone: some pieces of a still that were lost are on their way again.
+	dripLag = 2 << 10
 	// insisted times a word goes out that must not wait for the socket, so long apart: losses in a row rarely take all.
 	insisted    = 3
 	insistPause = 200 * time.Millisecond
@@ -340,8 +342,12 @@ func (p *Peer) RestartICE() {
 func (p *Peer) Send(c Channel, text string) {
 	p.do(func() error {
 		ch := p.sub.channels[c]
-		lags := ch == nil || ch.ReadyState() != webrtc.DataChannelStateOpen || ch.BufferedAmount() > dataLag
-		if lags || c == ReliableChannel && p.sub.link.bare() || ch.SendText(text) != nil {
+		lag := dataLag
+		if c == ReliableChannel {
+			lag = p.sub.link.lag()
+		}
+		lags := ch == nil || ch.ReadyState() != webrtc.DataChannelStateOpen || int(ch.BufferedAmount()) > lag
+		if lags || ch.SendText(text) != nil {
 			p.engine.dataDropped.Add(1)
 			return nil
 		}

@@ -222,12 +222,12 @@ func TestAFallenEstimateDoesNotTakeTheRepeatsOfSmallSound(t *testing.T) {
 	}
 }
 
-// Stills are for lines that have room beside sound.
-func TestALineWithoutRoomBesideSoundTakesNoStills(t *testing.T) {
+// What a line has no room for beside sound waits, and that is little.
+func TestHowManyStillsWaitForALine(t *testing.T) {
 	r := newRig(t)
-	for rung, want := range map[rate.Rung]bool{rate.Text: true, rate.Sound: true, rate.Stills: false, rate.High: false} {
-		if _, hearer, _ := thin(r, 64_000, rung); hearer.link.bare() != want {
-			t.Errorf("%v: %v, want %v", rung, !want, want)
+	for rung, want := range map[rate.Rung]int{rate.Text: -1, rate.Sound: dripLag, rate.Stills: dataLag, rate.High: dataLag} {
+		if _, hearer, _ := thin(r, 64_000, rung); hearer.link.lag() != want {
+			t.Errorf("%v: %d, want %d", rung, hearer.link.lag(), want)
 		}
 	}
 }

@@ -26,7 +26,9 @@ describe('what is sent', () => {
       true,
     ],
     ['stills, when our own line carries no more', 'still', [seat('720p')], 'still', true],
-    ['sound alone, when nothing else fits', 'audio', [seat('720p'), seat('still', false)], 'audio', false],
+    ['sound, and stills as they fit beside it', 'audio', [seat('720p'), seat('still', false)], 'audio', true],
+    ['sound alone to who takes nothing else', '720p', [seat('audio', false)], 'audio', false],
+    ['words, when nothing else fits', 'text', [seat('720p'), seat('still', false)], 'text', false],
   ] as const)('%s', (_, up, others, rung, stills) => {
     expect(sending(up, others)).toEqual({ rung, stills })
   })

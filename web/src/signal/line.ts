@@ -66,6 +66,7 @@ const spare = 40 // ms that sound is kept beyond the packets that may mend a gap
 const reportEvery = 10_000
 const remembered = 'yz.rung'
 
+const carries = (rung: Rung) => rung !== 'audio' && rung !== 'text'
 const worse = (a: Light, b: Light): Light =>
   a === 'poor' || b === 'poor' ? 'poor' : a === 'fair' || b === 'fair' ? 'fair' : 'good'
 const rungOf = (word: string): Rung | undefined => rungs.find((rung) => rung === word)
@@ -98,11 +99,11 @@ export function sending(
 ): { rung: Rung; stills: boolean } {
   const here = others.filter(({ presence }) => presence !== 'waiting')
   const watching = here.filter(({ line }) => line.pictures)
-  const stills = up !== 'text' && up !== 'audio' && here.some(({ line }) => line.limit === 'still')
+  const stills = up !== 'text' && here.some(({ line }) => line.limit === 'still')
   if (watching.length === 0) return { rung: least(up, 'audio'), stills }
   const limits = watching.map(({ line }) => rungOf(line.limit) ?? '720p')
   const rung = least(up, layered ? most(...limits) : least(...limits))
-  return { rung, stills: stills || (up === 'still' && rung === 'still') }
+  return { rung, stills: stills || (rung === up && (up === 'still' || up === 'audio')) }
 }
 
 /** What our sound has to be for the thinnest line that hears it, by the server's word for that line. */
@@ -249,9 +250,10 @@ export class Line {
       this.parts.changed()
     }
     if (this.tune()) this.parts.changed()
-    const { stills } = this.sending()
+    const { rung, stills } = this.sending()
     const camera = this.parts.camera()
-    if (stills && camera) this.stills.start(camera)
+    // Of a line that carries sound alone, ours or a listener's, a still takes little, and its time.
+    if (stills && camera) this.stills.start(camera, !carries(this.up?.rung ?? rung) || !carries(this.thinnest))
     else this.stills.stop()
   }
 

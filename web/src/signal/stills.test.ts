@@ -1,5 +1,5 @@
-import { describe, expect, it } from 'vitest'
-import { cut, isStill, Pieces } from './stills'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { Camera, cut, isStill, Pieces } from './stills'
 
 const picture = Array.from({ length: 4000 }, (_, n) => 'ABCDabcd0123+/'[n % 14]).join('')
 
@@ -37,4 +37,56 @@ describe('a still picture in pieces', () => {
       expect(new Pieces().add('a', text)).toBeUndefined()
     },
   )
+})
+
+describe('a camera that is shown in stills', () => {
+  const elements: Record<string, () => object> = {
+    video: () => ({ videoWidth: 640, videoHeight: 480, play: async () => undefined }),
+    canvas: () => ({ getContext: () => undefined, toDataURL: () => `data:image/jpeg;base64,${picture}` }),
+  }
+  beforeEach(() => {
+    vi.useFakeTimers()
+    vi.stubGlobal('document', { createElement: (name: string) => elements[name]?.() })
+    vi.stubGlobal('MediaStream', class {})
+  })
+  afterEach(() => {
+    vi.unstubAllGlobals()
+    vi.useRealTimers()
+  })
+  const track = {} as MediaStreamTrack
+
+  it('is sent every five seconds', () => {
+    const sent: string[] = []
+    const camera = new Camera((piece) => sent.push(piece) > 0)
+    camera.start(track, false)
+    vi.advanceTimersByTime(30_000)
+    camera.stop()
+    const box = new Pieces()
+    expect(sent.map((piece) => box.add('a', piece)).filter(Boolean).length).toBe(6)
+    vi.advanceTimersByTime(30_000)
+    expect(sent.length).toBe(6 * 5)
+  })
+  it('takes little of a line that carries sound alone, and each picture comes to its end', () => {
+    const sent: string[] = []
+    const camera = new Camera((piece) => sent.push(piece) > 0)
+    camera.start(track, true)
+    vi.advanceTimersByTime(60_000)
+    camera.stop()
+    const box = new Pieces()
+    expect(sent.map((piece) => box.add('a', piece)).filter(Boolean).length).toBeGreaterThanOrEqual(3)
+    expect((sent.join('').length * 8) / 60).toBeLessThan(3_000) // bit/s
+  })
+  it('waits for a line that takes nothing, but shows the present afterwards', () => {
+    let open = false
+    const sent: string[] = []
+    const camera = new Camera((piece) => open && sent.push(piece) > 0)
+    camera.start(track, false)
+    vi.advanceTimersByTime(36_000)
+    open = true
+    vi.advanceTimersByTime(3_500)
+    camera.stop()
+    const ids = new Set(sent.map((piece) => piece.split(':')[1]))
+    expect(sent.length).toBeGreaterThan(3)
+    expect(ids.size).toBe(1)
+  })
 })

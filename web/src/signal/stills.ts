@@ -2,18 +2,25 @@
 // that sound passes between them. Pieces of a newer picture replace those of an older one that are not sent yet.
 
 const prefix = 'still:'
-const pieceSize = 960 // characters: with its head it stays under the channel's 1 KiB
 const maxPieces = 12
-export const stillEvery = 5000 // ms
-const pieceEvery = 600 // ms: 14 kbit/s while a picture is on its way, which a line of 64 kbit/s has beside the sound
+const stillEvery = 5000 // ms
+const outdated = 30_000 // ms: what is left of a picture so old is not worth its way
+
+/** How a picture goes out: its width and pieces wanted of it, a piece's characters, the ms between two. */
+type Pace = { width: number; enough: number; size: number; every: number }
+
+/** 14 kbit/s while a picture is on its way, which a line of 64 kbit/s has beside the sound; a piece stays under the channel's 1 KiB. */
+const walk: Pace = { width: 240, enough: 6, size: 960, every: 600 }
+/** 3 kbit/s for a line that carries little but sound: a piece holds it up for 0.15 s of 32 kbit/s, a picture takes 9 to 15 s. */
+const drip: Pace = { width: 160, enough: 8, size: 480, every: 1500 }
 
 /** The pieces of a picture given as base64; empty when it is too large to be sent. */
-export function cut(id: number, picture: string): string[] {
-  const count = Math.ceil(picture.length / pieceSize)
+export function cut(id: number, picture: string, size = walk.size): string[] {
+  const count = Math.ceil(picture.length / size)
   if (count > maxPieces) return []
   return Array.from(
     { length: count },
-    (_, n) => `${prefix}${id}:${n}:${count}:${picture.slice(n * pieceSize, (n + 1) * pieceSize)}`,
+    (_, n) => `${prefix}${id}:${n}:${count}:${picture.slice(n * size, (n + 1) * size)}`,
   )
 }
 
@@ -49,16 +56,21 @@ export class Pieces {
 
 export const isStill = (text: string) => text.startsWith(prefix)
 
-/** Takes a still of a camera every few seconds while it is on, and sends it. */
+/** Takes a still of a camera every few seconds while it is on, and sends it; the next when the last is on its way. */
 export class Camera {
   private id = Math.floor(Date.now() / 1000) % 1_000_000_000
   private timer: ReturnType<typeof setInterval> | undefined
   private sending: ReturnType<typeof setInterval> | undefined
   private video: HTMLVideoElement | undefined
+  private pieces: string[] = []
+  private taken = 0
+  private pace = walk
 
   constructor(private readonly send: (piece: string) => boolean) {}
 
-  start(track: MediaStreamTrack): void {
+  /** Begins, or goes on at another pace from the next picture on. */
+  start(track: MediaStreamTrack, thin: boolean): void {
+    this.pace = thin ? drip : walk
     if (this.timer !== undefined) return
     const video = document.createElement('video')
     video.muted = true
@@ -75,28 +87,31 @@ export class Camera {
     clearInterval(this.timer)
     clearInterval(this.sending)
     this.timer = undefined
+    this.pieces = []
     if (this.video) this.video.srcObject = null
     this.video = undefined
   }
 
   private shoot(video: HTMLVideoElement): void {
     if (video !== this.video || video.videoWidth === 0) return
+    if (this.pieces.length > 0 && Date.now() - this.taken < outdated) return
+    const { width, enough, size, every } = this.pace
     const canvas = document.createElement('canvas')
-    canvas.width = 240
-    canvas.height = Math.round((240 * video.videoHeight) / video.videoWidth)
+    canvas.width = width
+    canvas.height = Math.round((width * video.videoHeight) / video.videoWidth)
     canvas.getContext('2d')?.drawImage(video, 0, 0, canvas.width, canvas.height)
-    let pieces: string[] = []
     for (const fineness of [0.5, 0.3, 0.15]) {
-      pieces = cut(this.id + 1, canvas.toDataURL('image/jpeg', fineness).split(',')[1] ?? '')
-      if (pieces.length > 0 && pieces.length <= 6) break
+      this.pieces = cut(this.id + 1, canvas.toDataURL('image/jpeg', fineness).split(',')[1] ?? '', size)
+      if (this.pieces.length > 0 && this.pieces.length <= enough) break
     }
-    if (pieces.length === 0) return
+    if (this.pieces.length === 0) return
     this.id++
+    this.taken = Date.now()
     clearInterval(this.sending)
     this.sending = setInterval(() => {
-      const [piece] = pieces
+      const [piece] = this.pieces
       if (piece === undefined) clearInterval(this.sending)
-      else if (this.send(piece)) pieces.shift()
-    }, pieceEvery)
+      else if (this.send(piece)) this.pieces.shift()
+    }, every)
   }
 }
