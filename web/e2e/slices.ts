@@ -1,7 +1,7 @@
 // DICOM files for the journeys, made from one real CT slice: as many slices as wanted, each to be told by its pixels.
 import { readFile } from 'node:fs/promises'
 
-const source = '../storage/imaging/testdata/ct-series-3/01.dcm' // implicit little endian, 512 x 512
+export const source = '../storage/imaging/testdata/ct-series-3/01.dcm' // implicit little endian, 512 x 512
 export const stamp = 64 // columns and rows of the square in the corner that names the slice
 export const spacing = 0.810547 // mm
 

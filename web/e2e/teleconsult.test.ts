@@ -9,10 +9,12 @@ import { Journey, t } from './journey'
 import { overflow, violations } from './judge'
 import { type Counts, counts, flowing, throughServer } from './media'
 import { enterByPhone, enterWorkspace, signWith } from './people'
+import { slices, source } from './slices'
 
-const folder = '../storage/imaging/testdata/ct-series-3'
-const slices = ['01.dcm', '02.dcm', '03.dcm']
+const many = 100
 const size = 512 // columns and rows of these slices
+
+const file = (name: string, buffer: Buffer) => ({ name, mimeType: 'application/dicom', buffer })
 
 /** A slice with a number of its own whose transfer broke off: what a bad disk gives. */
 function cutOff(slice: Buffer): Buffer {
@@ -69,9 +71,8 @@ describe('an expert consult', { concurrency: 1 }, () => {
     'uploads the CT series with progress and receipt; a corrupt file is named and harms nothing',
     async () => {
       const { page } = county
-      const good = await Promise.all(slices.map((name) => readFile(`${folder}/${name}`)))
-      const bad = cutOff(good[0] ?? Buffer.alloc(0))
-      const file = (name: string, buffer: Buffer) => ({ name, mimeType: 'application/dicom', buffer })
+      const good = (await slices(many)).map(({ sop, bytes }) => file(`${sop}.dcm`, bytes))
+      const bad = cutOff(await readFile(source))
       // The third request waits until the progress after two was seen.
       let sent = 0
       let seen = () => {}
@@ -83,17 +84,17 @@ describe('an expert consult', { concurrency: 1 }, () => {
         await route.continue()
       })
       await page.setInputFiles(t('files'), [
-        ...slices.slice(0, 2).map((name, i) => file(name, good[i] as Buffer)),
+        ...good.slice(0, 2),
         file('坏了.dcm', bad),
-        file('03.dcm', good[2] as Buffer),
+        ...good.slice(2),
         file('说明.txt', Buffer.from('不是影像')),
       ])
-      await page.locator(t('progress'), { hasText: '已传 2/4 张' }).waitFor()
+      await page.locator(t('progress'), { hasText: '已传 2/101 张' }).waitFor()
       await journey.shot(county, '02-uploading')
       seen()
       await page.waitForSelector(`${t('upload')}[data-at=done]`)
       const receipt = (await page.textContent(t('upload'))) ?? ''
-      assert.match(receipt, /已收齐 3 张，和原件一致/)
+      assert.match(receipt, /已收齐 100 张，和原件一致/)
       assert.match(receipt, /坏了\.dcm/)
       assert.match(receipt, /说明\.txt/)
       await journey.shot(county, '03-receipt', true)
@@ -101,7 +102,7 @@ describe('an expert consult', { concurrency: 1 }, () => {
       await page.waitForSelector(t('attached'))
       const studies = await journey.house.call(journey.person('赵志远').session, 'GET', '/api/v1/imaging/studies')
       const [one] = studies.body as { study_uid: string; instances: number }[]
-      assert.equal(one?.instances, 3)
+      assert.equal(one?.instances, many)
       study = one?.study_uid ?? ''
     },
   )
@@ -307,14 +308,19 @@ describe('an expert consult', { concurrency: 1 }, () => {
       await page.click(t('lead'))
       await county.page.locator(t('leader'), { hasText: '李明远' }).waitFor()
       const seen = new Set<string>()
-      for (const [index, key] of ['Home', 'ArrowDown', 'ArrowDown'].entries()) {
+      for (const [index, key] of [
+        [0, 'Home'],
+        [1, 'ArrowDown'],
+        [2, 'ArrowDown'],
+        [many - 1, 'End'],
+      ] as const) {
         await page.locator(t('viewport')).press(key)
         await page.waitForSelector(`${t('viewer')}[data-index="${index}"][data-drawn=true]`)
         const wanted = await shown(expert)
         await until(`the follower on slice ${index + 1}`, async () => (await shown(county)) === wanted)
         seen.add(wanted)
       }
-      assert.equal(seen.size, 3, 'three different slices were shown to both')
+      assert.equal(seen.size, 4, 'four different slices were shown to both')
       await page.click(t('preset-lung'))
       const lung = `${t('viewer')}[data-window="1500/-600"]`
       await Promise.all([page.waitForSelector(lung), county.page.waitForSelector(lung)])

@@ -12,31 +12,32 @@ const seat = (limit: string, pictures = true, presence: Seat['presence'] = 'live
 
 describe('what is sent', () => {
   it.each([
-    ['as much as the line carries, when the other can take it', '720p', [seat('720p')], '720p', false],
-    ['what the other can take', '720p', [seat('180p')], '180p', false],
-    ['as much as the line carries, while nothing is known of the other', '360p', [seat('')], '360p', false],
-    ['no picture that nobody wants', '720p', [seat('audio', false)], 'audio', false],
-    ['no picture to an empty room', '720p', [], 'audio', false],
-    ['no picture to who only waits', '720p', [seat('720p', true, 'waiting')], 'audio', false],
+    ['as much as the line carries, when the other can take it', '720p', [seat('720p')], '720p', undefined],
+    ['what the other can take', '720p', [seat('180p')], '180p', undefined],
+    ['as much as the line carries, while nothing is known of the other', '360p', [seat('')], '360p', undefined],
+    ['no picture that nobody wants', '720p', [seat('audio', false)], 'audio', undefined],
+    ['no picture to an empty room', '720p', [], 'audio', undefined],
+    ['no picture to who only waits', '720p', [seat('720p', true, 'waiting')], 'audio', undefined],
     [
       'stills to who can take no more, without holding the others back',
       '720p',
       [seat('360p'), seat('still', false)],
       '360p',
-      true,
+      'walk',
     ],
-    ['stills, when our own line carries no more', 'still', [seat('720p')], 'still', true],
-    ['sound, and stills as they fit beside it', 'audio', [seat('720p'), seat('still', false)], 'audio', true],
-    ['sound alone to who takes nothing else', '720p', [seat('audio', false)], 'audio', false],
-    ['words, when nothing else fits', 'text', [seat('720p'), seat('still', false)], 'text', false],
+    ['stills, when our own line carries no more', 'still', [seat('720p')], 'still', 'walk'],
+    ['sound, and stills as they fit beside it', 'audio', [seat('720p'), seat('still', false)], 'audio', 'drip'],
+    ['stills bit by bit to a line that carries sound', '720p', [seat('drip', false)], 'audio', 'drip'],
+    ['sound alone to who takes nothing else', '720p', [seat('audio', false)], 'audio', undefined],
+    ['words, when nothing else fits', 'text', [seat('720p'), seat('still', false)], 'text', undefined],
   ] as const)('%s', (_, up, others, rung, stills) => {
     expect(sending(up, others)).toEqual({ rung, stills })
   })
   it('in several sizes, one thin line does not make the picture of the others small', () => {
-    expect(sending('720p', [seat('180p'), seat('720p')])).toEqual({ rung: '180p', stills: false })
-    expect(sending('720p', [seat('180p'), seat('720p')], true)).toEqual({ rung: '720p', stills: false })
-    expect(sending('360p', [seat('180p'), seat('720p')], true)).toEqual({ rung: '360p', stills: false })
-    expect(sending('720p', [seat('180p')], true)).toEqual({ rung: '180p', stills: false })
+    expect(sending('720p', [seat('180p'), seat('720p')])).toEqual({ rung: '180p', stills: undefined })
+    expect(sending('720p', [seat('180p'), seat('720p')], true)).toEqual({ rung: '720p', stills: undefined })
+    expect(sending('360p', [seat('180p'), seat('720p')], true)).toEqual({ rung: '360p', stills: undefined })
+    expect(sending('720p', [seat('180p')], true)).toEqual({ rung: '180p', stills: undefined })
   })
   it('sound is always asked for, at 12 kbit/s at least, and at 8 where it hardly gets through', () => {
     expect(rungs.filter((rung) => settings[rung].sound < 12_000)).toEqual(['text'])

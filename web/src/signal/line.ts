@@ -66,7 +66,8 @@ const spare = 40 // ms that sound is kept beyond the packets that may mend a gap
 const reportEvery = 10_000
 const remembered = 'yz.rung'
 
-const carries = (rung: Rung) => rung !== 'audio' && rung !== 'text'
+/** What a seat says of a line that carries sound, and stills only bit by bit; `audio` is said by who wants nothing else. */
+const dripped = 'drip'
 const worse = (a: Light, b: Light): Light =>
   a === 'poor' || b === 'poor' ? 'poor' : a === 'fair' || b === 'fair' ? 'fair' : 'good'
 const rungOf = (word: string): Rung | undefined => rungs.find((rung) => rung === word)
@@ -96,14 +97,15 @@ export function sending(
   up: Rung,
   others: readonly Pick<Seat, 'line' | 'presence'>[],
   layered = false,
-): { rung: Rung; stills: boolean } {
+): { rung: Rung; stills: 'drip' | 'walk' | undefined } {
   const here = others.filter(({ presence }) => presence !== 'waiting')
   const watching = here.filter(({ line }) => line.pictures)
-  const stills = up !== 'text' && here.some(({ line }) => line.limit === 'still')
-  if (watching.length === 0) return { rung: least(up, 'audio'), stills }
   const limits = watching.map(({ line }) => rungOf(line.limit) ?? '720p')
-  const rung = least(up, layered ? most(...limits) : least(...limits))
-  return { rung, stills: stills || (rung === up && (up === 'still' || up === 'audio')) }
+  const rung = watching.length === 0 ? least(up, 'audio') : least(up, layered ? most(...limits) : least(...limits))
+  const thin = here.some(({ line }) => line.limit === dripped)
+  const still = here.some(({ line }) => line.limit === 'still') || (watching.length > 0 && rung === up && !moves(up))
+  if (up === 'text' || !(thin || still)) return { rung, stills: undefined }
+  return { rung, stills: thin || up === 'audio' ? 'drip' : 'walk' }
 }
 
 /** What our sound has to be for the thinnest line that hears it, by the server's word for that line. */
@@ -242,7 +244,8 @@ export class Line {
   /** Carries out what was decided, where it changed. */
   act(): void {
     const { light, takes } = this.view()
-    const line = { pictures: !this.soundOnly && moves(takes), limit: takes, light }
+    const limit = takes === 'audio' && !this.soundOnly ? dripped : takes
+    const line = { pictures: !this.soundOnly && moves(takes), limit, light }
     const words = JSON.stringify(line)
     if (words !== this.said) {
       this.said = words
@@ -250,10 +253,11 @@ export class Line {
       this.parts.changed()
     }
     if (this.tune()) this.parts.changed()
-    const { rung, stills } = this.sending()
+    const { stills } = this.sending()
     const camera = this.parts.camera()
-    // Of a line that carries sound alone, ours or a listener's, a still takes little, and its time.
-    if (stills && camera) this.stills.start(camera, !carries(this.up?.rung ?? rung) || !carries(this.thinnest))
+    // A line whose sound goes three times over has little room, and a listener's that the server takes for thin has none.
+    const thin = stills === 'drip' || this.copies > 1 || this.thinnest === 'audio' || this.thinnest === 'text'
+    if (stills && camera) this.stills.start(camera, thin)
     else this.stills.stop()
   }
 
@@ -276,7 +280,7 @@ export class Line {
     return this.up?.rung !== 'text' && (this.redundant?.loss ?? 0) > (this.copies > 1 ? lossyTwice / 2 : lossyTwice)
   }
 
-  private sending(): { rung: Rung; stills: boolean } {
+  private sending(): ReturnType<typeof sending> {
     return sending(this.up?.rung ?? firstRung(this.parts.trip()), this.parts.others(), this.layered())
   }
 }

@@ -15,7 +15,7 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
 
 export type SeatTrack = { id: string; source: Source | Instrument; kind: Kind; muted: boolean }
 
-/** What a seat says of its line: no pictures are sent to who wants none; `limit` is a rung of the ladder. */
+/** What a seat says of its line: no pictures are sent to who wants none; `limit` is a rung of the ladder, or `drip`. */
 export type SeatLine = { pictures: boolean; limit: string; light: string }
 
 export type Seat = {
