@@ -11,8 +11,8 @@ type Pace = { width: number; enough: number; size: number; every: number }
 
 /** 14 kbit/s while a picture is on its way, which a line of 64 kbit/s has beside the sound; a piece stays under the channel's 1 KiB. */
 const walk: Pace = { width: 240, enough: 6, size: 960, every: 600 }
-/** 3 kbit/s for a line that carries little but sound: a piece holds it up for 0.15 s of 32 kbit/s, a picture takes 9 to 15 s. */
-const drip: Pace = { width: 160, enough: 8, size: 480, every: 1500 }
+/** 1.6 kbit/s for a line that carries little but sound: a piece holds it up for 0.15 s of 32 kbit/s, a picture takes a quarter minute. */
+const drip: Pace = { width: 160, enough: 5, size: 480, every: 3000 }
 
 /** The pieces of a picture given as base64; empty when it is too large to be sent. */
 export function cut(id: number, picture: string, size = walk.size): string[] {
