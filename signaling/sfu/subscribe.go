@@ -14,8 +14,9 @@ const (
 	maxData = 1024
 	// dataLag is how many bytes may wait on a channel for a slow line before messages are dropped: the next one is newer anyway.
 	dataLag = 8 << 10
-	// dripLag is that of a line that carries sound alone: some pieces of a still that were lost are on their way again.
-	dripLag = 2 << 10
+	// dripLag is that of a line that carries sound alone: pieces of a still that were lost are on their way again. Each is no longer
+	// than dripSize: what holds such a line up for longer takes words.
+	dripLag, dripSize = 2 << 10, 640
 	// insisted times a word goes out that must not wait for the socket, so long apart: losses in a row rarely take all.
 	insisted    = 3
 	insistPause = 200 * time.Millisecond
@@ -344,7 +345,9 @@ func (p *Peer) Send(c Channel, text string) {
 		ch := p.sub.channels[c]
 		lag := dataLag
 		if c == ReliableChannel {
-			lag = p.sub.link.lag()
+			if lag = p.sub.link.lag(); lag < dataLag && len(text) > dripSize {
+				lag = -1
+			}
 		}
 		lags := ch == nil || ch.ReadyState() != webrtc.DataChannelStateOpen || int(ch.BufferedAmount()) > lag
 		if lags || ch.SendText(text) != nil {

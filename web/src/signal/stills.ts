@@ -4,6 +4,7 @@
 const prefix = 'still:'
 const maxPieces = 12
 const stillEvery = 5000 // ms
+const firstAfter = 8000 // ms: a call begins with sound, and with what is learnt of the line
 const outdated = 30_000 // ms: what is left of a picture so old is not worth its way
 
 /** How a picture goes out: its width and pieces wanted of it, a piece's characters, the ms between two. */
@@ -59,7 +60,7 @@ export const isStill = (text: string) => text.startsWith(prefix)
 /** Takes a still of a camera every few seconds while it is on, and sends it; the next when the last is on its way. */
 export class Camera {
   private id = Math.floor(Date.now() / 1000) % 1_000_000_000
-  private timer: ReturnType<typeof setInterval> | undefined
+  private timer: ReturnType<typeof setTimeout> | undefined
   private sending: ReturnType<typeof setInterval> | undefined
   private video: HTMLVideoElement | undefined
   private pieces: string[] = []
@@ -79,8 +80,10 @@ export class Camera {
     void video.play().catch(() => undefined) // an ended track gives no picture, and none is sent
     this.video = video
     const shoot = () => this.shoot(video)
-    this.timer = setInterval(shoot, stillEvery)
-    setTimeout(shoot, 500)
+    this.timer = setTimeout(() => {
+      shoot()
+      this.timer = setInterval(shoot, stillEvery)
+    }, firstAfter)
   }
 
   stop(): void {
