@@ -1,7 +1,9 @@
 // An expert consult from the request to the lapse of the expert's right: county doctor, coordinator, expert and patient,
 // each with a browser of their own, on a running platform and its object store.
 import assert from 'node:assert/strict'
-import { readFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe } from 'node:test'
 import { desk, phone, reading, type Someone } from './browser'
 import { until } from './house'
@@ -13,8 +15,6 @@ import { slices, source } from './slices'
 
 const many = 100
 const size = 512 // columns and rows of these slices
-
-const file = (name: string, buffer: Buffer) => ({ name, mimeType: 'application/dicom', buffer })
 
 /** A slice with a number of its own whose transfer broke off: what a bad disk gives. */
 function cutOff(slice: Buffer): Buffer {
@@ -71,8 +71,11 @@ describe('an expert consult', { concurrency: 1 }, () => {
     'uploads the CT series with progress and receipt; a corrupt file is named and harms nothing',
     async () => {
       const { page } = county
-      const good = (await slices(many)).map(({ sop, bytes }) => file(`${sop}.dcm`, bytes))
-      const bad = cutOff(await readFile(source))
+      const folder = await mkdtemp(join(tmpdir(), 'yuanzhen-ct-'))
+      const good = (await slices(many)).map(({ bytes }, i) => ({ name: `${i + 1}.dcm`, bytes }))
+      const bad = { name: '坏了.dcm', bytes: cutOff(await readFile(source)) }
+      const files = [...good.slice(0, 2), bad, ...good.slice(2), { name: '说明.txt', bytes: '不是影像' }]
+      await Promise.all(files.map(({ name, bytes }) => writeFile(join(folder, name), bytes)))
       // The third request waits until the progress after two was seen.
       let sent = 0
       let seen = () => {}
@@ -83,16 +86,15 @@ describe('an expert consult', { concurrency: 1 }, () => {
         if (++sent === 3) await looked
         await route.continue()
       })
-      await page.setInputFiles(t('files'), [
-        ...good.slice(0, 2),
-        file('坏了.dcm', bad),
-        ...good.slice(2),
-        file('说明.txt', Buffer.from('不是影像')),
-      ])
+      await page.setInputFiles(
+        t('files'),
+        files.map(({ name }) => join(folder, name)),
+      )
       await page.locator(t('progress'), { hasText: '已传 2/101 张' }).waitFor()
       await journey.shot(county, '02-uploading')
       seen()
       await page.waitForSelector(`${t('upload')}[data-at=done]`)
+      await rm(folder, { recursive: true })
       const receipt = (await page.textContent(t('upload'))) ?? ''
       assert.match(receipt, /已收齐 100 张，和原件一致/)
       assert.match(receipt, /坏了\.dcm/)
