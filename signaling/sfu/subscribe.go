@@ -343,14 +343,17 @@ func (p *Peer) RestartICE() {
 func (p *Peer) Send(c Channel, text string) {
 	p.do(func() error {
 		ch := p.sub.channels[c]
+		if ch == nil || ch.ReadyState() != webrtc.DataChannelStateOpen {
+			p.engine.dataDropped.Add(1)
+			return nil
+		}
 		lag := dataLag
 		if c == ReliableChannel {
 			if lag = p.sub.link.lag(); lag < dataLag && len(text) > dripSize {
 				lag = -1
 			}
 		}
-		lags := ch == nil || ch.ReadyState() != webrtc.DataChannelStateOpen || int(ch.BufferedAmount()) > lag
-		if lags || ch.SendText(text) != nil {
+		if int(ch.BufferedAmount()) > lag || ch.SendText(text) != nil {
 			p.engine.dataDropped.Add(1)
 			return nil
 		}

@@ -231,3 +231,15 @@ func TestHowManyStillsWaitForALine(t *testing.T) {
 		}
 	}
 }
+
+// Words for a seat that has no connection yet are dropped.
+func TestWhoIsNotConnectedMissesWords(t *testing.T) {
+	e := engine(t, Options{})
+	a := sit(t, e, Rights{Publish: true})
+	for _, c := range []Channel{PointerChannel, ReliableChannel} {
+		a.peer.Send(c, "still:1:0:1:AA")
+	}
+	for e.dataDropped.Load() < 2 {
+		time.Sleep(time.Millisecond)
+	}
+}
