@@ -5,6 +5,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pion/dtls/v3"
+	"github.com/pion/dtls/v3/pkg/protocol"
+	"github.com/pion/dtls/v3/pkg/protocol/extension"
+	"github.com/pion/dtls/v3/pkg/protocol/handshake"
+	"github.com/pion/dtls/v3/pkg/protocol/recordlayer"
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 	"github.com/pion/stun/v3"
@@ -126,6 +131,34 @@ func FuzzSTUN(f *testing.F) {
 		}
 		if err == nil && string(name) == "ours" && !got && len(b) == 20+int(m.Length) {
 			t.Fatal("one of ours was kept out")
+		}
+	})
+}
+
+// A server's hello is read from the line before its sender is known.
+func FuzzHello(f *testing.F) {
+	suite := uint16(cipherSuite)
+	m := &handshake.MessageServerHello{Version: protocol.Version1_2, CipherSuiteID: &suite, CompressionMethod: &protocol.CompressionMethod{},
+		Extensions: []extension.Extension{&extension.UseSRTP{ProtectionProfiles: []dtls.SRTPProtectionProfile{dtls.SRTP_AEAD_AES_128_GCM}}}}
+	m.Random.RandomBytes[0] = 9
+	record := &recordlayer.RecordLayer{Header: recordlayer.Header{Version: protocol.Version1_2}, Content: &handshake.Handshake{Message: m}}
+	hello, err := record.Marshal()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(hello)
+	f.Add(hello[:len(hello)-3])
+	pieces := bytes.Clone(hello)
+	pieces[24]-- // the length of this piece
+	f.Add(pieces)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		k := &keyTap{}
+		k.heard(b)
+		if bytes.Equal(b, hello) != (k.profile != 0) && bytes.HasPrefix(hello, b) {
+			t.Fatalf("of %d bytes the profile %d is read", len(b), k.profile)
+		}
+		if k.serving || k.profile != 0 && !bytes.Contains(b, k.server[4:]) {
+			t.Fatalf("%+v of % x", k.server, b)
 		}
 	})
 }

@@ -63,11 +63,11 @@ func (k *keyTap) heard(b []byte) {
 	k.hello(&m, false)
 }
 
-// hello takes the server's random and the profile it has chosen; the first time, for it may be sent again.
+// hello takes the server's random and the profile it has chosen: ours, or else the first that was heard, for it may be sent again.
 func (k *keyTap) hello(m *handshake.MessageServerHello, ours bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.profile != 0 {
+	if k.profile != 0 && !ours {
 		return
 	}
 	k.server, k.serving = m.Random.MarshalFixed(), ours
