@@ -39,6 +39,13 @@ describe('what is sent', () => {
     expect(sending('360p', [seat('180p'), seat('720p')], true)).toEqual({ rung: '360p', stills: undefined })
     expect(sending('720p', [seat('180p')], true)).toEqual({ rung: '180p', stills: undefined })
   })
+  it('stills also to a line that loses nothing, before which the server holds pictures back; none to who wants none', () => {
+    expect(sending('720p', [seat('720p')], false, 'still')).toEqual({ rung: '720p', stills: 'walk' })
+    expect(sending('720p', [seat('720p')], false, 'audio')).toEqual({ rung: '720p', stills: 'drip' })
+    expect(sending('720p', [seat('still', false)], false, 'audio')).toEqual({ rung: 'audio', stills: 'drip' })
+    expect(sending('720p', [seat('audio', false)], false, 'audio')).toEqual({ rung: 'audio', stills: undefined })
+    expect(sending('720p', [seat('720p')], false, '180p')).toEqual({ rung: '720p', stills: undefined })
+  })
   it('sound is always asked for, at 12 kbit/s at least, and at 8 where it hardly gets through', () => {
     expect(rungs.filter((rung) => settings[rung].sound < 12_000)).toEqual(['text'])
     expect(settings.text.sound).toBe(8_000)

@@ -91,21 +91,25 @@ function firstRung(trip: number | undefined): Rung {
 
 /**
  * What to send, given what our line carries and what the others say of theirs. Who takes no pictures does not hold the
- * others back: the server leaves them out. Nor does who takes a small one, where it is sent in several sizes.
+ * others back: the server leaves them out. Nor does who takes a small one, where it is sent in several sizes. What the server knows of
+ * the thinnest of their lines counts beside: one that loses nothing does not know itself that pictures are held back before it.
  */
 export function sending(
   up: Rung,
   others: readonly Pick<Seat, 'line' | 'presence'>[],
   layered = false,
+  thinnest: Rung = '720p',
 ): { rung: Rung; stills: 'drip' | 'walk' | undefined } {
   const here = others.filter(({ presence }) => presence !== 'waiting')
   const watching = here.filter(({ line }) => line.pictures)
   const limits = watching.map(({ line }) => rungOf(line.limit) ?? '720p')
   const rung = watching.length === 0 ? least(up, 'audio') : least(up, layered ? most(...limits) : least(...limits))
-  const thin = here.some(({ line }) => line.limit === dripped)
-  const still = here.some(({ line }) => line.limit === 'still') || (watching.length > 0 && rung === up && !moves(up))
-  if (up === 'text' || !(thin || still)) return { rung, stills: undefined }
-  return { rung, stills: thin || up === 'audio' ? 'drip' : 'walk' }
+  const dripping = here.some(({ line }) => line.limit === dripped)
+  const held = watching.length > 0 && ((rung === up && !moves(up)) || !moves(thinnest))
+  const still = held || here.some(({ line }) => line.limit === 'still')
+  if (up === 'text' || !(dripping || still)) return { rung, stills: undefined }
+  const thin = dripping || up === 'audio' || thinnest === 'audio' || thinnest === 'text'
+  return { rung, stills: thin ? 'drip' : 'walk' }
 }
 
 /** What our sound has to be for the thinnest line that hears it, by the server's word for that line. */
@@ -255,9 +259,8 @@ export class Line {
     if (this.tune()) this.parts.changed()
     const { stills } = this.sending()
     const camera = this.parts.camera()
-    // A line whose sound goes three times over has little room, and a listener's that the server takes for thin has none.
-    const thin = stills === 'drip' || this.copies > 1 || this.thinnest === 'audio' || this.thinnest === 'text'
-    if (stills && camera) this.stills.start(camera, thin)
+    // A line whose sound goes three times over has little room.
+    if (stills && camera) this.stills.start(camera, stills === 'drip' || this.copies > 1)
     else this.stills.stop()
   }
 
@@ -281,6 +284,6 @@ export class Line {
   }
 
   private sending(): ReturnType<typeof sending> {
-    return sending(this.up?.rung ?? firstRung(this.parts.trip()), this.parts.others(), this.layered())
+    return sending(this.up?.rung ?? firstRung(this.parts.trip()), this.parts.others(), this.layered(), this.thinnest)
   }
 }
