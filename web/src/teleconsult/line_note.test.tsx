@@ -6,7 +6,7 @@ afterEach(cleanup)
 
 const at = (light: Line['line']['light'], soundOnly = false): Line => ({
   phase: 'live',
-  peerLost: false,
+  remotes: [],
   returned: false,
   mic: true,
   line: { light, sends: '360p', takes: '720p', soundOnly },

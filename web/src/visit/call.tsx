@@ -21,7 +21,8 @@ export function lasting(seconds: number): string {
   return `${hours > 0 ? `${hours}:` : ''}${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`
 }
 
-type Told = Pick<RoomView, 'phase' | 'peerLost' | 'returned' | 'mic'> & {
+type Told = Pick<RoomView, 'phase' | 'returned' | 'mic'> & {
+  remotes: readonly Pick<Remote, 'name' | 'lost'>[]
   line: Pick<RoomView['line'], 'sends' | 'takes' | 'soundOnly'>
 }
 
@@ -29,7 +30,11 @@ type Told = Pick<RoomView, 'phase' | 'peerLost' | 'returned' | 'mic'> & {
 export function lineSentence(view: Told): { text: string; trouble: boolean } {
   if (view.phase === 'connecting') return { text: w('call.joining'), trouble: false }
   if (view.phase === 'reconnecting') return { text: w('net.retry'), trouble: true }
-  if (view.peerLost) return { text: w('net.peer'), trouble: true }
+  const lost = view.remotes.filter((remote) => remote.lost).map(({ name }) => name)
+  if (lost.length > 0) {
+    const text = view.remotes.length > 1 ? w('net.peers', { names: lost.join('、') }) : w('net.peer')
+    return { text, trouble: true }
+  }
   if (view.returned) return { text: w('net.back'), trouble: false }
   if (!view.mic) return { text: w('call.muted'), trouble: false }
   const { sends, takes, soundOnly } = view.line

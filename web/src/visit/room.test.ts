@@ -17,14 +17,25 @@ describe('the state of the connection, for people', () => {
 describe('the sentence about the line', () => {
   const calm = {
     phase: 'live',
-    peerLost: false,
+    remotes: [{ name: '王秀英', lost: false }],
     returned: false,
     mic: true,
     line: { sends: '360p', takes: '720p', soundOnly: false },
   } as const
   const said = [
     [{ ...calm, phase: 'reconnecting', mic: false }, '正在接回，请别挂断。'],
-    [{ ...calm, peerLost: true }, '对方的网断了，正在接回。'],
+    [{ ...calm, remotes: [{ name: '王秀英', lost: true }] }, '对方的网断了，正在接回。'],
+    [
+      {
+        ...calm,
+        remotes: [
+          { name: '王秀英', lost: true },
+          { name: '李强', lost: false },
+          { name: '孙丽', lost: true },
+        ],
+      },
+      '王秀英、孙丽的网断了，正在接回。',
+    ],
     [{ ...calm, returned: true }, '接上了。'],
     [{ ...calm, mic: false }, '您的麦克风关着'],
     [calm, '线路正常'],
@@ -40,6 +51,7 @@ describe('the sentence about the line', () => {
   })
   it('marks trouble only when there is trouble', () => {
     expect(said.map(([view]) => lineSentence(view).trouble)).toEqual([
+      true,
       true,
       true,
       false,

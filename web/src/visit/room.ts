@@ -36,8 +36,6 @@ export type RoomView = {
   camera: boolean
   /** Our screen is shown to the others. */
   sharing: boolean
-  /** Somebody else in the room lost the line. */
-  peerLost: boolean
   /** The line has just come back. */
   returned: boolean
   refusal: string
@@ -61,7 +59,6 @@ export const noRoom: RoomView = {
   mic: true,
   camera: true,
   sharing: false,
-  peerLost: false,
   returned: false,
   refusal: '',
   refusalCode: '',
@@ -242,7 +239,6 @@ export class Room {
       phase,
       seat: view.self?.seat ?? before.seat,
       remotes,
-      peerLost: remotes.some((remote) => remote.lost),
       returned: back || (before.returned && phase === 'live'),
       refusal: view.state.phase === 'error' ? pick(view.state) : '',
       refusalCode: view.state.phase === 'error' ? view.state.code : view.state.phase === 'removed' ? 'removed' : '',

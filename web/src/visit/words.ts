@@ -90,6 +90,7 @@ export const w = phrases({
   'net.retry': { zh: '正在接回，请别挂断。', en: 'Reconnecting. Please stay.' },
   'net.back': { zh: '接上了。', en: 'You are back.' },
   'net.peer': { zh: '对方的网断了，正在接回。', en: 'The other side lost the line. Reconnecting.' },
+  'net.peers': { zh: '{names}的网断了，正在接回。', en: '{names} lost the line. Reconnecting.' },
   'after.title': { zh: '就诊结束了', en: 'The visit has ended' },
   'after.lead': { zh: '医嘱和药在这里。', en: 'Your advice and medicines are here.' },
   'after.none': { zh: '这次没有开药。', en: 'No medicine this time.' },
