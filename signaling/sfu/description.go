@@ -1,6 +1,7 @@
 package sfu
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,9 +44,11 @@ type mediaSection struct {
 // flow is a stream with what repairs it (0 if nothing).
 type flow struct{ ssrc, repair uint32 }
 
-// agree reads what was agreed. Both were parsed by pion before, so what cannot be read is left out.
-func agree(offer, answer *sdp.SessionDescription, sources map[string]Source) *agreement {
+// agree reads what was agreed. Both were parsed by pion before, so what cannot be read is left out. A stream declared on two
+// m-lines is refused (RFC 3550 §8: an SSRC names one source).
+func agree(offer, answer *sdp.SessionDescription, sources map[string]Source) (*agreement, error) {
 	a := &agreement{}
+	declared := map[uint32]bool{}
 	for i, m := range answer.MediaDescriptions {
 		if i >= len(offer.MediaDescriptions) || m.MediaName.Port.Value == 0 && !has(m, "bundle-only") {
 			continue
@@ -64,9 +67,17 @@ func agree(offer, answer *sdp.SessionDescription, sources map[string]Source) *ag
 			continue
 		}
 		s.flows, s.rids = flows(theirs)
+		for _, f := range s.flows {
+			for _, ssrc := range []uint32{f.ssrc, f.repair} {
+				if ssrc != 0 && declared[ssrc] {
+					return nil, fmt.Errorf("%w: SSRC %d is declared for two streams", ErrBadDescription, ssrc)
+				}
+				declared[ssrc] = true
+			}
+		}
 		a.sections = append(a.sections, s)
 	}
-	return a
+	return a, nil
 }
 
 func has(m *sdp.MediaDescription, key string) bool {

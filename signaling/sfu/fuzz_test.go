@@ -2,6 +2,7 @@ package sfu
 
 import (
 	"bytes"
+	"encoding/binary"
 	"testing"
 	"time"
 
@@ -56,6 +57,20 @@ func FuzzRTP(f *testing.F) {
 		if sealed, err := a.out.EncryptRTP(nil, b, nil); err == nil {
 			a.deliver(sealed)
 			r.at(time.Second, func() { a.link.tick(); s.link.tick() })
+		}
+		// From one who has declared an SSRC twice, under more SSRCs than are remembered, as sound and as a picture.
+		twice := r.connect(gcm)
+		twice.publishAs(1000)
+		for i := range uint32(maxFlows + 8) {
+			b := append([]byte(nil), b...)
+			b[1] = b[1]&0x80 | rigOpus
+			if i > maxFlows {
+				b[1] = b[1]&0x80 | rigVP8
+			}
+			binary.BigEndian.PutUint32(b[8:], 3000+i)
+			if sealed, err := twice.out.EncryptRTP(nil, b, nil); err == nil {
+				twice.deliver(sealed)
+			}
 		}
 	})
 }

@@ -446,7 +446,9 @@ func (l *link) find(h *rtpHeader, plain []byte) *stream {
 		y.repair = h.ssrc
 	} else {
 		if y.ssrc != 0 && y.ssrc != h.ssrc {
-			l.flows[y.ssrc].layer = nil
+			if old := l.flows[y.ssrc]; old != nil && old.layer == y { // another m-line may have declared it since
+				old.layer = nil
+			}
 			y.replace()
 		}
 		y.ssrc = h.ssrc

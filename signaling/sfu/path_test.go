@@ -5,11 +5,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
+	"github.com/pion/sdp/v3"
 	"github.com/pion/srtp/v3"
 	"pgregory.net/rapid"
 )
@@ -395,6 +397,54 @@ func TestLayersNameThemselves(t *testing.T) {
 	send("", 9002, 2)
 	if media, _ := b.received(); len(media) == 0 {
 		t.Fatal("nothing arrived")
+	}
+}
+
+// A client declares one SSRC for its microphone and its camera, and sends sound under more SSRCs than are remembered: the camera's
+// next is taken all the same.
+func TestAnSSRCOfTwoTracksHarmsNobody(t *testing.T) {
+	r := newRig(t)
+	a := r.connect(gcm)
+	a.publishAs(1000)
+	for i := range uint32(maxFlows + 8) {
+		p := sound(uint16(i), "sound")
+		p.SSRC = 3000 + i
+		a.send(p)
+	}
+	p := vp8(1, 3000, true, true, true)
+	p.SSRC = 9000
+	a.send(p)
+	if u := a.track(Camera); u.layers[0].ssrc != 9000 || u.layers[0].packets != 1 {
+		t.Fatalf("the camera is %+v", u.layers[0])
+	}
+	if len(a.link.flows) > maxFlows {
+		t.Fatalf("%d SSRCs are remembered", len(a.link.flows))
+	}
+}
+
+func TestAnSSRCIsDeclaredOnce(t *testing.T) {
+	const declared = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n" +
+		"m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\na=ssrc:1 cname:x\r\n" +
+		"m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:1\r\na=ssrc-group:FID 2 3\r\na=ssrc:2 cname:x\r\na=ssrc:3 cname:x\r\n"
+	sources := map[string]Source{"0": Microphone, "1": Camera}
+	for name, c := range map[string]struct {
+		was, is string
+		refused bool
+	}{
+		"two streams, one with repair":            {"", "", false},
+		"the microphone's is the camera's":        {"a=ssrc:1 ", "a=ssrc:2 ", true},
+		"the microphone's is the camera's repair": {"a=ssrc:1 ", "a=ssrc:3 ", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var offer sdp.SessionDescription
+			if err := offer.UnmarshalString(strings.Replace(declared, c.was, c.is, 1)); err != nil {
+				t.Fatal(err)
+			}
+			a, err := agree(&offer, &offer, sources)
+			if c.refused != errors.Is(err, ErrBadDescription) || !c.refused && len(a.sections) != 2 {
+				t.Fatalf("%+v %v", a, err)
+			}
+		})
 	}
 }
 

@@ -58,7 +58,11 @@ func (p *Peer) Offer(number uint64, sdp string, sections []Section) {
 		if err != nil {
 			return fmt.Errorf("write own answer: %w", err)
 		}
-		for _, u := range p.pub.link.agree(agree(theirs, ours, sources)) {
+		agreed, err := agree(theirs, ours, sources)
+		if err != nil {
+			return err
+		}
+		for _, u := range p.pub.link.agree(agreed) {
 			p.unpublish(u)
 		}
 		p.handler.Answered(number, string(told))

@@ -109,7 +109,10 @@ const (
 )
 
 // publish agrees on a camera of VP8 and a microphone. Simulcast streams name themselves.
-func (e *end) publish(rids ...string) {
+func (e *end) publish(rids ...string) { e.publishAs(2000, rids...) }
+
+// publishAs declares that SSRC for the microphone.
+func (e *end) publishAs(microphone uint32, rids ...string) {
 	a := &agreement{extensions: rtpExtensions{twcc: rigTWCC, rid: rigRID, repairRID: rigRRID, descriptor: rigDescriptor}}
 	a.formats[rigVP8] = &format{codec: rtpmap.VP8, kind: "video", nack: true, RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeVP8, ClockRate: 90000}}
 	a.formats[rigRTX] = &format{kind: "video", repair: true, apt: rigVP8, RTPCodecCapability: webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeRTX, ClockRate: 90000}}
@@ -120,7 +123,7 @@ func (e *end) publish(rids ...string) {
 	if len(rids) == 0 {
 		camera.flows = []flow{{ssrc: 1000, repair: 1001}}
 	}
-	a.sections = []*mediaSection{{mid: "0", source: Microphone, kind: "audio", kinds: []uint8{rigOpus}, flows: []flow{{ssrc: 2000}}}, camera}
+	a.sections = []*mediaSection{{mid: "0", source: Microphone, kind: "audio", kinds: []uint8{rigOpus}, flows: []flow{{ssrc: microphone}}}, camera}
 	e.link.agree(a)
 }
 
