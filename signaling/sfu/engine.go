@@ -23,6 +23,8 @@ import (
 	"github.com/pion/logging"
 	"github.com/pion/transport/v4/stdnet"
 	"github.com/pion/webrtc/v4"
+
+	"yuanzhen/signaling/gate"
 )
 
 // Options say where media is received. Ports may be 0.
@@ -47,7 +49,7 @@ type Engine struct {
 	settings     webrtc.SettingEngine  // of each connection, but for its keys and muxes
 	cert         webrtc.Certificate
 	shards       []*shard
-	tcp          net.Listener // nil when not listened on
+	tcp          *gate.Listener // nil when not listened on
 	tcpMux       *ice.TCPMuxDefault
 	logs         logging.LoggerFactory
 	start        time.Time
@@ -62,6 +64,11 @@ type Engine struct {
 // tcpBuffer is how much a slow ICE-TCP line may lag before packets are dropped: 2 s at 1 Mbit/s. Without it
 // one slow line would hold up everybody who listens to the same track.
 const tcpBuffer = 256 << 10
+
+// lines are the limits of ICE-TCP: what a node's visits need and a hospital whose doctors share an address. A check on a line can be
+// answered as soon as the client's description is here, which on a bad line follows by some seconds; after that checks come
+// every few seconds, and at least every half minute on lines held in reserve.
+var lines = gate.Limits{Most: 8000, MostOfOne: 1000, First: handshakeTime, Proof: 30 * time.Second, Idle: 2 * time.Minute}
 
 // New opens the sockets.
 func New(o Options) (*Engine, error) {
@@ -107,10 +114,11 @@ func (e *Engine) listen(o Options) error {
 		return nil
 	}
 	var lc net.ListenConfig
-	var err error
-	if e.tcp, err = lc.Listen(context.Background(), "tcp", o.TCP.String()); err != nil {
+	tcp, err := lc.Listen(context.Background(), "tcp", o.TCP.String())
+	if err != nil {
 		return fmt.Errorf("listen for media on TCP %s: %w", o.TCP, err)
 	}
+	e.tcp = gate.Listen(tcp, lines)
 	e.tcpMux = ice.NewTCPMuxDefault(ice.TCPMuxParams{
 		Listener: e.tcp, Logger: logger(o.Logs, "tcpmux"), ReadBufferSize: 32, WriteBufferSize: tcpBuffer,
 		FirstStunBindTimeout: handshakeTime, AliveDurationForConnFromStun: handshakeTime,
@@ -251,6 +259,8 @@ type Snapshot struct {
 	// of no track; beyond what one connection may send.
 	Stray, Malformed, Forged, Replayed, Unclaimed, Flooded uint64
 	DataMessages, DataDrops                                uint64
+	Lines                                                  int    // of ICE-TCP
+	LinesRefused                                           uint64 // too many, or no valid check on them in time
 }
 
 // counts are a shard's part of the totals.
@@ -265,6 +275,9 @@ func (e *Engine) Snapshot() Snapshot {
 	t := Snapshot{
 		Peers: e.peerCount.Load(), UpTracks: e.upCount.Load(), DownTracks: e.downCount.Load(),
 		DataMessages: uint64(e.data.Load()), DataDrops: uint64(e.dataDropped.Load()),
+	}
+	if e.tcp != nil {
+		t.Lines, t.LinesRefused = e.tcp.Count()
 	}
 	for _, s := range e.shards {
 		s.mu.Lock()

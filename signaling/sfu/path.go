@@ -122,6 +122,7 @@ func (c *linkTCPConn) ReadFrom(b []byte) (int, net.Addr, error) {
 func (c *linkTCPConn) WriteTo(b []byte, to net.Addr) (int, error) {
 	if isSuccess(b) {
 		c.link.learnLine(c, to)
+		c.link.shard.engine.tcp.Prove(to)
 	}
 	return c.PacketConn.WriteTo(b, to)
 }

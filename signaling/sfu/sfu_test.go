@@ -3,6 +3,7 @@ package sfu
 import (
 	"crypto/rand"
 	"errors"
+	"net"
 	"net/netip"
 	"strings"
 	"sync"
@@ -57,13 +58,13 @@ type seat struct {
 func client(t *testing.T, with ...func(*webrtc.SettingEngine)) *webrtc.PeerConnection {
 	t.Helper()
 	var s webrtc.SettingEngine
-	for _, set := range with {
-		set(&s)
-	}
 	s.LoggerFactory = silent{}
 	s.SetIncludeLoopbackCandidate(true)
 	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
 	s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
+	for _, set := range with {
+		set(&s)
+	}
 	media := &webrtc.MediaEngine{}
 	if err := media.RegisterDefaultCodecs(); err != nil {
 		t.Fatal(err)
@@ -279,6 +280,59 @@ func TestRoomsAreSpreadOverShards(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// Connections to the ICE-TCP port on which nobody proves to be a client are soon gone; a call there goes on.
+func TestLinesOfStrangersAreSoonGone(t *testing.T) {
+	before := lines
+	t.Cleanup(func() { lines = before })
+	lines.First, lines.Proof = 300*time.Millisecond, 2*time.Second
+	e := engine(t, Options{TCP: loopback})
+	both := Rights{Publish: true, Subscribe: true}
+	a, b := sit(t, e, both), sit(t, e, both)
+	a.pub = client(t, func(s *webrtc.SettingEngine) { s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeTCP4}) })
+	track := a.publish(Microphone, webrtc.MimeTypeOpus, 48000)
+	p := &rtp.Packet{Header: rtp.Header{Version: 2, SequenceNumber: 1}, Payload: []byte("sound")}
+	var up *UpTrack
+	a.until(track, p, func() bool {
+		select {
+		case up = <-a.ups:
+			return true
+		default:
+			return false
+		}
+	})
+	b.peer.Subscribe(up, "a")
+	var strangers []net.Conn
+	for i := range 30 {
+		c, err := net.Dial("tcp", e.TCPAddr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		strangers = append(strangers, c)
+		// Nothing, or the beginning of a packet whose end never comes.
+		if _, err := c.Write(make([]byte, i%4)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := e.Snapshot().Lines; got < 2 {
+		t.Fatalf("%d lines", got)
+	}
+	var gone atomic.Int32
+	for _, c := range strangers {
+		go func() {
+			if _, err := c.Read(make([]byte, 1)); err != nil {
+				gone.Add(1)
+			}
+		}()
+	}
+	a.until(track, p, func() bool { return int(gone.Load()) == len(strangers) })
+	if got := e.Snapshot(); got.Lines == 0 || got.Lines > 4 || got.LinesRefused == 0 { // pion's client keeps lines in reserve
+		t.Fatalf("%+v", got)
+	}
+	n := len(b.packets(up.ID))
+	a.until(track, p, func() bool { return len(b.packets(up.ID)) > n+50 })
 }
 
 func TestKeyFrameRequestsAreMerged(t *testing.T) {

@@ -29,6 +29,8 @@ import (
 	"github.com/pion/logging"
 	"github.com/pion/stun/v3"
 	pion "github.com/pion/turn/v5"
+
+	"yuanzhen/signaling/gate"
 )
 
 const (
@@ -39,6 +41,10 @@ const (
 
 	realm = "yuanzhen"
 )
+
+// limits of connections over TCP and TLS: what a node's visits need and a hospital whose doctors share an address. An allocation
+// lives for ten minutes unless it is refreshed (RFC 8656 §3.2); to get one takes four round trips, on a bad line with repeats.
+var limits = gate.Limits{Most: 8000, MostOfOne: 1000, First: 10 * time.Second, Proof: 30 * time.Second, Idle: 10 * time.Minute}
 
 // Options configure the relay. Ports may be 0.
 type Options struct {
@@ -71,8 +77,8 @@ type Server struct {
 	peers  []Peer
 	log    *slog.Logger
 	udp    net.PacketConn
-	tcp    net.Listener // nil when not listened on
-	tls    net.Listener // likewise
+	tcp    *gate.Listener // nil when not listened on
+	tls    *gate.Listener // likewise, below TLS
 	public netip.Addr
 	server *pion.Server
 
@@ -100,6 +106,13 @@ func Start(o Options) (*Server, error) {
 	if !s.public.IsValid() {
 		s.public = relay
 	}
+	certificate := o.Certificate
+	var err error
+	if o.TLS.IsValid() && certificate == nil {
+		if certificate, err = selfMade(s.public); err != nil {
+			return nil, fmt.Errorf("certificate for TURN: %w", err)
+		}
+	}
 	if err := s.listen(o); err != nil {
 		return nil, errors.Join(err, s.closeSockets())
 	}
@@ -110,7 +123,10 @@ func Start(o Options) (*Server, error) {
 		AuthHandler:   s.authenticate,
 		QuotaHandler:  s.quota,
 		EventHandler: pion.EventHandler{
-			OnAllocationCreated: func(_, _ net.Addr, _, user, _ string, _ net.Addr, _ int) { s.count(user, 1) },
+			OnAllocationCreated: func(from, _ net.Addr, _, user, _ string, _ net.Addr, _ int) {
+				s.count(user, 1)
+				s.prove(from)
+			},
 			OnAllocationDeleted: func(_, _ net.Addr, _, user, _ string) { s.count(user, -1) },
 		},
 		PacketConnConfigs: []pion.PacketConnConfig{{
@@ -120,12 +136,15 @@ func Start(o Options) (*Server, error) {
 	if o.Logs == nil {
 		config.LoggerFactory = &logging.DefaultLoggerFactory{DefaultLogLevel: logging.LogLevelDisabled}
 	}
-	for _, l := range []net.Listener{s.tcp, s.tls} {
-		if l != nil {
-			config.ListenerConfigs = append(config.ListenerConfigs, pion.ListenerConfig{Listener: l, RelayAddressGenerator: gen, PermissionHandler: s.permit})
-		}
+	listen := func(l net.Listener) {
+		config.ListenerConfigs = append(config.ListenerConfigs, pion.ListenerConfig{Listener: l, RelayAddressGenerator: gen, PermissionHandler: s.permit})
 	}
-	var err error
+	if s.tcp != nil {
+		listen(s.tcp)
+	}
+	if s.tls != nil {
+		listen(tls.NewListener(s.tls, &tls.Config{Certificates: []tls.Certificate{*certificate}, MinVersion: tls.VersionTLS12}))
+	}
 	if s.server, err = pion.NewServer(config); err != nil {
 		return nil, errors.Join(fmt.Errorf("start relay: %w", err), s.closeSockets())
 	}
@@ -138,25 +157,20 @@ func (s *Server) listen(o Options) error {
 	if s.udp, err = lc.ListenPacket(context.Background(), "udp", o.UDP.String()); err != nil {
 		return fmt.Errorf("listen for TURN on UDP %s: %w", o.UDP, err)
 	}
-	if o.TCP.IsValid() {
-		if s.tcp, err = lc.Listen(context.Background(), "tcp", o.TCP.String()); err != nil {
-			return fmt.Errorf("listen for TURN on TCP %s: %w", o.TCP, err)
+	for _, l := range []struct {
+		name string
+		at   netip.AddrPort
+		to   **gate.Listener
+	}{{"TCP", o.TCP, &s.tcp}, {"TLS", o.TLS, &s.tls}} {
+		if !l.at.IsValid() {
+			continue
 		}
-	}
-	if !o.TLS.IsValid() {
-		return nil
-	}
-	certificate := o.Certificate
-	if certificate == nil {
-		if certificate, err = selfMade(s.public); err != nil {
-			return fmt.Errorf("certificate for TURN: %w", err)
+		plain, err := lc.Listen(context.Background(), "tcp", l.at.String())
+		if err != nil {
+			return fmt.Errorf("listen for TURN on %s %s: %w", l.name, l.at, err)
 		}
+		*l.to = gate.Listen(plain, limits)
 	}
-	plain, err := lc.Listen(context.Background(), "tcp", o.TLS.String())
-	if err != nil {
-		return fmt.Errorf("listen for TURN on TLS %s: %w", o.TLS, err)
-	}
-	s.tls = tls.NewListener(plain, &tls.Config{Certificates: []tls.Certificate{*certificate}, MinVersion: tls.VersionTLS12})
 	return nil
 }
 
@@ -187,12 +201,31 @@ func (s *Server) closeSockets() error {
 	if s.udp != nil {
 		errs = append(errs, s.udp.Close())
 	}
-	for _, l := range []net.Listener{s.tcp, s.tls} {
-		if l != nil {
-			errs = append(errs, l.Close())
-		}
+	for _, l := range s.gates() {
+		errs = append(errs, l.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// gates are the listeners that there are.
+func (s *Server) gates() []*gate.Listener {
+	return slices.DeleteFunc([]*gate.Listener{s.tcp, s.tls}, func(l *gate.Listener) bool { return l == nil })
+}
+
+// prove notes that a client over TCP or TLS has an allocation.
+func (s *Server) prove(from net.Addr) {
+	for _, l := range s.gates() {
+		l.Prove(from)
+	}
+}
+
+// Connections counts those over TCP and TLS, and those that were refused or closed without an allocation.
+func (s *Server) Connections() (open int, refused uint64) {
+	for _, l := range s.gates() {
+		n, r := l.Count()
+		open, refused = open+n, refused+r
+	}
+	return open, refused
 }
 
 // UDPAddr is where clients ask for an allocation.

@@ -16,6 +16,7 @@ import (
 	pion "github.com/pion/turn/v5"
 	"go.uber.org/goleak"
 
+	"yuanzhen/signaling/gate"
 	"yuanzhen/signaling/turn"
 )
 
@@ -142,6 +143,67 @@ func reached(t *testing.T, s *turn.Server, over, user, password string) *pion.Cl
 	stream := pion.NewSTUNConn(conn)
 	t.Cleanup(func() { _ = stream.Close() })
 	return clientOver(t, stream, at, user, password)
+}
+
+// What is not the relay's client is soon gone, over TCP and over TLS: who says nothing, who speaks TLS alone, whose bytes are no TURN
+// and who has no credential. Whoever has an allocation keeps it.
+func TestConnectionsWithoutAnAllocationAreSoonGone(t *testing.T) {
+	before := turn.SetLimits(gate.Limits{Most: 100, MostOfOne: 100, First: 300 * time.Millisecond, Proof: 2 * time.Second, Idle: time.Minute})
+	t.Cleanup(func() { turn.SetLimits(before) })
+	_, media := udp(t)
+	s := start(t, media)
+	user, password := credential(t, s)
+	var relays []net.PacketConn
+	for _, over := range []string{"TCP", "TLS"} {
+		relay, err := reached(t, s, over, user, password).Allocate()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer relay.Close()
+		relays = append(relays, relay)
+	}
+	dial := func(at netip.AddrPort, say string) {
+		t.Helper()
+		c, err := net.Dial("tcp", at.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		if _, err := c.Write([]byte(say)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shaken, err := tls.Dial("tcp", s.TLSAddr().String(), &tls.Config{InsecureSkipVerify: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer shaken.Close()
+	for range 10 {
+		for _, at := range []netip.AddrPort{s.TCPAddr(), s.TLSAddr()} {
+			dial(at, "")
+			dial(at, "\x16\x03\x01") // the beginning of a hello
+		}
+		dial(s.TLSAddr(), "GET / HTTP/1.1\r\n\r\n")                                   // no TLS: pion does not close it
+		dial(s.TCPAddr(), "\x00\x01\x00\x00\x21\x12\xa4\x42"+strings.Repeat("x", 12)) // a binding request is answered, and no more
+	}
+	if open, _ := s.Connections(); open < 10 {
+		t.Fatalf("%d connections", open)
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		open, refused := s.Connections()
+		if open == 2 && refused > 0 {
+			t.Logf("%d were sent away late", refused)
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d connections, %d refused", open, refused)
+		}
+	}
+	for _, relay := range relays {
+		if _, err := relay.WriteTo([]byte("on"), net.UDPAddrFromAddrPort(media)); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func TestTheSelfMadeCertificateIsForTheAddressTold(t *testing.T) {
