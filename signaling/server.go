@@ -4,6 +4,7 @@
 package signaling
 
 import (
+	"container/list"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
@@ -35,6 +36,9 @@ import (
 const (
 	joinTime  = 10 * time.Second // for the ticket to arrive
 	tidyEvery = time.Second
+	// maxStrangers is how many sockets may be without a ticket: all of a node that has lost its network and comes back, twice over.
+	// When there are more the oldest goes: who has a ticket shows it at once.
+	maxStrangers = 4096
 )
 
 // Options configure a server. All ports may be 0.
@@ -78,7 +82,8 @@ type Server struct {
 	options  Options
 	log      *slog.Logger
 	upgrader websocket.Upgrader
-	refused  atomic.Uint64
+	refused  atomic.Uint64 // tickets
+	missing  atomic.Uint64 // those that never came
 
 	// Set by Start.
 	hub    *hub
@@ -88,15 +93,16 @@ type Server struct {
 	stop   chan struct{}
 	work   sync.WaitGroup // the sweep and the events
 
-	mu       sync.Mutex
-	sockets  map[*websocket.Conn]bool // guarded by mu; the value says whether it has joined
-	stopping bool                     // guarded by mu
-	handlers sync.WaitGroup           // one per socket
+	mu        sync.Mutex
+	sockets   map[*websocket.Conn]*list.Element // guarded by mu: with their places among the strangers, nil for who has joined
+	strangers list.List                         // guarded by mu: of *websocket.Conn, the oldest first
+	stopping  bool                              // guarded by mu
+	handlers  sync.WaitGroup                    // one per socket
 }
 
 // New makes a server that is not started.
 func New(o Options) *Server {
-	s := &Server{options: o, log: o.Logger, sockets: map[*websocket.Conn]bool{}, stop: make(chan struct{})}
+	s := &Server{options: o, log: o.Logger, sockets: map[*websocket.Conn]*list.Element{}, stop: make(chan struct{})}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -181,10 +187,8 @@ func (s *Server) mediaSockets() []turn.Peer {
 func (s *Server) Stop() error {
 	s.mu.Lock()
 	s.stopping = true
-	for ws, joined := range s.sockets {
-		if !joined {
-			_ = ws.Close() // ends its handler
-		}
+	for e := s.strangers.Front(); e != nil; e = e.Next() {
+		_ = e.Value.(*websocket.Conn).Close() // ends its handler
 	}
 	s.mu.Unlock()
 	for _, r := range s.hub.all() {
@@ -304,21 +308,24 @@ func (s *Server) relayHost() string {
 
 // Snapshot counts what the server carries now, without names.
 type Snapshot struct {
-	Sockets                             int // connections, those without a ticket too
+	Sockets, Strangers                  int // connections, and those of them without a ticket
 	Rooms, Seats, Waiting, Reconnecting int
-	TicketsRefused                      uint64
-	Relays                              int // TURN allocations
+	TicketsRefused, TicketsMissing      uint64
+	Relays                              int    // TURN allocations
+	RelayLines                          int    // connections to the relay over TCP and TLS
+	RelayLinesRefused                   uint64 // too many, or no allocation on them in time
 	Media                               sfu.Snapshot
 }
 
 // Snapshot reads the counters.
 func (s *Server) Snapshot() Snapshot {
 	s.mu.Lock()
-	snap := Snapshot{Sockets: len(s.sockets)}
+	snap := Snapshot{Sockets: len(s.sockets), Strangers: s.strangers.Len()}
 	s.mu.Unlock()
-	snap.TicketsRefused, snap.Media = s.refused.Load(), s.engine.Snapshot()
+	snap.TicketsRefused, snap.TicketsMissing, snap.Media = s.refused.Load(), s.missing.Load(), s.engine.Snapshot()
 	if s.relay != nil {
 		snap.Relays = s.relay.Allocations()
+		snap.RelayLines, snap.RelayLinesRefused = s.relay.Connections()
 	}
 	for _, r := range s.hub.all() {
 		r.mu.Lock()
@@ -365,7 +372,9 @@ func (s *Server) serve(ws *websocket.Conn) {
 	}
 	m, claims, refusal := s.readJoin(ws)
 	if refusal != nil {
-		if refusal != errNoTicket {
+		if refusal == errNoTicket {
+			s.missing.Add(1)
+		} else {
 			s.refused.Add(1)
 		}
 		_ = ws.SetWriteDeadline(time.Now().Add(writeTime))
@@ -471,15 +480,28 @@ func (s *Server) track(ws *websocket.Conn) bool {
 	if s.stopping {
 		return false
 	}
-	s.sockets[ws] = false
+	if s.strangers.Len() >= maxStrangers {
+		oldest := s.strangers.Front().Value.(*websocket.Conn)
+		s.known(oldest)
+		_ = oldest.Close() // ends its handler
+	}
+	s.sockets[ws] = s.strangers.PushBack(ws)
 	s.handlers.Add(1)
 	return true
+}
+
+// known takes a socket off the strangers. Called with mu held.
+func (s *Server) known(ws *websocket.Conn) {
+	if e := s.sockets[ws]; e != nil {
+		s.strangers.Remove(e)
+		s.sockets[ws] = nil
+	}
 }
 
 func (s *Server) joined(ws *websocket.Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sockets[ws] = true
+	s.known(ws)
 }
 
 func (s *Server) isStopping() bool {
@@ -491,6 +513,7 @@ func (s *Server) isStopping() bool {
 func (s *Server) untrack(ws *websocket.Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.known(ws)
 	delete(s.sockets, ws)
 	s.handlers.Done()
 }

@@ -218,7 +218,7 @@ func (a *App) wireMedia(ctx context.Context) (_ *house, err error) {
 	mux.Handle("GET /signal", h.media.Handler())
 	mux.Handle("/whip/", h.media.WHIP())
 	mux.Handle("/whep/", h.media.WHIP())
-	a.operations(mux, newMetrics())
+	a.operations(mux, newMetrics(h.media))
 	h.handler = mux
 	lean, stop := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})

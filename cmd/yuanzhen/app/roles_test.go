@@ -40,6 +40,15 @@ func TestRolesInProcessesOfTheirOwn(t *testing.T) {
 		t.Cleanup(func() { stopMedia(t, media, address) })
 	}
 
+	for _, m := range media {
+		if !strings.Contains(metricsOf(t, m), "yuanzhen_media_rooms") {
+			t.Error("a process with rooms tells nothing of them")
+		}
+	}
+	if strings.Contains(metricsOf(t, b.app), "yuanzhen_media_") {
+		t.Error("a process without rooms tells of them")
+	}
+
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	carried := func() string {

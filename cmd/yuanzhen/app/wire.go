@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/riverqueue/river"
 
@@ -201,7 +200,7 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 		h.stage = stage
 	}
 
-	metrics := newMetrics()
+	metrics := newMetrics(h.media)
 	a.operations(mux, metrics)
 	if o.has("api") {
 		a.pages(mux, h)
@@ -305,12 +304,6 @@ func (a *App) pages(mux *http.ServeMux, h *house) {
 	mux.HandleFunc("/dicomweb/", h.api.NoSuch)
 	mux.HandleFunc("/shared/dicomweb/", h.api.NoSuch)
 	mux.Handle("/", web.Handler(a.mediaSources()))
-}
-
-func newMetrics() *prometheus.Registry {
-	metrics := prometheus.NewRegistry()
-	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return metrics
 }
 
 func (h *house) onStop(stop func(context.Context) error) { h.stops = append(h.stops, stop) }
