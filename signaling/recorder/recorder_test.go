@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pion/webrtc/v4"
 	"go.uber.org/goleak"
 
 	"yuanzhen/signaling"
@@ -188,6 +189,86 @@ func TestWhatTwoPeopleSayIsKeptInPartsThatPlay(t *testing.T) {
 	}
 	if len(s.ended) != 0 {
 		t.Fatalf("ended by itself: %v", s.ended)
+	}
+}
+
+// Pictures of each codec that the server relays are kept as a player takes them.
+func TestPicturesOfEveryCodecAreKept(t *testing.T) {
+	vp8 := []byte{0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x80, 0x02, 0x68, 0x01, 1, 2}
+	vp9 := []byte{0x82, 0x49, 0x83, 0x42, 0x20, 0x27, 0xf0, 0x16, 0x70, 1, 2} // 640 × 360
+	sps, pps, idr := []byte{0x67, 0x42, 0xe0, 0x1f, 1}, []byte{0x68, 0xce}, []byte{0x65, 1, 2}
+	for _, c := range []struct {
+		mime   string
+		packet []byte
+		codec  string
+		frame  []byte
+		kind   string
+	}{
+		{webrtc.MimeTypeVP8, append([]byte{0x10}, vp8...), "V_VP8", vp8, "video/webm"},
+		{webrtc.MimeTypeVP9, append([]byte{0x9c, 5}, vp9...), "V_VP9", vp9, "video/webm"},
+		{webrtc.MimeTypeAV1, slices.Concat([]byte{0x28, byte(len(sequence) - 1), sequence[0] &^ 2}, sequence[2:], []byte{0x30, 9, 9}), "V_AV1",
+			slices.Concat(sequence, []byte{0x32, 2, 9, 9}), "video/webm"},
+		{webrtc.MimeTypeH264, slices.Concat([]byte{0x78, 0, 5}, sps, []byte{0, 2}, pps, []byte{0, 3}, idr), "V_MPEG4/ISO/AVC",
+			slices.Concat([]byte{0, 0, 0, 5}, sps, []byte{0, 0, 0, 2}, pps, []byte{0, 0, 0, 3}, idr), "video/x-matroska"},
+	} {
+		t.Run(c.mime, func(t *testing.T) {
+			s, ctx := open(t), t.Context()
+			patient, err := signaltest.Dial(ctx, signaltest.Options{URL: s.url, Ticket: s.ticket(t, "patient", "guest", true), Video: c.mime, Frame: c.packet})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = patient.Close() })
+			if err := patient.Publish(ctx, sfu.Microphone, sfu.Camera); err != nil {
+				t.Fatal(err)
+			}
+			r := s.record(t, ctx, "patient")
+			until(t, "a part with pictures", func() bool {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				for _, parts := range s.parts {
+					if len(parts) > 1 && parts[0].Type == c.kind {
+						return true
+					}
+				}
+				return false
+			})
+			if err := r.Stop(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if f := s.files(t)["patient"]; f.Video < 10 || f.Audio < 10 {
+				t.Fatalf("%+v", f)
+			}
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			for _, parts := range s.parts {
+				if parts[0].Type != c.kind {
+					continue // of sound alone, from before the first picture
+				}
+				if !bytes.Contains(parts[0].Data, []byte(c.codec)) || !bytes.Contains(parts[1].Data, []byte{0x80 | videoTrack, 0}) || !bytes.Contains(parts[1].Data, c.frame) {
+					t.Fatalf("% x … % x", parts[0].Data, parts[1].Data[:200])
+				}
+			}
+		})
+	}
+}
+
+func TestAPictureThatDoesNotFitItsFileBeginsAnother(t *testing.T) {
+	c := &recording{takes: map[control.Seat]*take{}}
+	if c.takeFor("patient", nil) != nil {
+		t.Fatal("a file may begin without a key frame")
+	}
+	first := c.takeFor("patient", &Video{Codec: "V_VP8"})
+	if first == nil || c.takeFor("patient", nil) != first || c.takeFor("patient", &Video{Codec: "V_VP8"}) != first {
+		t.Fatal("pictures of one codec are in two files")
+	}
+	second := c.takeFor("patient", &Video{Codec: "V_AV1"})
+	if second == first || !first.ended || second.number != first.number+1 || first.video.Codec != "V_VP8" || second.video.Codec != "V_AV1" {
+		t.Fatalf("%+v, %+v", first, second)
+	}
+	sound := c.takeOf("doctor")
+	sound.headed = true
+	if third := c.takeFor("doctor", &Video{Codec: "V_VP9"}); third == sound || !sound.ended {
+		t.Fatal("a file that says it has sound alone got a picture")
 	}
 }
 
@@ -406,7 +487,41 @@ func TestKeyFramesAreFound(t *testing.T) {
 		t.Fatal("an inter frame passed for a key frame")
 	}
 	lookH264([]byte{0xff, 0xff, 0xff, 0xff, 1}) // a length beyond the frame
+
+	if v, key := lookVP9([]byte{0x82, 0x49, 0x83, 0x42, 0x20, 0x27, 0xf0, 0x16, 0x70}); !key || v.Width != 640 || v.Height != 360 {
+		t.Fatalf("%+v %v", v, key)
+	}
+	for _, b := range [][]byte{nil, {0x86, 0, 0}, {0x88}, {0x82, 0x49}} { // an inter frame, one shown again, one cut short
+		if v, key := lookVP9(b); v != nil || key {
+			t.Fatalf("% x passed for a key frame", b)
+		}
+	}
+	delimiter := []byte{0x12, 0}
+	v, key = lookAV1(slices.Concat(delimiter, sequence, []byte{0x32, 1, 9}))
+	if want := append([]byte{0x81, 1, 0x0c, 0}, sequence...); !key || v.Width != 640 || v.Height != 360 || !bytes.Equal(v.Private, want) {
+		t.Fatalf("%+v %v", v, key)
+	}
+	if v, key := lookAV1([]byte{0x0a, 1, 0x1d}); !key || v.Private[1] != 20 { // a still picture's, cut short
+		t.Fatalf("%+v %v", v, key)
+	}
+	if v, key := lookAV1([]byte{0x0a, 1, 0x04}); !key || v.Private[1] != 31 || v.Width != 640 { // one that tells times
+		t.Fatalf("%+v %v", v, key)
+	}
+	for _, b := range [][]byte{nil, {0x32, 1, 9}, {0x0a, 0xff, 0xff, 0xff, 0xff, 0xff}, {0x0a, 9, 1}, {0x08, 1}, {0x0e, 1}} {
+		if v, key := lookAV1(b); v != nil || key {
+			t.Fatalf("% x passed for a key frame", b)
+		}
+	}
+	var p vp9Packet
+	for range 9 { // each with three references
+		if b, err := p.Unmarshal([]byte{0xdc, 5, 3, 5, 6, 0x86}); err != nil || len(b) != 1 {
+			t.Fatalf("% x %v", b, err)
+		}
+	}
 }
+
+// sequence is a sequence header as libaom writes it for 640 × 360 (level 2.1).
+var sequence = []byte{0x0a, 0x09, 0x00, 0x00, 0x00, 0x0c, 0xc4, 0xff, 0x67, 0x00, 0x00}
 
 func FuzzInspect(f *testing.F) {
 	head, _ := header(nil, nil)

@@ -9,6 +9,8 @@ import (
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 	"github.com/pion/rtp/codecs"
+	"github.com/pion/rtp/codecs/av1/obu"
+	"github.com/pion/rtp/codecs/vp9"
 	"github.com/pion/webrtc/v4"
 	"github.com/pion/webrtc/v4/pkg/media/samplebuilder"
 
@@ -103,7 +105,7 @@ func (t *take) mediaType() string {
 	switch {
 	case t.video == nil:
 		return "audio/webm"
-	case t.video.Codec == "V_VP8":
+	case t.video.webm():
 		return "video/webm"
 	}
 	return "video/x-matroska"
@@ -195,10 +197,21 @@ func (c *recording) listen(t *webrtc.TrackRemote, seat control.Seat) {
 
 // watch writes the picture. It begins with a key frame, and a hole is followed by one.
 func (c *recording) watch(sub *webrtc.PeerConnection, t *webrtc.TrackRemote, seat control.Seat) {
-	h264 := t.Codec().MimeType == webrtc.MimeTypeH264
-	var unpack rtp.Depacketizer = &codecs.VP8Packet{}
-	if h264 {
-		unpack = &codecs.H264Packet{IsAVC: true}
+	var unpack rtp.Depacketizer
+	var lookAt func([]byte) (*Video, bool)
+	switch mime := t.Codec().MimeType; mime {
+	case webrtc.MimeTypeVP8:
+		unpack, lookAt = &codecs.VP8Packet{}, lookVP8
+	case webrtc.MimeTypeH264:
+		unpack, lookAt = &codecs.H264Packet{IsAVC: true}, lookH264
+	case webrtc.MimeTypeVP9:
+		unpack, lookAt = &vp9Packet{}, lookVP9
+	case webrtc.MimeTypeAV1:
+		unpack, lookAt = &codecs.AV1Depacketizer{}, lookAV1
+	default:
+		c.log.Warn("a recording goes without its picture: no file of ours holds its codec", "codec", mime)
+		drain(t)
+		return
 	}
 	builder := samplebuilder.New(lateVideo, unpack, 90000)
 	clock := clock{rate: 90000}
@@ -212,10 +225,7 @@ func (c *recording) watch(sub *webrtc.PeerConnection, t *webrtc.TrackRemote, sea
 	}
 	ask()
 	c.samples(t, builder, func(data []byte, timestamp uint32, hole bool) {
-		look, key := lookVP8(data)
-		if h264 {
-			look, key = lookH264(data)
-		}
+		look, key := lookAt(data)
 		broken = (broken || hole) && !key
 		if broken || time.Since(keyed) > keyEvery {
 			ask()
@@ -228,21 +238,34 @@ func (c *recording) watch(sub *webrtc.PeerConnection, t *webrtc.TrackRemote, sea
 		}
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		take := c.takeOf(seat)
-		switch {
-		case take.video == nil && take.headed && look != nil: // the file says that it has sound only: another one begins
-			take.ended = true
-			take = c.takeOf(seat)
-			take.video = look
-		case take.video == nil && look != nil:
-			take.video = look
-		case take.video == nil:
-			broken = true // the new take wants a key frame first
+		take := c.takeFor(seat, look)
+		if take == nil {
+			broken = true
 			ask()
 			return
 		}
 		take.add(frame{track: videoTrack, at: clock.at(take, timestamp), key: key, data: data})
 	})
+}
+
+// takeFor is where the next picture of a seat belongs, look being nil for one that is no key frame; nil when one has to come first. Called
+// with mu held.
+func (c *recording) takeFor(seat control.Seat, look *Video) *take {
+	t := c.takeOf(seat)
+	switch {
+	case look == nil && t.video == nil:
+		return nil
+	case look == nil:
+		return t
+	case t.video == nil && t.headed || t.video != nil && t.video.Codec != look.Codec:
+		// The file says that it has sound only, or pictures of another codec: another one begins.
+		t.ended = true
+		t = c.takeOf(seat)
+	}
+	if t.video == nil {
+		t.video = look
+	}
+	return t
 }
 
 // setAside keeps an ended take until it is flushed, though its seat goes on in another. Called with mu held.
@@ -307,4 +330,85 @@ func lookH264(b []byte) (*Video, bool) {
 	private = append(private, 1, byte(len(pps)>>8), byte(len(pps)))
 	private = append(private, pps...)
 	return &Video{Codec: "V_MPEG4/ISO/AVC", Private: private, Width: 640, Height: 480}, true
+}
+
+// vp9Packet forgets a packet before the next: pion's gathers the references of all.
+type vp9Packet struct{ codecs.VP9Packet }
+
+func (p *vp9Packet) Unmarshal(b []byte) ([]byte, error) {
+	p.VP9Packet = codecs.VP9Packet{}
+	return p.VP9Packet.Unmarshal(b)
+}
+
+// lookVP9 finds a key frame and its size (VP9 bitstream §6.2).
+func lookVP9(b []byte) (*Video, bool) {
+	var h vp9.Header
+	if h.Unmarshal(b) != nil || h.FrameSize == nil {
+		return nil, false
+	}
+	return &Video{Codec: "V_VP9", Width: uint64(h.Width()), Height: uint64(h.Height())}, true
+}
+
+// lookAV1 finds the sequence header that begins a key frame (AV1 bitstream §5.3, §5.5). The file repeats it (AV1 in Matroska, "CodecPrivate").
+func lookAV1(b []byte) (*Video, bool) {
+	const sequenceHeader = 1
+	for len(b) > 1 {
+		head := 1 + int(b[0]>>2&1) // with an extension or without
+		size, n, err := obu.ReadLeb128(b[min(head, len(b)):])
+		end := head + int(n) + int(size)
+		if err != nil || b[0]&2 == 0 || size > uint(len(b)) || end > len(b) {
+			break
+		}
+		if b[0]>>3&15 == sequenceHeader {
+			return sequenceAV1(b[head+int(n):end], b[:end]), true
+		}
+		b = b[end:]
+	}
+	return nil, false
+}
+
+// sequenceAV1 reads a sequence header as far as its size. Where it tells times, which no browser does, the size stays a hint.
+func sequenceAV1(content, unit []byte) *Video {
+	at := 0
+	bits := func(n int) (v uint64) {
+		for range n {
+			v <<= 1
+			if at/8 < len(content) {
+				v |= uint64(content[at/8] >> (7 - at%8) & 1)
+			}
+			at++
+		}
+		return v
+	}
+	v := &Video{Codec: "V_AV1", Width: 640, Height: 480}
+	profile, level, tier := bits(3), uint64(31), uint64(0) // 31: any
+	bits(1)
+	if reduced := bits(1) == 1; reduced {
+		level = bits(5)
+		v.Width, v.Height = sizeAV1(bits)
+	} else if times := bits(1) == 1; !times {
+		delays := bits(1)
+		for i := range bits(5) + 1 { // operating points, the whole first
+			bits(12)
+			l, t := bits(5), uint64(0)
+			if l > 7 {
+				t = bits(1)
+			}
+			if delays == 1 && bits(1) == 1 {
+				bits(4)
+			}
+			if i == 0 {
+				level, tier = l, t
+			}
+		}
+		v.Width, v.Height = sizeAV1(bits)
+	}
+	const chroma420 = 0x0c // of 8 bits, as browsers send
+	v.Private = append([]byte{0x81, byte(profile<<5 | level), byte(tier<<7) | chroma420, 0}, unit...)
+	return v
+}
+
+func sizeAV1(bits func(int) uint64) (width, height uint64) {
+	w, h := bits(4)+1, bits(4)+1
+	return bits(int(w)) + 1, bits(int(h)) + 1
 }

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// A take as a WebM file (RFC 9559, Matroska; the WebM subset where the codecs are VP8 and Opus). Nothing is transcoded:
+// A take as a WebM file (RFC 9559, Matroska; the WebM subset but for H264). Nothing is transcoded:
 // frames are put into clusters as they come. The segment's size is left unknown, each cluster is whole, so that the file is
 // playable up to its last cluster however it ends. At its end an index follows the clusters (Cues, RFC 9559 §22), and the
 // head is written anew with where it is, the duration and the size: then a player may jump. For a file whose writer was killed,
@@ -65,10 +65,13 @@ const (
 
 // Video describes a take's picture.
 type Video struct {
-	Codec         string // "V_VP8" or "V_MPEG4/ISO/AVC"
-	Private       []byte // AVCDecoderConfigurationRecord; none for VP8
+	Codec         string // "V_VP8", "V_VP9", "V_AV1" or "V_MPEG4/ISO/AVC"
+	Private       []byte // AV1CodecConfigurationRecord or AVCDecoderConfigurationRecord; else none
 	Width, Height uint64
 }
+
+// webm says whether WebM has the codec.
+func (v *Video) webm() bool { return v.Codec != "V_MPEG4/ISO/AVC" }
 
 func element(id uint32, content ...[]byte) []byte {
 	n := 0
@@ -114,7 +117,7 @@ const unknownSize = 1<<56 - 1 // RFC 8794 §6.2
 // written, of the same length. begin is where the segment's content begins.
 func header(video *Video, end *ending) (b []byte, begin int) {
 	docType := "webm"
-	if video != nil && video.Codec != "V_VP8" {
+	if video != nil && !video.webm() {
 		docType = "matroska"
 	}
 	ebml := slices.Concat(number(0x4286, 1), number(0x42F7, 1), number(0x42F2, 4), number(0x42F3, 8), text(0x4282, docType), number(0x4287, 4), number(0x4285, 2))

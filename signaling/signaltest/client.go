@@ -83,6 +83,9 @@ type Options struct {
 	ICEServers []webrtc.ICEServer
 	RelayOnly  bool
 	TCPOnly    bool
+	// Video is the MIME type of pictures and Frame what each packet of them carries; VP8 of no picture when empty.
+	Video string
+	Frame []byte
 }
 
 // Client is one seat. Its methods may be called from one goroutine at a time.
@@ -569,6 +572,9 @@ func (c *Client) addTrack(source sfu.Source) error {
 		every, step = 33*time.Millisecond, 3000
 		payload = make([]byte, 1100)
 		payload[0] = 0x10 // start of a partition
+		if c.options.Video != "" {
+			codec.MimeType, payload = c.options.Video, c.options.Frame
+		}
 	}
 	track, err := webrtc.NewTrackLocalStaticRTP(codec, string(source), "s")
 	if err != nil {
