@@ -137,7 +137,6 @@ func (r *room) seatDirect(c control.Claims, id, viewing control.Seat, rights sfu
 		r.detach(old)
 	}
 	r.empty = time.Time{}
-	r.reopen(c.Seat)
 	r.seats = append(r.seats, s)
 	s.peer = r.hub.engine.NewPeer(sfu.Seat{Room: string(r.name), Name: s.name, Rights: rights}, directMedia{media{s}, e})
 	r.tell(s)

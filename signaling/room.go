@@ -74,8 +74,6 @@ func (r *room) enter(c control.Claims, m fromClient, cn *conn, now time.Time) (*
 	if at, ok := r.removed[c.Seat]; ok && !c.Issued.After(at) {
 		return nil, plainMessage{"removed"}
 	}
-	r.reopen(c.Seat)
-
 	s := r.find(c.Seat)
 	resumed := s != nil && m.Session != "" && s.session == m.Session
 	switch {
@@ -130,14 +128,6 @@ func (r *room) enter(c control.Claims, m fromClient, cn *conn, now time.Time) (*
 	r.tell(s)
 	r.hub.event(control.SeatJoined, r, s, now)
 	return s, nil
-}
-
-// reopen forgets that the room was closed or the seat removed: a newer ticket has come.
-func (r *room) reopen(id control.Seat) {
-	if _, was := r.removed[id]; was || !r.closed.IsZero() {
-		r.closed, r.changed = time.Time{}, true
-		delete(r.removed, id)
-	}
 }
 
 // startMedia lets the media of an admitted seat pass.

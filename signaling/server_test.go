@@ -410,6 +410,26 @@ func TestCloseEndsEverybody(t *testing.T) {
 	await(t, ctx, h.dialWith(ctx, signaltest.Options{Ticket: old.Ticket}), "closed", nil)
 }
 
+func TestANewTicketOpensNoDoorForOlderOnes(t *testing.T) {
+	h, ctx := open(t), soon(t)
+	guest, before, removed := h.pass(host("guest")), h.pass(host("doctor")), h.pass(host("visitor"))
+	time.Sleep(2 * time.Millisecond)
+	rooms := h.server.Rooms()
+	must(t, rooms.Close(ctx, "room"), rooms.Remove(ctx, "room", "visitor"))
+	time.Sleep(2 * time.Millisecond)
+	await(t, ctx, h.dial(ctx, host("doctor")), "joined", nil)
+	await(t, ctx, h.dialWith(ctx, signaltest.Options{Ticket: guest.Ticket}), "closed", nil)
+	await(t, ctx, h.dialWith(ctx, signaltest.Options{Ticket: before.Ticket}), "closed", nil)
+
+	between := h.pass(host("visitor"))
+	time.Sleep(2 * time.Millisecond)
+	must(t, rooms.Remove(ctx, "room", "visitor"))
+	time.Sleep(2 * time.Millisecond)
+	await(t, ctx, h.dial(ctx, host("visitor")), "joined", nil)
+	await(t, ctx, h.dialWith(ctx, signaltest.Options{Ticket: between.Ticket}), "removed", nil)
+	await(t, ctx, h.dialWith(ctx, signaltest.Options{Ticket: removed.Ticket}), "closed", nil)
+}
+
 func TestALostSocketComesBackWithItsMediaAndMissedMessages(t *testing.T) {
 	h, ctx := open(t), soon(t)
 	a, b := h.dial(ctx, host("a")), h.dial(ctx, host("b"))
