@@ -25,6 +25,9 @@ func (s *Service) noteCall(ctx context.Context, e control.Event) {
 		}
 		err = insertCallReport(ctx, s.DB, e)
 	case control.SeatJoined, control.SeatReconnecting, control.SeatLeft:
+		if e.Replaced { // the seat was never without a line
+			return
+		}
 		err = insertCallEvent(ctx, s.DB, e)
 	}
 	if err != nil {

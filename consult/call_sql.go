@@ -48,14 +48,25 @@ func selectSeatQuality(ctx context.Context, tx tx, p matter) ([]SeatQuality, err
 		FROM call_report WHERE room_of = $1 GROUP BY seat ORDER BY seat`, p.id())
 }
 
-// selectGaps pairs each loss of the line with the next coming of the seat. A seat that left on purpose has no gap.
+// lostLine is an event e that tells of a gap: the line was lost, or somebody has come who, as far as the room knew, was there. A server or a
+// node that was killed could not say that it lost them.
+const lostLine = `(e.kind = 'reconnecting' OR e.kind = 'joined' AND e.seat !~ '^(recorder$|i-|o-)' AND 'joined' = (
+		SELECT p.kind FROM call_event p WHERE p.room_of = e.room_of AND p.seat = e.seat AND p.at < e.at ORDER BY p.at DESC LIMIT 1))`
+
+// selectGaps pairs each loss of the line with the next coming of the seat. A seat that left on purpose has no gap. One that nobody noticed
+// begins with the last word of the seat.
 func selectGaps(ctx context.Context, tx tx, p matter) ([]Gap, error) {
 	return collect(ctx, tx, func(row pgx.CollectableRow) (g Gap, err error) {
 		err = row.Scan(&g.Seat, &g.From, &g.To)
 		return g, err
 	}, `
-		SELECT e.seat, e.at, (SELECT min(b.at) FROM call_event b WHERE b.room_of = e.room_of AND b.seat = e.seat AND b.kind = 'joined' AND b.at > e.at)
-		FROM call_event e WHERE e.room_of = $1 AND e.kind = 'reconnecting' ORDER BY e.at`, p.id())
+		SELECT e.seat,
+		       CASE e.kind WHEN 'joined' THEN greatest(
+		           (SELECT max(p.at) FROM call_event p WHERE p.room_of = e.room_of AND p.seat = e.seat AND p.at < e.at),
+		           (SELECT max(r.at) FROM call_report r WHERE r.room_of = e.room_of AND r.seat = e.seat AND r.at < e.at)) ELSE e.at END AS since,
+		       CASE e.kind WHEN 'joined' THEN e.at
+		           ELSE (SELECT min(b.at) FROM call_event b WHERE b.room_of = e.room_of AND b.seat = e.seat AND b.kind = 'joined' AND b.at > e.at) END
+		FROM call_event e WHERE e.room_of = $1 AND `+lostLine+` ORDER BY since`, p.id())
 }
 
 func selectCallHours(ctx context.Context, tx tx, scope authz.Scope, since time.Time) ([]CallHour, error) {
@@ -64,7 +75,7 @@ func selectCallHours(ctx context.Context, tx tx, scope authz.Scope, since time.T
 		       percentile_cont(0.5) WITHIN GROUP (ORDER BY r.rtt_ms) AS rtt50, percentile_cont(0.95) WITHIN GROUP (ORDER BY r.rtt_ms) AS rtt95,
 		       percentile_cont(0.95) WITHIN GROUP (ORDER BY r.loss) AS loss95, percentile_cont(0.95) WITHIN GROUP (ORDER BY r.concealed) AS concealed,
 		       avg((r.path = 'relay')::int)::float8 AS relay, avg((r.path = 'tcp')::int)::float8 AS tcp, avg((r.`+still+`)::int)::float8 AS sound_only,
-		       (SELECT count(*) FROM call_event e WHERE e.kind = 'reconnecting' AND e.at >= h.hour AND e.at < h.hour + interval '1 hour' AND e.at >= @since
+		       (SELECT count(*) FROM call_event e WHERE `+lostLine+` AND e.at >= h.hour AND e.at < h.hour + interval '1 hour' AND e.at >= @since
 		          AND (@scope_all OR e.institution_id = ANY (@scope_places)))::int AS gaps
 		FROM call_report r CROSS JOIN LATERAL (SELECT date_trunc('hour', r.at) AS hour) h
 		WHERE r.at >= @since AND (@scope_all OR r.institution_id = ANY (@scope_places))
@@ -77,7 +88,7 @@ func selectBadCalls(ctx context.Context, tx tx, scope authz.Scope, since time.Ti
 		SELECT * FROM (
 			SELECT r.room_of AS id, max(r.at) AS at, i.name AS institution, r.seat, avg(r.rtt_ms)::float8 AS rtt_ms, avg(r.loss)::float8 AS loss,
 			       avg(r.concealed)::float8 AS concealed, avg((r.path = 'relay')::int)::float8 AS relay, avg((r.`+still+`)::int)::float8 AS sound_only,
-			       (SELECT count(*) FROM call_event e WHERE e.room_of = r.room_of AND e.seat = r.seat AND e.kind = 'reconnecting' AND e.at >= @since)::int AS gaps
+			       (SELECT count(*) FROM call_event e WHERE e.room_of = r.room_of AND e.seat = r.seat AND `+lostLine+` AND e.at >= @since)::int AS gaps
 			FROM call_report r JOIN institution i ON i.id = r.institution_id
 			WHERE r.at >= @since AND (@scope_all OR r.institution_id = ANY (@scope_places))
 			GROUP BY r.room_of, r.seat, i.name

@@ -9,6 +9,49 @@ import (
 	"yuanzhen/signaling/control"
 )
 
+// A server or a media node that is killed says nothing of the lines that it loses.
+func TestALineLostWithoutAWordIsAGapFromTheLastReportOn(t *testing.T) {
+	w := newTown(t)
+	v := w.begun()
+	room := control.Room(one[string](w, `SELECT room FROM visit WHERE id = $1`, v.ID))
+	start := w.now
+	tell := func(e control.Event, after time.Duration) {
+		e.Room, e.Admitted, e.At = room, true, start.Add(after*time.Second)
+		w.Heard(t.Context(), e)
+	}
+	report := &control.Quality{Seconds: 10, Mode: "360p", Path: "udp"}
+	for _, seat := range []control.Seat{"patient", "doctor", "i-1", "recorder"} {
+		tell(control.Event{Kind: control.SeatJoined, Seat: seat}, 0)
+	}
+	tell(control.Event{Kind: control.QualityReported, Seat: "patient", Quality: report}, 10)
+	tell(control.Event{Kind: control.SeatJoined, Seat: "patient", Replaced: true}, 12) // from telephone to computer
+	tell(control.Event{Kind: control.QualityReported, Seat: "patient", Quality: report}, 20)
+	for _, seat := range []control.Seat{"patient", "doctor", "i-1", "recorder"} { // after the kill
+		tell(control.Event{Kind: control.SeatJoined, Seat: seat}, 25)
+	}
+	tell(control.Event{Kind: control.SeatLeft, Seat: "doctor"}, 30)
+	tell(control.Event{Kind: control.SeatJoined, Seat: "doctor"}, 40)
+
+	q, err := w.CallQuality(w.as(w.doctor, "visit.read"), w.ByVisit(v.ID))
+	if err != nil || len(q.Gaps) != 2 {
+		t.Fatalf("%+v %v", q.Gaps, err)
+	}
+	for i, want := range []struct {
+		seat string
+		from time.Duration
+	}{{"doctor", 0}, {"patient", 20}} { // the doctor's client had not reported yet
+		g := q.Gaps[i]
+		if g.Seat != want.seat || !g.From.Equal(start.Add(want.from*time.Second)) || g.To == nil || !g.To.Equal(start.Add(25*time.Second)) {
+			t.Errorf("%s: %+v", want.seat, g)
+		}
+	}
+	w.now = w.now.Add(time.Minute)
+	calls, err := w.Calls(w.as(w.member("administrator", 0), "calls.read"))
+	if err != nil || len(calls.Hours) != 1 || calls.Hours[0].Gaps != 2 || len(calls.Worst) != 1 || calls.Worst[0].Gaps != 1 {
+		t.Fatalf("%+v %v", calls, err)
+	}
+}
+
 func TestWhatTheLineWasLikeStaysWithTheVisit(t *testing.T) {
 	w := newTown(t)
 	v := w.begun()

@@ -148,6 +148,10 @@ func (h *hub) event(kind control.EventKind, r *room, s *seat, now time.Time) {
 	h.events.Put(e)
 }
 
+func (h *hub) joined(r *room, s *seat, replaced bool, now time.Time) {
+	h.events.Put(control.Event{Kind: control.SeatJoined, Room: r.name, Seat: s.id(), Role: s.claims.Role, Admitted: s.admitted, Replaced: replaced, At: now})
+}
+
 func (h *hub) quality(s *seat, q control.Quality, now time.Time) {
 	h.events.Put(control.Event{Kind: control.QualityReported, Room: s.room.name, Seat: s.id(), Role: s.claims.Role, Admitted: true, At: now, Quality: &q})
 }

@@ -74,8 +74,10 @@ func (r *room) enter(c control.Claims, m fromClient, cn *conn, now time.Time) (*
 	if at, ok := r.removed[c.Seat]; ok && !c.Issued.After(at) {
 		return nil, plainMessage{"removed"}
 	}
+
 	s := r.find(c.Seat)
 	resumed := s != nil && m.Session != "" && s.session == m.Session
+	replaced := s != nil && s.conn != nil && !resumed
 	switch {
 	case resumed:
 		if s.conn != nil {
@@ -126,7 +128,7 @@ func (r *room) enter(c control.Claims, m fromClient, cn *conn, now time.Time) (*
 	}
 	r.prepare()
 	r.tell(s)
-	r.hub.event(control.SeatJoined, r, s, now)
+	r.hub.joined(r, s, replaced, now)
 	return s, nil
 }
 

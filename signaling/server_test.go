@@ -473,6 +473,17 @@ func TestANewPageReplacesTheOldOne(t *testing.T) {
 	if len(seats) != 2 || seats[1].Presence != control.Live {
 		t.Fatalf("seats %+v", seats)
 	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var replaced []bool
+	for _, e := range h.events {
+		if e.Seat == "b" {
+			replaced = append(replaced, e.Replaced)
+		}
+	}
+	if !slices.Equal(replaced, []bool{false, true}) {
+		t.Errorf("of those who joined as b replaced another: %v", replaced)
+	}
 }
 
 func TestMediaFindsANewPath(t *testing.T) {

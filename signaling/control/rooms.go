@@ -73,6 +73,7 @@ type Event struct {
 	At   time.Time
 	// Admitted says whether the seat took part at that moment.
 	Admitted bool
+	Replaced bool     // of SeatJoined only: it came on another page or device while the earlier one was still there
 	Quality  *Quality // of QualityReported only
 }
 
