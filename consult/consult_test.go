@@ -66,7 +66,7 @@ func newTown(t *testing.T) *town {
 		now: time.Date(2026, 6, 15, 10, 0, 0, 0, time.FixedZone("", 8*3600))}
 	clock := func() time.Time { return w.now }
 	w.Service = &consult.Service{DB: pgtest.New(t), Now: clock, Log: slog.New(slog.DiscardHandler), Rules: rules, Keys: &keys.Service{Now: clock},
-		Signer: ed25519.NewKeyFromSeed(make([]byte, 32)), Rooms: w.rooms, Desk: desk{clock}, Files: w.files, Live: w.events, Vault: vault, Public: "https://visit.example"}
+		Signer: ed25519.NewKeyFromSeed(make([]byte, 32)), Rooms: w.rooms, Desk: desk{now: clock}, Files: w.files, Live: w.events, Vault: vault, Public: "https://visit.example"}
 	if err := w.KeepLaw(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -250,10 +250,13 @@ func (r *fakeRooms) say(s string) error {
 	return nil
 }
 
-type desk struct{ now func() time.Time }
+type desk struct {
+	now func() time.Time
+	url string
+}
 
 func (d desk) Issue(c control.Claims) (control.Pass, error) {
-	return control.Pass{Ticket: fmt.Sprintf("%s %s admitted=%v", c.Seat, c.Role, c.Admitted), Expires: d.now().Add(time.Minute)}, nil
+	return control.Pass{URL: d.url, Ticket: fmt.Sprintf("%s %s admitted=%v", c.Seat, c.Role, c.Admitted), Expires: d.now().Add(time.Minute)}, nil
 }
 
 // memory keeps files; away makes it fail as a store that is down.

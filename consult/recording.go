@@ -77,7 +77,7 @@ type Take struct {
 // Tapes are the recorders that run in this process. Set at construction; Close ends them.
 type Tapes struct {
 	Recorder control.Recorder
-	URL      func() string                      // of the rooms' socket, from inside
+	URL      func() string                      // of this process's own rooms, from inside
 	Inspect  func(io.Reader) (Inspected, error) // reads a file as a player would
 
 	one     sync.Mutex // one decision at a time
@@ -359,7 +359,7 @@ func (s *Service) settleRecording(ctx context.Context, p matter) error {
 		err = running.Stop(ctx)
 	}
 	if !v.begun && r.Started != nil { // nobody ends it after this
-		if broken := s.playable(ctx, r.ID); broken != nil {
+		if broken := s.playable(ctx, r); broken != nil {
 			s.Log.WarnContext(ctx, "a recording does not play", "recording", r.ID.String(), "error", broken)
 		}
 	}
@@ -399,9 +399,13 @@ func (s *Service) startRecorder(ctx context.Context, v venue, r Recording) error
 	for _, t := range r.Takes {
 		next = max(next, t.Take+1)
 	}
-	ticket := func() (string, error) {
-		pass, err := s.Desk.Issue(control.Claims{Room: v.room, Seat: recorderSeat, Name: "录音录像", Role: "recorder", Admitted: true, Subscribe: true})
-		return pass.Ticket, err
+	pass, err := s.Desk.Issue(control.Claims{Room: v.room, Seat: recorderSeat, Name: "录音录像", Role: "recorder", Admitted: true, Subscribe: true})
+	if err != nil {
+		return err
+	}
+	address := pass.URL
+	if address == "" { // no media node of its own has the room
+		address = s.Tapes.URL()
 	}
 	ended := func(why error) {
 		s.Tapes.put(r.ID, nil)
@@ -410,7 +414,7 @@ func (s *Service) startRecorder(ctx context.Context, v venue, r Recording) error
 		}
 		s.followRecording(v.matter)
 	}
-	recording, err := s.Tapes.Recorder.Record(ctx, s.Tapes.URL(), ticket, next, func(seat control.Seat) bool { return agreed[seat] },
+	recording, err := s.Tapes.Recorder.Record(ctx, address, func() (string, error) { return pass.Ticket, nil }, next, func(seat control.Seat) bool { return agreed[seat] },
 		func(p control.Part) error { return s.keepPart(r.ID, v.institution.ID, p) }, ended)
 	if err != nil {
 		return err
@@ -458,7 +462,7 @@ func (s *Service) finishRecording(ctx context.Context, p matter) error {
 		err = running.Stop(ctx)
 	}
 	if err == nil {
-		err = s.playable(ctx, r.ID)
+		err = s.playable(ctx, r)
 	}
 	if err == nil {
 		return endRecording(ctx, s.DB, r.ID, "done", s.Now())
@@ -476,7 +480,8 @@ func (s *Service) finishRecording(ctx context.Context, p matter) error {
 }
 
 // playable reads every take as a player would, and closes those whose recorder was killed.
-func (s *Service) playable(ctx context.Context, id ids.Recording) error {
+func (s *Service) playable(ctx context.Context, r Recording) error {
+	id := r.ID
 	var takes []Take
 	err := s.inTx(ctx, func(tx tx) (err error) {
 		takes, err = selectTakes(ctx, tx, id)
@@ -485,7 +490,7 @@ func (s *Service) playable(ctx context.Context, id ids.Recording) error {
 	if err != nil {
 		return err
 	}
-	heard := len(takes) == 0 // nobody agreed in time: nothing is missing
+	heard := r.Started == nil && len(takes) == 0 // nobody agreed in time: nothing is missing
 	for _, t := range takes {
 		var parts []storedPart
 		if err := s.inTx(ctx, func(tx tx) (err error) {

@@ -26,9 +26,10 @@ type taper struct {
 	allowed func(control.Seat) bool
 	take    int
 	fails   error
+	url     string
 }
 
-func (r *taper) Record(_ context.Context, _ string, ticket func() (string, error), first int, allowed func(control.Seat) bool, keep func(control.Part) error, ended func(error)) (control.Recording, error) {
+func (r *taper) Record(_ context.Context, url string, ticket func() (string, error), first int, allowed func(control.Seat) bool, keep func(control.Part) error, ended func(error)) (control.Recording, error) {
 	t, err := ticket()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -36,7 +37,7 @@ func (r *taper) Record(_ context.Context, _ string, ticket func() (string, error
 		return nil, errors.Join(r.fails, err)
 	}
 	r.said = append(r.said, "start "+t)
-	r.keep, r.ended, r.allowed, r.take = keep, ended, allowed, first
+	r.keep, r.ended, r.allowed, r.take, r.url = keep, ended, allowed, first, url
 	return r, nil
 }
 
@@ -76,6 +77,21 @@ func (w *town) taped(required bool) (consult.Visit, *taper) {
 	w.exec(`UPDATE institution SET recording_required = $1`, required)
 	v := w.begun()
 	w.present("doctor", "patient")
+	return v, r
+}
+
+// agreed is a visit that is recorded.
+func (w *town) agreed() (consult.Visit, *taper) {
+	w.t.Helper()
+	v, r := w.taped(false)
+	if _, err := w.AskRecording(w.as(w.doctor, "recording.ask"), w.ByVisit(v.ID)); err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := w.AnswerRecording(w.as(w.wang, "recording.answer"), w.ByVisit(v.ID), true, version); err != nil {
+		w.t.Fatal(err)
+	}
+	w.until("the recorder starts", func() bool { return w.state(v.ID) == "running" })
+	w.present("doctor", "patient", "recorder")
 	return v, r
 }
 
@@ -340,6 +356,27 @@ func TestTheTakeOfAKilledRecorderIsClosed(t *testing.T) {
 	}
 	if parts, objects := one[int](w, `SELECT count(*) FROM recording_part`), len(w.files.keys()); parts != 6 || objects < parts {
 		t.Fatalf("%d parts, %d objects", parts, objects)
+	}
+}
+
+func TestARecordingThatStartedAndHasNothingDoesNotPass(t *testing.T) {
+	w := newTown(t)
+	v, _ := w.agreed()
+	w.sign(v.ID)
+	if _, err := w.End(w.as(w.doctor, "visit.end"), v.ID); code(err) != "recording_unplayable" {
+		t.Fatalf("first: %v", err)
+	}
+	if _, err := w.End(w.as(w.doctor, "visit.end"), v.ID); err != nil || w.state(v.ID) != "damaged" {
+		t.Fatalf("then: %v, %s", err, w.state(v.ID))
+	}
+}
+
+// A room of a media node is recorded there, not at the process's own rooms.
+func TestTheRecorderGoesWhereTheRoomIs(t *testing.T) {
+	w := newTown(t)
+	w.Desk = desk{func() time.Time { return w.now }, "wss://media2.example/signal"}
+	if _, r := w.agreed(); r.url != "wss://media2.example/signal" {
+		t.Fatalf("it records at %q", r.url)
 	}
 }
 

@@ -16,29 +16,7 @@ import (
 // Pages and jobs in one process, rooms in two others that have no database: a visit is carried by one of them, and moves to the other
 // when that one stops.
 func TestRolesInProcessesOfTheirOwn(t *testing.T) {
-	bus, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	bus.Start()
-	t.Cleanup(func() { bus.Shutdown(); bus.WaitForShutdown() })
-	if !bus.ReadyForConnections(20 * time.Second) {
-		t.Fatal("the bus did not come up")
-	}
-	b := open(t, func(o *app.Options) { o.NATSURL, o.Roles = bus.ClientURL(), []string{"api", "worker"} })
-	media := map[string]*app.App{}
-	for range 2 {
-		m, err := app.New(t.Context(), &app.Options{Listen: "127.0.0.1:0", Log: "warn", Demo: true, NATSURL: bus.ClientURL(), Roles: []string{"media"}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := m.Start(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		address := "ws" + strings.TrimPrefix(m.Addr(), "http") + "/signal"
-		media[address] = m
-		t.Cleanup(func() { stopMedia(t, media, address) })
-	}
+	b, media := apart(t)
 
 	for _, m := range media {
 		if !strings.Contains(metricsOf(t, m), "yuanzhen_media_rooms") {
@@ -84,6 +62,87 @@ func TestRolesInProcessesOfTheirOwn(t *testing.T) {
 	}
 	if a := b.send(request{method: "GET", path: "/signal"}); a.status == 101 || a.status == 400 {
 		t.Errorf("a process without media answers for rooms: %d", a.status)
+	}
+}
+
+// apart is a house without rooms, and two media nodes by their addresses.
+func apart(t *testing.T) (*building, map[string]*app.App) {
+	t.Helper()
+	bus, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bus.Start()
+	t.Cleanup(func() { bus.Shutdown(); bus.WaitForShutdown() })
+	if !bus.ReadyForConnections(20 * time.Second) {
+		t.Fatal("the bus did not come up")
+	}
+	b := open(t, func(o *app.Options) { o.NATSURL, o.Roles = bus.ClientURL(), []string{"api", "worker"} })
+	media := map[string]*app.App{}
+	for range 2 {
+		m, err := app.New(t.Context(), &app.Options{Listen: "127.0.0.1:0", Log: "warn", Demo: true, NATSURL: bus.ClientURL(), Roles: []string{"media"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		address := "ws" + strings.TrimPrefix(m.Addr(), "http") + "/signal"
+		media[address] = m
+		t.Cleanup(func() { stopMedia(t, media, address) })
+	}
+	return b, media
+}
+
+// The process with the pages has no rooms: its recorder sits in the room of a media node, where everybody sees it.
+func TestAVisitOnAMediaNodeIsRecorded(t *testing.T) {
+	b, media := apart(t)
+	j := &journey{building: b}
+	person := b.call(patient, "GET", "/api/v1/me", nil, 200).text("persons", 0, "id")
+	evidence := j.send(upload(patient, person), 201).text("id")
+	j.call(coordinator, "POST", "/api/v1/evidence/"+evidence+"/verify",
+		object{"result": "verified", "icd10": "I10.x00", "dx_date": time.Now().AddDate(0, -3, 0).Format(time.DateOnly), "note": ""}, 200)
+	visit := j.attend(person, 0)
+
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var screens []*signaltest.Client
+	for _, who := range []string{doctor, patient} {
+		ticket := j.call(who, "POST", visit+"/ticket", nil, 200)
+		address := ticket.text("url")
+		if media[address] == nil {
+			t.Fatalf("the room is at %s, which is no media node", address)
+		}
+		c, err := signaltest.Dial(ctx, signaltest.Options{URL: address, Ticket: ticket.text("ticket")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		if _, err := c.Await(ctx, "joined", nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Publish(ctx, sfu.Microphone); err != nil {
+			t.Fatal(err)
+		}
+		screens = append(screens, c)
+	}
+	asked := j.call(doctor, "POST", visit+"/recording", nil, 200)
+	j.call(patient, "POST", visit+"/recording/answer", object{"agree": true, "text_version": asked.text("text_version")}, 200)
+	for _, c := range screens {
+		if _, err := c.Await(ctx, "seat", func(m signaltest.Message) bool { return m.View().Seat == "recorder" }); err != nil {
+			t.Fatal("no red light: ", err)
+		}
+	}
+	for len(j.call(patient, "GET", visit+"/recording", nil, 200).get("takes").([]any)) < 2 {
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			t.Fatal("not both are written down")
+		}
+	}
+	j.call(doctor, "POST", visit+"/end", nil, 200)
+	if r := j.call(patient, "GET", visit+"/recording", nil, 200); r.text("state") != "done" {
+		t.Fatalf("%s", r.body)
 	}
 }
 
