@@ -206,9 +206,10 @@ func code(err error) string {
 }
 
 type fakeRooms struct {
-	mu    sync.Mutex
-	said  []string
-	seats []control.SeatState
+	mu      sync.Mutex
+	said    []string
+	seats   []control.SeatState
+	removed func(control.Seat) // nil: nobody hears it
 }
 
 func (r *fakeRooms) Seats(context.Context, control.Room) ([]control.SeatState, error) {
@@ -236,6 +237,12 @@ func (r *fakeRooms) Admit(_ context.Context, room control.Room, seat control.Sea
 func (r *fakeRooms) Close(_ context.Context, room control.Room) error { return r.say("close") }
 
 func (r *fakeRooms) Remove(_ context.Context, _ control.Room, seat control.Seat) error {
+	r.mu.Lock()
+	removed := r.removed
+	r.mu.Unlock()
+	if removed != nil {
+		removed(seat)
+	}
 	return r.say("remove " + string(seat))
 }
 

@@ -25,8 +25,9 @@ func askRecording(ctx context.Context, tx tx, id ids.Recording, v venue, now tim
 
 func selectRecording(ctx context.Context, tx tx, p matter) (r Recording, err error) {
 	err = tx.QueryRow(ctx, `
-		SELECT id, state, trouble, started_at, ended_at, to_char(keep_until, 'YYYY-MM-DD') FROM recording WHERE room_of = $1`, p.id()).
-		Scan(&r.ID, &r.State, &r.Trouble, &r.Started, &r.Ended, &r.Until)
+		SELECT id, state, trouble, started_at, ended_at, to_char(keep_until, 'YYYY-MM-DD'), coalesce(ending_until > clock_timestamp(), false)
+		FROM recording WHERE room_of = $1`, p.id()).
+		Scan(&r.ID, &r.State, &r.Trouble, &r.Started, &r.Ended, &r.Until, &r.ending)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = nil
 	}
@@ -65,22 +66,88 @@ func putRefusal(ctx context.Context, tx tx, visit ids.Visit) error {
 	return err
 }
 
-// noteRecording writes down what settleRecording has brought about. A recording whose visit is over is done.
-func (s *Service) noteRecording(ctx context.Context, id ids.Recording, running, open, trouble bool) error {
-	_, err := s.DB.Exec(ctx, `
+// openTape: recordings that may still run.
+const openTape = `state IN ('asked', 'running', 'refused')`
+
+// claimTape gets or renews the lease of a recording, unless another process has it. Leases go by the clock of the database.
+func claimTape(ctx context.Context, db pg.DB, p matter, me string) (mine bool, err error) {
+	done, err := db.Exec(ctx, `
+		UPDATE recording SET taped_by = $2, taped_until = clock_timestamp() + $3::interval
+		WHERE room_of = $1 AND `+openTape+` AND (taped_by IS NULL OR taped_by = $2 OR taped_until < clock_timestamp())`, p.id(), me, tapeLease)
+	return done.RowsAffected() == 1, err
+}
+
+// keptTape is a recording to be looked at: this process's, or one whose lease has lapsed.
+type keptTape struct {
+	ID            ids.Recording
+	VisitID       ids.Visit
+	TeleconsultID ids.Teleconsult
+	Keep          bool // runs, and is to go on
+}
+
+func (k keptTape) matter() matter { return matter{visit: k.VisitID, teleconsult: k.TeleconsultID} }
+
+// keepTapes renews this process's leases.
+func keepTapes(ctx context.Context, db pg.DB, me string) ([]keptTape, error) {
+	rows, err := db.Query(ctx, `
+		WITH mine AS (
+			UPDATE recording SET taped_until = clock_timestamp() + $2::interval WHERE taped_by = $1 AND `+openTape+`
+			RETURNING id, visit_id, teleconsult_id, state = 'running' AND NOT coalesce(ending_until > clock_timestamp(), false))
+		SELECT * FROM mine UNION ALL
+		SELECT id, visit_id, teleconsult_id, false FROM recording WHERE taped_by <> $1 AND taped_until < clock_timestamp() AND `+openTape, me, tapeLease)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[keptTape])
+}
+
+// lapseTapes leaves this process's recordings to the others at once.
+func lapseTapes(ctx context.Context, db pg.DB, me string) error {
+	_, err := db.Exec(ctx, `UPDATE recording SET taped_until = clock_timestamp() WHERE taped_by = $1`, me)
+	return err
+}
+
+// releaseTape gives a recording back to whoever looks at it next.
+func releaseTape(ctx context.Context, db pg.DB, id ids.Recording, me string) error {
+	_, err := db.Exec(ctx, `UPDATE recording SET taped_by = NULL, taped_until = NULL, ending_until = NULL WHERE id = $1 AND taped_by = $2`, id, me)
+	return err
+}
+
+// holdOff: nobody begins to record for a while.
+func holdOff(ctx context.Context, db pg.DB, p matter) error {
+	_, err := db.Exec(ctx, `UPDATE recording SET ending_until = clock_timestamp() + $2::interval WHERE room_of = $1 AND `+openTape, p.id(), endingTime)
+	return err
+}
+
+// pauseRecording: what another process records is to stop.
+func pauseRecording(ctx context.Context, db pg.DB, id ids.Recording) error {
+	_, err := db.Exec(ctx, `UPDATE recording SET state = 'asked' WHERE id = $1 AND state = 'running'`, id)
+	return err
+}
+
+// noteRecording writes down what settleRecording has brought about and, where nothing runs, releases the lease. A recording whose visit is over
+// is done.
+func (s *Service) noteRecording(ctx context.Context, r Recording, running, open, trouble bool) (changed bool, err error) {
+	err = s.DB.QueryRow(ctx, `
 		UPDATE recording SET
 			started_at = CASE WHEN @running THEN coalesce(started_at, @now) ELSE started_at END,
 			ended_at = CASE WHEN NOT @open AND state = 'running' THEN @now::timestamptz ELSE ended_at END,
 			trouble = @trouble,
+			taped_by = CASE WHEN @running THEN taped_by END, taped_until = CASE WHEN @running THEN taped_until END,
 			state = CASE WHEN state = 'refused' THEN state WHEN @running THEN 'running'
 			             WHEN NOT @open AND started_at IS NOT NULL THEN 'done' ELSE 'asked' END
-		WHERE id = @id AND state IN ('asked', 'running', 'refused')`,
-		pgx.NamedArgs{"id": id, "running": running, "open": open, "trouble": trouble, "now": s.Now()})
-	return err
+		WHERE id = @id AND `+openTape+` AND taped_by = @me
+		RETURNING state <> @state OR trouble <> @told`,
+		pgx.NamedArgs{"id": r.ID, "running": running, "open": open, "trouble": trouble, "now": s.Now(), "me": s.Tapes.me(), "state": r.State, "told": r.Trouble}).Scan(&changed)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = nil
+	}
+	return changed, err
 }
 
 func endRecording(ctx context.Context, db pg.DB, id ids.Recording, state string, now time.Time) error {
-	_, err := db.Exec(ctx, `UPDATE recording SET state = $2, ended_at = coalesce(ended_at, $3) WHERE id = $1`, id, state, now)
+	_, err := db.Exec(ctx, `
+		UPDATE recording SET state = $2, ended_at = coalesce(ended_at, $3), taped_by = NULL, taped_until = NULL, ending_until = NULL WHERE id = $1`, id, state, now)
 	return err
 }
 
@@ -92,15 +159,17 @@ func checkFailed(ctx context.Context, db pg.DB, id ids.Recording) (before bool, 
 	return before, err
 }
 
-// putPart keeps a part; old is the object of the one that it replaces, else "".
-func putPart(ctx context.Context, db pg.DB, id ids.Recording, p control.Part, key string, sum []byte) (old string, err error) {
+// putPart keeps a part of a recording whose lease me has; old is the object of the one that it replaces, the part's own where the lease is another's,
+// else "".
+func putPart(ctx context.Context, db pg.DB, id ids.Recording, me string, p control.Part, key string, sum []byte) (old string, err error) {
 	err = db.QueryRow(ctx, `
 		WITH old AS (SELECT object_key FROM recording_part WHERE recording_id = $1 AND take = $2 AND number = $3), put AS (
 			INSERT INTO recording_part (recording_id, take, number, seat, media_type, start_at, end_at, object_key, size, sha256)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-			ON CONFLICT (recording_id, take, number) DO UPDATE SET end_at = $7, object_key = $8, size = $9, sha256 = $10)
-		SELECT coalesce((SELECT object_key FROM old), '')`,
-		id, p.Take, p.Number, string(p.Seat), p.Type, p.Start, p.End, key, len(p.Data), sum).Scan(&old)
+			SELECT id, $2, $3, $4::text, $5::text, $6::timestamptz, $7::timestamptz, $8::text, $9::bigint, $10::bytea
+			FROM recording WHERE id = $1 AND taped_by = $11
+			ON CONFLICT (recording_id, take, number) DO UPDATE SET end_at = $7, object_key = $8, size = $9, sha256 = $10 RETURNING object_key)
+		SELECT CASE WHEN EXISTS (SELECT FROM put) THEN coalesce((SELECT object_key FROM old), '') ELSE $8 END`,
+		id, p.Take, p.Number, string(p.Seat), p.Type, p.Start, p.End, key, len(p.Data), sum, me).Scan(&old)
 	return old, err
 }
 

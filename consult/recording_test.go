@@ -27,6 +27,7 @@ type taper struct {
 	take    int
 	fails   error
 	url     string
+	played  chan struct{} // a file that is "long" is played until this is closed
 }
 
 func (r *taper) Record(_ context.Context, url string, ticket func() (string, error), first int, allowed func(control.Seat) bool, keep func(control.Part) error, ended func(error)) (control.Recording, error) {
@@ -39,6 +40,17 @@ func (r *taper) Record(_ context.Context, url string, ticket func() (string, err
 	r.said = append(r.said, "start "+t)
 	r.keep, r.ended, r.allowed, r.take, r.url = keep, ended, allowed, first, url
 	return r, nil
+}
+
+// sentOut is what a recorder does that is taken out of its room: it keeps its last part and ends.
+func (r *taper) sentOut(last control.Part) error {
+	r.mu.Lock()
+	r.said = append(r.said, "sent out")
+	keep, ended := r.keep, r.ended
+	r.mu.Unlock()
+	err := keep(last)
+	ended(err)
+	return err
 }
 
 func (r *taper) Stop(context.Context) error {
@@ -58,8 +70,20 @@ func (r *taper) heard() string {
 func (w *town) taped(required bool) (consult.Visit, *taper) {
 	w.t.Helper()
 	r := &taper{}
-	w.Tapes = &consult.Tapes{Recorder: r, URL: func() string { return "ws://" }, Inspect: func(f io.Reader) (consult.Inspected, error) {
+	w.tape(w.Service, r)
+	w.exec(`UPDATE institution SET recording_required = $1`, required)
+	v := w.begun()
+	w.present("doctor", "patient")
+	return v, r
+}
+
+// tape gives a service the recorder.
+func (w *town) tape(s *consult.Service, r *taper) {
+	s.Tapes = &consult.Tapes{Recorder: r, URL: func() string { return "ws://" }, Inspect: func(f io.Reader) (consult.Inspected, error) {
 		b, err := io.ReadAll(f)
+		if bytes.HasPrefix(b, []byte("long")) {
+			<-r.played
+		}
 		if err != nil || bytes.Contains(b, []byte("broken")) {
 			return consult.Inspected{}, errors.Join(err, errors.New("does not play"))
 		}
@@ -70,14 +94,10 @@ func (w *town) taped(required bool) (consult.Visit, *taper) {
 		return found, nil
 	}}
 	w.t.Cleanup(func() {
-		if err := w.Tapes.Close(context.Background()); err != nil {
+		if err := s.Tapes.Close(context.Background()); err != nil {
 			w.t.Error(err)
 		}
 	})
-	w.exec(`UPDATE institution SET recording_required = $1`, required)
-	v := w.begun()
-	w.present("doctor", "patient")
-	return v, r
 }
 
 // agreed is a visit that is recorded.

@@ -161,6 +161,7 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 	}
 	h.consult.Tapes = &consult.Tapes{Recorder: &recorder.Recorder{Log: a.log}, URL: a.socketURL, Inspect: inspectRecording}
 	h.onStop(h.consult.Tapes.Close)
+	h.consult.KeepTapes()
 	images := &imaging.Service{DB: e.db, Objects: e.store, Now: time.Now, Log: a.log, Public: o.Public, Signer: e.vault.Signer("image receipt"), Jobs: h.queue, Quota: o.ImageQuota * 1e9}
 	jpeg2000, err := exec.LookPath(worker.Tool)
 	if err != nil {
