@@ -16,22 +16,23 @@ type netcheckCmd struct {
 	JSON bool   `name:"json" help:"Print the report as JSON."`
 }
 
-var errUnfit = errors.New("nothing gets through; see the advice above")
+var errUnfit = errors.New("声音和画面都过不去，请照上面的建议办 nothing gets through; please see the advice above")
 
 // Run sends sound over every path and prints what came, with what to do about it.
 func (c *netcheckCmd) Run(ctx context.Context) error {
-	r, err := netcheck.Run(ctx, c.URL, func(p netcheck.Path) {
+	r, lost := netcheck.Run(ctx, c.URL, func(p netcheck.Path) {
 		if !c.JSON {
 			fmt.Fprintf(os.Stderr, "%s …\n", p.Name)
 		}
 	})
-	if err != nil {
-		return err
+	if lost != nil && len(r.Paths) == 0 {
+		return lost
 	}
 	fit := false
 	for _, p := range r.Paths {
 		fit = fit || p.OK
 	}
+	var err error
 	if c.JSON {
 		err = json.NewEncoder(os.Stdout).Encode(struct {
 			netcheck.Report
@@ -40,10 +41,15 @@ func (c *netcheckCmd) Run(ctx context.Context) error {
 	} else {
 		err = c.print(r)
 	}
-	if err == nil && !fit {
-		err = errUnfit
+	switch {
+	case err != nil:
+		return err
+	case lost != nil: // on the way: what was found until then has been printed
+		return lost
+	case !fit:
+		return errUnfit
 	}
-	return err
+	return nil
 }
 
 func (c *netcheckCmd) print(r netcheck.Report) error {

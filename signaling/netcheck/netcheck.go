@@ -58,18 +58,29 @@ type offer struct {
 }
 
 // Run checks the house at the address, telling each finished path to found. The error is of the address itself: a
-// network that lets nothing through is a report.
+// network that lets nothing through is a report. What was found until an error is in the report.
 func Run(ctx context.Context, address string, found func(Path)) (Report, error) {
 	base, err := url.Parse(address)
 	if err != nil || base.Host == "" || (base.Scheme != "http" && base.Scheme != "https") {
-		return Report{}, fmt.Errorf("%q is no address: want https://visit.example.org", address)
+		return Report{}, fmt.Errorf("%q 不是网址，请写成 is no address: want https://visit.example.org", address)
 	}
 	r := Report{Address: base.Scheme + "://" + base.Host, At: time.Now()}
 	lines := &http.Transport{Proxy: http.ProxyFromEnvironment}
 	defer lines.CloseIdleConnections()
 	client := &http.Client{Timeout: time.Minute, Transport: lines}
+	var o offer // one for all paths: it lasts longer than they take
+	if err := ask(ctx, client, http.MethodPost, r.Address+"/api/v1/netcheck", strings.NewReader("{}"), &o); err != nil {
+		return r, err
+	}
+	if len(o.Seats) < 2 {
+		return r, fmt.Errorf("%s 不提供网络检测，请核对地址 does not offer network checks: please check the address", r.Address)
+	}
+	socket, err := (&url.URL{Scheme: "ws" + strings.TrimPrefix(base.Scheme, "http"), Host: base.Host}).Parse(o.Socket) // a media node's is absolute
+	if err != nil {
+		return r, fmt.Errorf("the socket of the rooms: %w", err)
+	}
 	for _, name := range names {
-		p, err := check(ctx, client, r.Address, name)
+		p, err := check(ctx, o, socket.String(), name)
 		if err != nil {
 			return r, err
 		}
@@ -80,17 +91,10 @@ func Run(ctx context.Context, address string, found func(Path)) (Report, error) 
 	return r, err
 }
 
-// check takes both seats of a fresh room over one path and counts the sound from one to the other.
-func check(ctx context.Context, client *http.Client, address, name string) (Path, error) {
+// check takes both seats over one path and counts the sound from one to the other.
+func check(ctx context.Context, o offer, socket, name string) (Path, error) {
 	p := Path{Name: name}
-	var o offer
-	if err := ask(ctx, client, http.MethodPost, address+"/api/v1/netcheck", strings.NewReader("{}"), &o); err != nil {
-		return p, err
-	}
-	if len(o.Seats) < 2 {
-		return p, fmt.Errorf("%s does not offer network checks", address)
-	}
-	options := signaltest.Options{URL: "ws" + strings.TrimPrefix(address, "http") + o.Socket, TCPOnly: name == "tcp"}
+	options := signaltest.Options{URL: socket, TCPOnly: name == "tcp"}
 	var dialled [2]*signaltest.Client
 	defer func() {
 		for _, c := range dialled {
@@ -177,7 +181,7 @@ func ask(ctx context.Context, client *http.Client, method, address string, body 
 	request.Header.Set("Content-Type", "application/json")
 	response, err := client.Do(request)
 	if err != nil {
-		return err
+		return fmt.Errorf("连不上，请核对地址、代理和防火墙 not reached, please check the address, the proxy and the firewall: %w", err)
 	}
 	defer response.Body.Close()
 	content, err := io.ReadAll(response.Body)
@@ -185,7 +189,11 @@ func ask(ctx context.Context, client *http.Client, method, address string, body 
 		return err
 	}
 	if response.StatusCode >= 300 {
-		return fmt.Errorf("%s %s: %s", method, request.URL.Path, response.Status)
+		var problem struct{ Detail, Remedy fault.Text }
+		if json.Unmarshal(content, &problem) == nil && problem.Detail.EN != "" {
+			return fmt.Errorf("%s%s %s %s", problem.Detail.ZH, problem.Remedy.ZH, problem.Detail.EN, problem.Remedy.EN)
+		}
+		return fmt.Errorf("%s %s: %s: 请核对地址 please check the address", method, request.URL.Path, response.Status)
 	}
 	if into == nil {
 		return nil
@@ -204,6 +212,10 @@ func (r Report) Advice() []fault.Text {
 	has := func(name string) bool { _, yes := ok[name]; return yes }
 	var advice []fault.Text
 	say := func(zh, en string) { advice = append(advice, fault.Text{ZH: zh, EN: en}) }
+	if len(r.Paths) < len(names) { // what was not tried is not blocked
+		say("没有测完，请再测一次。", "The check was not finished: please run it again.")
+		return advice
+	}
 	switch {
 	case len(ok) == 0:
 		say("声音和画面完全过不去：请网管放行本站的 TCP 443（TURN/TLS）和音视频 UDP 端口。",
@@ -241,6 +253,9 @@ func (r Report) Advice() []fault.Text {
 	if slow := min(r.DownKbps, r.UpKbps); slow > 0 && slow < 1500 {
 		say(fmt.Sprintf("带宽约 %.0f kbit/s：画面会降低，声音先保住。要清晰画面，上下行都要 2 Mbit/s 以上。", slow),
 			fmt.Sprintf("About %.0f kbit/s: the picture is reduced, sound comes first. A sharp picture needs 2 Mbit/s each way.", slow))
+	}
+	if r.DownKbps == 0 || r.UpKbps == 0 {
+		say("带宽没有测成，不能算合格，请再测一次。", "Throughput could not be measured, so this is no pass: please run it again.")
 	}
 	if len(advice) == 0 {
 		say("网络合格，可以看病。", "The network is fit for visits.")

@@ -21,7 +21,7 @@ import (
 // one path after the other. Anybody may ask, since whoever looks after a hospital's network has no account here; so it is
 // short and there are few at a time.
 const (
-	checkLife  = 90 * time.Second
+	checkLife  = 2 * time.Minute // five paths of 19 s at most, and throughput; tickets last as long
 	maxChecks  = 16
 	maxProbe   = 2 << 20 // bytes of one throughput probe
 	checkSeats = 2
@@ -71,7 +71,7 @@ func (n *networkChecks) begin(context.Context, *struct{}) (*networkCheckOut, err
 		}
 		out.Seats = append(out.Seats, pass)
 	}
-	// Whoever would use the room to talk has 90 seconds; a closed room of a server that stops meanwhile harms nobody.
+	// Whoever would use the room to talk has two minutes; a closed room of a server that stops meanwhile harms nobody.
 	time.AfterFunc(checkLife, func() { _ = n.rooms.Close(context.Background(), room) })
 	return &networkCheckOut{out}, nil
 }

@@ -6,7 +6,7 @@ import { pick } from '../i18n/i18n'
 import { Icon } from '../ui/icons'
 import { Button, Notice, ProblemNote, useTitle } from '../ui/parts'
 import { advice, type PathName, type PathResult, pathNames, type Report } from './advice'
-import { probe, throughput } from './probe'
+import { offer, probe, throughput } from './probe'
 import { w } from './words'
 
 export function NetworkCheckPage() {
@@ -20,9 +20,10 @@ export function NetworkCheckPage() {
       setReport(undefined)
       const paths: PathResult[] = []
       try {
+        const check = await offer()
         for (const name of pathNames) {
           setRunning(name)
-          paths.push(await probe(name))
+          paths.push(await probe(name, check))
         }
         setRunning('bytes')
         setReport({ paths, ...(await throughput()) })
@@ -54,6 +55,11 @@ export function NetworkCheckPage() {
             {w('again')}
           </Button>
         </div>
+      )}
+      {!running && (
+        <a class="button no-print" href="/" data-test="netcheck-home">
+          {w('home')}
+        </a>
       )}
     </main>
   )

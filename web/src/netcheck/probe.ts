@@ -74,9 +74,11 @@ class Source {
 
 const pause = (ms: number) => new Promise((done) => setTimeout(done, ms))
 
-export async function probe(path: PathName): Promise<PathResult> {
+/** Two seats for one run: all its paths are tried with them, one after the other. */
+export const offer = () => post<NetworkCheck>('/netcheck')
+
+export async function probe(path: PathName, check: NetworkCheck): Promise<PathResult> {
   const none: PathResult = { name: path, ok: false, connect: 0, rtt: 0, jitter: 0, loss: 0, frames: 0 }
-  const check = await post<NetworkCheck>('/netcheck')
   const [from, to] = check.seats
   if (!from || !to) return none
   if (path.startsWith('turn') && relays(path, from.ice_servers).length === 0) return none

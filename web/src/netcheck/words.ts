@@ -7,6 +7,7 @@ export const w = phrases({
     en: 'Whether this network carries visits. About a minute; microphone and camera stay off.',
   },
   start: { zh: '开始测', en: 'Start' },
+  home: { zh: '回首页', en: 'Home' },
   again: { zh: '再测一次', en: 'Test again' },
   print: { zh: '打印给网管', en: 'Print for your IT desk' },
   running: { zh: '正在测 {name}…', en: 'Testing {name}…' },
