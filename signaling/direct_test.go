@@ -156,30 +156,131 @@ func between(s, from, to string) string {
 	return value
 }
 
-// The offer is GStreamer 1.22's (webrtcbin): a single section in no BUNDLE group.
-func TestADeviceThatOffersASectionInNoGroupIsTaken(t *testing.T) {
-	h, ctx := open(t), soon(t)
-	offer := strings.Join([]string{
+// webrtcbin is GStreamer 1.22's offer of pictures in that encoding: a single section in no BUNDLE group.
+func webrtcbin(encoding string) string {
+	return strings.Join([]string{
 		"v=0", "o=- 4138307883103102722 0 IN IP4 0.0.0.0", "s=-", "t=0 0", "a=ice-options:trickle", "m=video 9 UDP/TLS/RTP/SAVPF 96",
 		"c=IN IP4 0.0.0.0", "a=setup:actpass", "a=ice-ufrag:QjWS8vB1c9dI2QR78I/uEell370SJakn", "a=ice-pwd:G9LzDkRnsWDMdtEBsQPqBkH+20g397iG",
-		"a=rtcp-mux", "a=rtcp-rsize", "a=sendonly", "a=rtpmap:96 VP8/90000", "a=rtcp-fb:96 nack pli", "a=rtcp-fb:96 ccm fir",
+		"a=rtcp-mux", "a=rtcp-rsize", "a=sendonly", "a=rtpmap:96 " + encoding + "/90000", "a=rtcp-fb:96 nack pli", "a=rtcp-fb:96 ccm fir",
 		"a=rtcp-fb:96 transport-cc", "a=framerate:15", "a=ssrc:2 msid:user365193704@host-ffe207cc webrtctransceiver0",
 		"a=ssrc:2 cname:user365193704@host-ffe207cc", "a=mid:video0",
 		"a=fingerprint:sha-256 24:30:D9:95:9D:5F:74:DF:93:4D:2F:23:C7:DE:6C:D2:5E:9D:42:78:26:FA:5D:67:17:02:D0:DD:D9:74:FC:CF",
 		"a=rtcp-mux-only", "",
 	}, "\r\n")
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, h.web()+"/whip/room/probe?source=ultrasound", strings.NewReader(offer))
-	must(t, err)
-	request.Header.Set("Authorization", "Bearer "+h.pass(device("probe", true)).Ticket)
-	request.Header.Set("Content-Type", "application/sdp")
-	response, err := http.DefaultClient.Do(request)
-	must(t, err)
+}
+
+// withSound adds Opus to an offer of webrtcbin's.
+func withSound(offer string) string {
+	head, video, _ := strings.Cut(offer, "m=video")
+	sound := strings.NewReplacer("96 VP8/90000", "111 OPUS/48000/2", "SAVPF 96", "SAVPF 111", "96 nack pli", "111 nack", "96 ccm fir", "111 nack pli",
+		"96 transport-cc", "111 transport-cc", "ssrc:2", "ssrc:3", "video0", "audio1", "transceiver0", "transceiver1")
+	_, again, _ := strings.Cut(webrtcbin("VP8"), "m=video")
+	return head + "a=group:BUNDLE video0 audio1\r\nm=video" + video + "m=audio" + sound.Replace(again)
+}
+
+// request asks a house over HTTP as no library would; the body of the answer is read.
+func (h *house) request(ctx context.Context, method, path, token, contentType, match, body string) (*http.Response, string) {
+	h.t.Helper()
+	q, err := http.NewRequestWithContext(ctx, method, h.web()+path, strings.NewReader(body))
+	must(h.t, err)
+	for name, value := range map[string]string{"Authorization": "Bearer " + token, "Content-Type": contentType, "If-Match": match} {
+		if value != "" && value != "Bearer " {
+			q.Header.Set(name, value)
+		}
+	}
+	response, err := http.DefaultClient.Do(q)
+	must(h.t, err)
 	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	must(t, err)
-	answer := string(body)
+	answer, err := io.ReadAll(response.Body)
+	must(h.t, err)
+	return response, string(answer)
+}
+
+func TestADeviceThatOffersASectionInNoGroupIsTaken(t *testing.T) {
+	h, ctx := open(t), soon(t)
+	response, answer := h.request(ctx, "POST", "/whip/room/probe?source=ultrasound", h.pass(device("probe", true)).Ticket, "application/sdp", "", webrtcbin("VP8"))
 	if response.StatusCode != http.StatusCreated || !strings.Contains(answer, "m=video 9 ") || strings.Contains(answer, "a=group") {
 		t.Errorf("%d\n%s", response.StatusCode, answer)
+	}
+}
+
+func TestAnOfferIsTakenAsAWholeOrRefusedWithARemedy(t *testing.T) {
+	h, ctx := open(t), soon(t)
+	token := h.pass(device("probe", true)).Ticket
+	two := withSound(webrtcbin("VP8"))
+	_, second, _ := strings.Cut(two, "m=video")
+	second, _, _ = strings.Cut(second, "m=audio")
+	for name, c := range map[string]struct {
+		offer, code string
+		want        int
+	}{
+		"pictures and sound": {two, "", 201},
+		"two pictures": {strings.Replace(two, "BUNDLE video0 audio1", "BUNDLE video0 audio1 video2", 1) +
+			"m=video" + strings.NewReplacer("video0", "video2", "ssrc:2", "ssrc:4").Replace(second), "two_of_a_kind", 422},
+		"pictures that nobody decodes, and sound": {withSound(webrtcbin("H265")), "no_common_codec", 422},
+		"pictures that nobody decodes":            {webrtcbin("H265"), "no_common_codec", 422},
+	} {
+		response, answer := h.request(ctx, "POST", "/whip/room/probe", token, "application/sdp", "", c.offer)
+		if response.StatusCode != c.want || c.code != "" && (!strings.Contains(answer, `"`+c.code+`"`) || strings.Contains(answer, `"remedy":{"zh":""`)) {
+			t.Errorf("%s: %d %s", name, response.StatusCode, answer)
+		}
+		if c.want == 201 {
+			h.request(ctx, "DELETE", response.Header.Get("Location"), token, "", "", "")
+		}
+	}
+	if seats, err := h.server.Rooms().Seats(ctx, "room"); err != nil || len(seats) != 0 {
+		t.Errorf("who was refused sits: %v %v", seats, err)
+	}
+}
+
+func TestASessionOverHTTP(t *testing.T) {
+	h, ctx := open(t), soon(t)
+	const sdp, fragment = "application/sdp", "application/trickle-ice-sdpfrag"
+	token, other := h.pass(device("probe", true)).Ticket, h.pass(device("otoscope", true)).Ticket
+	created, _ := h.request(ctx, "POST", "/whip/room/probe", token, sdp, "", webrtcbin("VP8"))
+	at, tag := created.Header.Get("Location"), created.Header.Get("ETag")
+	if created.StatusCode != 201 || created.Header.Get("Accept-Patch") != fragment {
+		t.Fatalf("%d %v", created.StatusCode, created.Header)
+	}
+	candidates := "a=ice-ufrag:QjWS8vB1c9dI2QR78I/uEell370SJakn\r\na=mid:video0\r\na=candidate:1 1 udp 2130706431 127.0.0.1 9 typ host\r\n"
+	for _, c := range []struct {
+		name, method, path, token, kind, match, body string
+		want                                         int
+		header, value                                string
+	}{
+		{"GET of the endpoint", "GET", "/whip/room/probe", "", "", "", "", 204, "", ""},
+		{"HEAD of the endpoint", "HEAD", "/whip/room/probe", "", "", "", "", 204, "", ""},
+		{"GET of a WHEP endpoint", "GET", "/whep/room/probe", "", "", "", "", 200, "Content-Type", sdp},
+		{"HEAD of a WHEP endpoint", "HEAD", "/whep/room/probe", "", "", "", "", 200, "Content-Type", sdp},
+		{"OPTIONS of the endpoint", "OPTIONS", "/whip/room/probe", "", "", "", "", 200, "Accept-Post", sdp},
+		{"OPTIONS of the session", "OPTIONS", at, "", "", "", "", 200, "Accept-Patch", fragment},
+		{"GET of the session", "GET", at, token, "", "", "", 204, "", ""},
+		{"HEAD of the session", "HEAD", at, token, "", "", "", 204, "", ""},
+		{"GET of the session by another", "GET", at, other, "", "", "", 404, "", ""},
+		{"POST to the session", "POST", at, token, sdp, "", "", 405, "Allow", "GET, HEAD, PATCH, DELETE, OPTIONS"},
+		{"an offer of another type", "POST", "/whip/room/probe", token, "text/plain", "", "v=0", 415, "Accept-Post", sdp},
+		{"candidates of another type", "PATCH", at, token, sdp, tag, candidates, 415, "Accept-Patch", fragment},
+		{"candidates without a ticket", "PATCH", at, "", fragment, tag, candidates, 401, "WWW-Authenticate", "Bearer"},
+		{"candidates by another", "PATCH", at, other, fragment, tag, candidates, 404, "", ""},
+		{"candidates for no ICE session", "PATCH", at, token, fragment, "", candidates, 428, "", ""},
+		{"candidates for another ICE session", "PATCH", at, token, fragment, `"old"`, candidates, 412, "", ""},
+		{"more than 64 KB of candidates", "PATCH", at, token, fragment, tag, strings.Repeat("a", 65<<10), 413, "", ""},
+		{"what is no fragment", "PATCH", at, token, fragment, tag, "hello", 400, "", ""},
+		{"candidates", "PATCH", at, token, fragment, tag, candidates, 204, "", ""},
+		{"the end of candidates", "PATCH", at, token, fragment, tag, candidates[:strings.Index(candidates, "a=cand")] + "a=end-of-candidates\r\n", 204, "", ""},
+		{"the end without a ticket", "DELETE", at, "", "", "", "", 401, "WWW-Authenticate", "Bearer"},
+		{"the end by another", "DELETE", at, other, "", "", "", 404, "", ""},
+		{"the end, whatever it matches", "DELETE", at, token, "", `"old"`, "", 200, "", ""},
+		{"the end again", "DELETE", at, token, "", "", "", 404, "", ""},
+		{"candidates after the end", "PATCH", at, token, fragment, tag, candidates, 404, "", ""},
+	} {
+		response, body := h.request(ctx, c.method, c.path, c.token, c.kind, c.match, c.body)
+		if response.StatusCode != c.want || c.header != "" && response.Header.Get(c.header) != c.value {
+			t.Errorf("%s: %d %v %s", c.name, response.StatusCode, response.Header, body)
+		}
+		if c.method == "GET" && c.want < 300 && body != "" {
+			t.Errorf("%s: content %q", c.name, body)
+		}
 	}
 }
 
@@ -217,7 +318,7 @@ func TestWHIPRequestsThatAreRefused(t *testing.T) {
 		"sound as picture":              {"POST", "/whip/room/probe?source=microphone", good, sdp, offer, 422},
 		"WHEP that offers to send":      {"POST", "/whep/room/probe", ticket(device("wall", false)), sdp, offer, 422},
 		"WHEP of an empty seat":         {"POST", "/whep/room/probe", ticket(device("wall", false)), sdp, strings.Replace(offer, "sendonly", "recvonly", 1), 404},
-		"GET of an endpoint":            {"GET", "/whip/room/probe", good, "", "", 405},
+		"PUT of an endpoint":            {"PUT", "/whip/room/probe", good, sdp, offer, 405},
 		"PUT of a session":              {"PUT", "/whep/sessions/x", good, sdp, offer, 405},
 		"PATCH of no session":           {"PATCH", "/whip/sessions/x", good, fragment, "a=ice-ufrag:abcd\r\n", 404},
 		"DELETE of no session":          {"DELETE", "/whip/sessions/x", good, "", "", 404},
@@ -245,14 +346,6 @@ func TestWHIPRequestsThatAreRefused(t *testing.T) {
 	}
 	if seats, err := h.server.Rooms().Seats(ctx, "room"); err != nil || len(seats) != 0 {
 		t.Errorf("who was refused sits: %v %v", seats, err)
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodOptions, h.web()+"/whip/room/probe", nil)
-	must(t, err)
-	response, err := http.DefaultClient.Do(request)
-	must(t, err)
-	response.Body.Close()
-	if response.Header.Get("Accept-Post") != "application/sdp" {
-		t.Errorf("OPTIONS: %v", response.Header)
 	}
 }
 

@@ -19,7 +19,7 @@ func parse(offer string) (*sdp.SessionDescription, error) {
 	if err := d.UnmarshalString(offer); err != nil {
 		return nil, errBadOffer.because(err)
 	}
-	if len(d.MediaDescriptions) > 1 && !isBundled(offer) { // one transport carries all, RFC 9725 §4.4.2
+	if len(d.MediaDescriptions) > 1 && !isBundled(offer) { // one transport carries all, RFC 9725 §4.4.1
 		return nil, errUnfit
 	}
 	return &d, nil
@@ -51,8 +51,8 @@ func unbundled(answer string) string {
 	return head + "\n" + rest
 }
 
-// sectionsOf names what a WHIP offer sends: its first sound is the microphone, its first picture the source. More
-// than that is not forwarded.
+// sectionsOf names what a WHIP offer sends: its sound is the microphone, its picture the source. More than one of a kind is refused
+// (RFC 9725 §4.4.2).
 func sectionsOf(offer string, source sfu.Source) ([]sfu.Section, error) {
 	if source.Kind() != "video" {
 		return nil, errSource
@@ -65,12 +65,15 @@ func sectionsOf(offer string, source sfu.Source) ([]sfu.Section, error) {
 	seen := map[string]bool{}
 	for _, m := range d.MediaDescriptions {
 		kind := m.MediaName.Media
-		mid, named := m.Attribute("mid")
-		if kind != "audio" && kind != "video" || seen[kind] || has(m, "recvonly") || has(m, "inactive") {
+		if !sends(m) {
 			continue
 		}
-		if !named {
+		mid, named := m.Attribute("mid")
+		switch {
+		case !named:
 			return nil, errUnfit
+		case seen[kind]:
+			return nil, errTwice
 		}
 		seen[kind] = true
 		is := sfu.Microphone
@@ -83,6 +86,27 @@ func sectionsOf(offer string, source sfu.Source) ([]sfu.Section, error) {
 		return nil, errUnfit
 	}
 	return sections, nil
+}
+
+// sends says whether a section of an offer sends sound or picture.
+func sends(m *sdp.MediaDescription) bool {
+	kind := m.MediaName.Media
+	return (kind == "audio" || kind == "video") && !has(m, "recvonly") && !has(m, "inactive")
+}
+
+// whole says whether an answer takes all that its offer sends: a session that sends in part would mislead who stands at the device
+// (RFC 9725 §4.4.3).
+func whole(offer, answer string) bool {
+	var asked, got sdp.SessionDescription
+	if asked.UnmarshalString(offer) != nil || got.UnmarshalString(answer) != nil || len(asked.MediaDescriptions) != len(got.MediaDescriptions) {
+		return false
+	}
+	for i, m := range asked.MediaDescriptions {
+		if sends(m) && (got.MediaDescriptions[i].MediaName.Port.Value == 0 || has(got.MediaDescriptions[i], "inactive")) {
+			return false
+		}
+	}
+	return true
 }
 
 // kindsOf lists what a WHEP offer would receive.

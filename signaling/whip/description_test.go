@@ -14,9 +14,36 @@ const offer = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE
 	"m=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\na=sendrecv\r\na=end-of-candidates\r\n"
 
 func TestAnOfferNamesItsSoundAndItsPicture(t *testing.T) {
-	got, err := sectionsOf(offer+strings.Replace(offer[strings.Index(offer, "m=video"):], "a=mid:1", "a=mid:2", 1), sfu.Endoscope)
+	got, err := sectionsOf(offer, sfu.Endoscope)
 	if err != nil || len(got) != 2 || got[0] != (sfu.Section{MID: "0", Source: sfu.Microphone}) || got[1] != (sfu.Section{MID: "1", Source: sfu.Endoscope}) {
 		t.Fatalf("%v %v", got, err)
+	}
+}
+
+func TestAnOfferOfTwoPicturesIsRefused(t *testing.T) {
+	second := strings.Replace(offer[strings.Index(offer, "m=video"):], "a=mid:1", "a=mid:2", 1)
+	if _, err := sectionsOf(offer+second, sfu.Endoscope); !errors.Is(err, errTwice) {
+		t.Errorf("two pictures: %v", err)
+	}
+	if got, err := sectionsOf(offer+strings.Replace(second, "sendrecv", "recvonly", 1), sfu.Endoscope); err != nil || len(got) != 2 {
+		t.Errorf("a second one that is only received: %v %v", got, err)
+	}
+}
+
+func TestAnAnswerTakesAllOrIsNotWhole(t *testing.T) {
+	for change, want := range map[[2]string]bool{
+		{"", ""}:                     true,
+		{"m=video 9", "m=video 0"}:   false,
+		{"m=audio 9", "m=audio 0"}:   false,
+		{"a=sendrecv", "a=inactive"}: false,
+	} {
+		if got := whole(offer, strings.Replace(offer, change[0], change[1], 1)); got != want {
+			t.Errorf("%s -> %s: %v", change[0], change[1], got)
+		}
+	}
+	unheard := strings.Replace(offer, "a=sendonly", "a=recvonly", 1)
+	if !whole(unheard, strings.Replace(unheard, "m=audio 9", "m=audio 0", 1)) {
+		t.Error("sound that is not sent may be refused")
 	}
 }
 

@@ -82,6 +82,10 @@ var (
 		"请检查设备的 WebRTC 设置。", "Check the WebRTC settings of the device.")
 	errUnfit = newProblem(http.StatusUnprocessableEntity, "unfit_description", "会话描述里没有可用的声音或画面。", "The offer has no sound or picture that can be used here.",
 		"WHIP 要求发送、WHEP 要求接收；每个媒体段有 mid；多于一段时要用 BUNDLE。", "WHIP offers to send, WHEP to receive; every section has a mid; more than one are in a BUNDLE group.")
+	errTwice = newProblem(http.StatusUnprocessableEntity, "two_of_a_kind", "会话描述里有两路画面或两路声音，一台设备只能发一路。", "The offer sends two pictures or two sounds; a device sends one of each.",
+		"请在设备上只留一路画面和一路声音；另一路画面请在诊室里另加一台设备。", "Leave one picture and one sound on the device; for another picture add another device in the room.")
+	errCodec = newProblem(http.StatusUnprocessableEntity, "no_common_codec", "设备的画面或声音用了这里不支持的编码。", "A picture or sound of the offer has no codec that is known here.",
+		"画面请用 H264（Constrained Baseline）、VP8、VP9 或 AV1，声音请用 Opus；不发的请关掉。", "Set the picture to H264 (constrained baseline), VP8, VP9 or AV1 and the sound to Opus, or switch off what is not needed.")
 	errSource = newProblem(http.StatusUnprocessableEntity, "unknown_source", "不认识的设备类型。", "The source is not known.",
 		"请用 ultrasound、otoscope、endoscope、room_camera、camera 或 screen。", "Use ultrasound, otoscope, endoscope, room_camera, camera or screen.")
 	errFragment = newProblem(http.StatusBadRequest, "bad_fragment", "候选地址无法识别。", "The candidates cannot be understood.",

@@ -78,10 +78,12 @@ type Handler struct {
 func New(rooms Rooms, log *slog.Logger) *Handler {
 	h := &Handler{rooms: rooms, log: log, mux: http.NewServeMux(), sessions: map[string]*session{}}
 	for protocol, begin := range map[string]deed{"whip": h.publish, "whep": h.view} {
-		h.on("/"+protocol+"/{room}/{seat}", map[string]deed{http.MethodPost: begin, http.MethodOptions: options}, "POST, OPTIONS")
+		h.on("/"+protocol+"/{room}/{seat}", map[string]deed{
+			http.MethodGet: nothing, http.MethodHead: nothing, http.MethodPost: begin, http.MethodOptions: options,
+		}, "GET, HEAD, POST, OPTIONS")
 		h.on("/"+protocol+"/sessions/{session}", map[string]deed{
-			http.MethodPatch: h.patch, http.MethodDelete: h.end, http.MethodOptions: options,
-		}, "PATCH, DELETE, OPTIONS")
+			http.MethodGet: h.look, http.MethodHead: h.look, http.MethodPatch: h.patch, http.MethodDelete: h.end, http.MethodOptions: options,
+		}, "GET, HEAD, PATCH, DELETE, OPTIONS")
 	}
 	h.on("/", nil, "")
 	return h
@@ -274,6 +276,9 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request, s *session, c co
 		return errBusy
 	}
 	answer, err := s.exchange(r.Context(), offer)
+	if err == nil && s.side == sfu.Publish && !whole(offer, answer) {
+		err = errCodec
+	}
 	if err != nil {
 		s.place.Leave()
 		return err
@@ -376,6 +381,26 @@ func (h *Handler) end(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// nothing is GET and HEAD of an endpoint: success without content (RFC 9725 §4.1). By the type a player knows a WHEP endpoint.
+func nothing(w http.ResponseWriter, r *http.Request) error {
+	if strings.HasPrefix(r.URL.Path, "/whep/") {
+		w.Header().Set("Content-Type", typeSDP)
+		w.WriteHeader(http.StatusOK)
+	} else {
+		w.WriteHeader(http.StatusNoContent)
+	}
+	return nil
+}
+
+// look is GET and HEAD of a session, likewise without content.
+func (h *Handler) look(w http.ResponseWriter, r *http.Request) error {
+	if _, err := h.session(r); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
 // options is OPTIONS, which RFC 9725 §4.2 asks for.
 func options(w http.ResponseWriter, r *http.Request) error {
 	if r.PathValue("session") != "" {
@@ -383,7 +408,7 @@ func options(w http.ResponseWriter, r *http.Request) error {
 	} else {
 		w.Header().Set("Accept-Post", typeSDP)
 	}
-	w.WriteHeader(http.StatusNoContent)
+	w.WriteHeader(http.StatusOK)
 	return nil
 }
 
@@ -436,7 +461,12 @@ func bearer(r *http.Request) (string, error) {
 // read takes a body of the content type.
 func read(w http.ResponseWriter, r *http.Request, contentType string) (string, error) {
 	if given, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || given != contentType {
+		accept := "Accept-Post"
+		if r.Method == http.MethodPatch {
+			accept = "Accept-Patch"
+		}
 		w.Header().Set("Accept", contentType)
+		w.Header().Set(accept, contentType)
 		return "", errType
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
