@@ -195,11 +195,11 @@ var (
 	errGoingAway   = &refusal{"going_away", "服务正在重启，马上自动接回。", "The service is restarting. You will be reconnected by itself.", true}
 	errBadMedia    = &refusal{"bad_description", "浏览器的音视频协商无法使用，正在重新连接。", "The media set-up could not be used. Reconnecting.", true}
 	errMedia       = &refusal{"media_failed", "音视频连接中断，正在重新连接。", "The media connection failed. Reconnecting.", true}
-	errFull        = &refusal{"room_full", "房间人数已满。", "The room is full.", true}
+	errFull        = &refusal{"room_full", "房间人数已满，请先让一位退出，再重新进入。", "The room is full. Let somebody leave, then enter again.", true}
 	errLocked      = &refusal{"room_locked", "诊室已锁上，不再让人进来。请联系医生。", "The room is locked: nobody new is let in. Please ask the doctor.", true}
 	errNotAdmitted = &refusal{"not_admitted", "请等待接入后再开始。", "Please wait until you are let in.", false}
-	errNoRight     = &refusal{"no_right", "您在这个房间只能观看。", "You may only watch in this room.", false}
-	errBadApp      = &refusal{"bad_app", "消息过长或主题无效，没有发送。", "The message is too long or its topic is not valid. It was not sent.", false}
+	errNoRight     = &refusal{"no_right", "您在这个房间只能观看。要说话，请医生另发链接。", "You may only watch in this room. To speak, ask the doctor for another link.", false}
+	errBadApp      = &refusal{"bad_app", "消息过长或主题无效，没有发送。请缩短后再发。", "The message is too long or its topic is not valid. It was not sent. Please shorten it and send it again.", false}
 	errKeepFull    = &refusal{"keep_full", "房间保存的内容已满，没有发送。", "The room keeps no more. The message was not sent.", false}
 )
 

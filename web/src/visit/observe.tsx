@@ -8,6 +8,7 @@ import { Notice } from '../ui/parts'
 import { watching } from './door'
 import { roleWord, w } from './room_words'
 import { Picture } from './waiting'
+import { w as visits } from './words'
 
 const every = 3000 // ms until it is asked again who is there
 /** The seat is gone for good. */
@@ -55,7 +56,21 @@ export function Observe({ seat }: { seat: Seated }) {
           </div>
         </>
       ) : (
-        problem && !ended && <Notice tone="info" live title={pick(problem.detail)} />
+        problem && (
+          <Notice tone="info" live title={pick(problem.detail)}>
+            {pick(problem.remedy)}
+          </Notice>
+        )
+      )}
+      {ended && (
+        <a class="button" href="/" data-test="observe-home">
+          {visits('end.home')}
+        </a>
+      )}
+      {!inside && (
+        <a class="button" href={`tel:${seat.phone.replace(/[^0-9+]/g, '')}`}>
+          {w('join.phone', { phone: seat.phone })}
+        </a>
       )}
     </main>
   )
