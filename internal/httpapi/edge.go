@@ -31,8 +31,8 @@ const (
 
 // Token finds the session token of a request: bearer first, then the cookie.
 func Token(r *http.Request) string {
-	if bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
-		return bearer
+	if token, ok := bearer(r); ok {
+		return token
 	}
 	if c, err := r.Cookie(CookieName); err == nil {
 		return c.Value
@@ -40,8 +40,12 @@ func Token(r *http.Request) string {
 	return ""
 }
 
-// Edge wraps the whole mux: request id, who asks, cross-site requests refused,
-// security headers, one log line, no panic past it. Paths are not logged, routes are.
+func bearer(r *http.Request) (string, bool) {
+	return strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+}
+
+// Edge wraps the whole mux: request id, who asks, cross-site requests refused
+// where a cookie could open something, security headers, one log line, no panic past it. Paths are not logged, routes are.
 func (a *API) Edge(metrics prometheus.Registerer, next http.Handler) http.Handler {
 	seconds := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "yuanzhen_http_seconds", Help: "Time to answer, by route and status class.",
@@ -66,6 +70,10 @@ func (a *API) Edge(metrics prometheus.Registerer, next http.Handler) http.Handle
 		h.Set("X-Frame-Options", "DENY")
 		if strings.HasPrefix(r.URL.Path, "/api/") {
 			h.Set("Cache-Control", "no-store")
+		}
+		anyOrigin := forAnyOrigin(r)
+		if anyOrigin {
+			allowAnyOrigin(h, r)
 		}
 		if c, err := r.Cookie(SeatCookie + r.Header.Get(SeatHeader)); err == nil {
 			r.Header.Set(SeatHeader, c.Value)
@@ -99,7 +107,11 @@ func (a *API) Edge(metrics prometheus.Registerer, next http.Handler) http.Handle
 		}
 		ctx = authz.WithSubject(ctx, subject)
 		served := r.WithContext(ctx)
-		guarded.ServeHTTP(out, served)
+		if _, ok := bearer(r); ok && anyOrigin { // its cookie opens nothing
+			next.ServeHTTP(out, served)
+		} else {
+			guarded.ServeHTTP(out, served)
+		}
 		r.Pattern = served.Pattern
 	})
 }

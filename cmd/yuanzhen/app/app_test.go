@@ -16,6 +16,7 @@ func TestHouse(t *testing.T) {
 		{"corrupt images", b.testCorruptImages},
 		{"bad tickets", b.testBadTickets},
 		{"booking race", b.testBookingRace},
+		{"other origins", b.testOtherOrigins},
 	} {
 		t.Run(part.name, part.test)
 		b.t = t

@@ -84,16 +84,17 @@ func (a *App) join(ctx context.Context, h *house) (*cluster.Node, error) {
 	return node, nil
 }
 
-// mediaSources are the addresses of media nodes that pages may connect to: below the site's own name, or on this machine.
+// mediaSources are the addresses of media nodes that pages may connect to, by socket or, observers, by WHEP: below the site's own name,
+// or on this machine.
 func (a *App) mediaSources() string {
 	site, err := url.Parse(a.Addr())
 	switch {
 	case a.options.NATSURL == "" || err != nil:
 		return ""
 	case site.Scheme == "https":
-		return "wss://*." + site.Host
+		return "wss://*." + site.Host + " https://*." + site.Host
 	}
-	return "ws://" + site.Hostname() + ":*"
+	return "ws://" + site.Hostname() + ":* http://" + site.Hostname() + ":*"
 }
 
 // startMedia starts the media server of this process.
@@ -216,8 +217,9 @@ func (a *App) wireMedia(ctx context.Context) (_ *house, err error) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /signal", h.media.Handler())
-	mux.Handle("/whip/", h.media.WHIP())
-	mux.Handle("/whep/", h.media.WHIP())
+	direct := httpapi.AnyOrigin(h.media.WHIP())
+	mux.Handle("/whip/", direct)
+	mux.Handle("/whep/", direct)
 	a.operations(mux, newMetrics(h.media))
 	h.handler = mux
 	lean, stop := context.WithCancel(context.WithoutCancel(ctx))

@@ -302,8 +302,10 @@ func (a *App) pages(mux *http.ServeMux, h *house) {
 		mux.Handle("/whep/", h.media.WHIP())
 	}
 	mux.HandleFunc("/api/", h.api.NoSuch)
-	mux.HandleFunc("/dicomweb/", h.api.NoSuch)
-	mux.HandleFunc("/shared/dicomweb/", h.api.NoSuch)
+	for _, at := range []string{"/dicomweb/", "/shared/dicomweb/"} {
+		mux.HandleFunc("OPTIONS "+at, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }) // what a browser asks first
+		mux.HandleFunc(at, h.api.NoSuch)
+	}
 	mux.Handle("/", web.Handler(a.mediaSources()))
 }
 
