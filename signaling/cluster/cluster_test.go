@@ -254,8 +254,8 @@ func spread(people []*person) map[string]int {
 	return on
 }
 
-// movedFrom brings back those whose socket ends, all at once, and gives the longest it took from the end of a socket until the other was
-// heard again.
+// movedFrom brings back those whose socket ends, all at once, and gives the longest that anybody heard nothing of the other: from the last
+// packet that came by the lost node to the first by another.
 func movedFrom(t *testing.T, ctx context.Context, people []*person, lost string) time.Duration {
 	t.Helper()
 	var mu sync.Mutex
@@ -270,13 +270,14 @@ func movedFrom(t *testing.T, ctx context.Context, people []*person, lost string)
 				t.Errorf("%s in %s: %v", p.seat, p.room, err)
 				return
 			}
-			from := time.Now()
+			before := p.client
 			if err := p.back(ctx); err != nil {
 				t.Errorf("%s in %s is not back: %v", p.seat, p.room, err)
 			}
+			silence := p.client.FlowOf(p.other, sfu.Microphone).First.Sub(before.FlowOf(p.other, sfu.Microphone).Last)
 			mu.Lock()
 			defer mu.Unlock()
-			longest = max(longest, time.Since(from))
+			longest = max(longest, silence)
 		})
 	}
 	all.Wait()
@@ -299,6 +300,9 @@ func (v *town) awaitNodes(ctx context.Context, want int) {
 	}
 }
 
+// maxDrainGap is how long sound may be away when a node drains.
+const maxDrainGap = 2 * time.Second
+
 func TestThreeNodesOneIsKilledThenOneDrains(t *testing.T) {
 	v, ctx := open(t, 3), soon(t)
 	v.awaitNodes(ctx, 3)
@@ -318,7 +322,7 @@ func TestThreeNodesOneIsKilledThenOneDrains(t *testing.T) {
 		t.Fatal(err)
 	}
 	longest := movedFrom(t, ctx, people, killed)
-	t.Logf("killed a node with %d of 9 rooms: all back and heard in %v", on[killed], longest)
+	t.Logf("killed a node with %d of 9 rooms: nobody heard nothing for longer than %v", on[killed], longest)
 	if longest > 10*time.Second {
 		t.Errorf("it took %v", longest)
 	}
@@ -327,13 +331,23 @@ func TestThreeNodesOneIsKilledThenOneDrains(t *testing.T) {
 	}
 
 	drained := v.urls[1]
+	// Two rooms stay: with more it would be measured how many handshakes this machine does at once.
+	stay := map[control.Room]bool{}
+	people = slices.DeleteFunc(people, func(p *person) bool {
+		if p.url == drained && (stay[p.room] || len(stay) < 2) {
+			stay[p.room] = true
+			return false
+		}
+		_ = p.client.Close()
+		return true
+	})
 	if err := v.nodes[1].Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	longest = movedFrom(t, ctx, people, drained)
-	t.Logf("drained another: all back and heard in %v", longest)
-	if longest > 10*time.Second {
-		t.Errorf("it took %v", longest)
+	t.Logf("drained another: nobody heard nothing for longer than %v", longest)
+	if longest > maxDrainGap || longest <= 0 {
+		t.Errorf("somebody heard nothing for %v", longest)
 	}
 	select {
 	case err := <-v.ended[1]:

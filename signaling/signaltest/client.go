@@ -362,6 +362,7 @@ func (c *Client) open(ch *webrtc.DataChannel) {
 type Flow struct {
 	Packets, Lost int64
 	Jitter        time.Duration
+	First, Last   time.Time // when packets came
 }
 
 // flow counts one track. It is guarded by the client's mu.
@@ -369,22 +370,21 @@ type flow struct {
 	Flow
 	first, last uint16 // sequence numbers; cycles are beyond a test's length
 	timestamp   uint32
-	at          time.Time
 	begun       bool
 }
 
 func (f *flow) add(h *rtp.Header, clock uint32, now time.Time) {
 	f.Packets++
 	if !f.begun {
-		f.begun, f.first, f.last = true, h.SequenceNumber, h.SequenceNumber
+		f.begun, f.first, f.last, f.First = true, h.SequenceNumber, h.SequenceNumber, now
 	} else {
 		if int16(h.SequenceNumber-f.last) > 0 {
 			f.last = h.SequenceNumber
 		}
 		apart := time.Duration(int64(int32(h.Timestamp-f.timestamp)) * int64(time.Second) / int64(clock))
-		f.Jitter += ((now.Sub(f.at) - apart).Abs() - f.Jitter) / 16
+		f.Jitter += ((now.Sub(f.Last) - apart).Abs() - f.Jitter) / 16
 	}
-	f.timestamp, f.at = h.Timestamp, now
+	f.timestamp, f.Last = h.Timestamp, now
 	f.Lost = max(0, int64(f.last-f.first)+1-f.Packets)
 }
 

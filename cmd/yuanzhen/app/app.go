@@ -98,12 +98,13 @@ func (a *App) Engines() (database, store, bus string) {
 	return a.engines.databaseKind, a.engines.storeKind, a.engines.busKind
 }
 
-// Stop closes in order: unready, event streams told to come back, requests
-// finished, rooms, jobs, engines. Requests get until ctx ends.
+// Stop closes in order: unready, event streams told to come back, rooms moved to
+// other nodes while the door is open, requests finished, rooms, jobs, engines.
+// Requests get until ctx ends.
 func (a *App) Stop(ctx context.Context) error {
 	a.draining.Store(true)
 	a.hangUp()
-	var errs []error
+	errs := []error{a.house.move(ctx)}
 	if a.server != nil {
 		if err := a.server.Shutdown(ctx); err != nil {
 			errs = append(errs, err, a.server.Close())

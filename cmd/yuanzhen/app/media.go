@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -65,7 +64,7 @@ func (a *App) openRooms(ctx context.Context, h *house) error {
 	return nil
 }
 
-// join makes this process a media node. It drains before its rooms are closed, and says goodbye after.
+// join makes this process a media node.
 func (a *App) join(ctx context.Context, h *house) (*cluster.Node, error) {
 	at := a.options.MediaURL
 	if at == "" {
@@ -75,12 +74,8 @@ func (a *App) join(ctx context.Context, h *house) (*cluster.Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("YUANZHEN_NATS_URL: %w", err)
 	}
-	media := h.media
-	h.stops[len(h.stops)-1] = func(context.Context) error { // in place of the media server's own
-		err := errors.Join(node.Drain(), media.Stop())
-		node.Leave()
-		return err
-	}
+	h.node = node
+	h.stops[len(h.stops)-1] = h.move // in place of the media server's own
 	return node, nil
 }
 

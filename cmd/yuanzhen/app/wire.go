@@ -31,6 +31,7 @@ import (
 	"yuanzhen/prescribe"
 	"yuanzhen/prescribe/formulary"
 	"yuanzhen/signaling"
+	"yuanzhen/signaling/cluster"
 	"yuanzhen/signaling/control"
 	"yuanzhen/signaling/recorder"
 	"yuanzhen/storage/imaging"
@@ -53,6 +54,7 @@ type house struct {
 	teleconsults *consult.Teleconsults
 	stage        *demo.Stage // nil outside demo mode
 	stops        []func(context.Context) error
+	node         *cluster.Node // nil where rooms have nowhere else to go, and once they went
 }
 
 // sealEvery is how long an audit entry may stand outside the sealed log.
@@ -310,6 +312,22 @@ func (a *App) pages(mux *http.ServeMux, h *house) {
 }
 
 func (h *house) onStop(stop func(context.Context) error) { h.stops = append(h.stops, stop) }
+
+// move lets the rooms go to other nodes, where there are some. Nobody is placed here any more, recorders end before their rooms, and
+// who sits here is told to come back.
+func (h *house) move(ctx context.Context) error {
+	if h.node == nil {
+		return nil
+	}
+	errs := []error{h.node.Drain()}
+	if h.consult != nil && h.consult.Tapes != nil {
+		errs = append(errs, h.consult.Tapes.Close(ctx))
+	}
+	errs = append(errs, h.media.Stop())
+	h.node.Leave()
+	h.node = nil
+	return errors.Join(errs...)
+}
 
 func (h *house) stop(ctx context.Context) error {
 	var first error
