@@ -7,7 +7,8 @@
 //	incoming/   what storescp writes; a file that reads to its end and rests is taken
 //	packing/    a compressed copy while it is made and compared
 //	queue/      named by its sha256, so the same bytes are one file; leaves when the platform says that it holds them
-//	refused/    what the platform would not take, with its reason beside it, for a person to look at
+//	refused/    what the platform would not take or nobody can read, with the reason beside it, for a person to look at;
+//	            put back into incoming/ it is tried again
 //
 // A file is deleted only after the platform has named its digest as one it holds; sending it is not enough.
 package edge
@@ -54,6 +55,8 @@ const (
 	retries = 5 * time.Second        // after a broken line; doubled up to retryMax
 	atMost  = 2 * time.Minute
 
+	hopeless = 10 * time.Minute // a file that can't be read and has not changed for so long won't get better: beyond every modality's pause
+
 	heartbeat = time.Minute // how often the centre is told how it stands
 )
 
@@ -63,6 +66,8 @@ type agent struct {
 	from, until time.Duration // of the day; equal: always
 	log         *slog.Logger
 	platform    *platform
+
+	unread map[string]unread // owned by take: of incoming, by name
 
 	mu    sync.Mutex
 	state State
@@ -75,6 +80,7 @@ type State struct {
 	Bytes      int64     `json:"bytes"`       // of them
 	Unfinished int       `json:"unfinished"`  // in incoming, not to be read to the end
 	Refused    int       `json:"refused"`     // a person has to look
+	Refusal    string    `json:"refusal"`     // why the last of them since the start
 	Sent       int       `json:"sent"`        // since the start
 	LastSent   time.Time `json:"last_sent"`   // zero: nothing yet
 	Online     bool      `json:"online"`      // the platform answered last time
@@ -164,7 +170,7 @@ func (a *agent) open(now time.Time) bool {
 // receive keeps storescp running. It writes each object under a name of its own, as it came.
 func (a *agent) receive(ctx context.Context) {
 	for pause := time.Second; ctx.Err() == nil; pause = min(2*pause, time.Minute) {
-		cmd := exec.Command(a.StoreSCP, "--fork", "--accept-all", "--bit-preserving", "--unique-filenames", "--aetitle", a.AET,
+		cmd := exec.Command(a.StoreSCP, "--fork", "--accept-all", "--promiscuous", "--bit-preserving", "--unique-filenames", "--aetitle", a.AET,
 			"--output-directory", filepath.Join(a.Data, "incoming"), fmt.Sprint(a.DICOM))
 		cmd.Env = append(os.Environ(), "TCP_NODELAY=1") // else 48 ms an object are lost to delayed acknowledgements
 		cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
@@ -189,13 +195,22 @@ func (a *agent) receive(ctx context.Context) {
 	}
 }
 
-// take moves what has wholly arrived into the queue. A file that can't be read to its end stays where it is and is counted.
+// unread is a file that couldn't be read, as it was then: it is read again once it has changed.
+type unread struct {
+	size    int64
+	changed time.Time
+	since   time.Time // by our clock: the file's own may be wrong
+	why     string
+}
+
+// take moves what has wholly arrived into the queue. A file that can't be read to its end stays where it is and is counted, until
+// there is no hope for it; one that no archive can name is put aside at once.
 func (a *agent) take(ctx context.Context) error {
 	files, err := os.ReadDir(filepath.Join(a.Data, "incoming"))
 	if err != nil {
 		return err
 	}
-	unfinished := 0
+	unfinished, still := 0, map[string]unread{}
 	for _, f := range files {
 		path := filepath.Join(a.Data, "incoming", f.Name())
 		info, err := f.Info()
@@ -205,8 +220,26 @@ func (a *agent) take(ctx context.Context) error {
 		if age := time.Since(info.ModTime()); age >= 0 && age < rested { // a clock set back makes it negative: old enough
 			continue
 		}
-		sum, err := whole(path)
+		if u, ok := a.unread[f.Name()]; ok && u.size == info.Size() && u.changed.Equal(info.ModTime()) {
+			if time.Since(u.since) < hopeless {
+				still[f.Name()] = u
+				unfinished++
+			} else if err := a.refuse(path, f.Name(), u.why); err != nil {
+				return err
+			}
+			continue
+		}
+		_, sum, err := whole(path)
+		if errors.Is(err, errUID) {
+			if err := a.refuse(path, f.Name(), unfit(err)); err != nil {
+				return err
+			}
+			continue
+		}
 		if err != nil {
+			if why := unfit(err); why != "" {
+				still[f.Name()] = unread{info.Size(), info.ModTime(), time.Now(), why}
+			}
 			unfinished++
 			continue
 		}
@@ -228,23 +261,46 @@ func (a *agent) take(ctx context.Context) error {
 			}
 		}
 	}
+	a.unread = still
 	a.set(func(s *State) { s.Unfinished = unfinished })
 	_, err = a.waiting() // counted here too: on a slow line a batch takes long
 	return err
 }
 
-// whole reads the file to its end, sees to it that it is on the disk, and returns its digest.
-func whole(path string) (string, error) {
+// errUID is of a file without a number that the platform could be asked for.
+var errUID = errors.New("its SOP Instance UID is missing or not valid")
+
+// whole reads the file to its end, sees to it that it is on the disk, and returns its SOP Instance UID and digest. Errors that unfit
+// names are the file's own.
+func whole(path string) (sop, sum string, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	defer f.Close()
 	read, err := dicom.Read(f)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	return hex.EncodeToString(read.SHA256[:]), f.Sync()
+	if sop = read.Data.Text(dicom.SOPInstanceUID); !dicom.ValidUID(sop) {
+		return "", "", errUID
+	}
+	return sop, hex.EncodeToString(read.SHA256[:]), f.Sync()
+}
+
+// unfit says what a person can do about a file that can't go out as it is; "" where the file is not to blame.
+func unfit(err error) string {
+	if errors.Is(err, errUID) {
+		return "A900: " + err.Error() + "; mend it at the source and send again / 影像号（SOP Instance UID）缺失或不合规，请在设备或 PACS 改正后重发"
+	}
+	switch p, _ := errors.AsType[*dicom.Problem](err); {
+	case p == nil:
+		return ""
+	case p.Reason == dicom.NotUnderstood:
+		return fmt.Sprintf("%04X: %v; send again from the modality, and if it stays so, export it again / 文件不完整或已损坏，请在设备上重发；仍是这样请重新导出", uint16(p.Reason), p)
+	default:
+		return fmt.Sprintf("%04X: %v; sending again won't help, export it otherwise (smaller, or in a registered transfer syntax) / 平台收不了这种文件，重发没有用，请换一种方式导出（分小，或换标准的压缩格式）", uint16(p.Reason), p)
+	}
 }
 
 func syncDir(path string) error {
@@ -330,27 +386,33 @@ func (a *agent) send(ctx context.Context) {
 // sendBatch asks which files the platform holds, lets go of those, and sends the others.
 func (a *agent) sendBatch(ctx context.Context, queue []item) error {
 	began := time.Now()
-	for i := range queue {
-		f, err := os.Open(queue[i].path)
-		if err != nil {
-			return err
-		}
-		read, err := dicom.Read(f)
-		f.Close()
-		if err != nil {
+	var asked []item
+	for _, it := range queue {
+		sop, _, err := whole(it.path)
+		switch why := unfit(err); {
+		case why != "": // one that the platform can't be asked for would hold up all
+			if err := a.refuse(it.path, it.sum, why); err != nil {
+				return err
+			}
+		case err != nil:
 			return fmt.Errorf("queue: %w", err)
+		case !slices.ContainsFunc(asked, func(other item) bool { return other.sop == sop }): // else after it: the answer goes by UID
+			it.sop = sop
+			asked = append(asked, it)
 		}
-		queue[i].sop = read.Data.Text(dicom.SOPInstanceUID)
 	}
-	missing, conflicts, err := a.platform.have(ctx, queue)
+	if len(asked) == 0 {
+		return nil
+	}
+	missing, conflicts, err := a.platform.have(ctx, asked)
 	if err != nil {
 		return err
 	}
 	a.set(func(s *State) { s.Online, s.LastError = true, "" })
-	for _, it := range queue {
+	for _, it := range asked {
 		switch {
 		case slices.Contains(conflicts, it.sop):
-			if err := a.refuse(it, "0111: this UID is taken by other bytes / 同一影像号已有不同内容"); err != nil {
+			if err := a.refuse(it.path, it.sum, "0111: this UID is taken by other bytes / 同一影像号已有不同内容"); err != nil {
 				return err
 			}
 		case slices.Contains(missing, it.sop):
@@ -359,7 +421,7 @@ func (a *agent) sendBatch(ctx context.Context, queue []item) error {
 				return err
 			}
 			if why != "" {
-				if err := a.refuse(it, why); err != nil {
+				if err := a.refuse(it.path, it.sum, why); err != nil {
 					return err
 				}
 			} // else it stays until the platform names it
@@ -377,12 +439,13 @@ func (a *agent) sendBatch(ctx context.Context, queue []item) error {
 }
 
 // refuse puts a file aside with the reason beside it.
-func (a *agent) refuse(it item, why string) error {
-	to := filepath.Join(a.Data, "refused", it.sum)
+func (a *agent) refuse(path, name, why string) error {
+	to := filepath.Join(a.Data, "refused", strings.TrimSuffix(name, ".dcm"))
 	if err := os.WriteFile(to+".txt", []byte(why+"\n"), 0o600); err != nil {
 		return err
 	}
-	return os.Rename(it.path, to+".dcm")
+	a.set(func(s *State) { s.Refusal = why })
+	return os.Rename(path, to+".dcm")
 }
 
 func (a *agent) every(ctx context.Context, do func(context.Context) error) {

@@ -46,7 +46,7 @@ func (a *agent) pack(ctx context.Context, path, sum string, at time.Time) (strin
 		why = same(before, path, to)
 	}
 	if why == nil {
-		packed, why = whole(to)
+		_, packed, why = whole(to)
 	}
 	if why == nil {
 		why = os.Chtimes(to, at, at)

@@ -47,8 +47,8 @@ h1{font-size:22px}dl{display:grid;grid-template-columns:max-content 1fr;gap:4px 
 <dl>
 <dt>等着传 <span lang="en">waiting</span></dt><dd>{{.Queued}} 张 · {{printf "%.1f" .MB}} MB{{if .Queued}}，最早 {{at .HoldsSince}}{{end}}</dd>
 <dt>已传 <span lang="en">sent</span></dt><dd>{{.Sent}} 张（自 {{at .Since}}），最近 {{at .LastSent}}</dd>
-<dt>没收完 <span lang="en">unfinished</span></dt><dd>{{.Unfinished}}{{if .Unfinished}} <span class="warn">请在设备上重发 · <span lang="en">send again from the modality</span></span>{{end}}</dd>
-<dt>被退回 <span lang="en">refused</span></dt><dd>{{.Refused}}{{if .Refused}} <span class="warn">原因在 {{.Data}}/refused · <span lang="en">reasons in {{.Data}}/refused</span></span>{{end}}</dd>
+<dt>没收完 <span lang="en">unfinished</span></dt><dd>{{.Unfinished}}{{if .Unfinished}} <span class="warn">还没收到结尾；10 分钟仍读不出就列入被退回，写明原因 · <span lang="en">not read to the end yet; after 10 minutes without a change listed as refused, with the reason</span></span>{{end}}</dd>
+<dt>被退回 <span lang="en">refused</span></dt><dd>{{.Refused}}{{if .Refused}} <span class="warn">原因在 {{.Data}}/refused · <span lang="en">reasons in {{.Data}}/refused</span></span>{{if .Refusal}}<br>最近 <span lang="en">last</span>: {{.Refusal}}{{end}}{{end}}</dd>
 <dt>接收 <span lang="en">C-STORE</span></dt><dd>{{.AET}} · {{.DICOM}}</dd>
 <dt>速度上限 <span lang="en">at most</span></dt><dd>{{if .Rate}}{{.Rate}} kbit/s{{else}}不限 <span lang="en">no limit</span>{{end}}</dd>
 <dt>平台 <span lang="en">platform</span></dt><dd>{{.URL}}</dd>

@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime/multipart"
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -89,7 +91,12 @@ func (p *platform) says(ctx context.Context, s State) error {
 		Refused    int        `json:"refused"`
 		HoldsSince *time.Time `json:"holds_since,omitempty"`
 		LastError  string     `json:"last_error,omitempty"`
-	}{s.Queued, s.Bytes, s.Refused, nil, strings.ToValidUTF8(s.LastError[:min(len(s.LastError), 300)], "")} // the platform takes 300 letters
+	}{s.Queued, s.Bytes, s.Refused, nil, ""}
+	trouble := s.LastError
+	if trouble == "" && s.Refused > 0 {
+		trouble = s.Refusal
+	}
+	says.LastError = strings.ToValidUTF8(trouble[:min(len(trouble), 300)], "") // the platform takes 300 letters
 	if !s.HoldsSince.IsZero() {
 		since := s.HoldsSince.Add(p.skew())
 		says.HoldsSince = &since
@@ -104,20 +111,36 @@ func (p *platform) says(ctx context.Context, s State) error {
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusNoContent {
-		return fmt.Errorf("saying how it stands: %s", said(answer))
+		words, _ := said(answer)
+		return fmt.Errorf("saying how it stands: %s", words)
 	}
 	return nil
 }
 
-// said is what a refusal says of itself, without the bytes of anybody.
-func said(answer *http.Response) string {
+// said is what a refusal says of itself, without the bytes of anybody; the code is the platform's own, "" from a proxy.
+func said(answer *http.Response) (words, code string) {
 	var problem struct {
+		Code           string
 		Detail, Remedy struct{ EN string }
 	}
 	if err := json.NewDecoder(io.LimitReader(answer.Body, 64<<10)).Decode(&problem); err != nil || problem.Detail.EN == "" {
-		return answer.Status
+		return answer.Status, ""
 	}
-	return answer.Status + ": " + problem.Detail.EN + " " + problem.Remedy.EN
+	return answer.Status + ": " + problem.Detail.EN + " " + problem.Remedy.EN, problem.Code
+}
+
+// declined tells a no to this one file, which would be said again, from one that may pass: a token, a busy or unknown address, a line
+// that broke, a proxy out of order. A file that is too large is so to a proxy too.
+func declined(doing string, answer *http.Response) (why string, err error) {
+	words, code := said(answer)
+	switch status := answer.StatusCode; {
+	case status == http.StatusRequestEntityTooLarge:
+		return words, nil
+	case status < 400 || status >= 500 || code == "" || code == "upload_broken",
+		slices.Contains([]int{http.StatusForbidden, http.StatusNotFound, http.StatusRequestTimeout, http.StatusConflict, http.StatusTooManyRequests}, status):
+		return "", fmt.Errorf("%s: %s", doing, words)
+	}
+	return words, nil
 }
 
 // have asks which files are missing and which are taken by other bytes, by SOP Instance UID.
@@ -142,7 +165,8 @@ func (p *platform) have(ctx context.Context, queue []item) (missing, conflicts [
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
-		return nil, nil, fmt.Errorf("what is missing: %s", said(answer))
+		words, _ := said(answer)
+		return nil, nil, fmt.Errorf("what is missing: %s", words)
 	}
 	var out struct{ Missing, Conflicts []string }
 	err = json.NewDecoder(answer.Body).Decode(&out)
@@ -159,9 +183,10 @@ func (p *platform) store(ctx context.Context, it item) (why string, err error) {
 	if it.size > small {
 		return p.resume(ctx, it, f)
 	}
-	const head, tail = "--yz\r\nContent-Type: application/dicom\r\n\r\n", "\r\n--yz--\r\n"
+	boundary := multipart.NewWriter(io.Discard).Boundary() // 240 random bits: no pixels hold them
+	head, tail := "--"+boundary+"\r\nContent-Type: application/dicom\r\n\r\n", "\r\n--"+boundary+"--\r\n"
 	answer, err := p.ask(ctx, http.MethodPost, "/dicomweb/studies",
-		map[string]string{"Content-Type": `multipart/related; type="application/dicom"; boundary=yz`, "Accept": "application/dicom+json"},
+		map[string]string{"Content-Type": `multipart/related; type="application/dicom"; boundary=` + boundary, "Accept": "application/dicom+json"},
 		io.MultiReader(strings.NewReader(head), io.NewSectionReader(f, 0, it.size), strings.NewReader(tail)), int64(len(head)+len(tail))+it.size)
 	if err != nil {
 		return "", err
@@ -169,7 +194,7 @@ func (p *platform) store(ctx context.Context, it item) (why string, err error) {
 	defer answer.Body.Close()
 	full := answer.StatusCode == http.StatusInsufficientStorage && answer.Header.Get("Content-Type") == "application/dicom+json"
 	if answer.StatusCode != http.StatusOK && answer.StatusCode != http.StatusConflict && !full {
-		return "", fmt.Errorf("storing: %s", said(answer))
+		return declined("storing", answer)
 	}
 	var told map[string]struct {
 		Value []map[string]struct{ Value []any }
@@ -209,7 +234,7 @@ func (p *platform) resume(ctx context.Context, it item, f io.ReaderAt) (string, 
 		defer answer.Body.Close()
 		where = answer.Header.Get("Location")
 		if answer.StatusCode != http.StatusCreated || !strings.HasPrefix(where, "/api/v1/imaging/uploads/") {
-			return "", fmt.Errorf("beginning an upload: %s", said(answer))
+			return declined("beginning an upload", answer)
 		}
 		if err := os.WriteFile(note, []byte(where), 0o600); err != nil {
 			return "", err
@@ -223,7 +248,11 @@ func (p *platform) resume(ctx context.Context, it item, f io.ReaderAt) (string, 
 		}
 		defer answer.Body.Close()
 		if answer.StatusCode != http.StatusNoContent {
-			return "", fmt.Errorf("going on with an upload: %s", said(answer))
+			why, err := declined("going on with an upload", answer)
+			if why != "" {
+				err = os.Remove(note)
+			}
+			return why, err
 		}
 	}
 	for ctx.Err() == nil { // the bytes are there; now they are read
