@@ -65,6 +65,14 @@ type Study struct {
 	Series           []Series        `json:"series"`
 	Instances        int             `json:"instances"`
 	Bytes            int64           `json:"bytes"`
+	Others           []OtherBytes    `json:"other_bytes" doc:"Second versions that were refused; to those who hold the study"`
+}
+
+// OtherBytes says that other bytes came under UIDs that are held.
+type OtherBytes struct {
+	From    string    `json:"from" doc:"Name of the account, of a person or a machine"`
+	Objects int       `json:"objects"`
+	At      time.Time `json:"at" doc:"The last of them"`
 }
 
 // Series of a Study.
@@ -140,7 +148,7 @@ func (s *Service) store(ctx context.Context, place ids.Institution, study string
 		return r, err
 	}
 	if k.SHA256 != nil {
-		return r.knownAs(k.SHA256, f.SHA256), nil
+		return s.knownAs(ctx, place, r, k.SHA256, f.SHA256)
 	}
 	if f.Size > k.Room && !ours(ctx) { // before it goes to the store; keep decides
 		return r.full(), nil
@@ -166,7 +174,7 @@ func (s *Service) store(ctx context.Context, place ids.Institution, study string
 		if k, err = s.known(ctx, place, r); err != nil {
 			return r, err
 		}
-		return r.knownAs(k.SHA256, f.SHA256), nil
+		return s.knownAs(ctx, place, r, k.SHA256, f.SHA256)
 	case errors.Is(err, errFull):
 		return r.full(), nil
 	case errors.Is(err, errOtherPatient):
@@ -224,13 +232,14 @@ func refuse(f *dicom.File, r *Receipt) bool {
 	return false
 }
 
-// knownAs answers for an object whose UID is already in the archive with the digest known.
-func (r Receipt) knownAs(known []byte, sent [32]byte) Receipt {
+// knownAs answers for an object whose UID is already in the archive with the digest known. Other bytes are told to who holds the first too.
+func (s *Service) knownAs(ctx context.Context, place ids.Institution, r Receipt, known []byte, sent [32]byte) (Receipt, error) {
 	if r.Stored = string(known) == string(sent[:]); !r.Stored {
 		a, b := hex.EncodeToString(known[:4]), hex.EncodeToString(sent[:4])
 		r.Reason, r.Say = duplicate, fault.Text{
 			ZH: fmt.Sprintf("同一影像号已有不同内容：保留先到的（sha256 %s…），未收这份（%s…）。", a, b),
 			EN: fmt.Sprintf("This SOP Instance UID is taken by other bytes: kept sha256 %s…, refused %s…", a, b)}
+		return r, s.noteConflicts(ctx, place, []string{r.SOP}, [][]byte{sent[:]})
 	}
-	return r
+	return r, nil
 }

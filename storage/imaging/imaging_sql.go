@@ -240,7 +240,50 @@ func (s *Service) Missing(ctx context.Context, place ids.Institution, sops []str
 		}
 		return nil
 	})
+	if err == nil && len(conflicts) > 0 {
+		err = s.noteConflicts(ctx, place, sops, sums)
+	}
 	return missing, conflicts, err
+}
+
+// noteConflicts keeps which objects came with other bytes than are held, once an object and sender: the sender is told by the answer, who
+// holds the first reads it beside the study and in the audit log.
+func (s *Service) noteConflicts(ctx context.Context, place ids.Institution, sops []string, sums [][]byte) error {
+	if ours(ctx) { // the job that stores has failed and is looked into
+		return nil
+	}
+	return s.DB.InTx(ctx, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, `
+			WITH noted AS (
+				INSERT INTO image_conflict (institution_id, sop_uid, sha256, study_id, account_id, at)
+				SELECT $1, i.sop_uid, w.sha256, e.study_id, $4, $5
+				FROM unnest($2::text[], $3::bytea[]) AS w (sop_uid, sha256)
+				JOIN instance i ON i.institution_id = $1 AND i.sop_uid = w.sop_uid AND i.sha256 <> w.sha256 JOIN series e ON e.id = i.series_id
+				ON CONFLICT DO NOTHING RETURNING study_id)
+			SELECT s.uid, s.person_id, count(*) FROM noted n JOIN study s ON s.id = n.study_id GROUP BY s.id ORDER BY s.uid`,
+			place, sops, sums, authz.SubjectFrom(ctx).Account, s.Now())
+		if err != nil {
+			return fmt.Errorf("note conflicts: %w", err)
+		}
+		var entries []audit.Entry
+		e, objects := audit.Entry{Action: "imaging.store", Place: place}, 0
+		_, err = pgx.ForEachRow(rows, []any{&e.Object, &e.Person, &objects}, func() error {
+			e.Object = "study/" + e.Object
+			e.Reason = fmt.Sprintf("%04X: other bytes for %d objects, the first kept", duplicate, objects)
+			entries = append(entries, e)
+			s.Log.WarnContext(ctx, "other bytes under known UIDs refused", "institution", place.String(), "objects", objects)
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("note conflicts: %w", err)
+		}
+		for _, e := range entries {
+			if err := audit.Denied(ctx, tx, e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // Studies lists what the scope may see, newest first, at most 200; with UIDs, only those. It records no audit entry:
@@ -251,7 +294,12 @@ func (s *Service) Studies(ctx context.Context, db pg.DB, scope authz.Scope, uids
 	}
 	rows, err := db.Query(ctx, `
 		SELECT s.id, s.institution_id, s.uid, s.person_id, s.patient_name, s.patient_id, s.patient_sex, s.patient_birth_date,
-			s.study_date, s.description, n.modalities, n.series, n.instances, n.bytes
+			s.study_date, s.description, n.modalities, n.series, n.instances, n.bytes,
+			CASE WHEN @scope_all OR s.institution_id = ANY(@scope_places) THEN (
+				SELECT coalesce(json_agg(json_build_object('from', c.name, 'objects', c.objects, 'at', c.at) ORDER BY c.at), '[]')
+				FROM (SELECT a.name, count(*) AS objects, max(x.at) AS at
+					FROM image_conflict x JOIN account a ON a.id = x.account_id WHERE x.study_id = s.id GROUP BY a.id) c)
+			ELSE '[]' END
 		FROM study s, LATERAL (
 			SELECT array_agg(DISTINCT e.modality) AS modalities, sum(e.instances)::int AS instances, sum(e.bytes)::bigint AS bytes,
 				json_agg(json_build_object('series_uid', e.uid, 'description', e.description, 'modality', e.modality, 'instances', e.instances)

@@ -429,6 +429,20 @@ func aSeries(t *testing.T, bucket storage.Bucket, door string) {
 	})
 }
 
+// toldOf is what the list says of other bytes that came for the study.
+func (h *house) toldOf(who, study string) []OtherBytes {
+	h.t.Helper()
+	var all []Study
+	if a := h.get(who, "/api/v1/imaging/studies", ""); json.Unmarshal(a.body, &all) != nil {
+		h.t.Fatalf("%s", a.body)
+	}
+	at := slices.IndexFunc(all, func(s Study) bool { return s.UID == study })
+	if at < 0 {
+		h.t.Fatalf("%s doesn't see the study", who)
+	}
+	return all[at].Others
+}
+
 func TestWhoMaySee(t *testing.T) {
 	h := open(t, storagetest.New(t))
 	ct := series("ct-series-3")
@@ -482,6 +496,14 @@ func TestWhoMaySee(t *testing.T) {
 		sees(t, "expert", true)
 		sees(t, "patient", true)
 		sees(t, "colleague", false)
+	})
+	t.Run("that other bytes came is between those who hold it and who sent them", func(t *testing.T) {
+		if _, err := h.service.Store(authz.WithSubject(t.Context(), h.people["county"]), h.county, bytes.NewReader(append(slices.Clone(ct[0]), 0, 0))); err != nil {
+			t.Fatal(err)
+		}
+		if mine, theirs := h.toldOf("neighbour", study), h.toldOf("expert", study); len(mine) != 1 || len(theirs) != 0 {
+			t.Errorf("the hospital is told %+v, the expert %+v", mine, theirs)
+		}
 	})
 	t.Run("an expert may look, not store into it", func(t *testing.T) {
 		if a := h.call("patient", "POST", "/dicomweb/studies", nil, nil); a.status != 403 {
@@ -609,6 +631,26 @@ func TestWhatIsStored(t *testing.T) {
 		study, ser, sop := uidsOf(t, good)
 		if b := h.get("county", "/dicomweb/studies/"+study+"/series/"+ser+"/instances/"+sop, dicomType); !bytes.Equal(b.body[128:], good[128:]) {
 			t.Error("not the first bytes")
+		}
+		// Who holds the first is told too: once a sender, however it came and how often.
+		for range 2 {
+			h.stow("county", other)
+			body := fmt.Sprintf(`{"instances":[{"sop_uid":%q,"sha256":%q}]}`, sop, hex.EncodeToString(second[:]))
+			h.call("neighbour", "POST", "/api/v1/imaging/uploads/have", map[string]string{"Content-Type": "application/json"}, strings.NewReader(body))
+		}
+		third := sha256.Sum256([]byte("third"))
+		body := fmt.Sprintf(`{"instances":[{"sop_uid":%q,"sha256":%q}]}`, sop, hex.EncodeToString(third[:]))
+		h.call("neighbour", "POST", "/api/v1/imaging/uploads/have", map[string]string{"Content-Type": "application/json"}, strings.NewReader(body))
+		if got := h.toldOf("county", study); len(got) != 2 || got[0].From != "county" || got[1].From != "neighbour" || got[0].Objects != 1 || got[1].Objects != 1 || !got[0].At.Equal(h.now) {
+			t.Errorf("who holds the first is told %+v", got)
+		}
+		rows, err := h.service.DB.Query(t.Context(), `SELECT outcome || ' ' || object || ' ' || reason FROM audit_entry WHERE institution_id = $1 AND reason LIKE '0111%' ORDER BY at`, h.county)
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if want := "denied study/" + study + " 0111: other bytes for 1 objects, the first kept"; err != nil || !slices.Equal(entries, []string{want, want}) {
+			t.Errorf("audit: %q, %v", entries, err)
 		}
 	})
 	t.Run("another patient under a known study is refused", func(t *testing.T) {

@@ -3042,6 +3042,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/teleconsults/{id}/consent/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The patient agrees no longer: the consult ends, and every grant at once */
+        post: operations["post-teleconsults-id-consent-withdraw"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/teleconsults/{id}/critical": {
         parameters: {
             query?: never;
@@ -7551,6 +7568,17 @@ export interface components {
             key_id: string;
             sig: string;
         };
+        ImagingOtherBytes: {
+            /**
+             * Format: date-time
+             * @description The last of them
+             */
+            at: string;
+            /** @description Name of the account, of a person or a machine */
+            from: string;
+            /** Format: int64 */
+            objects: number;
+        };
         ImagingSeries: {
             description: string;
             /** Format: int64 */
@@ -7567,6 +7595,8 @@ export interface components {
             instances: number;
             institution_id: string;
             modalities: string[];
+            /** @description Second versions that were refused; to those who hold the study */
+            other_bytes: components["schemas"]["ImagingOtherBytes"][];
             patient_birth_date: string;
             patient_id: string;
             patient_name: string;
@@ -15014,6 +15044,41 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["ConsentInBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConsultTeleconsult"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["V2ErrorModel"];
+                };
+            };
+        };
+    };
+    "post-teleconsults-id-consent-withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReasonInBody"];
             };
         };
         responses: {

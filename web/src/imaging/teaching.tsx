@@ -8,6 +8,7 @@ import { moment } from '../i18n/format'
 import { Button, Dialog, Field, Loading, Notice, ProblemNote, Tick, useTitle } from '../ui/parts'
 import { archive, ask } from './archive'
 import { type Box, boxOf, clip } from './box'
+import { OtherBytes } from './other_bytes'
 import { w } from './words'
 
 export type Part = {
@@ -89,6 +90,7 @@ export function TeachingPage() {
               <span class="meta">
                 {one.study_date} · {w('img.count', { n: one.instances })}
               </span>
+              <OtherBytes study={one} />
             </button>
           ))}
         </div>

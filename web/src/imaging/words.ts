@@ -61,6 +61,14 @@ export const w = phrases({
     zh: '压缩包太大，请解开再选文件夹',
     en: 'the zip is too large; please unpack it and choose the folder',
   },
+  'up.zip.nested': {
+    zh: '压缩包里还有一个压缩包，没有打开；请先解开再选',
+    en: 'an archive inside the archive, not opened; unpack it first, then choose it',
+  },
+  'up.toolarge': {
+    zh: '单个影像超过 1 GB，请分卷导出后再选',
+    en: 'one image of more than 1 GB; export it in parts and choose those',
+  },
   'up.absent': { zh: '光盘目录里还有 {n} 张没有找到', en: '{n} images in the CD’s table of contents were not found' },
   'up.absent.do': {
     zh: '可能只选了光盘的一部分。请选整张光盘再传一次，已到的不重传。',
@@ -334,5 +342,10 @@ export const w = phrases({
     en: 'Closing or reloading this page uses the link again.',
   },
   'study.of': { zh: '影像里是：{name} {sex} {birth}', en: 'In the images: {name}, {sex}, born {birth}' },
+  'study.other': {
+    zh: '{at} {from} 又送来 {n} 张编号相同、内容不同的，没有收；先到的保留。请和对方核对。',
+    en: 'A second version of {n} images came from {from} on {at}, refused; the first is kept. Please look at both with the sender.',
+  },
+  'study.ended': { zh: '{what}，看影像的权限已结束', en: '{what}; the right to see the images has ended' },
   'study.line': { zh: '{what} {n} 张 {size}', en: '{what}, {n} images, {size}' },
 })

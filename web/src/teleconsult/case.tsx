@@ -171,8 +171,8 @@ export function Case({ id, me, onChanged }: { id: string; me: Me; onChanged: (ne
             </dd>
           </>
         )}
-        {one.studies.map((study) => (
-          <StudyFact key={study.study_uid} study={study} shares={part === 'inviter'} />
+        {one.studies.map((study, n) => (
+          <StudyFact key={study.study_uid || n} study={study} shares={part === 'inviter'} />
         ))}
         {one.consent && (
           <>
@@ -294,6 +294,15 @@ export function Case({ id, me, onChanged }: { id: string; me: Me; onChanged: (ne
                 route('/staff/cases')
               })
             }
+          />
+        )}
+        {one.consent && (early || one.state === 'in_progress') && part === 'inviter' && (
+          <Reasoned
+            label={w('x.withdraw')}
+            field={w('x.withdraw.why')}
+            look="danger"
+            onSay={(reason) => act('consent/withdraw', { reason })}
+            test="withdraw-consent"
           />
         )}
         {early && part === 'inviter' && (

@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks'
 import { get, post, put } from '../api/client'
 import { type Deed, useResource } from '../api/resource'
 import type { StudyRow, Teleconsult } from '../api/types/teleconsult'
+import { OtherBytes } from '../imaging/other_bytes'
 import { UploadBox } from '../imaging/upload_box'
 import { w as imaging } from '../imaging/words'
 import { Button, Field, Notice, Select } from '../ui/parts'
@@ -91,6 +92,7 @@ export function Preparing({
                 size: megabytes(study.bytes),
               })}
             </span>
+            <OtherBytes study={study} />
             {!sameName(study.patient_name, one.person.name) && (
               <Notice tone="warn" title={w('s.differs', { name: one.person.name })} />
             )}

@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks'
 import type { StudyRow, Teleconsult } from '../api/types/teleconsult'
 import { Links } from '../imaging/links'
 import type { Opened } from '../imaging/opening'
+import { OtherBytes } from '../imaging/other_bytes'
 import { dateOf } from '../imaging/study'
 import { AskTeaching } from '../imaging/teaching'
 import { w as imaging } from '../imaging/words'
@@ -27,6 +28,7 @@ export const openedOf = ({ studies }: Pick<Teleconsult, 'studies'>): Opened[] =>
     })),
   )
 
+/** One that the reader may not look at any more has no number. */
 export function StudyFact({ study, shares }: { study: StudyRow; shares: boolean }) {
   const [sharing, setSharing] = useState(false)
   const [teaching, setTeaching] = useState(false)
@@ -34,12 +36,22 @@ export function StudyFact({ study, shares }: { study: StudyRow; shares: boolean 
     <>
       <dt>{w('s.images')}</dt>
       <dd data-test="attached">
-        {imaging('study.line', {
-          what: `${study.modalities.join('/')} ${study.description}`,
-          n: study.instances,
-          size: megabytes(study.bytes),
-        })}{' '}
-        · {imaging('study.of', { name: study.patient_name, sex: study.patient_sex, birth: study.patient_birth_date })}
+        {study.study_uid === ''
+          ? imaging('study.ended', { what: `${study.modalities.join('/')} ${dateOf(study.study_date)}` })
+          : `${imaging('study.line', {
+              what: `${study.modalities.join('/')} ${study.description}`,
+              n: study.instances,
+              size: megabytes(study.bytes),
+            })} · ${imaging('study.of', {
+              name: study.patient_name,
+              sex: study.patient_sex,
+              birth: study.patient_birth_date,
+            })}`}
+        {study.other_bytes.length > 0 && (
+          <div>
+            <OtherBytes study={study} />
+          </div>
+        )}
         {shares && (
           <div class="row">
             <Button look="quiet" onPress={() => setSharing(true)} test="share-links">

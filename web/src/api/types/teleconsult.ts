@@ -212,4 +212,5 @@ export type StudyRow = {
   series: { series_uid: string; description: string; modality: string; instances: number }[]
   instances: number
   bytes: number
+  other_bytes: { from: string; objects: number; at: string }[]
 }
