@@ -3,6 +3,7 @@ package imaging
 import (
 	"archive/zip"
 	"bufio"
+	"bytes"
 	"compress/flate"
 	"context"
 	"errors"
@@ -25,8 +26,8 @@ const (
 
 var errBomb = errors.New("inflates beyond all measure")
 
-// takeArchive stores each DICOM file of a zip archive. Names are neither read nor kept; what is no DICOM file is
-// skipped before it is inflated.
+// takeArchive stores each DICOM file of a zip archive; one without preamble or file meta information gets them, its data set unchanged.
+// Names are neither read nor kept; what is no DICOM file is skipped before it is inflated.
 func (s *Service) takeArchive(ctx context.Context, place ids.Institution, file *pieced, o *Outcome) error {
 	contents := &budget{r: file, left: maxContents}
 	z, err := zip.NewReader(contents, file.size)
@@ -54,6 +55,8 @@ func (s *Service) takeArchive(ctx context.Context, place ids.Institution, file *
 			return file.err
 		case errors.Is(err, errNotDICOM):
 			o.Skipped++
+		case errors.Is(err, errNested):
+			o.refuse(n+1, Receipt{Reason: notUnderstood, Say: fault.Text{ZH: "压缩包里还有一个压缩包，没有打开：请先解开再传。", EN: "This is an archive inside the archive and was not opened: unpack it first, then send it."}})
 		case errors.Is(err, errBomb), errors.Is(err, errTooLarge):
 			o.refuse(n+1, Receipt{Reason: outOfResources, Say: fault.Text{ZH: "解压后的大小超出安全上限。", EN: "It inflates beyond the safety limit."}})
 			if left < 0 {
@@ -70,8 +73,13 @@ func (s *Service) takeArchive(ctx context.Context, place ids.Institution, file *
 	return nil
 }
 
+func isZip(head []byte) bool {
+	return bytes.HasPrefix(head, []byte("PK\x03\x04")) || bytes.HasPrefix(head, []byte("PK\x05\x06"))
+}
+
 var (
 	errNotDICOM     = errors.New("no DICOM file")
+	errNested       = errors.New("an archive inside an archive")
 	errBrokenMember = errors.New("file of an archive is broken")
 )
 
@@ -90,14 +98,20 @@ func (s *Service) takeMember(ctx context.Context, place ids.Institution, f *zip.
 		return Receipt{}, errBrokenMember
 	}
 	in := bufio.NewReader(m)
-	head, err := in.Peek(132)
-	if err != nil && err != io.EOF || len(head) < 132 || string(head[128:]) != "DICM" {
-		if errors.Is(err, errBomb) || err == nil || err == io.EOF {
-			return Receipt{}, errNotDICOM
-		}
+	head, err := in.Peek(in.Size())
+	if err != nil && err != io.EOF && !errors.Is(err, errBomb) {
 		return Receipt{}, err
 	}
-	file, err := spooled(in)
+	var lead []byte
+	if len(head) < 132 || string(head[128:132]) != "DICM" {
+		if isZip(head) {
+			return Receipt{}, errNested
+		}
+		if lead = dicom.Lead(head); lead == nil {
+			return Receipt{}, errNotDICOM
+		}
+	}
+	file, err := spooled(io.MultiReader(bytes.NewReader(lead), in))
 	if err != nil {
 		return Receipt{}, err
 	}

@@ -66,6 +66,10 @@ const (
 var (
 	uploadTooLarge = fault.New(fault.TooLarge, "upload_too_large", "单次上传最多 4 GB。", "One upload holds at most 4 GB.").
 			WithRemedy("请分成几份再传。", "Please send it in parts.")
+	uploadSurplus = fault.New(fault.TooLarge, "upload_surplus", "发来的比开始时说的（Upload-Length）多，多出的没有收。", "More came than the upload announced (Upload-Length); the surplus was not taken.").
+			WithRemedy("请用文件的真实大小重新开始上传。", "Please begin a new upload with the file's own size.")
+	uploadEmpty = fault.New(fault.Invalid, "upload_empty", "这个文件是空的（0 字节），不会是影像。", "The file is empty (0 bytes) and can't be an image.").
+			WithRemedy("请重新导出或拷贝这个文件再传。", "Please export or copy the file again, then send it.")
 	uploadElsewhere = fault.New(fault.Conflict, "upload_offset", "这次上传停在别的位置，可能有另一个窗口正在传。", "The upload stands at another byte; perhaps another window is sending it.").
 			WithRemedy("请先询问已收到多少，再从那里续传。", "Please ask how much has arrived and go on from there.")
 	uploadTaken = fault.New(fault.Conflict, "upload_taken", "已全部收到，正在入库，不能再取消。", "Everything has arrived and is being taken in; it can't be ended any more.").
@@ -94,8 +98,11 @@ func (t *Taker) Work(ctx context.Context, job *river.Job[Take]) error {
 
 // Begin opens an upload of length bytes.
 func (s *Service) Begin(ctx context.Context, place ids.Institution, length int64) (Upload, error) {
-	if length < 1 {
+	if length < 0 {
 		return Upload{}, badTus("Upload-Length")
+	}
+	if length == 0 { // tus allows it; nothing that is kept here has no bytes
+		return Upload{}, uploadEmpty
 	}
 	if length > maxUpload {
 		return Upload{}, uploadTooLarge
@@ -127,7 +134,7 @@ func (s *Service) Append(ctx context.Context, u Upload, offset int64, body io.Re
 		case err == io.EOF:
 			return u, nil
 		case errors.Is(err, errSurplus):
-			return u, uploadTooLarge
+			return u, uploadSurplus
 		case err != nil:
 			return u, broken(err)
 		}
@@ -254,7 +261,7 @@ func (s *Service) takeFile(ctx context.Context, place ids.Institution, file *pie
 	if _, err := file.ReadAt(mark, 0); err != nil && err != io.EOF {
 		return o, err
 	}
-	if string(mark) == "PK\x03\x04" || string(mark) == "PK\x05\x06" {
+	if isZip(mark) {
 		return o, s.takeArchive(ctx, place, file, &o)
 	}
 	if file.size > maxObject {

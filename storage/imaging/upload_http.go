@@ -132,7 +132,7 @@ func (s *Service) tusAppend(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if r.ContentLength > u.Length-offset {
-		return uploadTooLarge
+		return uploadSurplus
 	}
 	body := newPatient(w, r)
 	defer s.appends.begin(u.ID, body)()

@@ -25,6 +25,7 @@ import (
 	"yuanzhen/internal/fault"
 	"yuanzhen/internal/ids"
 	"yuanzhen/storage"
+	"yuanzhen/storage/imaging/dicom"
 	"yuanzhen/storage/storagetest"
 )
 
@@ -267,6 +268,21 @@ func TestAnUploadThatBreaksGoesOn(t *testing.T) {
 			}
 		}
 	})
+	t.Run("an empty file is told to be one", func(t *testing.T) {
+		a := h.call("county", "POST", uploads, map[string]string{"Tus-Resumable": "1.0.0", "Upload-Length": "0"}, nil)
+		if p := problem(a); a.status != 422 || p.Code != "upload_empty" || !strings.Contains(p.Detail.EN, "0 bytes") || p.Remedy.ZH == "" {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+	})
+	t.Run("more than was announced is told to be that, and not kept, whether its size is said or not", func(t *testing.T) {
+		for name, body := range map[string]io.Reader{"said": strings.NewReader("123456"), "not said": io.MultiReader(strings.NewReader("123456"))} {
+			at := h.begin("county", 5)
+			a := h.patch("county", at, 0, body)
+			if p := problem(a); a.status != 413 || p.Code != "upload_surplus" || !strings.Contains(p.Detail.EN, "Upload-Length") || p.Remedy.EN == "" {
+				t.Errorf("%s: %d %s", name, a.status, a.body)
+			}
+		}
+	})
 }
 
 // A taker that was killed leaves its upload taken and its objects half stored.
@@ -328,6 +344,23 @@ func TestArchives(t *testing.T) {
 	}
 	ct, mr := files["transfer-syntaxes/CT_small.dcm"], files["transfer-syntaxes/MR_small.dcm"]
 
+	t.Run("files without preamble or file meta information are taken, whole; an archive inside is named", func(t *testing.T) {
+		big, little, implicit := files["corrupt/ExplVR_BigEndNoMeta.dcm"], files["corrupt/ExplVR_LitEndNoMeta.dcm"], files["corrupt/rtstruct.dcm"]
+		state := h.sent("county", archiveOf(t, map[string][]byte{"big": big, "little": little, "implicit": implicit,
+			"without preamble": files["transfer-syntaxes/JPEG2000.dcm"][128:], "without the mark": files["transfer-syntaxes/JPEG-LL.dcm"][132:],
+			"CT.zip": archiveOf(t, map[string][]byte{"ct": ct}), "no image": append([]byte("\x08\x00\x05\x00"), bytes.Repeat([]byte{0xFF}, 500)...)}))
+		if state.Stored != 5 || state.Skipped != 1 || len(state.Refused) != 1 || !strings.Contains(state.Refused[0].Detail.EN, "unpack it first") || !strings.Contains(state.Refused[0].Detail.ZH, "解开") {
+			t.Fatalf("%+v", state)
+		}
+		for name, raw := range map[string][]byte{"big": big, "little": little, "implicit": implicit} {
+			lead := dicom.Lead(raw[:min(len(raw), 4096)])
+			study, ser, sop := uidsOf(t, append(lead, raw...))
+			a := h.get("county", "/dicomweb/studies/"+study+"/series/"+ser+"/instances/"+sop, dicomType)
+			if a.status != 200 || !bytes.Equal(a.body, append(lead, raw...)) {
+				t.Errorf("%s: %d, %d bytes, not the file behind its new head", name, a.status, len(a.body))
+			}
+		}
+	})
 	t.Run("a CD: images are taken, programs and the table of contents skipped, a broken image named", func(t *testing.T) {
 		directory := append(make([]byte, 128), "DICM\x02\x00\x02\x00UI\x14\x001.2.840.10008.1.3.10\x02\x00\x10\x00UI\x14\x001.2.840.10008.1.2.1\x00"...)
 		state := h.sent("county", archiveOf(t, map[string][]byte{"IMAGES/1": ct, "IMAGES/2": mr[:len(mr)-1000], "AUTORUN.EXE": bytes.Repeat([]byte("MZ"), 5000),

@@ -2,7 +2,8 @@ import { generateKeyPairSync, sign } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it, vi } from 'vitest'
 import { zipped } from '../../e2e/archive'
-import { headOf } from './part10'
+import { Problem } from '../api/client'
+import { headOf, leadOf, readHead } from './part10'
 import { lackingIn, proofOf } from './receipt'
 import { detailIn, Pause, readStow, type Sent, type Server, toServer, type Upload, upload } from './upload'
 import { BadZip, isZip, type Source, unzip } from './zip'
@@ -205,6 +206,123 @@ describe('sending images', () => {
     const { port } = server()
     port.have = async () => Promise.reject(Object.assign(new Error('no'), { status }))
     await expect(run(names(1), port)).rejects.toThrow('no')
+  })
+  it('reads no more of a film than its first bytes, however it comes', async () => {
+    const { port, seen } = server()
+    const film = new Blob(['RIFF', new Uint8Array(100_000)])
+    let read = 0
+    const watched: Source = {
+      name: 'VIDEO.AVI',
+      size: 2e9,
+      read: async () =>
+        Object.assign(film.slice(), {
+          arrayBuffer: () => Promise.reject(new Error('too large for this machine')),
+          slice: (from: number, to: number) => {
+            read = Math.max(read, to - from)
+            return film.slice(from, to)
+          },
+        }),
+    }
+    const [member] = await unzip(blob([{ name: 'b/FILM.MPG', data: new Uint8Array(3e6) }]))
+    const whole = vi.fn(() => Promise.reject(new Error('unpacked whole')))
+    const end = await run([watched, { ...(member as Source), read: whole }, ...names(1)], port)
+    expect(end.refused).toEqual([
+      { file: 'VIDEO.AVI', why: 'not_dicom', detail: '' },
+      { file: 'b/FILM.MPG', why: 'not_dicom', detail: '' },
+    ])
+    expect([read <= 4096, whole.mock.calls.length, seen.sent]).toEqual([true, 0, 1])
+  })
+  it('refuses a single image beyond what the server takes, without reading it, and an archive inside an archive', async () => {
+    const { port } = server()
+    const [one] = names(1) as [Source]
+    const large: Source = { ...dicom('1.9.8'), size: 2 ** 30 + 1 }
+    const inner = blob([{ name: 'IM1', data: new Uint8Array(await (await one.read()).arrayBuffer()) }])
+    const nested = await unzip(blob([{ name: 'CT.zip', data: new Uint8Array(await inner.arrayBuffer()) }]))
+    expect(await run([large, ...nested, one], port)).toMatchObject({
+      received: 1,
+      refused: [
+        { file: '1.9.8.dcm', why: 'too_large' },
+        { file: 'CT.zip', why: 'zip_nested' },
+      ],
+    })
+  })
+  it.each([400, 413, 415, 422])('goes on after a file that the server answers with %i', async (status) => {
+    const { port, seen } = server()
+    const { send } = port
+    let asked = 0
+    port.send = async (...all) => {
+      if (asked++ === 0)
+        throw new Problem(status, 'x', { zh: '太大。', en: 'Too large.' }, { zh: '请分开传。', en: 'Send parts.' }, '')
+      return send(...all)
+    }
+    const end = await run(names(3), port)
+    expect(end).toMatchObject({ at: 'done', received: 2, refused: [{ file: '1.9.1.dcm', why: 'refused' }] })
+    expect(detailIn('zh', end.refused[0]?.detail ?? '')).toBe('太大。请分开传。')
+    expect(detailIn('en', end.refused[0]?.detail ?? '')).toBe('Too large. Send parts.')
+    expect(seen.sent).toBe(2)
+  })
+  it('sends again what broke off on the way, though the server could still answer', async () => {
+    const { port, seen } = server()
+    const { send } = port
+    let asked = 0
+    port.send = async (...all) => {
+      const text = { zh: '上传中断。', en: 'The upload broke off.' }
+      if (asked++ === 0) throw new Problem(400, 'upload_broken', text, text, '')
+      return send(...all)
+    }
+    expect(await run(names(2), port)).toMatchObject({ at: 'done', received: 2, refused: [] })
+    expect(seen.waited).toBe(1)
+  })
+  it.each([
+    ['other/wave_dfl.dcm', '1.3.6.1.4.1.6018.1.1'],
+    ['transfer-syntaxes/image_dfl.dcm', ''],
+    ['transfer-syntaxes/MR_small_bigendian.dcm', ''],
+  ])('asks for %s by the number in its data set, so that the receipt holds it', async (name, meta) => {
+    const { port } = server()
+    const bytes = bytesOf(name)
+    const end = await run([{ name, size: bytes.byteLength, read: async () => new Blob([bytes]) }], port)
+    const [held] = end.held
+    expect(held?.sop_uid).toMatch(/^[0-9.]+$/)
+    expect(held?.sop_uid).not.toBe(meta)
+    expect(held?.study).toMatch(/^[0-9.]+$/)
+    const { modality } = (await readHead(bytes)) ?? {}
+    expect(modality).toMatch(/^[A-Z]{2,}$/)
+  })
+  it('sends a file that lacks preamble or head behind a new one, its data set unchanged', async () => {
+    const { port } = server()
+    const sent: ArrayBuffer[] = []
+    const { send } = port
+    port.send = async (bytes, ...more) => {
+      sent.push(await bytes.arrayBuffer())
+      return send(bytes, ...more)
+    }
+    const data = ['corrupt/ExplVR_LitEndNoMeta.dcm', 'corrupt/ExplVR_BigEndNoMeta.dcm', 'corrupt/rtstruct.dcm'].map(
+      bytesOf,
+    )
+    const cut = bytesOf('transfer-syntaxes/CT_small.dcm').slice(128)
+    const sources = [...data, cut].map((bytes, n) => ({
+      name: `${n}`,
+      size: bytes.byteLength,
+      read: async () => new Blob([bytes]),
+    }))
+    const end = await run(sources, port)
+    expect(end).toMatchObject({ received: 4, refused: [] })
+    for (const [n, bytes] of [...data, cut].entries()) {
+      const whole = sent.find(
+        (one) => Buffer.compare(Buffer.from(one.slice(one.byteLength - bytes.byteLength)), Buffer.from(bytes)) === 0,
+      )
+      expect(whole && headOf(whole)?.sop, `${n}`).toMatch(/^[0-9.]+$/)
+    }
+  })
+  // The same digests stand in storage/imaging/dicom/lead_test.go: the server leads alike.
+  it.each([
+    ['ExplVR_LitEndNoMeta', '9c82e9532ae425fc'],
+    ['ExplVR_BigEndNoMeta', '45e5f0958f110db2'],
+    ['rtstruct', 'b79aab0577c64491'],
+  ])('leads %s as the server does', async (name, digest) => {
+    const lead = await leadOf(bytesOf(`corrupt/${name}.dcm`).slice(0, 4096))?.arrayBuffer()
+    const sum = await crypto.subtle.digest('SHA-256', lead ?? new ArrayBuffer(0))
+    expect(Buffer.from(sum).toString('hex').slice(0, 16)).toBe(digest)
   })
   it('says what a CD lists and nobody chose', async () => {
     const directory = new Blob([

@@ -1,10 +1,10 @@
 // Images on their way in: each file hashed, what is already there not sent again, one instance a request, so that a cut
-// costs at most the file under way. Nothing is changed in the files. After a crash the same files chosen again go on
+// costs at most the file under way. Nothing is changed in the files; one that lacks its head gets it. After a crash the same files chosen again go on
 // from what the server has: nothing but a count is kept in the browser.
-import { call, post, problemOf } from '../api/client'
+import { asProblem, call, post, problemOf } from '../api/client'
 import { NoPhoto } from './made'
-import { type Head, headOf } from './part10'
-import type { Source } from './zip'
+import { beginningOf, type Head, leadOf, readHead } from './part10'
+import { BadZip, largestFile, type Source, startSize } from './zip'
 
 export type Why =
   | 'not_dicom'
@@ -15,6 +15,8 @@ export type Why =
   | 'zip_broken'
   | 'zip_locked'
   | 'zip_large'
+  | 'zip_nested'
+  | 'too_large'
 export type Refusal = { file: string; why: Why; detail: string }
 
 export type StudyState = {
@@ -148,19 +150,26 @@ export async function upload(
   for (const source of sources) {
     await pause.pass()
     try {
-      const bytes = await (await source.read()).arrayBuffer()
-      const head = headOf(bytes)
-      if (!head) refuse(source.name, 'not_dicom')
-      else if (head.listed) for (const sop of head.listed) listed.add(sop)
+      const whole = await dicomOf(source)
+      if (typeof whole === 'string') refuse(source.name, whole)
       else {
-        const sha256 = hex(await crypto.subtle.digest('SHA-256', bytes))
-        // A folder may hold the same file twice: it is one image.
-        if (!seen.has(head.sop + sha256)) items.push({ ...head, source, sha256, stands: 'left' })
-        seen.add(head.sop + sha256)
+        const bytes = await whole.file.arrayBuffer()
+        const head = await readHead(bytes)
+        if (!head) refuse(source.name, 'not_dicom')
+        else if (head.listed) for (const sop of head.listed) listed.add(sop)
+        else {
+          const sha256 = hex(await crypto.subtle.digest('SHA-256', bytes))
+          // A folder may hold the same file twice: it is one image.
+          if (!seen.has(head.sop + sha256)) items.push({ ...head, source: whole.source, sha256, stands: 'left' })
+          seen.add(head.sop + sha256)
+        }
       }
     } catch (error) {
       // A scratched disc; the files beside it are read on.
-      refuse(source.name, error instanceof NoPhoto ? 'no_photo' : 'unreadable')
+      refuse(
+        source.name,
+        error instanceof NoPhoto ? 'no_photo' : error instanceof BadZip ? `zip_${error.why}` : 'unreadable',
+      )
     }
     read++
     say('reading')
@@ -242,8 +251,15 @@ export async function upload(
         await noRoom()
         continue
       }
-      if (saysNo(error)) throw error
       partly = 0
+      if (saysNoToOne(error)) {
+        item.stands = 'refused'
+        const { detail, remedy } = asProblem(error)
+        refuse(item.source.name, 'refused', `${detail.zh}${remedy.zh} / ${detail.en} ${remedy.en}`)
+        say('sending')
+        continue
+      }
+      if (saysNo(error)) throw error
       say('cut')
       await server.wait(retryAfter)
       // The answer may be lost and the image safe: ask what is missing rather than send twice.
@@ -262,8 +278,31 @@ const isFull = (error: unknown): boolean => statusOf(error) === 507
 
 /** The server knows us and says no: waiting does not help. A lack of room is such a no, 429 is not. */
 function saysNo(error: unknown): boolean {
-  const status = statusOf(error)
+  const status = brokeOff(error) ? 0 : statusOf(error)
   return (status >= 400 && status < 500 && status !== 429) || status === 507
+}
+
+/** Of this file: it is malformed, too large or of a kind that is not taken. The others may still be. */
+const saysNoToOne = (error: unknown): boolean => !brokeOff(error) && [400, 413, 415, 422].includes(statusOf(error))
+
+/** The server saw the line break before the file's end, and could still say so. */
+const brokeOff = (error: unknown): boolean => (error as { code?: string }).code === 'upload_broken'
+
+/** The file as it will be sent, judged by its first bytes: no film and no archive is read whole. */
+async function dicomOf(source: Source): Promise<{ source: Source; file: Blob } | Why> {
+  const start = await (source.start ?? source.read)()
+  const first = await start.slice(0, startSize).arrayBuffer()
+  const begins = beginningOf(first)
+  if (begins === 'zip') return 'zip_nested'
+  if (begins === 'other') return 'not_dicom'
+  if (source.size > largestFile) return 'too_large'
+  const file = source.start ? await source.read() : start
+  const lead = begins === 'bare' && leadOf(first)
+  if (!lead) return { source, file }
+  return {
+    source: { ...source, read: async () => new Blob([lead, await source.read()]) },
+    file: new Blob([lead, file]),
+  }
 }
 
 async function patiently<T>(server: Server, ask: () => Promise<T>, onCut: () => void): Promise<T> {

@@ -191,6 +191,8 @@ const whyWords = {
   zip_broken: 'up.zip.broken',
   zip_locked: 'up.zip.locked',
   zip_large: 'up.zip.large',
+  zip_nested: 'up.zip.nested',
+  too_large: 'up.toolarge',
 } as const
 
 function Refused({ all }: { all: readonly Refusal[] }) {

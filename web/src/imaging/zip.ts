@@ -2,7 +2,15 @@
 // goes the same way as a folder: known before it is sent, file by file, carried on after a cut.
 // The format is PKWARE's APPNOTE 6.3; Zip64 and encryption are told, not read.
 
-export type Source = { name: string; size: number; read: () => Promise<Blob> }
+import { firstOf } from './part10'
+
+export type Source = {
+  name: string
+  size: number
+  read: () => Promise<Blob>
+  /** Its first bytes, where reading it means to unpack all of it. */
+  start?: () => Promise<Blob>
+}
 
 export class BadZip extends Error {
   constructor(readonly why: 'broken' | 'locked' | 'large') {
@@ -10,8 +18,9 @@ export class BadZip extends Error {
   }
 }
 
+export const startSize = 4096 // bytes: what tells a DICOM file from others, also one that lacks its head
 const largestTable = 16e6 // bytes of the table of contents: 100,000 files
-const largestFile = 1e9 // as the server takes them
+export const largestFile = 1 << 30 // as the server takes them
 const mostInflated = 100 // times its own size, beyond 64 MB: no picture packs like that
 
 const viewOf = async (blob: Blob) => new DataView(await blob.arrayBuffer())
@@ -56,20 +65,34 @@ function entries(file: Blob, table: DataView, count: number): Source[] {
     const name = new TextDecoder(flags & 0x800 ? 'utf-8' : 'gb18030').decode(raw)
     if (name.endsWith('/')) continue
     if (flags & 1) throw new BadZip('locked')
-    found.push({ name, size, read: () => inflated(file, { begins, packed, size, method }) })
+    const entry = { begins, packed, size, method }
+    found.push({ name, size, read: () => inflated(file, entry), start: () => started(file, entry) })
   }
   return found
 }
 
 type Entry = { begins: number; packed: number; size: number; method: number }
 
-async function inflated(file: Blob, { begins, packed, size, method }: Entry): Promise<Blob> {
-  if (size > largestFile || size > 64e6 + packed * mostInflated) throw new BadZip('large')
+async function packedOf(file: Blob, { begins, packed }: Entry): Promise<Blob> {
   if (begins + 30 > file.size) throw new BadZip('broken')
   const head = await viewOf(file.slice(begins, begins + 30))
   if (head.getUint32(0, true) !== 0x04034b50) throw new BadZip('broken')
   const from = begins + 30 + head.getUint16(26, true) + head.getUint16(28, true)
-  const bytes = file.slice(from, from + packed)
+  return file.slice(from, from + packed)
+}
+
+async function started(file: Blob, entry: Entry): Promise<Blob> {
+  const bytes = await packedOf(file, entry)
+  if (entry.method === 0) return bytes.slice(0, startSize)
+  if (entry.method !== 8) throw new BadZip('broken')
+  const inflate = new DecompressionStream('deflate-raw') as ReadableWritablePair<Uint8Array, Uint8Array>
+  return firstOf((bytes.stream() as ReadableStream<Uint8Array>).pipeThrough(inflate), startSize)
+}
+
+async function inflated(file: Blob, entry: Entry): Promise<Blob> {
+  const { packed, size, method } = entry
+  if (size > largestFile || size > 64e6 + packed * mostInflated) throw new BadZip('large')
+  const bytes = await packedOf(file, entry)
   if (method === 0) return bytes
   if (method !== 8) throw new BadZip('broken')
   let out = 0
