@@ -70,10 +70,10 @@ func (m Mark) same(o Mark) bool {
 }
 
 // Marks lists all of a teleconsult, those that were removed with their last version, so that a screen that missed
-// something is whole again.
+// something is whole again. For who may look at the images.
 func (s *Teleconsults) Marks(ctx context.Context, id ids.Teleconsult) (list []Mark, err error) {
 	err = s.inTx(ctx, func(tx tx) error {
-		if _, err := s.teleconsult(ctx, tx, id); err != nil {
+		if err := s.looked(ctx, tx, id); err != nil {
 			return err
 		}
 		list, err = selectMarks(ctx, tx, id)

@@ -208,10 +208,10 @@ func (o *boundOpinion) check(ctx context.Context, tx tx, id ids.Teleconsult) (Bo
 	return o.Bound, err
 }
 
-// Replay is for who may read the consult.
+// Replay is for who may look at the images.
 func (s *Teleconsults) Replay(ctx context.Context, id ids.Teleconsult) (r Replay, err error) {
 	err = s.inTx(ctx, func(tx tx) error {
-		if _, err := s.teleconsult(ctx, tx, id); err != nil {
+		if err := s.looked(ctx, tx, id); err != nil {
 			return err
 		}
 		if r.States, err = selectShown(ctx, tx, id); err != nil {

@@ -50,6 +50,7 @@ var TeleconsultMoves = []Move{
 	{"decide", []State{OpinionSigned}, Decided, "asking doctor", "own signature (TCR-09); critical values read back", "signed bytes"},
 	{"close", []State{Decided}, Closed, "asking doctor", "both hospitals keep the package (TCR-11)", "hashes; grants end, room closes"},
 	{"cancel", []State{Draft, WithOffice, Submitted, NeedsInfo, Triaged, Scheduled}, Cancelled, "asking doctor", "", "reason; slots and grants end"},
+	{"withdraw consent", []State{Draft, WithOffice, Submitted, NeedsInfo, Triaged, Scheduled, InProgress}, Cancelled, "patient, or asking doctor for them", "consent was given; no opinion of the consult stands yet (PIPL art. 15)", "reason, when and by whom; slots and grants end"},
 }
 
 // Teleconsults are the deeds of county hospital, coordinator and expert. It shares the
@@ -148,6 +149,9 @@ func (s *Teleconsults) List(ctx context.Context) (list []Teleconsult, err error)
 		}
 		for _, r := range rows {
 			t, err := s.told(ctx, tx, r)
+			if err == nil {
+				err = s.asRead(ctx, tx, &t)
+			}
 			if err != nil {
 				return err
 			}
@@ -167,8 +171,62 @@ func (s *Teleconsults) teleconsult(ctx context.Context, tx tx, id ids.Teleconsul
 	if err != nil {
 		return Teleconsult{}, err
 	}
+	if err := s.asRead(ctx, tx, &t); err != nil {
+		return Teleconsult{}, err
+	}
 	return t, t.audit(ctx, tx, "")
 }
+
+// asRead leaves of the studies what the reader may see at this moment. Of others they learn what the signed package needs: how many
+// there are, of what kind and day. The invited hospital's coordinator judges whether a request is complete and whom it needs: until
+// it is over they see what the request names.
+func (s *Teleconsults) asRead(ctx context.Context, tx tx, t *Teleconsult) (err error) {
+	open := t.Studies
+	if t.over() || !slices.Contains(authz.ScopeFrom(ctx).Places(), t.Invited.ID) {
+		if open, err = s.open(ctx, tx, *t); err != nil {
+			return err
+		}
+	}
+	shown := []imaging.Study{}
+	for _, study := range t.Studies {
+		if !slices.ContainsFunc(open, func(o imaging.Study) bool { return o.ID == study.ID }) {
+			study = imaging.Study{InstitutionID: study.InstitutionID, StudyDate: study.StudyDate, Modalities: study.Modalities, Series: []imaging.Series{}}
+		}
+		if !asks(ctx, t.Inviter.Practitioner.ID) {
+			study.Others = []imaging.OtherBytes{}
+		}
+		shown = append(shown, study)
+	}
+	t.Studies = shown
+	return nil
+}
+
+// open are the studies that the reader may look at now: the asking doctor's own, and what a grant opens.
+func (s *Teleconsults) open(ctx context.Context, tx tx, t Teleconsult) ([]imaging.Study, error) {
+	if len(t.Studies) == 0 || asks(ctx, t.Inviter.Practitioner.ID) {
+		return t.Studies, nil
+	}
+	all, err := s.Images.Studies(ctx, tx, authz.ScopeFrom(ctx), studyUIDs(t.Studies)...)
+	return slices.DeleteFunc(all, func(o imaging.Study) bool { return o.InstitutionID != t.Inviter.Institution.ID }), err
+}
+
+// looked is teleconsult for what was drawn on the images and said over them: who may not look at them any more finds nothing.
+func (s *Teleconsults) looked(ctx context.Context, tx tx, id ids.Teleconsult) error {
+	t, err := s.find(ctx, tx, id)
+	if err != nil {
+		return err
+	}
+	open, err := s.open(ctx, tx, t)
+	if err != nil {
+		return err
+	}
+	if len(open) == 0 && (len(t.Studies) > 0 || t.over() && !asks(ctx, t.Inviter.Practitioner.ID)) {
+		return fault.Missing()
+	}
+	return t.audit(ctx, tx, "")
+}
+
+func (t *Teleconsult) over() bool { return t.mustBe(Closed, Declined, Cancelled) == nil }
 
 func (t *Teleconsult) audit(ctx context.Context, tx tx, reason string) error {
 	return audit.Write(ctx, tx, audit.Entry{Action: authz.ScopeFrom(ctx).Action, Object: "teleconsult/" + t.ID.String(),

@@ -509,3 +509,69 @@ func TestListsShowWhatIsOnesOwnAndSayWhoRead(t *testing.T) {
 		t.Errorf("patients of another hospital: %+v, %v", found, err)
 	}
 }
+
+// The list and the case, what was drawn and what was said over the images go with the images themselves.
+func TestWhoseGrantHasEndedLearnsOfTheStudiesWhatThePackageSays(t *testing.T) {
+	c := newCounty(t)
+	id := c.scheduled().ID
+	if _, err := c.PutMark(c.as(c.doctor, "teleconsult.mark"), id, c.drawn(10)); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.shows(c.doctor, id, c.showing(0, 1)); err != nil {
+		t.Fatal(err)
+	}
+	type view struct {
+		name         string
+		who          *authz.Subject
+		reads, named bool // the case; whose images they are
+		looks        bool // at marks and talk
+	}
+	look := func(when string, views ...view) {
+		t.Helper()
+		for _, v := range views {
+			ctx := c.as(v.who, "teleconsult.read")
+			one, err := c.Teleconsult(ctx, id)
+			if (err == nil) != v.reads || err != nil && code(err) != "not_found" {
+				t.Errorf("%s, %s reads: %v", when, v.name, err)
+			}
+			list, err := c.List(ctx)
+			if err != nil || (len(list) == 1) != v.reads {
+				t.Errorf("%s, %s lists %d, %v", when, v.name, len(list), err)
+			}
+			for _, one := range append(list, one) {
+				for _, study := range one.Studies {
+					whole := study.UID == c.study && study.PatientName != "" && study.PatientID != "" && study.Instances == 1 && len(study.Series) == 1
+					bare := study.UID == "" && study.ID.IsZero() && study.PatientName+study.PatientID+study.PatientSex+study.PatientBirthDate+study.Description == "" && study.Instances == 0 && len(study.Series) == 0
+					if v.named && !whole || !v.named && !bare {
+						t.Errorf("%s, %s is told %+v", when, v.name, study)
+					}
+					if study.StudyDate == "" || !slices.Equal(study.Modalities, []string{"CT"}) {
+						t.Errorf("%s, %s isn't told the kind and the day: %+v", when, v.name, study)
+					}
+				}
+				if v.reads && len(one.Studies) != 1 {
+					t.Errorf("%s, %s is told of %d studies", when, v.name, len(one.Studies))
+				}
+			}
+			marks, err := c.Marks(ctx, id)
+			if (err == nil) != v.looks || err != nil && code(err) != "not_found" || v.looks && len(marks) != 1 {
+				t.Errorf("%s, %s reads %d marks, %v", when, v.name, len(marks), err)
+			}
+			talk, err := c.Replay(ctx, id)
+			if (err == nil) != v.looks || err != nil && code(err) != "not_found" || v.looks && len(talk.States) != 1 {
+				t.Errorf("%s, %s reads %d steps of the talk, %v", when, v.name, len(talk.States), err)
+			}
+		}
+	}
+	strangers := []view{{"a colleague of the expert", c.colleague, false, false, false}, {"a colleague of the asking doctor", c.neighbour, false, false, false},
+		{"another hospital's coordinator", c.elsewhere, false, false, false}, {"a stranger", c.stranger, false, false, false}}
+	look("under way", append(strangers, view{"the asking doctor", c.asker, true, true, true}, view{"the expert", c.doctor, true, true, true},
+		view{"the coordinator", c.staff, true, true, false})...)
+	opined := c.must(c.WriteOpinion(c.as(c.doctor, "teleconsult.opine"), id, consult.Opinion{Findings: "心影增大", Advice: "复查"}))
+	c.must(c.SignOpinion(c.as(c.doctor, "teleconsult.opine"), id, opined.Opinion.SHA256, passphrase))
+	asks := c.as(c.asker, "teleconsult.request")
+	c.must(c.Decide(asks, id, "full", "复查", passphrase))
+	c.must(c.Close(asks, id))
+	look("closed", append(strangers, view{"the asking doctor", c.asker, true, true, true}, view{"the former expert", c.doctor, true, false, false},
+		view{"the coordinator", c.staff, true, false, false})...)
+}
