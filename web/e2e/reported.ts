@@ -48,6 +48,15 @@ export async function reported(
   return { numbers, shapes }
 }
 
+/** The lengths of a study's report, as a screen says them. */
+export async function reportedLengths(house: House, person: Person, study: string): Promise<string[]> {
+  const { numbers } = await reported(house, person, study)
+  return numbers
+    .filter(({ what, unit }) => what === 'Length' && unit === 'mm')
+    .map(({ value }) => `${value.toFixed(1)} mm`)
+    .sort()
+}
+
 /** Waits for the selection (TID 2010) of a study: the objects it names, and which frames of them. */
 export async function selected(
   house: House,

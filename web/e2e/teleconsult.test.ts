@@ -6,15 +6,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe } from 'node:test'
 import { desk, phone, reading, type Someone } from './browser'
+import { lengthOf, lengthsOf, marksOf, size, sweep } from './drawing'
 import { until } from './house'
 import { Journey, t } from './journey'
 import { overflow, violations } from './judge'
 import { type Counts, counts, flowing, throughServer } from './media'
 import { enterByPhone, enterWorkspace, signWith } from './people'
+import { reportedLengths } from './reported'
 import { slices, source } from './slices'
 
 const many = 100
-const size = 512 // columns and rows of these slices
 
 /** A slice with a number of its own whose transfer broke off: what a bad disk gives. */
 function cutOff(slice: Buffer): Buffer {
@@ -33,11 +34,51 @@ describe('an expert consult', { concurrency: 1 }, () => {
   let patient: Someone
   let son: Someone
   let study = ''
+  let one = '' // the consult
+  let early: { url?: string; ticket?: string } // a ticket of the expert's from before the end
 
   const images = async (who: string) => {
     const { session } = journey.person(who)
     return (await journey.house.call(session, 'GET', `/dicomweb/studies/${study}/metadata`)).status
   }
+  /** What every way to the images, and to what was drawn and said over them, answers; the zip archive, frames and previews among them. */
+  const ways = async (who: string) => {
+    const { session } = journey.person(who)
+    const at = `/dicomweb/studies/${study}`
+    const { body } = await journey.house.call(journey.person('赵志远').session, 'GET', `${at}/metadata`)
+    const [first] = body as Record<string, { Value?: string[] }>[]
+    const series = `${at}/series/${first?.['0020000E']?.Value?.[0]}`
+    const image = `${series}/instances/${first?.['00080018']?.Value?.[0]}`
+    const paths = [
+      ...[at, `${at}?accept=application/zip`, `${at}/metadata`, `${at}/thumbnail`, series, `${series}/metadata`],
+      ...[image, `${image}/frames/1`, `${image}/rendered`, `${image}/frames/1/rendered`, `${image}/thumbnail`],
+      ...[`${image}/bulkdata/7FE00010`, `/api/v1/teleconsults/${one}/marks`, `/api/v1/teleconsults/${one}/shown`],
+    ]
+    const all = await Promise.all(paths.map((path) => journey.house.call(session, 'GET', path)))
+    const search = await journey.house.call(session, 'GET', `/dicomweb/studies?StudyInstanceUID=${study}`)
+    return { statuses: [...new Set(all.map(({ status }) => status))], found: (search.body as unknown[] | '')?.length }
+  }
+  const ticket = async (who: string) => {
+    const { session } = journey.person(who)
+    const { status, body } = await journey.house.call(session, 'POST', `/api/v1/teleconsults/${one}/ticket`)
+    return { status, ...(body as { url?: string; ticket?: string }) }
+  }
+  /** What the room's socket says first to who comes with a ticket. */
+  const knock = ({ page }: Someone, entry: { url?: string; ticket?: string }): Promise<string> =>
+    page.evaluate(
+      ({ url = '', ticket }) =>
+        new Promise<string>((said) => {
+          const socket = new WebSocket(new URL(url, location.href).href.replace(/^http/, 'ws'))
+          socket.onopen = () => socket.send(JSON.stringify({ type: 'join', version: 1, ticket }))
+          socket.onmessage = ({ data }) => {
+            const { type, code } = JSON.parse(String(data)) as { type: string; code?: string }
+            said(code ? `${type} ${code}` : type)
+            socket.close()
+          }
+          socket.onclose = () => said('hung up')
+        }),
+      entry,
+    )
   const shown = async (one: Someone) => {
     await one.page.waitForSelector(`${t('viewer')}[data-drawn=true]`)
     return (await one.page.getAttribute(t('viewer'), 'data-sop')) ?? ''
@@ -57,6 +98,7 @@ describe('an expert consult', { concurrency: 1 }, () => {
     await journey.shot(county, '01-request')
     await page.click(t('save-request'))
     await page.waitForSelector(`${t('case-page')}[data-state=draft]`)
+    one = new URL(page.url()).pathname.split('/')[3] ?? ''
     assert.ok(await page.isDisabled(t('submit-request')), 'not without images and consent')
     const missing = () => page.locator(`${t('missing')} li`).allTextContents()
     assert.deepEqual(await missing(), ['目前诊断', '影像或检验结果', '病人同意'])
@@ -117,6 +159,7 @@ describe('an expert consult', { concurrency: 1 }, () => {
     await page.waitForSelector(t('clock'))
     await journey.shot(county, '04-submitted')
     assert.equal(await images('李明远'), 404, 'nobody was asked yet')
+    assert.deepEqual(await ways('李明远'), { statuses: [404], found: 0 }, 'on no way')
   })
 
   journey.step('the coordinator assigns an expert at a time free at all the places', async () => {
@@ -147,7 +190,7 @@ describe('an expert consult', { concurrency: 1 }, () => {
     await page.waitForSelector(`${t('case-page')}[data-state=scheduled]`)
     await journey.shot(coordinator, '06-assigned')
     await county.page.waitForSelector(`${t('case-page')}[data-state=scheduled]`)
-    assert.equal(await images('李明远'), 200, 'the expert may see the images now')
+    assert.deepEqual(await ways('李明远'), { statuses: [200], found: 1 }, 'the expert may see the images now')
   })
 
   journey.step('the patient is invited and finds the consult on the first page', async () => {
@@ -377,6 +420,18 @@ describe('an expert consult', { concurrency: 1 }, () => {
     await journey.shot(expert, '13-expert-presents')
   })
 
+  journey.step('a length that the expert draws stands on both screens, with the same millimetres', async () => {
+    await expert.page.click(t('tool-length'))
+    await sweep(expert, [150, 250], [250, 250])
+    await county.page.locator(`${t('mark')}:not(.draft)`, { hasText: lengthOf(100) }).waitFor()
+    await until('the same marks', async () => {
+      const [a, b] = await Promise.all([expert, county].map(marksOf))
+      return a?.length === 1 && a.join() === b?.join()
+    })
+    assert.deepEqual(await lengthsOf(county), await lengthsOf(expert))
+    await journey.shot(county, '13-county-reads-the-length')
+  })
+
   journey.step('the expert writes and signs the opinion; the county doctor reads it in the room', async () => {
     const { page } = expert
     await page.click(t('critical-tell'))
@@ -399,8 +454,18 @@ describe('an expert consult', { concurrency: 1 }, () => {
     await journey.shot(county, '16-county-reads')
   })
 
+  journey.step('the length comes back from the archive as a structured report, with the same millimetres', async () => {
+    const said = await lengthsOf(expert)
+    const lengths = await reportedLengths(journey.house, journey.person('赵志远'), study)
+    console.log(`on the screens: ${said.join()}; in the report: ${lengths.join()}`)
+    assert.equal(lengths.length, 1)
+    assert.deepEqual(lengths, said)
+  })
+
   journey.step('the county doctor decides and closes; the expert’s right to the images has lapsed', async () => {
     const { page } = county
+    early = await ticket('李明远')
+    assert.ok(early.ticket)
     await page.getByText('回到会诊').click()
     await page.click(t('adopt-full'))
     await page.fill('textarea[name=plan]', '采纳。3 个月后在本院复查低剂量 CT，劝戒烟。')
@@ -436,10 +501,20 @@ describe('an expert consult', { concurrency: 1 }, () => {
     assert.equal(await overflow(page), 0, 'the closed case at 360 px')
     await journey.shot(county, '18-closed-360', true)
     await page.setViewportSize(desk.viewport)
-    assert.equal(await images('李明远'), 404)
-    assert.equal(await images('赵志远'), 200, 'the own hospital keeps its images')
+    assert.deepEqual(await ways('李明远'), { statuses: [404], found: 0 }, 'the grant has lapsed on every way')
+    assert.deepEqual(await ways('赵志远'), { statuses: [200], found: 1 }, 'the own hospital keeps its images')
+    const { body } = await journey.house.call(journey.person('李明远').session, 'GET', `/api/v1/teleconsults/${one}`)
+    const [known] = (body as { studies: Record<string, unknown>[] }).studies
+    assert.match(String(known?.modalities), /CT/)
+    assert.deepEqual(
+      [known?.study_uid, known?.patient_name, known?.patient_id, known?.patient_birth_date, known?.series],
+      ['', '', '', '', []],
+      'of the study the former expert reads what the package says',
+    )
     await expert.page.reload()
     await expert.page.getByText('这些影像您现在不能看').waitFor()
+    assert.equal((await ticket('李明远')).status, 409, 'no ticket is sold any more')
+    assert.equal(await knock(expert, early), 'closed', 'and one from before opens nothing')
     assert.equal(await expert.page.locator('canvas').count(), 0)
     await journey.shot(expert, '19-expert-after')
     await patient.page.waitForSelector(`${t('consult')}[data-state=closed]`)

@@ -4,15 +4,15 @@ import assert from 'node:assert/strict'
 import { describe } from 'node:test'
 import type { Page } from 'playwright-core'
 import { desk, phone, reading, type Someone } from './browser'
+import { lengthOf, lengthsOf, marksOf, size, sweep } from './drawing'
 import { type Case, scheduled, store } from './errands'
 import { until } from './house'
 import { Journey, t } from './journey'
 import { enterWorkspace, type Person, signWith } from './people'
-import { reported } from './reported'
+import { reportedLengths } from './reported'
 import { huOf, type Slice, slices, spacing, stamp, unreadableSlice } from './slices'
 
 const many = 100
-const size = 512 // columns and rows
 
 /** What the canvas shows in the corner square of the image: the middle of its grey, from 0 to 255; -1 of nothing at all. */
 const grey = (page: Page) =>
@@ -185,23 +185,6 @@ describe('reading images', { concurrency: 1 }, () => {
     },
   )
 
-  /** Drags from one point of the image to another, at zoom 1. */
-  const sweep = async ({ page }: Someone, from: [number, number], to: [number, number], let_go = true) => {
-    const box = await page.locator(t('viewport')).boundingBox()
-    assert.ok(box)
-    const fit = Math.min(box.width, box.height) / size
-    const at = ([x, y]: [number, number]) =>
-      [box.x + box.width / 2 + (x - size / 2) * fit, box.y + box.height / 2 + (y - size / 2) * fit] as const
-    await page.mouse.move(...at(from))
-    await page.mouse.down()
-    await page.mouse.move(...at(to), { steps: 6 })
-    if (let_go) await page.mouse.up()
-  }
-  const marksOf = ({ page }: Someone) =>
-    page
-      .locator(`${t('mark')}:not(.draft)`)
-      .evaluateAll((all) => all.map((one) => one.getAttribute('data-points') ?? '').sort())
-
   journey.step('a length, an angle and a region come to the other side as they are drawn', async () => {
     const { page } = expert
     await page.click(t('tool-length'))
@@ -209,13 +192,10 @@ describe('reading images', { concurrency: 1 }, () => {
     await county.page.locator(`${t('mark')}.draft`, { hasText: '李明远 正在画' }).waitFor()
     await page.mouse.up()
     const wanted = `${(100 * spacing).toFixed(1)} mm`
-    const near = new RegExp(`${Math.floor(100 * spacing)}\\.\\d mm|${Math.ceil(100 * spacing)}\\.\\d mm`)
-    await county.page.locator(`${t('mark')}:not(.draft)`, { hasText: near }).waitFor()
-    const said = await Promise.all(
-      [expert, county].map(({ page }) => page.locator(`${t('mark')}[data-tool=length]:not(.draft)`).textContent()),
-    )
+    await county.page.locator(`${t('mark')}:not(.draft)`, { hasText: lengthOf(100) }).waitFor()
+    const said = await Promise.all([expert, county].map(lengthsOf))
     console.log(`length of 100 columns: ${wanted}, both sides say ${said.join(' and ')}`)
-    assert.equal(said[0], said[1])
+    assert.deepEqual(said[0], said[1])
     await page.click(t('tool-angle'))
     await sweep(expert, [300, 200], [300, 300])
     await sweep(expert, [400, 300], [400, 300])
@@ -289,19 +269,16 @@ describe('reading images', { concurrency: 1 }, () => {
 
   journey.step('the signed opinion puts the measurements into the study, with the same millimetres', async () => {
     const { page } = expert
-    const said = await page.locator(`${t('mark')}[data-tool=length]`).allTextContents()
+    const said = await lengthsOf(expert)
     assert.equal(said.length, 2)
     await page.fill('textarea[name=findings]', '右上叶实性结节，测量见标记。')
     await page.fill('textarea[name=advice]', '3 个月后复查。')
     await page.click(t('sign-opinion'))
     await signWith(page, journey.person('李明远'))
     await county.page.waitForSelector(`${t('opinion')}[data-signed=true]`)
-    const report = await reported(journey.house, journey.person('赵志远'), one.studies[0]?.study_uid ?? '')
-    const numbers = report.numbers
-      .filter(({ what, unit }) => what === 'Length' && unit === 'mm')
-      .map(({ value }) => `${value.toFixed(1)} mm`)
+    const numbers = await reportedLengths(journey.house, journey.person('赵志远'), one.studies[0]?.study_uid ?? '')
     console.log(`lengths on the screen: ${said.join(', ')}; in the report: ${numbers.join(', ')}`)
-    assert.deepEqual(numbers.sort(), said.sort())
+    assert.deepEqual(numbers, said.sort())
   })
 
   journey.step(
