@@ -17,7 +17,8 @@ import (
 )
 
 // lacks are the parts of a complete request that are not there yet (TCR-06), beside the consent: diagnosis, contact, images or
-// results; for a reading, images of its kind as the machine made them, for a photograph of a film is not to be read from.
+// results; for a reading, images of its kind as the machine made them, for a photograph of a film is not to be read from. A consult of
+// a department that reads images needs more than screenshots and photographs too, where it brings any.
 func (t *Teleconsult) lacks() []string {
 	missing := []string{}
 	for what, text := range map[string]string{"question": t.Question, "summary": t.Summary, "diagnosis": t.Diagnosis, "contact": t.Contact} {
@@ -38,7 +39,10 @@ func (t *Teleconsult) lacks() []string {
 	taken := func(m string) bool {
 		return !slices.Contains([]string{"OT", "SC", "XC", "DOC", "SR", "KO", "PR", "ECG", "SM"}, m)
 	}
+	original := func(m string) bool { return !slices.Contains([]string{"OT", "SC", "XC", "SR", "KO", "PR"}, m) }
 	switch {
+	case t.Kind == "consult" && radiological(t.Department) && len(t.Studies) > 0 && !has(original): // screenshots, photographs of a film
+		missing = append(missing, "original_imaging")
 	case t.Kind == "consult" && (len(t.Studies) > 0 || t.Labs != ""),
 		t.Kind == "imaging" && has(taken), t.Kind == "pathology" && has(slide), t.Kind == "ecg" && has(ecg):
 	case t.Kind == "consult":
@@ -47,6 +51,11 @@ func (t *Teleconsult) lacks() []string {
 		missing = append(missing, "original_"+t.Kind)
 	}
 	return missing
+}
+
+// radiological reports whether the department reads what machines have taken: 医学影像科 and its parts (诊疗科目名录, 32).
+func radiological(department string) bool {
+	return slices.ContainsFunc([]string{"放射", "影像", "超声", "核医学"}, func(part string) bool { return strings.Contains(department, part) })
 }
 
 func (t *Teleconsult) mustBeComplete() error {

@@ -32,6 +32,8 @@ func (s *Teleconsults) Routes(api *httpapi.API) {
 		Summary: "Attach a study after comparing its patient"}, s.attach)
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/consent", Action: "teleconsult.consent",
 		Summary: "Record the patient's written consent (TCR-03)"}, s.consent)
+	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/consent/withdraw", Action: "teleconsult.consent",
+		Summary: "The patient agrees no longer: the consult ends, and every grant at once"}, withReason(s.WithdrawConsent))
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/submit", Action: "teleconsult.request", Summary: "Hand the request to the invited hospital"}, plain(s.Submit))
 	httpapi.Register(api, httpapi.Op{Method: "POST", Path: base + "/{id}/take-back", Action: "teleconsult.request",
 		Summary: "Take a request back from the own medical office, as a draft"}, plain(s.TakeBack))

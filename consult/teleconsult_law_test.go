@@ -2,6 +2,7 @@ package consult_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -14,6 +15,9 @@ import (
 
 	"yuanzhen/consult"
 	"yuanzhen/internal/authz"
+	"yuanzhen/internal/fault"
+	"yuanzhen/internal/ids"
+	"yuanzhen/storage/imaging/dicom"
 )
 
 // second is an expert of the other hospital with ten years of practice.
@@ -515,6 +519,92 @@ func TestAReadingRestsOnOriginalsAndBothAnswerForIt(t *testing.T) {
 		one = c.must(c.Attach(ask, one.ID, c.study, true))
 		if one.Liability != "joint" || strings.Join(one.Missing, " ") != want {
 			t.Errorf("%s: liability %s (TCR-10), missing %v", kind, one.Liability, one.Missing)
+		}
+	}
+}
+
+// A photograph of a film, or a screenshot, is not to be read from; of skin it is what is asked about.
+func TestWhoReadsImagesGetsMoreThanScreenshots(t *testing.T) {
+	c := newCounty(t)
+	ask := c.as(c.asker, "teleconsult.request")
+	captured, err := dicom.Rewrite(ct, map[dicom.Tag]string{dicom.Modality: "SC", dicom.StudyInstanceUID: "1.2.3.1", dicom.SeriesInstanceUID: "1.2.3.1.1", dicom.SOPInstanceUID: "1.2.3.1.1.1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, err := c.Images.Store(c.as(c.asker, "imaging.store"), c.place, bytes.NewReader(captured))
+	if err != nil || !kept.Stored {
+		t.Fatalf("%+v, %v", kept, err)
+	}
+	c.exec(`UPDATE practitioner SET scope = '{心血管内科,放射科}' WHERE id = $1`, c.doctor.Practitioner)
+	for department, want := range map[string]string{"放射科": "original_imaging", "心血管内科": ""} {
+		in := c.question()
+		in.Department, in.Labs = department, "血常规正常"
+		one := c.must(c.Request(ask, in, uuid.NewString()))
+		one = c.must(c.Attach(ask, one.ID, kept.Study, true))
+		if strings.Join(one.Missing, " ") != want {
+			t.Errorf("%s, a screenshot alone: missing %v, want %q", department, one.Missing, want)
+		}
+		c.must(c.Consent(c.as(c.asker, "teleconsult.consent"), one.ID, signed))
+		if _, err := c.Submit(ask, one.ID); want != "" && code(err) != "request_incomplete" {
+			t.Errorf("%s goes out: %v", department, err)
+		}
+		if one = c.must(c.Attach(ask, one.ID, c.study, true)); len(one.Missing) != 0 {
+			t.Errorf("%s, with the CT: missing %v", department, one.Missing)
+		}
+	}
+}
+
+func TestAPatientMayTakeConsentBack(t *testing.T) {
+	c := newCounty(t)
+	withdraws, by := c.as(c.wang, "teleconsult.consent"), c.as(c.asker, "teleconsult.consent")
+	draft := c.requested()
+	if _, err := c.WithdrawConsent(withdraws, draft.ID, "再想想"); code(err) != "no_consent" {
+		t.Errorf("none was given: %v", err)
+	}
+	for _, stage := range []struct {
+		name string
+		who  context.Context
+		id   ids.Teleconsult
+	}{
+		{"submitted, by the patient", withdraws, c.submitted().ID},
+		{"scheduled, by the patient", withdraws, c.scheduled().ID},
+		{"scheduled, on the patient's word to the doctor", by, c.scheduled().ID},
+		{"in progress, by the patient", withdraws, c.handed().ID},
+	} {
+		t.Run(stage.name, func(t *testing.T) {
+			before := c.now
+			ended := c.must(c.WithdrawConsent(stage.who, stage.id, "不想让外院看"))
+			if ended.State != consult.Cancelled || ended.Reason != "不想让外院看" || c.rooms.said[len(c.rooms.said)-1] != "close" {
+				t.Errorf("%s, %q, rooms %v", ended.State, ended.Reason, c.rooms.said)
+			}
+			if n := one[int](c.town, `SELECT count(*) FROM image_grant WHERE teleconsult_id = $1 AND ended_at IS NULL`, stage.id); n != 0 {
+				t.Errorf("%d grants go on", n)
+			}
+			if n := one[int](c.town, `SELECT count(*) FROM audit_entry WHERE object = $1 AND reason = 'consent withdrawn' AND action = 'teleconsult.consent'`, "teleconsult/"+stage.id.String()); n != 1 {
+				t.Errorf("%d entries of the audit log", n)
+			}
+			steps, err := c.Steps(c.as(c.asker, "teleconsult.read"), stage.id)
+			if last := steps[len(steps)-1]; err != nil || last.Deed != "withdraw consent" || last.Note != "不想让外院看" || last.At.Before(before.Truncate(time.Microsecond)) {
+				t.Errorf("%+v, %v", last, err)
+			}
+			if _, err := c.WithdrawConsent(stage.who, stage.id, "再说一次"); code(err) != "teleconsult_moved_on" {
+				t.Errorf("twice: %v", err)
+			}
+		})
+	}
+	if c.sees(c.doctor) {
+		t.Error("the expert still sees the images")
+	}
+	if n := one[int](c.town, `SELECT count(*) FROM slot WHERE withdrawn_at IS NULL`); n != 0 {
+		t.Errorf("%d slots still hold the expert", n)
+	}
+	for name, who := range map[string]*authz.Subject{"coordinator": c.staff, "expert": c.doctor, "stranger": c.stranger, "colleague": c.neighbour} {
+		ctx := c.as(who, "teleconsult.consent")
+		if authz.ScopeFrom(ctx).Empty() {
+			continue
+		}
+		if _, err := c.WithdrawConsent(ctx, draft.ID, "不行"); fault.KindOf(err) != fault.NotFound {
+			t.Errorf("by the %s: %v", name, err)
 		}
 	}
 }

@@ -174,6 +174,32 @@ func (s *Teleconsults) Consent(ctx context.Context, id ids.Teleconsult, c GivenC
 	})
 }
 
+// WithdrawConsent ends the consult because the patient no longer agrees (PIPL art. 15): nobody outside the own hospital may look at
+// the images from that moment. What was done on the consent stays as it is.
+func (s *Teleconsults) WithdrawConsent(ctx context.Context, id ids.Teleconsult, reason string) (Teleconsult, error) {
+	t, err := s.move(ctx, id, patientsDeed, "withdraw consent", reason, func(tx tx, t Teleconsult) error {
+		if t.Consent == nil {
+			return fault.New(fault.Conflict, "no_consent", "还没有同意书，没有可撤回的。", "No consent has been given, so there is none to withdraw.").
+				WithRemedy("不想会诊，请医生撤回申请。", "If no consult is wanted, let the doctor take the request back.")
+		}
+		if err := s.end(ctx, tx, id, reason); err != nil {
+			return err
+		}
+		whom := []audience{toInviter, toExperts}
+		if t.SLADue != nil { // it was handed in
+			whom = append(whom, toCoordinators)
+		}
+		if err := s.tellPeople(ctx, tx, t, "患者撤回了会诊同意，会诊已取消，影像不能再看。", whom...); err != nil {
+			return err
+		}
+		return t.audit(ctx, tx, "consent withdrawn")
+	})
+	if err == nil {
+		s.closeRoom(ctx, t.room)
+	}
+	return t, err
+}
+
 // Submit hands the request to the invited hospital, or first to the own medical office where that has to countersign.
 func (s *Teleconsults) Submit(ctx context.Context, id ids.Teleconsult) (Teleconsult, error) {
 	return s.deed(ctx, id, invitersDeed, func(tx tx, t Teleconsult) error {
@@ -240,19 +266,21 @@ func (s *Teleconsults) goOut(ctx context.Context, tx tx, t Teleconsult, deed, no
 
 // Cancel takes the request back; slot and grants end, the room closes.
 func (s *Teleconsults) Cancel(ctx context.Context, id ids.Teleconsult, reason string) (Teleconsult, error) {
-	t, err := s.move(ctx, id, invitersDeed, "cancel", reason, func(tx tx, t Teleconsult) error {
-		if err := withdrawSlot(ctx, tx, id, s.Now()); err != nil {
-			return err
-		}
-		if err := s.Images.EndGrants(ctx, tx, id); err != nil {
-			return err
-		}
-		return putReason(ctx, tx, id, reason)
-	})
+	t, err := s.move(ctx, id, invitersDeed, "cancel", reason, func(tx tx, _ Teleconsult) error { return s.end(ctx, tx, id, reason) })
 	if err == nil {
 		s.closeRoom(ctx, t.room)
 	}
 	return t, err
+}
+
+func (s *Teleconsults) end(ctx context.Context, tx tx, id ids.Teleconsult, reason string) error {
+	if err := withdrawSlot(ctx, tx, id, s.Now()); err != nil {
+		return err
+	}
+	if err := s.Images.EndGrants(ctx, tx, id); err != nil {
+		return err
+	}
+	return putReason(ctx, tx, id, reason)
 }
 
 // PatientsOf finds patients of the asker's own hospital by name.

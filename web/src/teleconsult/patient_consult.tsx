@@ -2,11 +2,11 @@
 
 import { useEffect, useMemo, useState } from 'preact/hooks'
 import { useRoute } from 'preact-iso'
-import { get } from '../api/client'
-import { useResource } from '../api/resource'
+import { get, post } from '../api/client'
+import { useDeed, useResource } from '../api/resource'
 import type { Teleconsult } from '../api/types/teleconsult'
 import { clock, moment } from '../i18n/format'
-import { Button, Loading, Notice, ProblemNote, useTitle } from '../ui/parts'
+import { Button, Dialog, Field, Loading, Notice, ProblemNote, useTitle } from '../ui/parts'
 import { CallScreen } from '../visit/call'
 import { Devices } from '../visit/devices'
 import { consultDoor } from '../visit/door'
@@ -94,7 +94,7 @@ function Consult({ one, refresh }: { one: Teleconsult; refresh: () => void }) {
     one.state === 'decided' || one.state === 'closed' || one.state === 'cancelled' || one.state === 'declined'
   return (
     <main class="page" id="content" data-test="consult" data-state={one.state}>
-      <h1>{over ? w('ended') : at === 'left' ? w('left') : w('title')}</h1>
+      <h1>{one.state === 'cancelled' ? w('withdrawn') : over ? w('ended') : at === 'left' ? w('left') : w('title')}</h1>
       <p>{over ? w('ended.say') : w('lead')}</p>
       <dl class="facts card">
         <dt>{w('with')}</dt>
@@ -135,9 +135,52 @@ function Consult({ one, refresh }: { one: Teleconsult; refresh: () => void }) {
           </Button>
         </>
       )}
+      {one.consent && !over && one.state !== 'opinion_signed' && <Withdrawing id={one.id} onDone={refresh} />}
       <a class="button" href="/">
         {visits('end.home')}
       </a>
     </main>
+  )
+}
+
+/** Consent is taken back as easily as it was given; what follows is said before. */
+export function Withdrawing({ id, onDone }: { id: string; onDone: () => void }) {
+  const [open, setOpen] = useState(false)
+  const [why, setWhy] = useState('')
+  const deed = useDeed()
+  return (
+    <>
+      <Button look="quiet" onPress={() => setOpen(true)} test="withdraw-consent">
+        {w('withdraw')}
+      </Button>
+      {open && (
+        <Dialog title={w('withdraw')} onClose={() => setOpen(false)}>
+          <form
+            class="stack"
+            onSubmit={(event) => {
+              event.preventDefault()
+              void deed.run(async () => {
+                await post(`/teleconsults/${id}/consent/withdraw`, { reason: why.trim() })
+                setOpen(false)
+                onDone()
+              })
+            }}
+          >
+            <p>{w('withdraw.text')}</p>
+            <ProblemNote problem={deed.problem} />
+            <Field label={w('withdraw.why')} name="why" lines={2} value={why} onInput={setWhy} maxLength={500} />
+            <Button
+              look="danger"
+              type="submit"
+              busy={deed.busy}
+              disabled={why.trim().length < 2}
+              test="withdraw-consent-go"
+            >
+              {w('withdraw.go')}
+            </Button>
+          </form>
+        </Dialog>
+      )}
+    </>
   )
 }

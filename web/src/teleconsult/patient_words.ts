@@ -20,5 +20,13 @@ export const w = phrases({
     zh: '医生还没请您进会诊室。请您时，这里会出现按钮。',
     en: 'When the doctor invites you, a button appears here.',
   },
+  withdraw: { zh: '我不同意会诊了', en: 'I no longer agree' },
+  'withdraw.text': {
+    zh: '会诊马上取消，专家不能再看您的影像。已经做了的不受影响，医生会另外安排。',
+    en: 'The consult ends at once, and the expert can no longer see your images. What was done stays; your doctor will arrange something else.',
+  },
+  'withdraw.why': { zh: '为什么（告诉医生）', en: 'Why, for your doctor' },
+  'withdraw.go': { zh: '撤回同意', en: 'Withdraw my consent' },
+  withdrawn: { zh: '会诊取消了', en: 'The consult was cancelled' },
   left: { zh: '您已退出，会诊没有结束，还能再进来。', en: 'You left. The consult goes on; you can come back.' },
 })
