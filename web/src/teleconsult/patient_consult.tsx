@@ -143,7 +143,7 @@ function Consult({ one, refresh }: { one: Teleconsult; refresh: () => void }) {
   )
 }
 
-/** Consent is taken back as easily as it was given; what follows is said before. */
+/** Consent is taken back as easily as it was given, also without a reason (PIPL art. 15); what follows is said before. */
 export function Withdrawing({ id, onDone }: { id: string; onDone: () => void }) {
   const [open, setOpen] = useState(false)
   const [why, setWhy] = useState('')
@@ -160,7 +160,7 @@ export function Withdrawing({ id, onDone }: { id: string; onDone: () => void }) 
             onSubmit={(event) => {
               event.preventDefault()
               void deed.run(async () => {
-                await post(`/teleconsults/${id}/consent/withdraw`, { reason: why.trim() })
+                await post(`/teleconsults/${id}/consent/withdraw`, { reason: why.trim() || '病人没有说明原因' })
                 setOpen(false)
                 onDone()
               })
@@ -168,14 +168,16 @@ export function Withdrawing({ id, onDone }: { id: string; onDone: () => void }) 
           >
             <p>{w('withdraw.text')}</p>
             <ProblemNote problem={deed.problem} />
-            <Field label={w('withdraw.why')} name="why" lines={2} value={why} onInput={setWhy} maxLength={500} />
-            <Button
-              look="danger"
-              type="submit"
-              busy={deed.busy}
-              disabled={why.trim().length < 2}
-              test="withdraw-consent-go"
-            >
+            <Field
+              label={w('withdraw.why')}
+              name="why"
+              lines={2}
+              optional
+              value={why}
+              onInput={setWhy}
+              maxLength={500}
+            />
+            <Button look="danger" type="submit" busy={deed.busy} test="withdraw-consent-go">
               {w('withdraw.go')}
             </Button>
           </form>
