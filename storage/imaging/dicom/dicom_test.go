@@ -152,6 +152,26 @@ func TestDrawing(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	t.Run("pairs of pixels that share a colour are drawn where there are pairs, of bytes", func(t *testing.T) {
+		for name, c := range map[string]struct {
+			columns, allocated string
+			drawn              bool
+		}{"4 columns": {"\x04\x00", "\x08\x00", true}, "3 columns": {"\x03\x00", "\x08\x00", false}, "16 bits": {"\x04\x00", "\x10\x00", false}} {
+			f := parse(t, file(ExplicitLE, element(samplesPerPixel, "US", "\x03\x00"), element(photometric, "CS", "YBR_FULL_422"), element(Rows, "US", "\x03\x00"),
+				element(Columns, "US", c.columns), element(BitsAllocated, "US", c.allocated), element(PixelData, "OW", strings.Repeat("x", 48))))
+			if _, err := f.Render(0, []byte(strings.Repeat("x", int(f.Pixels.Frames[0][0].Length))), nil); (err == nil) != c.drawn || err != nil && !errors.Is(err, ErrNotDrawn) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+	t.Run("a panic in a part of a picture is the caller's", func(t *testing.T) {
+		defer func() {
+			if recover() == nil {
+				t.Error("it was lost")
+			}
+		}()
+		inParts(1<<20, func(from, _ int) { _ = []byte{}[from:][0] })
+	})
 	t.Run("a frame that is too short or broken is an error", func(t *testing.T) {
 		for _, name := range []string{"MR_small.dcm", "MR_small_RLE.dcm", "SC_rgb_jpeg_dcmtk.dcm"} {
 			raw := load(t, "transfer-syntaxes/"+name)
@@ -410,6 +430,74 @@ func FuzzParse(f *testing.F) {
 		if out, err := Rewrite(raw, map[Tag]string{PatientName: "X"}); err == nil {
 			if again, err := Read(bytes.NewReader(out)); err != nil || again.Data.Text(PatientName) != "X" {
 				t.Fatalf("what was written can't be read: %v", err)
+			}
+		}
+	})
+}
+
+// FuzzDrawing draws frames under heads that have nothing to do with them.
+func FuzzDrawing(f *testing.F) {
+	rle := "\x01\x00\x00\x00\x40\x00\x00\x00" + strings.Repeat("\x00", 56) + "\xf1\x07\xf1\x09"
+	for _, seed := range []struct {
+		head  string // rows, columns, samples, bits allocated and stored, high bit, sign, planes; what a window's table says of itself
+		kind  uint8
+		frame uint8
+		data  string
+	}{
+		{"\x04\x08\x01\x10\x0c\x0b\x01\x00", 0, 1, strings.Repeat("\x12\x34", 32)},
+		{"\x03\x03\x03\x08\x08\x07\x00\x00", 5, 0, strings.Repeat("x", 18)}, // pairs of an odd number of pixels
+		{"\x02\x02\x03\x10\x10\x0f\x00\x00", 5, 0, strings.Repeat("x", 16)}, // pairs of 16 bits
+		{"\x02\x02\x03\x10\x0c\x0b\x00\x01", 4, 0, strings.Repeat("x", 24)},
+		{"\x05\x05\x01\x01\x01\x00\x00\x00", 0, 3, "\xff\x00\xff\x00"},
+		{"\x04\x08\x01\x08\x08\x07\x08\x00", 2, 0, strings.Repeat("x", 32)},
+		{"\x04\x08\x01\x08\x08\x07\x01\x00\x20\x00\x00\x80\x08\x00", 0, 0, strings.Repeat("x", 32)},
+		{"\x04\x08\x01\x08\x08\x07\x00\x00", 24, 0, rle},
+		{"\x04\x04\x01\x20\x20\x1f\x00\x00", 24, 0, rle},
+		{"\x04\x08\x01\x10\x10\x0f\x01\x00", 16, 0, strings.Repeat("\x80\x01", 32)},
+		{"\x03\x03\x03\x08\x08\x07\x00\x00", 13, 0, strings.Repeat("x", 19)},
+	} {
+		f.Add([]byte(seed.head), seed.kind, seed.frame, []byte(seed.data))
+	}
+	f.Fuzz(func(t *testing.T, head []byte, kind, frame uint8, data []byte) {
+		if len(head) < 8 {
+			return
+		}
+		order := []binary.ByteOrder{binary.LittleEndian, binary.BigEndian, binary.LittleEndian, binary.LittleEndian}[kind/8%4]
+		syntax := []string{ImplicitLE, ExplicitBE, DeflatedLE, RLE, JPEG}[kind/8%5]
+		number := func(tag Tag, n byte) Element {
+			b := make([]byte, 2)
+			order.PutUint16(b, uint16(n))
+			return Element{Tag: tag, VR: "US", Value: b}
+		}
+		d := Dataset{Order: order}
+		for i, tag := range []Tag{Rows, Columns, samplesPerPixel, BitsAllocated, bitsStored, highBit, pixelRepresentation, planarConfiguration} {
+			d.put(number(tag, head[i]))
+		}
+		d.put(text(photometric, []string{"MONOCHROME2", "MONOCHROME1", "PALETTE COLOR", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", ""}[kind%8]))
+		for i := range Tag(3) { // the frame again, described by the head
+			value := append(bytes.Clone(head), 0, 0, 0, 0, 0, 0)
+			d.put(Element{Tag: redPaletteDescriptor + i, VR: "US", Value: value[2:8]})
+			d.put(Element{Tag: redPalette + i, VR: "OW", Value: data})
+		}
+		lut := Dataset{Order: order}
+		lut.put(Element{Tag: lutDescriptor, VR: "SS", Value: append(bytes.Clone(head[8:]), 0, 0, 0, 0, 0, 0)[:6]})
+		lut.put(Element{Tag: lutData, VR: "OW", Value: data})
+		d.put(Element{Tag: voiLUTSequence, VR: "SQ", Items: []Dataset{lut}})
+		file := &File{Data: d, TransferSyntax: syntax, Pixels: &Pixels{Tag: PixelData, VR: []string{"OB", "OW"}[frame%2]}}
+		for _, window := range []*Window{nil, {1, 2}} {
+			for how, draw := range map[string]func(int, []byte, *Window) (image.Image, error){"as it lies": file.Render, "decoded": file.Draw} {
+				img, err := draw(int(frame), data, window)
+				if err == nil && img.Bounds() != image.Rect(0, 0, int(head[1]), int(head[0])) {
+					t.Errorf("%s: %v of %d x %d", how, img.Bounds(), head[1], head[0])
+				}
+			}
+		}
+		for what, samples := range map[string]func() ([]byte, error){
+			"little endian": func() ([]byte, error) { return file.LittleEndian(int(frame), data) },
+			"of a JPEG":     func() ([]byte, error) { return file.Samples(data) },
+		} {
+			if out, err := samples(); err == nil && len(out) > 255*255*255*32 {
+				t.Errorf("%s: %d bytes", what, len(out))
 			}
 		}
 	})

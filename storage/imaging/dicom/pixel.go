@@ -11,6 +11,7 @@ import (
 	"image/jpeg"
 	"math"
 	"runtime"
+	"strings"
 	"sync"
 )
 
@@ -111,7 +112,10 @@ func (f *File) Draw(n int, samples []byte, window *Window) (image.Image, error) 
 // draw draws native samples; shared says that two pixels share their colour.
 func (p picture) draw(d Dataset, n int, data []byte, shared bool, window *Window) (image.Image, error) {
 	need := (p.rows*p.cols*p.samples*p.allocated + 7) / 8
-	if shared && p.samples == 3 {
+	if shared = shared && p.samples == 3; shared {
+		if p.cols%2 != 0 || p.allocated != 8 { // PS3.3 C.7.6.3.1.2 knows none
+			return nil, fmt.Errorf("%d columns of %d bits in pairs: %w", p.cols, p.allocated, ErrNotDrawn)
+		}
 		need = need / 3 * 2
 	}
 	if len(data) < need {
@@ -119,7 +123,7 @@ func (p picture) draw(d Dataset, n int, data []byte, shared bool, window *Window
 	}
 	switch {
 	case p.samples == 3:
-		return p.colours(data, need)
+		return p.colours(data, shared)
 	case p.photometric == "PALETTE COLOR":
 		return p.palette(d, data)
 	}
@@ -131,6 +135,9 @@ func (f *File) Shape() (columns, rows, samples, allocated int, err error) {
 	p, err := pictureOf(f.Data)
 	return p.cols, p.rows, p.samples, p.allocated, err
 }
+
+// Grey reports whether frames are drawn in grey.
+func (f *File) Grey() bool { return strings.HasPrefix(f.Data.Text(photometric), "MONOCHROME") }
 
 // value is the stored value of a raw sample.
 func (p picture) value(raw uint16) int {
@@ -192,14 +199,24 @@ func (p picture) greys(d Dataset, n int, data []byte, window *Window) image.Imag
 	return img
 }
 
-// inParts does n pixels in parts at the same time, each worth a goroutine.
+// inParts does n pixels in parts at the same time, each worth a goroutine. What panics there panics here, where it ends one
+// answer and not the process.
 func inParts(n int, do func(from, to int)) {
 	parts := max(1, min(runtime.GOMAXPROCS(0), n>>16))
 	var working sync.WaitGroup
+	panics := make([]any, parts)
 	for i := range parts {
-		working.Go(func() { do(n*i/parts, n*(i+1)/parts) })
+		working.Go(func() {
+			defer func() { panics[i] = recover() }()
+			do(n*i/parts, n*(i+1)/parts)
+		})
 	}
 	working.Wait()
+	for _, p := range panics {
+		if p != nil {
+			panic(p)
+		}
+	}
 }
 
 // shading maps a modality value to 0 (black) … 1 (white).
@@ -320,7 +337,7 @@ func (p picture) palette(d Dataset, data []byte) (image.Image, error) {
 	return img, nil
 }
 
-func (p picture) colours(data []byte, need int) (image.Image, error) {
+func (p picture) colours(data []byte, shared bool) (image.Image, error) {
 	img := image.NewRGBA(image.Rect(0, 0, p.cols, p.rows))
 	n := p.rows * p.cols
 	down := p.allocated - 8 // 16-bit colour loses its lower byte
@@ -331,7 +348,7 @@ func (p picture) colours(data []byte, need int) (image.Image, error) {
 			if p.planar {
 				at = s*n + i
 			}
-			if need < 3*n { // YBR_FULL_422: Y Y Cb Cr for two pixels
+			if shared { // Y Y Cb Cr for two pixels
 				at = [3]int{i/2*4 + i%2, i/2*4 + 2, i/2*4 + 3}[s]
 			}
 			c[s] = byte(p.raw(data, at) >> down)
