@@ -127,7 +127,7 @@ func blankBoxes(b []byte) {
 // move depend on the key alone, so that they agree between the files of one export. What the table doesn't name stays
 // unless it is free text, a name, opaque, or holds a word of those that were removed.
 func (f *File) Deidentify(key []byte) ([]byte, error) {
-	if f.Pixels == nil || f.Data.Order != binary.LittleEndian || f.TransferSyntax == DeflatedLE {
+	if f.Pixels == nil || f.Data.Order != binary.LittleEndian || Deflated(f.TransferSyntax) {
 		return nil, ErrNotDeidentified
 	}
 	n := disguise{key: key, explicit: f.TransferSyntax != ImplicitLE}

@@ -111,7 +111,7 @@ const (
 	sequenceEnd                Tag = 0xFFFEE0DD
 )
 
-// Transfer syntaxes (PS3.6 A-2). Others are stored and served as they are when known lists them.
+// Transfer syntaxes (PS3.6 table A-1). Others are stored and served as they are when known lists them.
 const (
 	ImplicitLE = "1.2.840.10008.1.2"
 	ExplicitLE = "1.2.840.10008.1.2.1"
@@ -122,41 +122,82 @@ const (
 	JPEGExt    = "1.2.840.10008.1.2.4.51"
 )
 
-// known transfer syntaxes, with the media type of a frame in each (PS3.18 table 8.7.3-5).
+// known transfer syntaxes, the retired ones too, with the media type of a frame in each (PS3.18 table 8.7.3-5; where it names none, what
+// the bytes are). Those of PS3.6 table A-1 that no file has are left out: MIME, XML (1.2.840.10008.1.2.6) and SMPTE ST 2110
+// (1.2.840.10008.1.2.7) are forms of messages and streams, Papyrus 3 (1.2.840.10008.1.20) is a format of its own.
 var known = map[string]string{
-	ImplicitLE:                "application/octet-stream",
-	ExplicitLE:                "application/octet-stream",
-	DeflatedLE:                "application/octet-stream",
-	ExplicitBE:                "application/octet-stream",
-	RLE:                       "image/dicom-rle",
-	JPEG:                      "image/jpeg",
-	JPEGExt:                   "image/jpeg",
-	"1.2.840.10008.1.2.4.57":  "image/jpeg",
-	"1.2.840.10008.1.2.4.70":  "image/jpeg",
-	"1.2.840.10008.1.2.4.80":  "image/jls",
-	"1.2.840.10008.1.2.4.81":  "image/jls",
-	"1.2.840.10008.1.2.4.90":  "image/jp2",
-	"1.2.840.10008.1.2.4.91":  "image/jp2",
-	"1.2.840.10008.1.2.4.92":  "image/jpx",
-	"1.2.840.10008.1.2.4.93":  "image/jpx",
-	"1.2.840.10008.1.2.4.100": "video/mpeg2",
-	"1.2.840.10008.1.2.4.101": "video/mpeg2",
-	"1.2.840.10008.1.2.4.102": "video/mp4",
-	"1.2.840.10008.1.2.4.103": "video/mp4",
-	"1.2.840.10008.1.2.4.104": "video/mp4",
-	"1.2.840.10008.1.2.4.105": "video/mp4",
-	"1.2.840.10008.1.2.4.106": "video/mp4",
-	"1.2.840.10008.1.2.4.107": "video/H265",
-	"1.2.840.10008.1.2.4.108": "video/H265",
-	"1.2.840.10008.1.2.4.110": "image/jxl",
-	"1.2.840.10008.1.2.4.111": "image/jxl",
-	"1.2.840.10008.1.2.4.112": "image/jxl",
-	"1.2.840.10008.1.2.4.201": "image/jphc",
-	"1.2.840.10008.1.2.4.202": "image/jphc",
-	"1.2.840.10008.1.2.4.203": "image/jphc",
+	ImplicitLE:                  octets,
+	ExplicitLE:                  octets,
+	"1.2.840.10008.1.2.1.98":    octets, // encapsulated uncompressed
+	DeflatedLE:                  octets,
+	ExplicitBE:                  octets,
+	RLE:                         "image/dicom-rle",
+	"1.2.840.10008.1.2.8.1":     octets, // deflated frame by frame
+	JPEG:                        "image/jpeg",
+	JPEGExt:                     "image/jpeg",
+	"1.2.840.10008.1.2.4.52":    "image/jpeg",
+	"1.2.840.10008.1.2.4.53":    "image/jpeg",
+	"1.2.840.10008.1.2.4.54":    "image/jpeg",
+	"1.2.840.10008.1.2.4.55":    "image/jpeg",
+	"1.2.840.10008.1.2.4.56":    "image/jpeg",
+	"1.2.840.10008.1.2.4.57":    "image/jpeg",
+	"1.2.840.10008.1.2.4.58":    "image/jpeg",
+	"1.2.840.10008.1.2.4.59":    "image/jpeg",
+	"1.2.840.10008.1.2.4.60":    "image/jpeg",
+	"1.2.840.10008.1.2.4.61":    "image/jpeg",
+	"1.2.840.10008.1.2.4.62":    "image/jpeg",
+	"1.2.840.10008.1.2.4.63":    "image/jpeg",
+	"1.2.840.10008.1.2.4.64":    "image/jpeg",
+	"1.2.840.10008.1.2.4.65":    "image/jpeg",
+	"1.2.840.10008.1.2.4.66":    "image/jpeg",
+	"1.2.840.10008.1.2.4.70":    "image/jpeg",
+	"1.2.840.10008.1.2.4.80":    "image/jls",
+	"1.2.840.10008.1.2.4.81":    "image/jls",
+	"1.2.840.10008.1.2.4.90":    "image/jp2",
+	"1.2.840.10008.1.2.4.91":    "image/jp2",
+	"1.2.840.10008.1.2.4.92":    "image/jpx",
+	"1.2.840.10008.1.2.4.93":    "image/jpx",
+	"1.2.840.10008.1.2.4.94":    octets, // JPIP, here and below: a server is named instead of pixels
+	jpipDeflated:                octets,
+	"1.2.840.10008.1.2.4.100":   "video/mpeg2",
+	"1.2.840.10008.1.2.4.100.1": "video/mpeg2", // in fragments
+	"1.2.840.10008.1.2.4.101":   "video/mpeg2",
+	"1.2.840.10008.1.2.4.101.1": "video/mpeg2", // in fragments
+	"1.2.840.10008.1.2.4.102":   "video/mp4",
+	"1.2.840.10008.1.2.4.102.1": "video/mp4", // in fragments
+	"1.2.840.10008.1.2.4.103":   "video/mp4",
+	"1.2.840.10008.1.2.4.103.1": "video/mp4", // in fragments
+	"1.2.840.10008.1.2.4.104":   "video/mp4",
+	"1.2.840.10008.1.2.4.104.1": "video/mp4", // in fragments
+	"1.2.840.10008.1.2.4.105":   "video/mp4",
+	"1.2.840.10008.1.2.4.105.1": "video/mp4", // in fragments
+	"1.2.840.10008.1.2.4.106":   "video/mp4",
+	"1.2.840.10008.1.2.4.106.1": "video/mp4", // in fragments
+	"1.2.840.10008.1.2.4.107":   "video/H265",
+	"1.2.840.10008.1.2.4.108":   "video/H265",
+	"1.2.840.10008.1.2.4.110":   "image/jxl",
+	"1.2.840.10008.1.2.4.111":   "image/jxl",
+	"1.2.840.10008.1.2.4.112":   "image/jxl",
+	"1.2.840.10008.1.2.4.201":   "image/jphc",
+	"1.2.840.10008.1.2.4.202":   "image/jphc",
+	"1.2.840.10008.1.2.4.203":   "image/jphc",
+	"1.2.840.10008.1.2.4.204":   octets,
+	jpipHTDeflated:              octets,
 }
 
-// FrameType is the media type of a frame in a transfer syntax, "" for a syntax that nobody has registered.
+const (
+	octets = "application/octet-stream"
+
+	jpipDeflated   = "1.2.840.10008.1.2.4.95"
+	jpipHTDeflated = "1.2.840.10008.1.2.4.205"
+)
+
+// Deflated reports whether data sets in this syntax lie deflated as a whole: offsets point into the inflated file.
+func Deflated(syntax string) bool {
+	return syntax == DeflatedLE || syntax == jpipDeflated || syntax == jpipHTDeflated
+}
+
+// FrameType is the media type of a frame in a transfer syntax, "" for a syntax that is registered for no file.
 func FrameType(syntax string) string { return known[syntax] }
 
 // Native reports whether pixels in this syntax lie uncompressed.

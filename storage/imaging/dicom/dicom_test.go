@@ -314,6 +314,7 @@ func TestHostileFiles(t *testing.T) {
 		"text":                                   {[]byte(strings.Repeat("not a picture ", 100)), NotUnderstood},
 		"no transfer syntax":                     {append(make([]byte, 128), "DICM"...), NotUnderstood},
 		"invented transfer syntax":               {file("1.2.3.4.5"), UnknownSyntax},
+		"a transfer syntax of streams":           {file("1.2.840.10008.1.2.7.1"), UnknownSyntax},
 		"65 sequences deep":                      {file(ExplicitLE, nest(65)), TooMuch},
 		"20 000 sequences deep":                  {file(ExplicitLE, nest(20_000)), TooMuch},
 		"5 000 opened items that never close":    {file(ExplicitLE, element(0x00081140, "SQ", undefinedLength), strings.Repeat(itemOpen, 5000)), NotUnderstood},
@@ -356,6 +357,29 @@ func TestHostileFiles(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A bomb is given up by what it inflates to, long before its end.
+func TestABombIsGivenUpBeforeItBursts(t *testing.T) {
+	raw := file(DeflatedLE, deflated(element(0x00080018, "UI", "1.2"), 256<<20))
+	read := &counted{r: bytes.NewReader(raw)}
+	if _, err := Read(read); err == nil {
+		t.Error("it was read")
+	}
+	if read.n > 64<<10 { // of 256 kB
+		t.Errorf("%d bytes of %d were inflated", read.n, len(raw))
+	}
+}
+
+type counted struct {
+	r io.Reader
+	n int
+}
+
+func (c *counted) Read(b []byte) (int, error) {
+	n, err := c.r.Read(b)
+	c.n += n
+	return n, err
 }
 
 func TestAFileCutAnywhereIsRefusedOrWhole(t *testing.T) {
@@ -617,6 +641,35 @@ func TestScansOfAJPEGAreCounted(t *testing.T) {
 	} {
 		if n := jpegScans([]byte(x.data)); n != x.want {
 			t.Errorf("%s: %d scans, want %d", story, n, x.want)
+		}
+	}
+}
+
+// What PS3.6 registers for files and nothing here decodes is read, and not drawn.
+func TestRegisteredTransferSyntaxesAreRead(t *testing.T) {
+	for _, last := range []string{"1.98", "8.1", "4.52", "4.53", "4.54", "4.55", "4.56", "4.58", "4.59", "4.60", "4.61", "4.62", "4.63", "4.64", "4.65", "4.66",
+		"4.94", "4.95", "4.100.1", "4.101.1", "4.102.1", "4.103.1", "4.104.1", "4.105.1", "4.106.1", "4.204", "4.205"} {
+		syntax := "1.2.840.10008.1.2." + last
+		head := element(Rows, "US", "\x02\x00") + element(Columns, "US", "\x02\x00") + element(BitsAllocated, "US", "\x08\x00")
+		if Deflated(syntax) {
+			var b bytes.Buffer
+			w, err := flate.NewWriter(&b, flate.BestSpeed)
+			if err != nil {
+				t.Fatal(err)
+			}
+			io.WriteString(w, head)
+			w.Close()
+			head = b.String()
+		} else {
+			head += pixelsOf("", "\x01\x00\x00\x00")
+		}
+		f, err := Read(bytes.NewReader(file(syntax, head)))
+		if err != nil || f.Data.Int(Columns, 0) != 2 || FrameType(syntax) == "" {
+			t.Errorf("%s: %v", syntax, err)
+			continue
+		}
+		if _, err := f.Render(0, []byte{1, 0, 0, 0}, nil); !errors.Is(err, ErrNotDrawn) {
+			t.Errorf("%s is drawn: %v", syntax, err)
 		}
 	}
 }

@@ -101,11 +101,11 @@ func (p *parser) file(in *input) (*File, error) {
 		p.explicit = false
 	case ExplicitBE:
 		p.order = binary.BigEndian
-	case DeflatedLE:
+	case DeflatedLE, jpipDeflated, jpipHTDeflated:
 		p.src = bufio.NewReaderSize(&inflater{r: flate.NewReader(p.src), in: in, p: p}, 32<<10)
 	default:
 		if known[f.TransferSyntax] == "" {
-			return f, p.problem(UnknownSyntax, "transfer syntax is not a registered one")
+			return f, p.problem(UnknownSyntax, "the transfer syntax is registered for no file")
 		}
 	}
 	if f.Data, err = p.dataset(0, -1); err != nil {

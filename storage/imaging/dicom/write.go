@@ -17,7 +17,7 @@ func Rewrite(raw []byte, set map[Tag]string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if f.Data.Order != binary.LittleEndian || f.TransferSyntax == DeflatedLE {
+	if f.Data.Order != binary.LittleEndian || Deflated(f.TransferSyntax) {
 		return nil, errors.New("only little endian files can be rewritten")
 	}
 	e := encoder{explicit: f.TransferSyntax != ImplicitLE}
