@@ -17,6 +17,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"runtime"
+	"runtime/debug"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -115,6 +117,7 @@ const (
 	notUnderstood  = uint16(dicom.NotUnderstood)
 	noMatch        = 0xA900 // the data set contradicts itself, its study or the request
 	duplicate      = 0x0111 // this UID is taken by other bytes
+	ourFailure     = 0x0110 // processing failure
 	outOfResources = 0xA700
 )
 
@@ -126,16 +129,31 @@ func (s *Service) Store(ctx context.Context, place ids.Institution, file io.Read
 }
 
 // store is Store for a sender who named the study, or "".
-func (s *Service) store(ctx context.Context, place ids.Institution, study string, file io.ReadSeeker) (Receipt, error) {
+func (s *Service) store(ctx context.Context, place ids.Institution, study string, file io.ReadSeeker) (r Receipt, err error) {
+	var key storage.Key // of an object without a row
+	defer func() {
+		cause := recover()
+		if cause == nil {
+			return
+		}
+		if _, plain := cause.(runtime.Error); !plain { // those hold numbers alone
+			cause = fmt.Sprintf("%T", cause)
+		}
+		s.Log.ErrorContext(ctx, "panic while an object was stored", "cause", cause, "stack", string(debug.Stack()))
+		if key != "" {
+			s.forget(ctx, key)
+		}
+		r, err = Receipt{Study: r.Study, Series: r.Series, SOP: r.SOP, Class: r.Class, Reason: ourFailure, Say: failure}, nil
+	}()
 	f, err := dicom.Read(file)
 	if p, ok := errors.AsType[*dicom.Problem](err); ok {
-		r := receiptOf(f)
+		r = receiptOf(f)
 		r.Reason, r.Say = uint16(p.Reason), fault.Text{ZH: fmt.Sprintf("%s（第 %d 字节处）。", unreadable[p.Reason], p.Offset), EN: p.Error()}
 		return r, nil
 	} else if err != nil {
 		return Receipt{}, err
 	}
-	r := receiptOf(f)
+	r = receiptOf(f)
 	if refuse(f, &r) {
 		return r, nil
 	}
@@ -153,10 +171,10 @@ func (s *Service) store(ctx context.Context, place ids.Institution, study string
 	if f.Size > k.Room && !ours(ctx) { // before it goes to the store; keep decides
 		return r.full(), nil
 	}
-	key := storage.NewKey(place)
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return r, fmt.Errorf("read file again: %w", err)
 	}
+	key = storage.NewKey(place)
 	if err := s.Objects.Put(ctx, key, file, f.Size); err != nil {
 		return r, err
 	}
@@ -165,10 +183,7 @@ func (s *Service) store(ctx context.Context, place ids.Institution, study string
 		r.Stored = true
 		return r, nil
 	}
-	// No row, so no object.
-	if gone := s.Objects.Delete(context.WithoutCancel(ctx), key); gone != nil {
-		s.Log.WarnContext(ctx, "object without row left behind", "error", gone.Error())
-	}
+	s.forget(ctx, key)
 	switch {
 	case errors.Is(err, errFaster):
 		if k, err = s.known(ctx, place, r); err != nil {
@@ -182,6 +197,16 @@ func (s *Service) store(ctx context.Context, place ids.Institution, study string
 		return r, nil
 	}
 	return r, err
+}
+
+var failure = fault.Text{ZH: "我们处理这个文件时出了错，没有存。请再传一次；还不行请把文件交给管理员。",
+	EN: "We failed to process this file; it was not stored. Please send it again; if it goes on, give the file to the administrator."}
+
+// forget takes an object that got no row out of the store again.
+func (s *Service) forget(ctx context.Context, key storage.Key) {
+	if gone := s.Objects.Delete(context.WithoutCancel(ctx), key); gone != nil {
+		s.Log.WarnContext(ctx, "object without row left behind", "error", gone.Error())
+	}
 }
 
 // ours reports whether the house itself stores, not somebody who hands in.

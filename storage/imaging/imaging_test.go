@@ -96,6 +96,7 @@ type counting struct {
 	put, deleted atomic.Int32
 	there        sync.Map // keys
 	fail         error
+	panics       atomic.Bool // once, when the next object has been put
 }
 
 func (c *counting) Put(ctx context.Context, key storage.Key, body io.Reader, size int64) error {
@@ -104,6 +105,9 @@ func (c *counting) Put(ctx context.Context, key storage.Key, body io.Reader, siz
 	}
 	c.put.Add(1)
 	c.there.Store(key, true)
+	if c.panics.CompareAndSwap(true, false) {
+		panic("Secret^Name")
+	}
 	return c.Objects.Put(ctx, key, body, size)
 }
 
@@ -710,6 +714,44 @@ func TestWhatIsStored(t *testing.T) {
 		study, _, _ := uidsOf(t, mr)
 		if b := h.get("county", "/dicomweb/studies/"+study, ""); a.status != 503 || b.status != 404 {
 			t.Errorf("%d, then %d", a.status, b.status)
+		}
+	})
+	t.Run("a panic over one object: that one is refused, nothing of it left, the others are kept, nothing of the patient logged", func(t *testing.T) {
+		one, two := object(t, 700, map[dicom.Tag]string{dicom.PatientName: "Secret^Name"}, ""), object(t, 701, nil, "")
+		h.objects.panics.Store(true)
+		lay := h.objects.put.Load() - h.objects.deleted.Load()
+		a, s := h.stow("county", one, two)
+		if a.status != 202 || len(s.Good.Value) != 1 || len(s.Bad.Value) != 1 || s.Bad.Value[0].Reason.Value[0] != ourFailure {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+		if n := h.objects.put.Load() - h.objects.deleted.Load() - lay; n != 1 {
+			t.Errorf("%d objects lie there", n)
+		}
+		if log := h.log.String(); !strings.Contains(log, "panic while an object was stored") || strings.Contains(log, "Secret") {
+			t.Errorf("%s", log)
+		}
+		if a, _ := h.stow("county", one, two); a.status != 200 {
+			t.Errorf("again: %d %s", a.status, a.body)
+		}
+	})
+	t.Run("more objects than one request may have: those in time are kept, who sends learns from which on none was", func(t *testing.T) {
+		var b strings.Builder
+		part := func(kind, body string) { fmt.Fprintf(&b, "--x\r\nContent-Type: %s\r\n\r\n%s\r\n", kind, body) }
+		part(dicomType, string(object(t, 702, nil, "")))
+		for range maxParts + 10 {
+			part("text/plain", "")
+		}
+		b.WriteString("--x--")
+		a := h.call("county", "POST", "/dicomweb/studies", map[string]string{"Content-Type": `multipart/related; type="application/dicom"; boundary=x`}, strings.NewReader(b.String()))
+		var s stowed
+		if err := json.Unmarshal(a.body, &s); err != nil {
+			t.Fatal(err)
+		}
+		if a.status != 202 || len(s.Good.Value) != 1 || len(s.Bad.Value) != maxParts {
+			t.Fatalf("%d: %d kept, %d not", a.status, len(s.Good.Value), len(s.Bad.Value))
+		}
+		if last := s.Bad.Value[maxParts-1]; last.Reason.Value[0] != outOfResources || !strings.Contains(last.Say.Value[0], "Part 5001: At most 5000 objects") {
+			t.Errorf("%+v", last)
 		}
 	})
 	t.Run("have tells what is missing, and what is known with other bytes", func(t *testing.T) {

@@ -48,9 +48,15 @@ func (s *Service) storeInstances(w http.ResponseWriter, r *http.Request) error {
 	if !covers(kind, dicomType) {
 		return notDICOM
 	}
-	receipts, err := s.takeParts(r.Context(), place, study, multipart.NewReader(newPatient(w, r), m.params["boundary"]))
+	body := newPatient(w, r)
+	receipts, err := s.takeParts(r.Context(), place, study, multipart.NewReader(body, m.params["boundary"]))
 	if err != nil {
 		return err
+	}
+	if len(receipts) > maxParts { // who is still sending reads no answer
+		if _, err := io.Copy(io.Discard, body); err != nil {
+			return broken(err)
+		}
 	}
 	stored, full := 0, 0
 	for _, p := range receipts {
@@ -82,6 +88,11 @@ var (
 			WithRemedy("请发送 DICOM 文件。", "Please send DICOM files.")
 )
 
+// tooMany stands for the first part beyond maxParts and all behind it, which are not looked at.
+var tooMany = Receipt{Reason: outOfResources, Say: fault.Text{
+	ZH: fmt.Sprintf("一次最多收 %d 个文件，从这个起都没有收；请再发一次请求传这些。", maxParts),
+	EN: fmt.Sprintf("At most %d objects are taken in one request; from this one on none was. Please send these in another request.", maxParts)}}
+
 // takeParts stores part n while n+1 arrives. A line that breaks ends the request with an error; what was stored stays,
 // and sending the same again writes nothing twice.
 func (s *Service) takeParts(ctx context.Context, place ids.Institution, study string, parts *multipart.Reader) ([]*Receipt, error) {
@@ -104,12 +115,16 @@ func (s *Service) takeParts(ctx context.Context, place ids.Institution, study st
 		if err == io.EOF {
 			break
 		}
-		if err != nil || len(receipts) == maxParts {
+		if err != nil {
 			fail(broken(err))
 			break
 		}
 		receipt := new(Receipt)
 		receipts = append(receipts, receipt)
+		if len(receipts) > maxParts {
+			*receipt = tooMany
+			break
+		}
 		if kind := parseMedia(part.Header.Get("Content-Type")).kind; kind != "" && kind != dicomType {
 			*receipt = Receipt{Reason: notUnderstood, Say: fault.Text{ZH: "不是 application/dicom。", EN: "not application/dicom"}}
 			continue
