@@ -13,6 +13,7 @@ import (
 type media struct {
 	kind   string // lower case: "multipart/related", "image/jpeg", "*/*"
 	params map[string]string
+	but    []string // kinds that the same header refuses with q=0
 }
 
 func parseMedia(s string) media {
@@ -35,13 +36,29 @@ func accepted(r *http.Request) []media {
 		header = "*/*"
 	}
 	var all []media
+	var refused []string // RFC 9110 §12.4.2
 	for _, s := range splitOutside(header, ',') {
-		if m := parseMedia(s); m.kind != "" && len(all) < 32 {
+		if m := parseMedia(s); m.quality() == 0 {
+			refused = append(refused, m.kind)
+		} else if m.kind != "" && len(all) < 32 {
 			all = append(all, m)
 		}
 	}
+	for i := range all {
+		all[i].but = refused
+	}
 	slices.SortStableFunc(all, func(a, b media) int { return cmp.Compare(b.quality(), a.quality()) })
 	return all
+}
+
+// takesJSON reports whether the request takes DICOM JSON, under its own name or as JSON.
+func takesJSON(r *http.Request) bool {
+	return slices.ContainsFunc(accepted(r), func(m media) bool { return m.takes(m.kind, jsonType) || m.takes(m.kind, "application/json") })
+}
+
+// takes reports whether the alternative, a range or the type of its parts, holds the type and the header doesn't refuse it.
+func (m media) takes(within, kind string) bool {
+	return covers(within, kind) && !slices.Contains(m.but, kind)
 }
 
 func (m media) quality() float64 {

@@ -11,7 +11,9 @@ import (
 	"image/color"
 	"image/jpeg"
 	"image/png"
+	"io"
 	"net/http"
+	"net/textproto"
 	"strconv"
 	"strings"
 	"sync"
@@ -82,28 +84,61 @@ func (s *Service) draw(w http.ResponseWriter, r *http.Request, i instance, d dra
 	}
 	guard(w)
 	for _, m := range accepted(r) {
-		if d.kind = "image/jpeg"; !covers(m.kind, d.kind) {
-			if d.kind = "image/png"; m.kind != d.kind {
+		kind, parts := m.multipart()
+		if d.kind = "image/jpeg"; !m.takes(kind, d.kind) {
+			if d.kind = "image/png"; !m.takes(kind, d.kind) {
 				continue
 			}
 		}
-		if unchanged(w, r, etag([]instance{i}, fmt.Sprint(d))) {
+		if parts = parts || m.kind == "*/*" && len(wanted) > 1; !parts && len(wanted) > 1 {
+			continue
+		}
+		if unchanged(w, r, etag([]instance{i}, fmt.Sprint(d, wanted, parts))) {
 			return nil
 		}
-		b, ok := s.drawn.get(d)
-		if !ok {
-			if b, err = s.made(r.Context(), i, d); errors.Is(err, dicom.ErrNotDrawn) {
-				return notAcceptable(w, r, dicom.FrameType(i.TransferSyntax))
-			} else if err != nil {
-				return err
-			}
-			s.drawn.put(d, b)
+		b, err := s.drawing(r.Context(), i, d)
+		if errors.Is(err, dicom.ErrNotDrawn) {
+			return notAcceptable(w, r, dicom.FrameType(i.TransferSyntax))
 		}
-		w.Header().Set("Content-Type", d.kind)
-		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(b))
-		return nil
+		if err != nil {
+			return err
+		}
+		if !parts {
+			w.Header().Set("Content-Type", d.kind)
+			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(b))
+			return nil
+		}
+		return inParts(w, r, d.kind, func(part func(textproto.MIMEHeader) (io.Writer, error)) error {
+			for n := range wanted {
+				if d.frame = wanted[n]; n > 0 {
+					if b, err = s.drawing(r.Context(), i, d); err != nil {
+						return err
+					}
+				}
+				out, err := part(textproto.MIMEHeader{"Content-Type": {d.kind}, "Content-Length": {strconv.Itoa(len(b))}})
+				if err != nil {
+					return err
+				}
+				if _, err := out.Write(b); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 	}
-	return notAcceptable(w, r, "image/jpeg", "image/png")
+	return notAcceptable(w, r, "image/jpeg", "image/png", `multipart/related; type="image/jpeg"`)
+}
+
+// drawing is a picture from those that were drawn last, or drawn now.
+func (s *Service) drawing(ctx context.Context, i instance, d drawing) ([]byte, error) {
+	if b, ok := s.drawn.get(d); ok {
+		return b, nil
+	}
+	b, err := s.made(ctx, i, d)
+	if err == nil {
+		s.drawn.put(d, b)
+	}
+	return b, err
 }
 
 func (s *Service) made(ctx context.Context, i instance, d drawing) ([]byte, error) {
@@ -111,6 +146,7 @@ func (s *Service) made(ctx context.Context, i instance, d drawing) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
+	defer f.Close()
 	if runs := i.FrameIndex[d.frame]; f.inflated == nil && runs[len(runs)-1].Offset+runs[len(runs)-1].Length <= atOnceDrawn {
 		last := runs[len(runs)-1]
 		if f.begin, err = f.bytes(0, last.Offset+last.Length); err != nil {
@@ -120,6 +156,20 @@ func (s *Service) made(ctx context.Context, i instance, d drawing) ([]byte, erro
 	head, err := f.head()
 	if err != nil {
 		return nil, err
+	}
+	need := pixels(head)
+	if !f.lies(form{native: true}) {
+		need += weight(head, f.decoder.Knows(i.TransferSyntax))
+	}
+	for _, run := range i.FrameIndex[d.frame] {
+		need += run.Length
+	}
+	if need > largeThing {
+		giveBack, err := makeRoom(ctx, need)
+		if err != nil {
+			return nil, err
+		}
+		defer giveBack()
 	}
 	data, err := f.stored(d.frame)
 	if err != nil {
@@ -154,6 +204,19 @@ func (s *Service) made(ctx context.Context, i instance, d drawing) ([]byte, erro
 		err = jpeg.Encode(&out, img, &jpeg.Options{Quality: d.quality})
 	}
 	return out.Bytes(), err
+}
+
+// pixels is how many bytes the drawn picture has.
+func pixels(head *dicom.File) int64 {
+	columns, rows, _, _, err := head.Shape()
+	if err != nil {
+		return 0 // it isn't drawn
+	}
+	n := int64(columns) * int64(rows)
+	if !head.Grey() {
+		n *= 4
+	}
+	return n
 }
 
 var badDrawing = fault.New(fault.Malformed, "bad_drawing", "窗宽窗位、画面大小或质量参数不合规。", "The parameters window, viewport or quality are not valid.").

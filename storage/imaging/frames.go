@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/textproto"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -51,18 +52,20 @@ func (s *Service) framesOf(w http.ResponseWriter, r *http.Request, i instance, n
 		if err != nil {
 			return err
 		}
+		defer frames.Close()
 		contentType := form.kind + "; transfer-syntax=" + form.syntax
 		if !form.parts {
 			if run := i.FrameIndex[wanted[0]]; frames.lies(form) && len(run) == 1 && frames.inflated == nil {
 				w.Header().Set("Content-Type", contentType)
 				return s.stretch(w, r, i, run[0])
 			}
-			b, err := frames.in(form, wanted[0])
+			b, _, err := frames.ready(form, wanted[0])
 			if err != nil {
 				return err
 			}
+			defer b.Close()
 			w.Header().Set("Content-Type", contentType)
-			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(b))
+			http.ServeContent(w, r, "", time.Time{}, b)
 			return nil
 		}
 		return inParts(w, r, form.kind, func(part func(textproto.MIMEHeader) (io.Writer, error)) error {
@@ -136,12 +139,12 @@ func (s *Service) formOf(i instance, m media) (form, bool) {
 	switch {
 	case isNative, s.decodes(stored) && kind == octets && (syntax == "" || syntax == dicom.ExplicitLE):
 		fits := syntax == "" || syntax == "*" || syntax == dicom.ExplicitLE
-		return form{octets, dicom.ExplicitLE, parts, true}, fits && covers(kind, octets)
+		return form{octets, dicom.ExplicitLE, parts, true}, fits && m.takes(kind, octets)
 	case kind == octets: // "as it is", for clients that decode by the syntax
 		return form{octets, stored, parts, false}, syntax == "*" || syntax == stored
 	}
 	of := dicom.FrameType(stored)
-	return form{of, stored, parts, false}, covers(kind, of) && (syntax == "" || syntax == "*" || syntax == stored)
+	return form{of, stored, parts, false}, m.takes(kind, of) && (syntax == "" || syntax == "*" || syntax == stored)
 }
 
 // decodes reports whether frames in the transfer syntax can be sent as samples.
@@ -155,31 +158,49 @@ type frames struct {
 	ctx      context.Context // of the one request that reads
 	decoder  *worker.Pool
 	objects  func(off, n int64) (io.ReadCloser, error)
-	inflated []byte      // the whole file, where it lies deflated
+	inflated *os.File    // the whole file, where it lies deflated
 	begin    []byte      // of the file, where it was worth reading at once
 	file     *dicom.File // its head, when it was needed
 }
 
-// opened prepares an object's frames. A deflated one has to be read as a whole.
+// opened prepares an object's frames, to be closed. A deflated one is inflated on the disk: it has to be read as a whole.
 func (s *Service) opened(ctx context.Context, i instance) (*frames, error) {
 	f := &frames{instance: i, ctx: ctx, decoder: s.Decoder, objects: func(off, n int64) (io.ReadCloser, error) { return s.Objects.Get(ctx, i.ObjectKey, off, n) }}
-	if i.TransferSyntax != dicom.DeflatedLE {
+	if !dicom.Deflated(i.TransferSyntax) {
 		return f, nil
 	}
-	raw, err := f.bytes(0, -1)
+	body, err := f.objects(0, -1)
 	if err != nil {
 		return nil, err
 	}
-	if f.file, err = dicom.Read(bytes.NewReader(raw)); err != nil {
+	defer body.Close()
+	raw, err := spooled(body)
+	if err != nil {
 		return nil, err
 	}
-	f.inflated, err = dicom.Inflate(raw)
+	defer raw.Close()
+	if f.file, err = dicom.Read(raw); err != nil {
+		return nil, err
+	}
+	if _, err := raw.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	f.inflated, err = aside(func(out io.Writer) error { return dicom.Inflate(out, raw) })
 	return f, err
+}
+
+func (f *frames) Close() error {
+	if f.inflated == nil {
+		return nil
+	}
+	return f.inflated.Close()
 }
 
 func (f *frames) bytes(off, n int64) ([]byte, error) {
 	if f.inflated != nil {
-		return f.inflated[off:][:n], nil
+		b := make([]byte, n)
+		_, err := f.inflated.ReadAt(b, off)
+		return b, err
 	}
 	if n >= 0 && off+n <= int64(len(f.begin)) {
 		return f.begin[off:][:n], nil
@@ -189,9 +210,6 @@ func (f *frames) bytes(off, n int64) ([]byte, error) {
 		return nil, err
 	}
 	defer body.Close()
-	if n < 0 {
-		return io.ReadAll(body)
-	}
 	b := make([]byte, n)
 	_, err = io.ReadFull(body, b)
 	return b, err
@@ -243,17 +261,68 @@ func (f *frames) send(form form, n int, out func(length int64) (io.Writer, error
 		defer stored.Close()
 		body, length = stored, runs[0].Length
 	} else {
-		b, err := f.in(form, n)
+		b, n, err := f.ready(form, n)
 		if err != nil {
 			return err
 		}
-		body, length = bytes.NewReader(b), int64(len(b))
+		defer b.Close()
+		body, length = b, n
 	}
 	w, err := out(length)
 	if err == nil {
 		_, err = io.Copy(w, body)
 	}
 	return err
+}
+
+// ready is frame n in the form. A large one is worked on while there is room for it, and then waits on the disk for a slow line.
+func (f *frames) ready(form form, n int) (*spool, int64, error) {
+	need := int64(0)
+	for _, run := range f.FrameIndex[n] {
+		need += run.Length
+	}
+	if !f.lies(form) {
+		head, err := f.head()
+		if err != nil {
+			return nil, 0, err
+		}
+		need += weight(head, f.decoder.Knows(f.TransferSyntax))
+	}
+	if need <= largeThing {
+		b, err := f.in(form, n)
+		return &spool{ReadSeeker: bytes.NewReader(b)}, int64(len(b)), err
+	}
+	giveBack, err := makeRoom(f.ctx, need)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer giveBack()
+	b, err := f.in(form, n)
+	if err != nil {
+		return nil, 0, err
+	}
+	file, err := aside(func(out io.Writer) error {
+		_, err := out.Write(b)
+		return err
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	return &spool{ReadSeeker: file, file: file}, int64(len(b)), nil
+}
+
+// weight is how many bytes the samples of a frame take once it is decoded: a decoder's have 16 bits first.
+func weight(head *dicom.File, decoded bool) int64 {
+	columns, rows, samples, allocated, err := head.Shape()
+	if err != nil {
+		return 0 // it isn't decoded
+	}
+	n := int64(columns) * int64(rows) * int64(samples)
+	bytes := n * int64(max(allocated, 8)) / 8
+	if decoded {
+		bytes += 2 * n
+	}
+	return bytes
 }
 
 func (f *frames) in(form form, n int) ([]byte, error) {
@@ -274,7 +343,10 @@ func (f *frames) in(form form, n int) ([]byte, error) {
 	case f.decoder.Knows(f.TransferSyntax):
 		return f.decoded(head, b)
 	}
-	return head.LittleEndian(n, b)
+	if b, err = head.LittleEndian(n, b); err != nil {
+		return nil, unreadableFrame.Because(err)
+	}
+	return b, nil
 }
 
 // decoded is a compressed frame as little endian samples of Bits Allocated, colour by pixel.
@@ -352,7 +424,8 @@ func (s *Service) serveBulk(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	of, word, err := f.bulkForm(tags)
+	defer f.Close()
+	of, word, err := s.bulkForm(f, tags)
 	if err != nil {
 		return err
 	}
@@ -361,15 +434,15 @@ func (s *Service) serveBulk(w http.ResponseWriter, r *http.Request) error {
 	var value io.ReadSeeker = stored
 	switch {
 	case f.inflated != nil:
-		value = bytes.NewReader(f.inflated[at.Offset:][:at.Length])
+		value = io.NewSectionReader(f.inflated, at.Offset, at.Length)
 	case word > 1:
 		value = &turned{in: stored, word: word}
 	}
 	for _, m := range accepted(r) {
 		kind, parts := m.multipart()
 		send := of
-		if !covers(kind, of) {
-			if send = octets; !covers(kind, octets) {
+		if !m.takes(kind, of) {
+			if send = octets; !m.takes(kind, octets) {
 				continue
 			}
 		}
@@ -398,7 +471,7 @@ func (s *Service) serveBulk(w http.ResponseWriter, r *http.Request) error {
 // bulkForm is the media type of a large value and the size of its words, 1 where they lie as they are sent: bulk data are
 // little endian whatever the object is (PS3.18 §8.7.3.3). A document says its own type, of which only PDF is believed,
 // since nothing else is ever shown by a browser.
-func (f *frames) bulkForm(tags string) (kind string, word int, err error) {
+func (s *Service) bulkForm(f *frames, tags string) (kind string, word int, err error) {
 	if tags == dicom.PixelData.String() {
 		if !dicom.Native(f.TransferSyntax) {
 			return dicom.FrameType(f.TransferSyntax), 1, nil
@@ -415,7 +488,19 @@ func (f *frames) bulkForm(tags string) (kind string, word int, err error) {
 	if tags != dicom.EncapsulatedDocument.String() && f.TransferSyntax != dicom.ExplicitBE {
 		return octets, 1, nil
 	}
-	doc, err := unpackJSON(f.DICOMJSON, "")
+	err = s.words(f.ctx, f.instance, io.Discard, func(_ io.Writer, packed []byte) (err error) {
+		kind, word, err = formIn(packed, tags)
+		return err
+	})
+	if f.TransferSyntax != dicom.ExplicitBE {
+		word = 1
+	}
+	return kind, word, err
+}
+
+// formIn finds a large value's media type and the size of its words in packed DICOM JSON.
+func formIn(packed []byte, tags string) (kind string, word int, err error) {
+	doc, err := unpackJSON(packed)
 	if err != nil {
 		return "", 0, err
 	}
@@ -439,9 +524,6 @@ func (f *frames) bulkForm(tags string) (kind string, word int, err error) {
 			return "", 0, fault.Missing()
 		}
 		doc, path, in = in[name].Value[n-1], after, nil
-	}
-	if f.TransferSyntax != dicom.ExplicitBE {
-		word = 1
 	}
 	if v := in[dicom.MIMETypeOfDocument.String()].Value; tags == dicom.EncapsulatedDocument.String() && len(v) == 1 && string(v[0]) == `"application/pdf"` {
 		return "application/pdf", word, nil

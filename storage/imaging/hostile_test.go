@@ -6,9 +6,12 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -237,14 +240,20 @@ func (h *house) harmless(t *testing.T, file []byte) {
 	t.Helper()
 	study, series, sop := uidsOf(t, file)
 	at := "/dicomweb/studies/" + study + "/series/" + series + "/instances/" + sop
-	for _, what := range []string{"", "/metadata", "/frames/1", "/rendered", "/thumbnail", "/rendered?window=0,1"} {
-		var b answer
-		held(t, fmt.Sprintf("%q", what), func() { b = h.get("county", at+what, "*/*") })
-		if b.status >= 500 {
-			t.Errorf("%q: %d %s", what, b.status, b.body)
-		}
-		if b.header.Get("X-Content-Type-Options") != "nosniff" {
-			t.Errorf("%q may be sniffed", what)
+	for what, accepts := range map[string][]string{
+		"": {"*/*", zipType, `multipart/related; type="application/dicom"; transfer-syntax=1.2.840.10008.1.2.1`}, "/metadata": {"*/*"},
+		"/frames/1": {"*/*", octets, `multipart/related; type="application/octet-stream"`, `multipart/related; type="application/octet-stream"; transfer-syntax=*`, "image/*"},
+		"/rendered": {"*/*", "image/png", "multipart/related"}, "/thumbnail": {"image/jpeg"}, "/rendered?window=0,1": {"image/jpeg"},
+		"/bulkdata/7FE00010": {"*/*", octets}} {
+		for _, accept := range accepts {
+			var b answer
+			held(t, fmt.Sprintf("%q as %q", what, accept), func() { b = h.get("county", at+what, accept) })
+			if b.status >= 500 {
+				t.Errorf("%q as %q: %d %s", what, accept, b.status, b.body)
+			}
+			if b.header.Get("X-Content-Type-Options") != "nosniff" {
+				t.Errorf("%q as %q may be sniffed", what, accept)
+			}
 		}
 	}
 	whole := h.get("county", at, dicomType)
@@ -254,10 +263,13 @@ func (h *house) harmless(t *testing.T, file []byte) {
 	}
 }
 
-func TestHostileFilesAreRefusedBesideGoodOnes(t *testing.T) {
-	h := open(t, storagetest.New(t))
-	spool := t.TempDir() // what is made on the disk from here on is made here
-	t.Setenv("TMPDIR", spool)
+type hostile struct {
+	name   string
+	file   []byte
+	reason string // "": it is stored, and harms nobody
+}
+
+func hostileFiles(t *testing.T) []hostile {
 	nested := func(depth int) string {
 		return strings.Repeat("\x40\x00\x30\xa7SQ\x00\x00\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff", depth)
 	}
@@ -282,12 +294,7 @@ func TestHostileFilesAreRefusedBesideGoodOnes(t *testing.T) {
 		return append(meta, b.Bytes()...)
 	}
 	const broken, much, mismatch, syntax = "C000", "A700", "A900", "C122"
-	n := 1000
-	for _, c := range []struct {
-		name   string
-		file   []byte
-		reason string // "": it is stored, and harms nobody
-	}{
+	return []hostile{
 		{"nothing at all", nil, broken},
 		{"1000 nested sequences", object(t, 1, nil, nested(1000)), much},
 		{"20 000 nested sequences", object(t, 2, nil, nested(20_000)), much},
@@ -382,8 +389,19 @@ func TestHostileFilesAreRefusedBesideGoodOnes(t *testing.T) {
 		{"65,535 x 65,535 x 65,535 samples of 65,535 bits", object(t, 83, picture(65535, 65535, 65535, map[dicom.Tag]string{0x00280002: us(65535)}), native("xx")), broken},
 		{"samples of no bits", object(t, 84, picture(16, 16, 0, nil), native(strings.Repeat("x", 256))), broken},
 		{"more bits stored than there are", object(t, 85, picture(16, 16, 8, map[dicom.Tag]string{0x00280101: us(60_000), 0x00280102: us(0)}), native(strings.Repeat("x", 256))), ""},
+		{"pairs of an odd number of pixels", object(t, 86, picture(3, 3, 8, map[dicom.Tag]string{0x00280002: us(3), 0x00280004: "YBR_FULL_422"}), native(strings.Repeat("x", 18))), ""},
+		{"pairs of 16 bits", object(t, 87, picture(2, 2, 16, map[dicom.Tag]string{0x00280002: us(3), 0x00280004: "YBR_FULL_422"}), native(strings.Repeat("x", 16))), ""},
+		{"a contour of 100,000 letters in an implicit file", implicit(t, 88, long(0x30060050, strings.Repeat("1\\", 50_000))), ""},
 		{"a picture of 65535 x 1", object(t, 34, picture(65535, 1, 8, nil), native(strings.Repeat("x", 65536))), ""},
-	} {
+	}
+}
+
+func TestHostileFilesAreRefusedBesideGoodOnes(t *testing.T) {
+	h := open(t, storagetest.New(t))
+	spool := t.TempDir() // what is made on the disk from here on is made here
+	t.Setenv("TMPDIR", spool)
+	n := 1000
+	for _, c := range hostileFiles(t) {
 		t.Run(c.name, func(t *testing.T) {
 			n++
 			good := object(t, n, nil, "")
@@ -413,6 +431,159 @@ func TestHostileFilesAreRefusedBesideGoodOnes(t *testing.T) {
 			h.harmless(t, c.file)
 		})
 	}
+}
+
+// peak is how much memory the process takes at most while it works, beyond what it has before.
+func peak(t *testing.T, work func()) int64 {
+	t.Helper()
+	debug.FreeOSMemory()
+	before, most := resident(t), int64(0)
+	done, seen := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(seen)
+		for tick := time.NewTicker(2 * time.Millisecond); ; {
+			most = max(most, resident(t))
+			select {
+			case <-done:
+				tick.Stop()
+				return
+			case <-tick.C:
+			}
+		}
+	}()
+	work()
+	close(done)
+	<-seen
+	return most - before
+}
+
+// onDisk keeps files where they don't count as memory, which the collector lets double.
+func onDisk(t *testing.T, files ...[]byte) (paths []string) {
+	t.Helper()
+	dir := t.TempDir()
+	for n, f := range files {
+		paths = append(paths, filepath.Join(dir, fmt.Sprint(n)))
+		if err := os.WriteFile(paths[n], f, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return paths
+}
+
+// poured sends files in one request, without holding it.
+func (h *house) poured(paths ...string) (status int) {
+	var parts []io.Reader
+	for _, path := range paths {
+		f, err := os.Open(path)
+		if err != nil {
+			h.t.Error(err)
+			return 0
+		}
+		defer f.Close()
+		parts = append(parts, strings.NewReader("\r\n--edge\r\nContent-Type: application/dicom\r\n\r\n"), f)
+	}
+	parts = append(parts, strings.NewReader("\r\n--edge--"))
+	return h.drained("POST", "/dicomweb/studies", map[string]string{"Content-Type": "multipart/related; type=application/dicom; boundary=edge"}, io.MultiReader(parts...))
+}
+
+// drained reads an answer past.
+func (h *house) drained(method, path string, header map[string]string, body io.Reader) (status int) {
+	r, err := http.NewRequestWithContext(h.t.Context(), method, h.url+path, body)
+	if err != nil {
+		h.t.Error(err)
+		return 0
+	}
+	r.Header.Set("Authorization", "Bearer county")
+	for k, v := range header {
+		r.Header.Set(k, v)
+	}
+	a, err := http.DefaultClient.Do(r)
+	if err != nil {
+		h.t.Error(err)
+		return 0
+	}
+	defer a.Body.Close()
+	if _, err := io.Copy(io.Discard, a.Body); err != nil {
+		h.t.Error(err)
+	}
+	return a.StatusCode
+}
+
+// byFour does it four times at once.
+func byFour(do func(n int)) {
+	var clients sync.WaitGroup
+	for n := range 4 {
+		clients.Go(func() { do(n) })
+	}
+	clients.Wait()
+}
+
+// What one hostile file may take, all of them may, in one request and in four at once.
+func TestHostileFilesAtOnceTakeNoMoreThanOne(t *testing.T) {
+	h := open(t, storagetest.New(t))
+	all := func() []string {
+		var files [][]byte
+		for _, c := range hostileFiles(t) {
+			files = append(files, c.file)
+		}
+		return onDisk(t, files...)
+	}()
+	blob := func(tag string, n int) string {
+		return "\x40\x00" + tag + "UT\x00\x00" + string(binary.LittleEndian.AppendUint32(nil, uint32(n))) + noise(n)
+	}
+	wordy := func(n int) []byte {
+		return object(t, n, map[dicom.Tag]string{dicom.StudyInstanceUID: "1.2.901", dicom.SeriesInstanceUID: "1.2.901.1"}, blob("\x60\xa1", 12<<20)+blob("\x61\xa1", 12<<20))
+	}
+	plate := picture(4096, 4096, 16, map[dicom.Tag]string{dicom.StudyInstanceUID: "1.2.902", dicom.SeriesInstanceUID: "1.2.902.1"})
+	grey := strings.Repeat("\x00", 100) + noise(156)
+	large := onDisk(t, wordy(910), wordy(911), wordy(912), wordy(913),
+		object(t, 920, plate, native(strings.Repeat(grey, 2*4096*4096/256))),
+		object(t, 921, plate, native(strings.Repeat(grey, 2*4096*4096/256))))
+	const most = 128 << 20
+	grew := func(what string, work func()) {
+		t.Helper()
+		n := peak(t, work)
+		t.Logf("%s: %d MB", what, n>>20)
+		if n > shadow*most {
+			t.Errorf("%s grew by %d MB", what, n>>20)
+		}
+	}
+	grew("one request", func() {
+		if status := h.poured(all...); status != 202 {
+			t.Errorf("%d", status)
+		}
+	})
+	grew("four requests", func() {
+		byFour(func(int) {
+			if status := h.poured(all...); status != 202 {
+				t.Errorf("%d", status)
+			}
+		})
+	})
+	grew("four requests of heads of 24 MB", func() {
+		byFour(func(int) {
+			if status := h.poured(large...); status != 200 {
+				t.Errorf("%d", status)
+			}
+		})
+	})
+	for what, path := range map[string]string{"metadata": "/dicomweb/studies/1.2.901/metadata", "a search for everything": "/dicomweb/studies/1.2.901/instances?includefield=all"} {
+		grew("four times "+what, func() {
+			byFour(func(int) {
+				if status := h.drained("GET", path, nil, nil); status != 200 {
+					t.Errorf("%d", status)
+				}
+			})
+		})
+	}
+	grew("four drawings of a plate", func() {
+		byFour(func(n int) {
+			path := fmt.Sprintf("/dicomweb/studies/1.2.902/series/1.2.902.1/instances/1.2.900.%d.1.1/rendered?quality=%d", 920+n%2, 80+n)
+			if status := h.drained("GET", path, map[string]string{"Accept": "image/jpeg"}, nil); status != 200 {
+				t.Errorf("%d", status)
+			}
+		})
+	})
 }
 
 // A loop of ultrasound may be this large; it goes by the disk.

@@ -145,7 +145,15 @@ func (s *Service) store(ctx context.Context, place ids.Institution, study string
 		}
 		r, err = Receipt{Study: r.Study, Series: r.Series, SOP: r.SOP, Class: r.Class, Reason: ourFailure, Say: failure}, nil
 	}()
-	f, err := dicom.Read(file)
+	giveBack := func() {}
+	defer func() { giveBack() }()
+	f, err := dicom.ReadAsking(file, func() error {
+		back, err := makeRoom(ctx, room)
+		if err == nil {
+			giveBack = back
+		}
+		return err
+	})
 	if p, ok := errors.AsType[*dicom.Problem](err); ok {
 		r = receiptOf(f)
 		r.Reason, r.Say = uint16(p.Reason), fault.Text{ZH: fmt.Sprintf("%s（第 %d 字节处）。", unreadable[p.Reason], p.Offset), EN: p.Error()}

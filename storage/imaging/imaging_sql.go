@@ -140,14 +140,15 @@ func (s *Service) keepStudy(ctx context.Context, tx pgx.Tx, place ids.Institutio
 	uid, name := d.Text(dicom.StudyInstanceUID), clean(d.Text(dicom.PatientName))
 	_, err := tx.Exec(ctx, `
 		INSERT INTO study (id, institution_id, uid, patient_name, patient_pinyin, patient_id, patient_sex, patient_birth_date,
-			study_date, study_time, accession, description, referring, stored_by, stored_at)
-		VALUES (@id, @place, @uid, @patient_name, @pinyin, @patient_id, @sex, @birth, @date, @time, @accession, @description, @referring, @account, @now)
+			study_date, study_time, accession, description, referring, own_id, timezone, stored_by, stored_at)
+		VALUES (@id, @place, @uid, @patient_name, @pinyin, @patient_id, @sex, @birth, @date, @time, @accession, @description, @referring, @own, @zone,
+			@account, @now)
 		ON CONFLICT (institution_id, uid) DO NOTHING`,
 		pgx.NamedArgs{"id": ids.New[ids.Study](), "place": place, "uid": uid, "patient_name": name, "pinyin": pinyinOf(name),
 			"patient_id": clean(d.Text(dicom.PatientID)), "sex": clean(d.Text(dicom.PatientSex)),
 			"birth": date(d.Text(dicom.PatientBirthDate)), "date": date(d.Text(dicom.StudyDate)), "time": clean(d.Text(dicom.StudyTime)),
 			"accession": clean(d.Text(dicom.AccessionNumber)), "description": clean(d.Text(dicom.StudyDescription)),
-			"referring": clean(d.Text(dicom.ReferringPhysician)), "account": account, "now": s.Now()})
+			"referring": clean(d.Text(dicom.ReferringPhysician)), "own": clean(d.Text(dicom.StudyID)), "zone": clean(d.Text(timezone)), "account": account, "now": s.Now()})
 	if err == nil {
 		_, err = tx.Exec(ctx, `INSERT INTO image_holding (institution_id) VALUES ($1) ON CONFLICT DO NOTHING`, place)
 	}
@@ -163,12 +164,13 @@ func (s *Service) keepStudy(ctx context.Context, tx pgx.Tx, place ids.Institutio
 func keepSeries(ctx context.Context, tx pgx.Tx, place ids.Institution, d dicom.Dataset, k *known) error {
 	uid := d.Text(dicom.SeriesInstanceUID)
 	_, err := tx.Exec(ctx, `
-		INSERT INTO series (id, institution_id, study_id, uid, modality, number, description, series_date)
-		VALUES (@id, @place, @study, @uid, @modality, @number, @description, @date)
+		INSERT INTO series (id, institution_id, study_id, uid, modality, number, description, series_date, step_date, step_time, requests)
+		VALUES (@id, @place, @study, @uid, @modality, @number, @description, @date, @step_date, @step_time, @requests)
 		ON CONFLICT (study_id, uid) DO NOTHING`,
 		pgx.NamedArgs{"id": ids.New[seriesID](), "place": place, "study": k.Study, "uid": uid,
 			"modality": clean(d.Text(dicom.Modality)), "number": number(d, dicom.SeriesNumber),
-			"description": clean(d.Text(dicom.SeriesDescription)), "date": date(d.Text(dicom.SeriesDate))})
+			"description": clean(d.Text(dicom.SeriesDescription)), "date": date(d.Text(dicom.SeriesDate)),
+			"step_date": date(d.Text(dicom.StepStartDate)), "step_time": clean(d.Text(dicom.StepStartTime)), "requests": requestsIn(d)})
 	if err == nil {
 		err = tx.QueryRow(ctx, `SELECT id FROM series WHERE study_id = $1 AND uid = $2`, k.Study, uid).Scan(&k.Series)
 	}
@@ -176,6 +178,25 @@ func keepSeries(ctx context.Context, tx pgx.Tx, place ids.Institution, d dicom.D
 		return fmt.Errorf("keep series: %w", err)
 	}
 	return nil
+}
+
+// request is what asked for a series.
+type request struct {
+	Step      string `json:"step"`      // Scheduled Procedure Step ID
+	Procedure string `json:"procedure"` // Requested Procedure ID
+}
+
+// maxRequests of one series are searched by: who makes one series for many steps has a handful of them.
+const maxRequests = 16
+
+func requestsIn(d dicom.Dataset) []request {
+	all := []request{}
+	if e := d.Find(dicom.RequestAttributes); e != nil {
+		for _, it := range e.Items[:min(len(e.Items), maxRequests)] {
+			all = append(all, request{clean(it.Text(dicom.ScheduledStepID)), clean(it.Text(dicom.RequestedProcedureID))})
+		}
+	}
+	return all
 }
 
 // packers are kept because a new one costs a megabyte.
@@ -384,6 +405,7 @@ func (s *Service) EndGrants(ctx context.Context, tx pgx.Tx, t ids.Teleconsult, o
 type path struct {
 	study, series, sop string
 	frames             []int // from 1, those that a glance is of; nil: all
+	lean               bool  // large DICOM JSON is left out: words reads it when it is needed
 }
 
 // instance is an object as WADO-RS needs it.
@@ -405,7 +427,7 @@ type instance struct {
 	StoredAt       time.Time
 	Frames         int
 
-	inflate bool // to be sent inflated
+	explicit bool // to be sent in explicit little endian, which it isn't
 }
 
 // read finds what the path names, within the scope, and records the reading. glance is for single pictures: of those
@@ -451,8 +473,11 @@ func (s *Service) read(ctx context.Context, p path, glance bool) ([]instance, er
 // named finds what the path names, within the scope; nothing is fault.NotFound.
 func (s *Service) named(ctx context.Context, db pg.DB, scope authz.Scope, p path, glance bool) ([]instance, error) {
 	words, index := `i.dicom_json`, `i.frame_index`
-	if glance {
+	switch {
+	case glance:
 		words = `NULL::bytea`
+	case p.lean:
+		words = lean("i")
 	}
 	if glance && p.frames != nil { // a slide has ten thousands: a tile is not to wait for all of them
 		index = `(SELECT jsonb_agg(i.frame_index -> n - 1 ORDER BY o) FROM unnest(@frames::int[]) WITH ORDINALITY w (n, o))`
@@ -497,6 +522,11 @@ func (s *Service) named(ctx context.Context, db pg.DB, scope authz.Scope, p path
 		return nil, fault.Missing()
 	}
 	return all, nil
+}
+
+// lean is an object's packed DICOM JSON where it isn't large.
+func lean(of string) string {
+	return fmt.Sprintf(`CASE WHEN octet_length(%[1]s.dicom_json) <= %[2]d THEN %[1]s.dicom_json END`, of, keptPacked)
 }
 
 // glances remembers which views of this minute stand in the audit log already, so that a scroll asks the database for

@@ -795,9 +795,11 @@ func TestEverySoundFileIsServed(t *testing.T) {
 		headers, bodies := h.parts(b)
 		inflated := raw
 		if f.TransferSyntax == dicom.DeflatedLE {
-			if inflated, err = dicom.Inflate(raw); err != nil {
+			var whole bytes.Buffer
+			if err := dicom.Inflate(&whole, bytes.NewReader(raw)); err != nil {
 				t.Fatal(err)
 			}
+			inflated = whole.Bytes()
 		}
 		want := frameIn(f, inflated)
 		if f.TransferSyntax == dicom.ExplicitBE {
@@ -870,6 +872,16 @@ func TestAcceptForms(t *testing.T) {
 		{at(ct) + "/frames/1", octets, 200, octets},
 		{at(ct) + "/frames/1", "text/plain;q=1, application/octet-stream;q=0.5", 200, octets},
 		{at(ct) + "/frames/1", "image/jpeg", 406, "application/problem+json"},
+		{at(ct) + "/frames/1", octets + ";q=0", 406, "application/problem+json"},
+		{at(ct) + "/frames/1", octets + ";q=0, */*", 406, "application/problem+json"},
+		{at(ct) + "/rendered", "image/jpeg;q=0, image/*", 200, "image/png"},
+		{at(ct) + "/metadata", "application/dicom+xml", 406, "application/problem+json"},
+		{at(ct) + "/metadata", `multipart/related; type="application/dicom+xml"`, 406, "application/problem+json"},
+		{"/dicomweb/studies", "application/dicom+xml", 406, "application/problem+json"},
+		{"/dicomweb/studies", "application/dicom+xml, application/*;q=0.1", 200, jsonType},
+		{at(rle) + "/frames/1,2/rendered", "image/jpeg", 406, "application/problem+json"},
+		{at(rle) + "/frames/1,2/rendered", "image/png, multipart/related;q=0.1", 200, parts + `; type="image/jpeg"`},
+		{at(rle) + "/frames/1,3/rendered", "", 404, "application/problem+json"},
 		{at(ct) + "/frames/2", "", 404, "application/problem+json"},
 		{at(ct) + "/frames/0", "", 404, "application/problem+json"},
 		{at(ct) + "/frames/x", "", 400, "application/problem+json"},
@@ -934,6 +946,19 @@ func TestAcceptForms(t *testing.T) {
 			}
 		}
 	})
+	t.Run("two frames drawn are two pictures", func(t *testing.T) {
+		for accept, kind := range map[string]string{"": "image/jpeg", `multipart/related; type="image/png"`: "image/png"} {
+			headers, bodies := h.parts(h.get("county", at(rle)+"/frames/2,1/rendered", accept))
+			if len(bodies) != 2 || headers[1].Get("Content-Type") != kind {
+				t.Fatalf("%q: %v", accept, headers)
+			}
+			for i, n := range []string{"2", "1"} {
+				if one := h.get("county", at(rle)+"/frames/"+n+"/rendered", kind); !bytes.Equal(one.body, bodies[i]) {
+					t.Errorf("%q: part %d is not frame %s", accept, i+1, n)
+				}
+			}
+		}
+	})
 	t.Run("a zip archive of the objects, without names", func(t *testing.T) {
 		a := h.get("county", study(ct), zipType)
 		z, err := zip.NewReader(bytes.NewReader(a.body), int64(len(a.body)))
@@ -963,6 +988,57 @@ func TestAcceptForms(t *testing.T) {
 			t.Error("its attributes changed")
 		}
 	})
+	t.Run("an implicit object in explicit little endian, for who asks: the same data set, the same pixels", func(t *testing.T) {
+		raw := files["transfer-syntaxes/MR_small_implicit.dcm"]
+		rewritten, err := dicom.Rewrite(raw, map[dicom.Tag]string{dicom.SOPInstanceUID: "1.2.78", dicom.StudyInstanceUID: "1.2.78.1", dicom.SeriesInstanceUID: "1.2.78.2"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a, _ := h.stow("county", rewritten); a.status != 200 {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		was, err := dicom.Read(bytes.NewReader(rewritten))
+		if err != nil {
+			t.Fatal(err)
+		}
+		alone := h.get("county", at(rewritten), dicomType+"; transfer-syntax="+dicom.ExplicitLE)
+		_, parted := h.parts(h.get("county", at(rewritten), `multipart/related; type="application/dicom"; transfer-syntax=`+dicom.ExplicitLE))
+		for _, b := range [][]byte{alone.body, parted[0]} {
+			f, err := dicom.Read(bytes.NewReader(b))
+			if err != nil || f.TransferSyntax != dicom.ExplicitLE {
+				t.Fatal(err)
+			}
+			before, _ := was.JSON()
+			after, _ := f.JSON()
+			if !bytes.Equal(before, after) || !bytes.Equal(frameOf(t, b), frameOf(t, rewritten)) {
+				t.Error("it changed")
+			}
+		}
+		if b := h.get("county", at(rewritten), dicomType); !bytes.Equal(b.body[128:], rewritten[128:]) {
+			t.Error("who asks for no syntax doesn't get what is stored")
+		}
+		if part := h.call("county", "GET", at(rewritten), map[string]string{"Accept": dicomType + "; transfer-syntax=" + dicom.ExplicitLE, "Range": "bytes=128-131"}, nil); string(part.body) != "DICM" {
+			t.Errorf("range: %d %q", part.status, part.body)
+		}
+	})
+	t.Run("a series in two syntaxes is not sent as one of them", func(t *testing.T) {
+		lossless, err := dicom.Rewrite(files["transfer-syntaxes/MR_small_jpeg_ls_lossless.dcm"], map[dicom.Tag]string{dicom.SOPInstanceUID: "1.2.79.2", dicom.StudyInstanceUID: "1.2.79", dicom.SeriesInstanceUID: "1.2.79.1", dicom.InstanceNumber: "2"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain, err := dicom.Rewrite(files["transfer-syntaxes/MR_small.dcm"], map[dicom.Tag]string{dicom.SOPInstanceUID: "1.2.79.1.1", dicom.StudyInstanceUID: "1.2.79", dicom.SeriesInstanceUID: "1.2.79.1", dicom.InstanceNumber: "1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a, _ := h.stow("county", plain, lossless); a.status != 200 {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		for syntax, want := range map[string]int{dicom.ExplicitLE: 406, "*": 200} {
+			if a := h.get("county", study(plain), `multipart/related; type="application/dicom"; transfer-syntax=`+syntax); a.status != want {
+				t.Errorf("%s: %d", syntax, a.status)
+			}
+		}
+	})
 	t.Run("drawn into the box that was asked for, in its shape", func(t *testing.T) {
 		for query, want := range map[string]image.Point{"": {512, 512}, "?viewport=100,200": {100, 100}, "?viewport=9,4096": {9, 9}, "?viewport=4096,4096": {512, 512}} {
 			img, err := jpeg.Decode(bytes.NewReader(h.get("county", at(jls)+"/rendered"+query, "image/jpeg").body))
@@ -987,8 +1063,10 @@ func TestAcceptForms(t *testing.T) {
 		if part.status != 206 || !bytes.Equal(part.body, whole.body[100:200]) {
 			t.Errorf("range: %d", part.status)
 		}
-		if again := h.call("county", "GET", path, map[string]string{"Accept": octets, "If-None-Match": whole.header.Get("ETag")}, nil); again.status != 304 {
-			t.Errorf("ETag: %d", again.status)
+		for _, known := range []string{whole.header.Get("ETag"), "*"} {
+			if again := h.call("county", "GET", path, map[string]string{"Accept": octets, "If-None-Match": known}, nil); again.status != 304 {
+				t.Errorf("ETag %s: %d", known, again.status)
+			}
 		}
 		for path, accepts := range map[string][]string{at(ct): {dicomType, "*/*", zipType}, path: {octets, "*/*"}, at(jls) + "/frames/1": {octets, "image/jls", "*/*"},
 			at(pdf) + "/bulkdata/00420011": {"application/pdf", octets, `multipart/related; type="application/pdf"`, `multipart/related; type="application/octet-stream"`},
@@ -1068,13 +1146,26 @@ func TestSearch(t *testing.T) {
 	for n, name := range []string{"Wang^Xiaodong=王^小东", "王^芳", "Zhang^Feng=张^峰", "100%_real", "=曾^单"} {
 		raw, err := dicom.Rewrite(files["transfer-syntaxes/CT_small.dcm"], map[dicom.Tag]string{dicom.PatientName: name, dicom.PatientID: fmt.Sprint("P", n),
 			dicom.StudyInstanceUID: fmt.Sprint("1.2.", n), dicom.SeriesInstanceUID: fmt.Sprint("1.3.", n), dicom.SOPInstanceUID: fmt.Sprint("1.4.", n),
-			dicom.StudyDate: fmt.Sprint("2026110", n+1)})
+			dicom.StudyDate: fmt.Sprint("2026110", n+1), dicom.StudyID: fmt.Sprint("S-", n), timezone: "+0800",
+			dicom.StepStartDate: fmt.Sprint("2026110", n+1), dicom.StepStartTime: fmt.Sprintf("0%d3000", n)})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if a, _ := h.stow("county", raw); a.status != 200 {
 			t.Fatalf("%s", a.body)
 		}
+	}
+	asked := func(items ...string) string {
+		var b strings.Builder
+		b.WriteString("\x40\x00\x75\x02SQ\x00\x00\xff\xff\xff\xff")
+		for _, it := range items {
+			b.WriteString("\xfe\xff\x00\xe0\xff\xff\xff\xff" + it + "\xfe\xff\x0d\xe0\x00\x00\x00\x00")
+		}
+		return b.String() + "\xfe\xff\xdd\xe0\x00\x00\x00\x00"
+	}
+	if a, _ := h.stow("county", object(t, 9, map[dicom.Tag]string{dicom.StudyInstanceUID: "1.2.9", dicom.PatientID: "P9"},
+		asked("\x40\x00\x09\x00SH\x06\x00SPS-1 ", "\x40\x00\x09\x00SH\x06\x00SPS-2 \x40\x00\x01\x10SH\x04\x00RP-2"))); a.status != 200 {
+		t.Fatalf("%s", a.body)
 	}
 	find := func(path string) (uids []string, a answer) {
 		t.Helper()
@@ -1115,6 +1206,20 @@ func TestSearch(t *testing.T) {
 		"studies?ModalitiesInStudy=MR":                                       "",
 		"studies?ModalitiesInStudy=MR,CT&limit=2&offset=2":                   "1.2.2 1.2.1",
 		"studies?fuzzymatching=true&PatientID=P0&includefield=00081030":      "1.2.0",
+		"studies?StudyID=S-3":                                                "1.2.3",
+		"studies?00200010=S-*&limit=1":                                       "1.2.4",
+		"studies?ModalitiesInStudy=&limit=1":                                 "1.2.4", // without a value: everything
+		"studies?ModalitiesInStudy=*&limit=1":                                "1.2.4",
+		"studies?ModalitiesInStudy=C?&limit=1":                               "1.2.4",
+		"studies?StudyInstanceUID=&PatientID=P2":                             "1.2.2",
+		"series?Modality=&SeriesNumber=*&PatientID=P2":                       "1.2.2",
+		"series?Modality=*&limit=1":                                          "1.2.4",
+		"instances?InstanceNumber=&SOPInstanceUID=1.4.2":                     "1.2.2",
+		"series?PerformedProcedureStepStartDate=20261102-20261103":           "1.2.2 1.2.1",
+		"series?PerformedProcedureStepStartTime=0200-0300":                   "1.2.2",
+		"series?RequestAttributesSequence.ScheduledProcedureStepID=SPS*":     "1.2.9",
+		"series?00400275.00401001=RP-2":                                      "1.2.9",
+		"series?00400275.00401001=RP-3":                                      "",
 		"series?PatientID=P1&Modality=CT":                                    "1.2.1",
 		"instances?SOPInstanceUID=1.4.2":                                     "1.2.2",
 		"studies/1.2.3/series":                                               "1.2.3",
@@ -1125,7 +1230,25 @@ func TestSearch(t *testing.T) {
 			t.Errorf("%s: %q, want %q (%d %.200s)", query, got, want, a.status, a.body)
 		}
 	}
-	for _, query := range []string{"studies?Nonsense=1", "studies?00420011=1", "studies?SOPInstanceUID=1.2", "studies?limit=-1", "studies?offset=x", "studies?PatientID=a%00b", "studies?PatientName=%ff"} {
+	for path, want := range map[string]map[string]string{ // PS3.18 tables 10.6.3-3 to 10.6.3-5, what is known
+		"studies?PatientID=P3":   {"00200010": "S-3", "00080056": "ONLINE", "00080201": "+0800", "00201206": "1", "00201208": "1"},
+		"series?PatientID=P3":    {"00080201": "+0800", "00400244": "20261104", "00400245": "033000", "00201209": "1"},
+		"series?PatientID=P9":    {"00400275": "map[00400009:map[Value:[SPS-1] vr:SH] 00401001:map[vr:SH]] map[00400009:map[Value:[SPS-2] vr:SH] 00401001:map[Value:[RP-2] vr:SH]]"},
+		"instances?PatientID=P3": {"00080056": "ONLINE", "00080201": "+0800", "00280010": "128", "00280100": "16"},
+	} {
+		_, a := find(path)
+		var found []map[string]attribute
+		if err := json.Unmarshal(a.body, &found); err != nil || len(found) != 1 {
+			t.Errorf("%s: %d %s", path, a.status, a.body)
+			continue
+		}
+		for tag, value := range want {
+			if got := strings.Trim(fmt.Sprint(found[0][tag].Value), "[]"); got != strings.Trim(value, "[]") {
+				t.Errorf("%s: %s is %q, want %q", path, tag, got, value)
+			}
+		}
+	}
+	for _, query := range []string{"studies?Nonsense=1", "studies?ScheduledProcedureStepID=1", "series?00400275.00100010=x", "studies?00400275.00401001=RP-2", "studies?00420011=1", "studies?SOPInstanceUID=1.2", "studies?limit=-1", "studies?offset=x", "studies?PatientID=a%00b", "studies?PatientName=%ff"} {
 		if _, a := find(query); a.status != 400 {
 			t.Errorf("%s: %d", query, a.status)
 		}

@@ -19,12 +19,17 @@ import (
 var lists = [...]struct{ from, columns, order, count, words string }{
 	studies: {`study s`, `s.id, NULL::uuid, NULL::uuid, s.study_date, NULL::int, '', NULL::int, ''`, `s.study_date DESC, s.id DESC`,
 		`(SELECT count(*) FROM series x JOIN instance o ON o.series_id = x.id WHERE x.study_id = s.id)`,
-		`(SELECT o.dicom_json FROM series x JOIN instance o ON o.series_id = x.id WHERE x.study_id = s.id LIMIT 1)`},
+		`(SELECT ` + named("o") + ` FROM series x JOIN instance o ON o.series_id = x.id WHERE x.study_id = s.id LIMIT 1)`},
 	seriesLevel: {`study s JOIN series e ON e.study_id = s.id`, `s.id, e.id, NULL::uuid, s.study_date, e.number, e.uid, NULL::int, ''`, `s.study_date DESC, s.id DESC, e.number, e.uid`,
 		`(SELECT count(*) FROM instance o WHERE o.series_id = e.id)`,
-		`(SELECT o.dicom_json FROM instance o WHERE o.series_id = e.id LIMIT 1)`},
+		`(SELECT ` + named("o") + ` FROM instance o WHERE o.series_id = e.id LIMIT 1)`},
 	instances: {`study s JOIN series e ON e.study_id = s.id JOIN instance i ON i.series_id = e.id`, `s.id, e.id, i.id, s.study_date, e.number, e.uid, i.number, i.sop_uid`,
-		`s.study_date DESC, s.id DESC, e.number, e.uid, i.number, i.sop_uid`, `1`, `i.dicom_json`},
+		`s.study_date DESC, s.id DESC, e.number, e.uid, i.number, i.sop_uid`, `1`, named("i")},
+}
+
+// named is an object's UID and, where they aren't large, its words.
+func named(of string) string {
+	return fmt.Sprintf(`ARRAY[convert_to(%s.sop_uid, 'UTF8'), %s]`, of, lean(of))
 }
 
 // find runs the query within the scope; more reports that the limit cut the answer. Which lines they are is settled
@@ -54,13 +59,13 @@ func (s *Service) find(ctx context.Context, q query) (found []result, more bool,
 		WITH line (study, series, instance, day, series_number, series_uid, number, sop) AS MATERIALIZED (
 			` + lines + ` ORDER BY 4 DESC, 1 DESC, 5, 6, 7, 8 LIMIT @limit OFFSET @offset)
 		SELECT s.uid, s.patient_name, s.patient_id, s.patient_sex, s.patient_birth_date, s.study_date, s.description,
-			s.study_time, s.accession, s.referring,
+			s.study_time, s.accession, s.referring, s.own_id, s.timezone,
 			ARRAY(SELECT DISTINCT x.modality FROM series x WHERE x.study_id = s.id ORDER BY 1),
 			(SELECT count(*) FROM series x WHERE x.study_id = s.id),
 			` + list.count + `,
-			coalesce(e.uid, ''), coalesce(e.modality, ''), coalesce(e.description, ''), coalesce(e.series_date, ''), e.number,
+			coalesce(e.uid, ''), coalesce(e.modality, ''), coalesce(e.description, ''), coalesce(e.series_date, ''), coalesce(e.step_date, ''), coalesce(e.step_time, ''), e.requests, e.number,
 			i.number, coalesce(i.sop_uid, ''), coalesce(i.sop_class, ''),
-			CASE WHEN @words THEN ` + list.words + ` END
+			s.institution_id, CASE WHEN @words THEN ` + list.words + ` END
 		FROM line JOIN study s ON s.id = line.study LEFT JOIN series e ON e.id = line.series LEFT JOIN instance i ON i.id = line.instance
 		ORDER BY ` + list.order
 	rows, err := s.DB.Query(ctx, statement, mode, authz.ScopeFrom(ctx).With(args))
@@ -69,9 +74,13 @@ func (s *Service) find(ctx context.Context, q query) (found []result, more bool,
 	}
 	found, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (f result, err error) {
 		st := &f.study
+		var words [][]byte
 		err = row.Scan(&st.UID, &st.PatientName, &st.PatientID, &st.PatientSex, &st.PatientBirthDate, &st.StudyDate, &st.Description,
-			&f.time, &f.accession, &f.referring, &st.Modalities, &f.seriesCount, &st.Instances,
-			&f.seriesUID, &f.modality, &f.description, &f.serieday, &f.seriesNumber, &f.instanceNumber, &f.sop, &f.class, &f.doc)
+			&f.time, &f.accession, &f.referring, &f.ownID, &f.zone, &st.Modalities, &f.seriesCount, &st.Instances,
+			&f.seriesUID, &f.modality, &f.description, &f.serieday, &f.stepDate, &f.stepTime, &f.requests, &f.seriesNumber, &f.instanceNumber, &f.sop, &f.class, &f.of.InstitutionID, &words)
+		if len(words) == 2 {
+			f.of.SOP, f.of.DICOMJSON = string(words[0]), words[1]
+		}
 		return f, err
 	})
 	if err != nil {
@@ -101,22 +110,35 @@ func (s *Service) there(ctx context.Context, p path) error {
 func (m match) pins() bool {
 	switch m.key.tag {
 	case dicom.StudyInstanceUID, dicom.SeriesInstanceUID, dicom.SOPInstanceUID:
-		return true
+		return !m.wild()
 	case dicom.PatientID, dicom.AccessionNumber:
-		return !strings.ContainsAny(strings.Join(m.values, ""), "*?")
+		return !m.wild()
 	}
 	return false
 }
 
+func (m match) wild() bool { return strings.ContainsAny(strings.Join(m.values, ""), "*?") }
+
 // where is the condition for one key; its values become arguments named after arg.
 func (m match) where(arg string, args pgx.NamedArgs) string {
-	switch m.key.kind {
-	case exact:
-		args[arg] = m.values
-		return m.key.sql + " = ANY(@" + arg + ")"
-	case modality:
-		args[arg] = m.values
-		return "EXISTS (SELECT FROM series x WHERE x.study_id = s.id AND x.modality = ANY(@" + arg + "))"
+	if m.key.among == "" {
+		return m.condition(arg, args)
+	}
+	return "EXISTS (SELECT FROM " + m.key.among + " " + m.condition(arg, args) + ")"
+}
+
+func (m match) condition(arg string, args pgx.NamedArgs) string {
+	if m.key.kind == exact {
+		if !m.wild() {
+			args[arg] = m.values
+			return m.key.sql + " = ANY(@" + arg + ")"
+		}
+		patterns := make([]string, len(m.values))
+		for i, v := range m.values {
+			patterns[i] = pattern(v)
+		}
+		args[arg] = patterns
+		return m.key.sql + " LIKE ANY(@" + arg + ")"
 	}
 	var any []string
 	for n, v := range m.values {
@@ -151,7 +173,7 @@ func (m match) where(arg string, args pgx.NamedArgs) string {
 			any = append(any, m.key.sql+" LIKE @"+one)
 		case m.key.kind == span && ranged:
 			args[one], args[one+"t"] = from, to
-			if m.key.tag != dicom.StudyTime && len(to) == 8 { // a day is kept as eight digits or none
+			if m.key.tag != dicom.StudyTime && m.key.tag != dicom.StepStartTime && len(to) == 8 { // a day is kept as eight digits or none
 				any = append(any, fmt.Sprintf("(%[1]s <> '' AND %[1]s BETWEEN @%[2]s AND @%[2]st)", m.key.sql, one))
 				break
 			}

@@ -26,7 +26,9 @@ func (s *Service) KeepReport(ctx context.Context, place ids.Institution, study s
 		if err != nil {
 			return err
 		}
-		if heads[i.SOP], err = f.head(); err != nil {
+		heads[i.SOP], err = f.head()
+		f.Close()
+		if err != nil {
 			return err
 		}
 	}

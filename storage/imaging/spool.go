@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// A slice of CT has half a megabyte; only large multi-frame objects go by the disk.
-	spoolInMemory = 4 << 20
+	// A slice of CT has half a megabyte; larger objects, of which many clients may send some at once, go by the disk.
+	spoolInMemory = 2 << 20
 	// One object. The largest ultrasound loops of daily work have some 300 MB.
 	maxObject = 1 << 30
 )
@@ -38,15 +38,11 @@ func spooled(r io.Reader) (*spool, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.CreateTemp("", "yuanzhen-object-")
+	f, err := unnamed()
 	if err != nil {
-		return nil, fmt.Errorf("spool object: %w", err)
+		return nil, err
 	}
 	s := &spool{ReadSeeker: f, file: f}
-	if err := os.Remove(f.Name()); err != nil {
-		s.Close()
-		return nil, fmt.Errorf("spool object: %w", err)
-	}
 	if _, err = head.WriteTo(f); err == nil {
 		var more int64
 		more, err = io.Copy(f, io.LimitReader(r, maxObject-n+1))
@@ -62,6 +58,35 @@ func spooled(r io.Reader) (*spool, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// aside keeps on the disk what write makes, to be sent from there: a slow line holds no memory then.
+func aside(write func(io.Writer) error) (*os.File, error) {
+	f, err := unnamed()
+	if err != nil {
+		return nil, err
+	}
+	if err = write(f); err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// unnamed is a file without a name, so that nothing of it outlives the process.
+func unnamed() (*os.File, error) {
+	f, err := os.CreateTemp("", "yuanzhen-object-")
+	if err != nil {
+		return nil, fmt.Errorf("spool object: %w", err)
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("spool object: %w", err)
+	}
+	return f, nil
 }
 
 // Close gives memory or disk back.

@@ -216,7 +216,7 @@ func (s *Service) maskable(i instance) bool {
 
 // said gives single values of the stored metadata.
 func (i instance) said() (func(dicom.Tag) string, error) {
-	doc, err := unpackJSON(i.DICOMJSON, "")
+	doc, err := unpackJSON(i.DICOMJSON)
 	if err != nil {
 		return nil, err
 	}
@@ -265,6 +265,7 @@ func (s *Service) disguised(ctx context.Context, w io.Writer, i instance, key []
 	if err != nil {
 		return err
 	}
+	defer f.Close()
 	file, err := f.head()
 	if err != nil {
 		return err
@@ -340,7 +341,7 @@ func (s *Service) native(w io.Writer, f *frames, file, out *dicom.File, masks []
 	length := int64(file.Data.Order.Uint32(begin[at:]))
 	var body io.ReadSeeker
 	if f.inflated != nil {
-		body = bytes.NewReader(f.inflated[f.Head+at+4:][:length])
+		body = io.NewSectionReader(f.inflated, f.Head+at+4, length)
 	} else {
 		stored := &stretch{ctx: f.ctx, objects: s.Objects, key: f.ObjectKey, Span: dicom.Span{Offset: f.Head + at + 4, Length: length}}
 		defer stored.Close()

@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -16,6 +17,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/textproto"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -36,7 +38,7 @@ const (
 
 // pathOf reads the UIDs of the URL and refuses what can't be one.
 func pathOf(r *http.Request) (path, error) {
-	p := path{study: r.PathValue("study"), series: r.PathValue("series"), sop: r.PathValue("instance"), frames: []int{1, 2}} // these two tell how frames lie
+	p := path{study: r.PathValue("study"), series: r.PathValue("series"), sop: r.PathValue("instance"), frames: []int{1, 2}, lean: true} // these two tell how frames lie
 	for _, f := range strings.Split(r.PathValue("frames"), ",") {
 		if n, err := strconv.Atoi(f); err == nil && n > 2 && n <= math.MaxInt32 && len(p.frames) < maxFrames+2 {
 			p.frames = append(p.frames, n)
@@ -80,7 +82,7 @@ func guard(w http.ResponseWriter) {
 // tag of one form when they ask for another.
 func unchanged(w http.ResponseWriter, r *http.Request, etag string) bool {
 	w.Header().Set("ETag", etag)
-	if !strings.Contains(r.Header.Get("If-None-Match"), etag) {
+	if known := r.Header.Get("If-None-Match"); !strings.Contains(known, etag) && strings.TrimSpace(known) != "*" {
 		return false
 	}
 	w.WriteHeader(http.StatusNotModified)
@@ -116,21 +118,24 @@ func (s *Service) serveMetadata(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if !takesJSON(r) {
+		return notAcceptable(w, r, jsonType)
+	}
 	guard(w)
 	if unchanged(w, r, etag(all, "metadata", r.Host)) {
 		return nil
 	}
 	base := s.base(r)
 	return writeJSON(w, r, func(out io.Writer) error {
+		buffer := make([]byte, 64<<10)
 		for n, i := range all {
-			doc, err := unpackJSON(i.DICOMJSON, fmt.Sprintf("%s/studies/%s/series/%s/instances/%s/", base, i.Study, i.Series, i.SOP))
-			if err == nil {
-				_, err = io.WriteString(out, map[bool]string{true: "[", false: ","}[n == 0])
+			if _, err := io.WriteString(out, map[bool]string{true: "[", false: ","}[n == 0]); err != nil {
+				return err
 			}
-			if err == nil {
-				_, err = out.Write(doc)
-			}
-			if err != nil {
+			at := fmt.Sprintf("%s/studies/%s/series/%s/instances/%s/", base, i.Study, i.Series, i.SOP)
+			if err := s.words(r.Context(), i, out, func(out io.Writer, packed []byte) error {
+				return unpacked(packed, func(plain io.Reader) error { return rebased(out, plain, at, buffer) })
+			}); err != nil {
 				return err
 			}
 		}
@@ -151,19 +156,27 @@ var (
 	}}
 )
 
-// unpackJSON inflates stored DICOM JSON and makes its BulkDataURIs absolute. The quotes around the name can't occur
-// inside a JSON string, so no text of a patient is touched.
-func unpackJSON(doc []byte, at string) ([]byte, error) {
+// unpacked lets read have stored DICOM JSON.
+func unpacked(packed []byte, read func(io.Reader) error) error {
 	z := unpackers.Get().(*gzip.Reader)
 	defer unpackers.Put(z)
-	if err := z.Reset(bytes.NewReader(doc)); err != nil {
-		return nil, fmt.Errorf("stored DICOM JSON: %w", err)
+	if err := z.Reset(bytes.NewReader(packed)); err != nil {
+		return fmt.Errorf("stored DICOM JSON: %w", err)
 	}
-	plain, err := io.ReadAll(z)
-	if err != nil {
-		return nil, fmt.Errorf("stored DICOM JSON: %w", err)
-	}
-	return bytes.ReplaceAll(plain, []byte(`"BulkDataURI":"`+dicom.BulkPrefix), []byte(`"BulkDataURI":"`+at+dicom.BulkPrefix)), nil
+	return read(z)
+}
+
+// unpackJSON is stored DICOM JSON.
+func unpackJSON(packed []byte) (plain []byte, err error) {
+	err = unpacked(packed, func(in io.Reader) error {
+		b := bytes.NewBuffer(make([]byte, 0, unpackedSize(packed)+bytes.MinRead)) // so that it doesn't grow
+		if _, err := b.ReadFrom(in); err != nil {
+			return fmt.Errorf("stored DICOM JSON: %w", err)
+		}
+		plain = b.Bytes()
+		return nil
+	})
+	return plain, err
 }
 
 // writeJSON sends what write makes, packed where the client takes it. The fastest level: texts of one series repeat
@@ -202,25 +215,32 @@ func (s *Service) serveObjects(w http.ResponseWriter, r *http.Request) error {
 	for _, m := range accepted(r) {
 		kind, parts := m.multipart()
 		syntax := m.params["transfer-syntax"]
-		if !parts && covers(m.kind, zipType) && m.kind != "*/*" {
+		if !parts && m.takes(m.kind, zipType) && m.kind != "*/*" {
 			if unchanged(w, r, etag(all, zipType)) {
 				return nil
 			}
 			return s.objectArchive(w, r, all)
 		}
-		if !covers(kind, dicomType) || len(all) > 1 && !parts && kind != "*/*" {
+		if !m.takes(kind, dicomType) || len(all) > 1 && !parts && kind != "*/*" {
 			continue
 		}
-		if syntax == dicom.ExplicitLE || syntax == "" && m.kind != "*/*" {
-			for n := range all { // who names no syntax wants one that everybody reads
-				all[n].inflate = all[n].TransferSyntax == dicom.DeflatedLE
+		for n := range all {
+			switch all[n].TransferSyntax {
+			case dicom.DeflatedLE: // who names no syntax wants one that everybody reads
+				all[n].explicit = syntax == dicom.ExplicitLE || syntax == "" && m.kind != "*/*"
+			case dicom.ImplicitLE:
+				all[n].explicit = syntax == dicom.ExplicitLE
 			}
 		}
-		if syntax != "" && syntax != "*" && syntax != all[0].servedSyntax() {
-			continue // objects are served as stored
+		if syntax != "" && syntax != "*" && slices.ContainsFunc(all, func(i instance) bool { return i.servedSyntax() != syntax }) {
+			continue // others are served as stored
+		}
+		served := syntax
+		if syntax == "" && m.kind == "*/*" {
+			served = "*"
 		}
 		parts = parts || m.kind == "*/*"
-		if unchanged(w, r, etag(all, all[0].servedSyntax(), fmt.Sprint(parts))) {
+		if unchanged(w, r, etag(all, served, fmt.Sprint(parts))) {
 			return nil
 		}
 		if parts {
@@ -235,7 +255,7 @@ const zipType = "application/zip"
 
 // servedSyntax is the transfer syntax that the object is sent in.
 func (i instance) servedSyntax() string {
-	if i.inflate {
+	if i.explicit {
 		return dicom.ExplicitLE
 	}
 	return i.TransferSyntax
@@ -245,12 +265,13 @@ func (i instance) servedSyntax() string {
 func (s *Service) object(w http.ResponseWriter, r *http.Request, i instance) error {
 	w.Header().Set("Content-Type", dicomType+"; transfer-syntax="+i.servedSyntax())
 	w.Header().Set("Content-Disposition", "attachment")
-	if i.inflate {
-		b, err := inflatedObject(r.Context(), s.Objects, i)
+	if i.explicit {
+		file, err := aside(func(out io.Writer) error { return s.copyObject(r.Context(), out, i) })
 		if err != nil {
 			return err
 		}
-		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(b))
+		defer file.Close()
+		http.ServeContent(w, r, "", time.Time{}, file)
 		return nil
 	}
 	if r.Header.Get("Range") != "" {
@@ -276,7 +297,7 @@ func (s *Service) objectParts(w http.ResponseWriter, r *http.Request, all []inst
 	return inParts(w, r, dicomType, func(part func(textproto.MIMEHeader) (io.Writer, error)) error {
 		for _, i := range all {
 			header := textproto.MIMEHeader{"Content-Type": {dicomType + "; transfer-syntax=" + i.servedSyntax()}}
-			if !i.inflate {
+			if !i.explicit {
 				header.Set("Content-Length", strconv.FormatInt(i.Size, 10))
 			}
 			out, err := part(header)
@@ -351,13 +372,6 @@ func inParts(w http.ResponseWriter, r *http.Request, kind string, write func(par
 // copyObject sends the stored bytes with the preamble zeroed: 128 bytes in which an executable or a web page could
 // hide (PS3.10 §7.5). The digest is that of the bytes as they came.
 func (s *Service) copyObject(ctx context.Context, w io.Writer, i instance) error {
-	if i.inflate {
-		b, err := inflatedObject(ctx, s.Objects, i)
-		if err == nil {
-			_, err = w.Write(b)
-		}
-		return err
-	}
 	body, err := s.Objects.Get(ctx, i.ObjectKey, 0, -1)
 	if err != nil {
 		return err
@@ -365,13 +379,24 @@ func (s *Service) copyObject(ctx context.Context, w io.Writer, i instance) error
 	defer body.Close()
 	sum := sha256.New()
 	in := io.TeeReader(body, sum)
-	if _, err := io.CopyN(io.Discard, in, preamble); err != nil {
-		return err
+	switch {
+	case !i.explicit:
+		if _, err := io.CopyN(io.Discard, in, preamble); err != nil {
+			return err
+		}
+		if _, err := w.Write(make([]byte, preamble)); err != nil {
+			return err
+		}
+		_, err = io.Copy(w, in)
+	case i.TransferSyntax == dicom.DeflatedLE:
+		err = dicom.Undeflate(w, in)
+	default:
+		err = i.spellOut(w, in)
 	}
-	if _, err := w.Write(make([]byte, preamble)); err != nil {
-		return err
+	if err == nil {
+		_, err = io.Copy(io.Discard, in) // what stands behind
 	}
-	if _, err := io.Copy(w, in); err != nil {
+	if err != nil {
 		return err
 	}
 	if !bytes.Equal(sum.Sum(nil), i.SHA256) {
@@ -380,19 +405,35 @@ func (s *Service) copyObject(ctx context.Context, w io.Writer, i instance) error
 	return nil
 }
 
-// inflatedObject is a deflated object in explicit little endian, for viewers that don't inflate.
-func inflatedObject(ctx context.Context, objects storage.Objects, i instance) ([]byte, error) {
-	body, err := objects.Get(ctx, i.ObjectKey, 0, -1)
-	if err != nil {
-		return nil, err
+// spellOut copies an implicit object as explicit little endian: another head, the same pixels. What stands behind them is left out.
+func (i instance) spellOut(w io.Writer, in io.Reader) error {
+	head := in
+	if i.Head > 0 {
+		head = io.LimitReader(in, i.Head)
 	}
-	defer body.Close()
-	raw, err := io.ReadAll(body)
+	file, err := dicom.Read(head)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	clear(raw[:preamble])
-	return dicom.Undeflate(raw)
+	var pixels dicom.Tag
+	var length uint32
+	if i.Head > 0 {
+		var b [8]byte
+		if _, err := io.ReadFull(in, b[:]); err != nil {
+			return err
+		}
+		pixels = dicom.Tag(binary.LittleEndian.Uint16(b[:]))<<16 | dicom.Tag(binary.LittleEndian.Uint16(b[2:]))
+		length = binary.LittleEndian.Uint32(b[4:])
+	}
+	begin, err := file.Explicit(pixels, length)
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(begin); err != nil {
+		return err
+	}
+	_, err = io.CopyN(w, in, int64(length))
+	return err
 }
 
 // stretch is a run of an object's bytes that can be read from anywhere, for ranges. Each chunk is authenticated by the

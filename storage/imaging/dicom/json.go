@@ -21,7 +21,7 @@ const BulkPrefix = "bulkdata/"
 // out as the annex wants. Binary values beyond MaxInline and the pixels are replaced by BulkPrefix and their tag path
 // (PS3.18 §8.4); bulk says where each lies in the (inflated) file.
 func (f *File) JSON() (doc []byte, bulk map[string]Span) {
-	w := &writer{bulk: map[string]Span{}}
+	w := &writer{out: make([]byte, 0, f.spelled), bulk: map[string]Span{}}
 	d := f.Data
 	if f.Pixels != nil {
 		d.Elements = append(slices.Clip(d.Elements), Element{Tag: f.Pixels.Tag, VR: f.Pixels.VR})

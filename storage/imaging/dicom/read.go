@@ -2,7 +2,6 @@ package dicom
 
 import (
 	"bufio"
-	"bytes"
 	"cmp"
 	"compress/flate"
 	"crypto/sha256"
@@ -20,8 +19,13 @@ const undefined = 0xFFFFFFFF
 // Read reads a whole file from r. The error is a *Problem when the file is at fault, and then the file is what could be
 // understood before; else it is r's own. A head, the bytes before File.Pixels.Element, is a file without pixels.
 func Read(r io.Reader) (*File, error) {
+	return ReadAsking(r, func() error { return nil })
+}
+
+// ReadAsking is Read that asks may once, before a head takes more memory than LightElements and LightMetadata; its error ends the reading.
+func ReadAsking(r io.Reader, may func() error) (*File, error) {
 	in := &input{r: r, sum: sha256.New()}
-	p := &parser{src: bufio.NewReaderSize(in, 32<<10), order: binary.LittleEndian, explicit: true}
+	p := &parser{src: bufio.NewReaderSize(in, 32<<10), order: binary.LittleEndian, explicit: true, may: may}
 	f, err := p.file(in)
 	if err != nil {
 		if in.err != nil { // the sender's line broke, the file may be good
@@ -62,7 +66,8 @@ type parser struct {
 	explicit bool
 	signed   bool // Pixel Representation was 1 in the last data set that had one
 
-	elements, items, metadata, spelled int // used up so far
+	elements, items, metadata, spelled int          // used up so far
+	may                                func() error // nil when it was asked
 	pixels                             *Pixels
 	fragments                          []fragment
 }
@@ -77,19 +82,8 @@ func (p *parser) file(in *input) (*File, error) {
 	if err != nil || string(prefix[128:]) != "DICM" {
 		return f, p.problem(NotUnderstood, "no DICOM file: the mark DICM is missing after the preamble")
 	}
-	f.Meta.Order, f.Data.Order = binary.LittleEndian, binary.LittleEndian
-	for {
-		head, err := p.src.Peek(2)
-		if err != nil || p.order.Uint16(head) != 2 {
-			break
-		}
-		e, _, err := p.element(0)
-		if err != nil {
-			return f, err
-		}
-		f.Meta.Elements = append(f.Meta.Elements, e)
-	}
-	if err := f.Meta.sort(p); err != nil {
+	f.Data.Order = binary.LittleEndian
+	if f.Meta, err = p.meta(); err != nil {
 		return f, err
 	}
 	f.Begin = p.pos
@@ -117,7 +111,25 @@ func (p *parser) file(in *input) (*File, error) {
 		}
 		f.Pixels = p.pixels
 	}
+	f.spelled = p.spelled + 48*p.elements
 	return f, nil
+}
+
+// meta reads the file meta information.
+func (p *parser) meta() (Dataset, error) {
+	d := Dataset{Order: binary.LittleEndian}
+	for {
+		head, err := p.src.Peek(2)
+		if err != nil || p.order.Uint16(head) != 2 {
+			break
+		}
+		e, _, err := p.element(0)
+		if err != nil {
+			return d, err
+		}
+		d.Elements = append(d.Elements, e)
+	}
+	return d, d.sort(p)
 }
 
 // inflater holds a deflated data set to the limits while it flows.
@@ -258,6 +270,12 @@ func (p *parser) element(depth int) (e Element, last bool, err error) {
 	if p.metadata += int(length); p.metadata > MaxMetadata {
 		return e, false, p.problem(TooMuch, "more than %d bytes of attributes", MaxMetadata)
 	}
+	if p.may != nil && (p.metadata > LightMetadata || p.elements > LightElements) {
+		if err := p.may(); err != nil {
+			return e, false, err
+		}
+		p.may = nil
+	}
 	if length > MaxShort && short(vr) {
 		return e, false, p.problem(TooMuch, "a text of %d bytes, at most %d are taken of type %s", length, MaxShort, vr)
 	}
@@ -390,24 +408,48 @@ func (p *parser) itemHead() (Tag, uint32, error) {
 	return Tag(p.order.Uint16(b))<<16 | Tag(p.order.Uint16(b[2:])), p.order.Uint32(b[4:]), nil
 }
 
-// Inflate returns a deflated file with its data set inflated: the bytes that the offsets of such a File point into.
-func Inflate(raw []byte) ([]byte, error) {
-	in := &input{r: bytes.NewReader(raw), sum: sha256.New()}
+// Inflate copies a deflated file with its data set inflated: the bytes that the offsets of such a File point into.
+func Inflate(w io.Writer, r io.ReadSeeker) error {
+	return inflate(w, r, func(_ Dataset, begin int64) error {
+		at, err := r.Seek(0, io.SeekCurrent)
+		if err == nil {
+			_, err = r.Seek(0, io.SeekStart)
+		}
+		if err == nil {
+			_, err = io.CopyN(w, r, begin)
+		}
+		if err == nil {
+			_, err = r.Seek(at, io.SeekStart)
+		}
+		return err
+	})
+}
+
+// Undeflate copies a deflated file as explicit little endian: the same data set, not a byte of it changed.
+func Undeflate(w io.Writer, r io.Reader) error {
+	return inflate(w, r, func(meta Dataset, _ int64) error {
+		head, err := fileHead(meta, map[Tag]string{TransferSyntaxUID: ExplicitLE})
+		if err == nil {
+			_, err = w.Write(head)
+		}
+		return err
+	})
+}
+
+// inflate lets head write what stands before the data set, which begins at a byte of r.
+func inflate(w io.Writer, r io.Reader, head func(meta Dataset, begin int64) error) error {
+	in := &input{r: r, sum: sha256.New()}
 	p := &parser{src: bufio.NewReader(in), order: binary.LittleEndian, explicit: true}
 	if _, err := p.take(132, 132); err != nil {
-		return nil, err
+		return err
 	}
-	for {
-		if head, err := p.src.Peek(2); err != nil || p.order.Uint16(head) != 2 {
-			break
-		}
-		if _, _, err := p.element(0); err != nil {
-			return nil, err
-		}
+	meta, err := p.meta()
+	if err != nil {
+		return err
 	}
-	out := bytes.NewBuffer(raw[:p.pos:p.pos])
-	if _, err := io.Copy(out, &inflater{r: flate.NewReader(p.src), in: in, p: p}); err != nil {
-		return nil, p.short(err)
+	if err := head(meta, p.pos); err != nil {
+		return err
 	}
-	return out.Bytes(), nil
+	_, err = io.Copy(w, &inflater{r: flate.NewReader(p.src), in: in, p: p})
+	return err
 }

@@ -68,27 +68,33 @@ func fileHead(d Dataset, set map[Tag]string) ([]byte, error) {
 	return append(out, meta.out...), nil
 }
 
-// Undeflate returns a deflated file in explicit little endian: the same data set, not a byte of it changed.
-func Undeflate(raw []byte) ([]byte, error) {
-	f, err := Read(bytes.NewReader(raw))
+// Explicit is the head of an implicit file, which f is, in explicit little endian: the same values, not a text is changed. Pixels of length
+// bytes are to follow as they lie, where tag isn't 0.
+func (f *File) Explicit(tag Tag, length uint32) ([]byte, error) {
+	out, err := fileHead(f.Meta, map[Tag]string{TransferSyntaxUID: ExplicitLE})
 	if err != nil {
 		return nil, err
 	}
-	whole, err := Inflate(raw)
-	if err != nil {
+	e := encoder{out: out, explicit: true, same: true}
+	if err := e.elements(f.Data, charset{}, nil); err != nil {
 		return nil, err
 	}
-	head, err := fileHead(f.Meta, map[Tag]string{TransferSyntaxUID: ExplicitLE})
-	if err != nil {
-		return nil, err
+	if tag != 0 {
+		vr := VROf(tag)
+		if tag == PixelData {
+			vr = "OW" // PS3.5 A.1: what implicit pixels are
+		}
+		e.head(tag, vr)
+		e.out = binary.LittleEndian.AppendUint32(append(e.out, 0, 0), length)
 	}
-	return append(head, whole[f.Begin:]...), nil
+	return e.out, nil
 }
 
 type encoder struct {
 	out      []byte
 	explicit bool
 	gb       bool // texts in GB18030, else in UTF-8
+	same     bool // texts and their character set as they are
 }
 
 // charset is the value of Specific Character Set.
@@ -151,7 +157,7 @@ func (e *encoder) element(el Element, c charset, set map[Tag]string) error {
 	case el.VR == "SQ":
 		in := encoder{}
 		for _, it := range el.Items {
-			one := encoder{explicit: e.explicit, gb: e.gb}
+			one := encoder{explicit: e.explicit, gb: e.gb, same: e.same}
 			if err := one.elements(it, it.charset(&c), e.charsetOf(it)); err != nil {
 				return err
 			}
@@ -160,18 +166,24 @@ func (e *encoder) element(el Element, c charset, set map[Tag]string) error {
 			in.out = append(in.out, one.out...)
 		}
 		value = in.out
-	case replaced:
+	case replaced || e.same:
 	case isText(el.VR):
 		value = padded(el.VR, e.text(el.VR, c.decode(el.Value)))
 	}
-	e.out = binary.LittleEndian.AppendUint16(e.out, el.Tag.group())
-	e.out = binary.LittleEndian.AppendUint16(e.out, uint16(el.Tag))
 	if !e.explicit {
+		e.head(el.Tag, "")
 		e.out = binary.LittleEndian.AppendUint32(e.out, uint32(len(value)))
 		e.out = append(e.out, value...)
 		return nil
 	}
-	e.out = append(e.out, el.VR...)
+	if e.same && len(value) > 0xFFFE {
+		switch el.VR {
+		case "OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UR", "UT", "UV":
+		default: // PS3.5 §6.2.2: what is too long for its type in explicit files
+			el.VR = "UN"
+		}
+	}
+	e.head(el.Tag, el.VR)
 	switch el.VR {
 	case "OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV":
 		e.out = append(e.out, 0, 0)
@@ -186,9 +198,15 @@ func (e *encoder) element(el Element, c charset, set map[Tag]string) error {
 	return nil
 }
 
+func (e *encoder) head(t Tag, vr string) {
+	e.out = binary.LittleEndian.AppendUint16(e.out, t.group())
+	e.out = binary.LittleEndian.AppendUint16(e.out, uint16(t))
+	e.out = append(e.out, vr...)
+}
+
 // charsetOf replaces an item's own declaration, if it has one.
 func (e *encoder) charsetOf(d Dataset) map[Tag]string {
-	if d.Find(SpecificCharacterSet) == nil {
+	if e.same || d.Find(SpecificCharacterSet) == nil {
 		return nil
 	}
 	return map[Tag]string{SpecificCharacterSet: e.charset()}
