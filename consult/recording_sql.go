@@ -131,7 +131,7 @@ func (s *Service) noteRecording(ctx context.Context, r Recording, running, open,
 	err = s.DB.QueryRow(ctx, `
 		UPDATE recording SET
 			started_at = CASE WHEN @running THEN coalesce(started_at, @now) ELSE started_at END,
-			ended_at = CASE WHEN NOT @open AND state = 'running' THEN @now::timestamptz ELSE ended_at END,
+			ended_at = CASE WHEN NOT @open AND started_at IS NOT NULL THEN coalesce(ended_at, @now::timestamptz) ELSE ended_at END,
 			trouble = @trouble,
 			taped_by = CASE WHEN @running THEN taped_by END, taped_until = CASE WHEN @running THEN taped_until END,
 			state = CASE WHEN state = 'refused' THEN state WHEN @running THEN 'running'
