@@ -529,6 +529,17 @@ func lean(of string) string {
 	return fmt.Sprintf(`CASE WHEN octet_length(%[1]s.dicom_json) <= %[2]d THEN %[1]s.dicom_json END`, of, keptPacked)
 }
 
+// packed is an object's packed DICOM JSON, where lean may have left it out.
+func (s *Service) packed(ctx context.Context, i instance) (doc []byte, err error) {
+	if i.DICOMJSON != nil {
+		return i.DICOMJSON, nil
+	}
+	if err := s.DB.QueryRow(ctx, `SELECT dicom_json FROM instance WHERE institution_id = $1 AND sop_uid = $2`, i.InstitutionID, i.SOP).Scan(&doc); err != nil {
+		return nil, fmt.Errorf("read metadata: %w", err)
+	}
+	return doc, nil
+}
+
 // glances remembers which views of this minute stand in the audit log already, so that a scroll asks the database for
 // its pictures alone. Another node that doesn't remember finds the row.
 type glances struct {

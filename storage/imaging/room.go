@@ -74,11 +74,9 @@ func (s *Service) words(ctx context.Context, i instance, out io.Writer, use func
 		return err
 	}
 	return later(out, giveBack, func(out io.Writer) error {
-		packed := i.DICOMJSON
-		if packed == nil {
-			if err := s.DB.QueryRow(ctx, `SELECT dicom_json FROM instance WHERE institution_id = $1 AND sop_uid = $2`, i.InstitutionID, i.SOP).Scan(&packed); err != nil {
-				return fmt.Errorf("read metadata: %w", err)
-			}
+		packed, err := s.packed(ctx, i)
+		if err != nil {
+			return err
 		}
 		return use(out, packed)
 	})
