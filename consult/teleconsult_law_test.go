@@ -16,7 +16,6 @@ import (
 	"yuanzhen/consult"
 	"yuanzhen/internal/authz"
 	"yuanzhen/internal/fault"
-	"yuanzhen/internal/ids"
 	"yuanzhen/storage/imaging/dicom"
 )
 
@@ -535,7 +534,7 @@ func TestWhoReadsImagesGetsMoreThanScreenshots(t *testing.T) {
 	if err != nil || !kept.Stored {
 		t.Fatalf("%+v, %v", kept, err)
 	}
-	c.exec(`UPDATE practitioner SET scope = '{心血管内科,放射科}' WHERE id = $1`, c.doctor.Practitioner)
+	c.exec(`INSERT INTO institution_department (institution_id, name) SELECT id, '放射科' FROM institution WHERE id = ANY($1)`, c.hospital[:])
 	for department, want := range map[string]string{"放射科": "original_imaging", "心血管内科": ""} {
 		in := c.question()
 		in.Department, in.Labs = department, "血常规正常"
@@ -564,30 +563,30 @@ func TestAPatientMayTakeConsentBack(t *testing.T) {
 	for _, stage := range []struct {
 		name string
 		who  context.Context
-		id   ids.Teleconsult
+		made func() consult.Teleconsult
 	}{
-		{"submitted, by the patient", withdraws, c.submitted().ID},
-		{"scheduled, by the patient", withdraws, c.scheduled().ID},
-		{"scheduled, on the patient's word to the doctor", by, c.scheduled().ID},
-		{"in progress, by the patient", withdraws, c.handed().ID},
+		{"submitted, by the patient", withdraws, c.submitted},
+		{"scheduled, by the patient", withdraws, c.scheduled},
+		{"scheduled, on the patient's word to the doctor", by, c.scheduled},
+		{"in progress, by the patient", withdraws, func() consult.Teleconsult { return c.handed() }},
 	} {
 		t.Run(stage.name, func(t *testing.T) {
-			before := c.now
-			ended := c.must(c.WithdrawConsent(stage.who, stage.id, "不想让外院看"))
+			id, before := stage.made().ID, c.now
+			ended := c.must(c.WithdrawConsent(stage.who, id, "不想让外院看"))
 			if ended.State != consult.Cancelled || ended.Reason != "不想让外院看" || c.rooms.said[len(c.rooms.said)-1] != "close" {
 				t.Errorf("%s, %q, rooms %v", ended.State, ended.Reason, c.rooms.said)
 			}
-			if n := one[int](c.town, `SELECT count(*) FROM image_grant WHERE teleconsult_id = $1 AND ended_at IS NULL`, stage.id); n != 0 {
+			if n := one[int](c.town, `SELECT count(*) FROM image_grant WHERE teleconsult_id = $1 AND ended_at IS NULL`, id); n != 0 {
 				t.Errorf("%d grants go on", n)
 			}
-			if n := one[int](c.town, `SELECT count(*) FROM audit_entry WHERE object = $1 AND reason = 'consent withdrawn' AND action = 'teleconsult.consent'`, "teleconsult/"+stage.id.String()); n != 1 {
+			if n := one[int](c.town, `SELECT count(*) FROM audit_entry WHERE object = $1 AND reason = 'consent withdrawn' AND action = 'teleconsult.consent'`, "teleconsult/"+id.String()); n != 1 {
 				t.Errorf("%d entries of the audit log", n)
 			}
-			steps, err := c.Steps(c.as(c.asker, "teleconsult.read"), stage.id)
+			steps, err := c.Steps(c.as(c.asker, "teleconsult.read"), id)
 			if last := steps[len(steps)-1]; err != nil || last.Deed != "withdraw consent" || last.Note != "不想让外院看" || last.At.Before(before.Truncate(time.Microsecond)) {
 				t.Errorf("%+v, %v", last, err)
 			}
-			if _, err := c.WithdrawConsent(stage.who, stage.id, "再说一次"); code(err) != "teleconsult_moved_on" {
+			if _, err := c.WithdrawConsent(stage.who, id, "再说一次"); code(err) != "teleconsult_moved_on" {
 				t.Errorf("twice: %v", err)
 			}
 		})
