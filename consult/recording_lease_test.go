@@ -119,6 +119,22 @@ func TestAVisitEndedInAnotherProcessHasItsRecordingWhole(t *testing.T) {
 	}
 }
 
+// An alarm ends a visit without the check; the other process hears of it first.
+func TestARecordingWhoseVisitEndsByAnAlarmIsDoneWhenItsProcessHasLetGo(t *testing.T) {
+	w := newTown(t)
+	v, first := w.agreed()
+	other, _ := w.beside()
+	if _, err := other.Alarm(w.as(w.doctor, "visit.alarm"), v.ID, []string{"chest_pain"}); err != nil {
+		t.Fatal(err)
+	}
+	w.goes(first, part(0, 0, "patient", "one", w.now))
+	w.joined(other, v.ID, "patient")
+	w.until("it is done", func() bool { return w.state(v.ID) == "done" })
+	if w.leased(v.ID) || !one[bool](w, `SELECT ended_at IS NOT NULL FROM recording WHERE visit_id = $1`, v.ID) {
+		t.Error("it has no end")
+	}
+}
+
 // The first process stalls, and goes on when another has taken over: it keeps nothing more and stops.
 func TestARecordingIsTakenOverFromAProcessThatSaysNothing(t *testing.T) {
 	w := newTown(t)
