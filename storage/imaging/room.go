@@ -22,14 +22,16 @@ import (
 // ordinary slice, its words and its picture never ask.
 const (
 	room       = 64 << 20
-	alone      = 80 << 20    // what one that takes more than half of it may add to the process, garbage included, before the collector hurries
-	largeThing = 16 << 20    // a frame or picture that takes more asks
-	largeWords = 1 << 20     // DICOM JSON that takes more asks
-	keptPacked = 32 << 10    // packed DICOM JSON that takes more is read from the database by itself
-	patience   = time.Minute // how long room is waited for, a few of the largest
+	alone      = 80 << 20 // what one that takes more than half of it may add to the process, garbage included, before the collector hurries
+	largeThing = 16 << 20 // a frame or picture that takes more asks
+	largeWords = 1 << 20  // DICOM JSON that takes more asks
+	keptPacked = 32 << 10 // packed DICOM JSON that takes more is read from the database by itself
 )
 
 var taken = semaphore.NewWeighted(room)
+
+// patience is how long room is waited for, a few of the largest. Slower under the race detector.
+var patience = time.Minute
 
 var noRoom = fault.New(fault.Unavailable, "memory_busy", "很大的影像正在处理中，没有轮到这一个。", "Very large images are being worked on; this one's turn didn't come.").
 	WithRemedy("请过一分钟再试。", "Please try again in a minute.")
