@@ -7562,12 +7562,6 @@ export interface components {
              */
             uses: number;
         };
-        ImagingReceiptSignature: {
-            /** @description Ed25519 (RFC 8032) */
-            alg: string;
-            key_id: string;
-            sig: string;
-        };
         ImagingOtherBytes: {
             /**
              * Format: date-time
@@ -7578,6 +7572,12 @@ export interface components {
             from: string;
             /** Format: int64 */
             objects: number;
+        };
+        ImagingReceiptSignature: {
+            /** @description Ed25519 (RFC 8032) */
+            alg: string;
+            key_id: string;
+            sig: string;
         };
         ImagingSeries: {
             description: string;
