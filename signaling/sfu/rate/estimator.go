@@ -46,6 +46,10 @@ const (
 	// soundAlone: below it nothing but sound is sent, whatever the estimate; how much of it arrives is known.
 	soundAlone = 40_000
 
+	// wide is a line that does not become a thread from one feedback to the next: it takes a few. Who hears and was busy tells of the
+	// first few packets then, and of the rest in the next.
+	wide = 500_000
+
 	// silentAfter a round trip and this without feedback, the line is taken to be stuck.
 	silentAfter = 500 * time.Millisecond
 )
@@ -80,7 +84,8 @@ type record struct {
 	at       time.Duration
 	size     uint16
 	sequence uint16
-	used     bool
+	used     bool // nothing has told of its arrival
+	missed   bool // it was told of as lost
 }
 
 // way is how long packets take: the clocks differ by what nobody knows, so only differences count.
@@ -246,8 +251,8 @@ func (e *Estimator) Feedback(raw []byte, now time.Duration) error {
 		if !r.used || r.sequence != sequence {
 			return
 		}
-		e.lost.add(received)
-		if !received {
+		e.lost.add(received, r.missed)
+		if r.missed = !received; r.missed {
 			return // it may be told of again
 		}
 		r.used = false
@@ -339,8 +344,11 @@ func (e *Estimator) judgeDelay(over bool, now time.Duration) {
 			return
 		}
 		e.capacity = arriving
-		e.delay = max(Least, min(0.85*arriving, max(e.delay, soundAlone)))
-		e.reduced = now
+		less := max(Least, min(0.85*arriving, max(e.delay, soundAlone)))
+		if e.delay > wide {
+			less = max(less, e.delay/2)
+		}
+		e.delay, e.reduced = less, now
 	case e.trend.state == underused:
 		e.hold = true // the queue drains: wait
 	default:
@@ -371,10 +379,16 @@ type losses struct {
 // ours is the loss beyond the line's own, as far as it is more than chance.
 func (l *losses) ours() float64 { return max(0, l.share-l.natural-l.doubt) }
 
-func (l *losses) add(received bool) {
-	l.packets++
-	if !received {
-		l.bad++
+// add counts a packet once, whatever is told of it at first: one that was missed may only have been overtaken.
+func (l *losses) add(received, missed bool) {
+	switch {
+	case missed && received:
+		l.bad = max(0, l.bad-1)
+	case !missed:
+		l.packets++
+		if !received {
+			l.bad++
+		}
 	}
 }
 

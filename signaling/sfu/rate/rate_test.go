@@ -118,6 +118,7 @@ type visit struct {
 	debt     float64
 	forced   float64       // bit/s that are sent whatever is known
 	stalled  time.Duration // until then who hears reads nothing, and from then on a few packets at a time
+	trickles bool          // while stalled it reads a packet now and then
 	rungs    map[rate.Rung]time.Duration
 }
 
@@ -192,7 +193,14 @@ func (v *visit) run(t testing.TB, from, d time.Duration) {
 		}
 		kept, read := v.flying[:0], 0
 		for _, a := range v.flying {
-			if max(a.at, v.stalled) <= now && read < 4 {
+			most := 4
+			if now < v.stalled {
+				most = 0
+				if v.trickles && now%(100*time.Millisecond) == 0 {
+					most = 1
+				}
+			}
+			if a.at <= now && read < most {
 				read++
 				if v.stalled > 0 {
 					a.at = now
@@ -203,7 +211,7 @@ func (v *visit) run(t testing.TB, from, d time.Duration) {
 			}
 		}
 		v.flying = kept
-		if now%(100*time.Millisecond) == 0 && now >= v.stalled {
+		if now%(100*time.Millisecond) == 0 && (v.trickles || now >= v.stalled) {
 			for _, p := range v.recorder.BuildFeedbackPacket() {
 				raw, err := p.Marshal()
 				if err != nil {
@@ -373,6 +381,53 @@ func TestWhoStallsHasNoThinLine(t *testing.T) {
 		if v.rungs[rate.High] < 5*time.Second {
 			t.Errorf("stalled for %v: estimate %d, rungs %v", v.stalled-begin, v.e.Estimate(), v.rungs)
 		}
+	}
+}
+
+// One that is too busy for pictures goes on reading a packet now and then, and tells of it: the picture may get smaller, but stays.
+func TestWhoIsBusyHasNoThread(t *testing.T) {
+	for _, until := range []time.Duration{300, 400, 500} {
+		v := newVisit(&line{bits: 3e6, delay: 20e6, queue: 400e6, rand: rand.New(rand.NewPCG(1, 1))})
+		v.run(t, 0, 20*time.Second)
+		clear(v.rungs)
+		v.trickles, v.stalled = true, 20*time.Second+until*time.Millisecond
+		v.run(t, 20*time.Second, 10*time.Second)
+		if v.rungs[rate.High]+v.rungs[rate.Medium]+v.rungs[rate.Low] < 10*time.Second {
+			t.Errorf("busy for %v: estimate %d, rungs %v", until*time.Millisecond, v.e.Estimate(), v.rungs)
+		}
+	}
+}
+
+// Sound is often told of before the picture that was sent before it: that is in the next feedback, and counts as arrived.
+func TestWhatIsOvertakenIsNotLost(t *testing.T) {
+	e, recorder := rate.NewEstimator(1_000_000), twcc.NewRecorder(1)
+	const together, each = 10, 10 * time.Millisecond
+	tell := func(sequence uint16) {
+		recorder.Record(2, sequence, (time.Minute + time.Duration(sequence)*each).Microseconds())
+	}
+	for n := uint16(0); n < 1000; n += together {
+		for i := range uint16(together) {
+			e.Sent(n+i, 1000, time.Duration(n+i)*each)
+		}
+		for i := range uint16(together - 2) {
+			if n > 0 {
+				tell(n - together + 1 + i)
+			}
+		}
+		tell(n)
+		tell(n + together - 1)
+		for _, p := range recorder.BuildFeedbackPacket() {
+			raw, err := p.Marshal()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := e.Feedback(raw, time.Duration(n+together)*each+50*time.Millisecond); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if all, ours := e.Loss(); all > 0.08 || ours > 0 {
+		t.Errorf("loss %.2f, %.2f of it ours", all, ours)
 	}
 }
 
