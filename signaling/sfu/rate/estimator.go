@@ -60,6 +60,7 @@ const (
 // line carries, so the rate is raised by probes (Probe), not by hope.
 type Estimator struct {
 	sent  []record // ring by sequence number
+	clock clock
 	trend trend
 	way   way
 
@@ -86,6 +87,29 @@ type record struct {
 	sequence uint16
 	used     bool // nothing has told of its arrival
 	missed   bool // it was told of as lost
+}
+
+// clock makes one time of a receiver's, whose 24 bits of 64 ms begin anywhere and wrap every 12 days: it begins after some hours, so that
+// nothing arrives before its beginning.
+type clock struct {
+	raw, now time.Duration
+	known    bool
+}
+
+func (c *clock) read(raw time.Duration) time.Duration {
+	const round, half = referenceUnit << 24, referenceUnit << 23
+	if !c.known {
+		*c = clock{raw: raw, now: 10 * time.Hour, known: true}
+	}
+	later := (raw - c.raw) % round
+	switch {
+	case later >= half:
+		later -= round
+	case later < -half:
+		later += round
+	}
+	c.raw, c.now = raw, c.now+later
+	return c.now
 }
 
 // way is how long packets take: the clocks differ by what nobody knows, so only differences count.
@@ -256,6 +280,7 @@ func (e *Estimator) Feedback(raw []byte, now time.Duration) error {
 			return // it may be told of again
 		}
 		r.used = false
+		arrival = e.clock.read(arrival)
 		newest, took = max(newest, r.at), min(took, arrival-r.at)
 		e.arrived(int(r.size), arrival)
 		e.probe.arrived(*r, arrival)

@@ -118,6 +118,7 @@ type visit struct {
 	debt     float64
 	forced   float64       // bit/s that are sent whatever is known
 	stalled  time.Duration // until then who hears reads nothing, and from then on a few packets at a time
+	clock    time.Duration // what who hears has on it at the beginning
 	trickles bool          // while stalled it reads a packet now and then
 	rungs    map[rate.Rung]time.Duration
 }
@@ -131,7 +132,7 @@ type arrival struct {
 const tick = 5 * time.Millisecond
 
 func newVisit(l *line) *visit {
-	return &visit{line: l, e: rate.NewEstimator(150_000), ladder: rate.NewLadder(rate.Alone, rate.Low, 0), recorder: twcc.NewRecorder(1), rungs: map[rate.Rung]time.Duration{}}
+	return &visit{line: l, e: rate.NewEstimator(150_000), ladder: rate.NewLadder(rate.Alone, rate.Low, 0), recorder: twcc.NewRecorder(1), clock: time.Minute, rungs: map[rate.Rung]time.Duration{}}
 }
 
 func (v *visit) send(size int, now time.Duration, sound bool) {
@@ -156,7 +157,7 @@ func (v *visit) state() rate.Line {
 
 // lands lets the packet just sent arrive, and its feedback 200 ms later.
 func (v *visit) lands(t testing.TB, at time.Duration) {
-	v.recorder.Record(2, v.sequence, (at + time.Minute).Microseconds())
+	v.recorder.Record(2, v.sequence, (at + v.clock).Microseconds())
 	v.sequence++
 	for _, p := range v.recorder.BuildFeedbackPacket() {
 		raw, err := p.Marshal()
@@ -205,7 +206,7 @@ func (v *visit) run(t testing.TB, from, d time.Duration) {
 				if v.stalled > 0 {
 					a.at = now
 				}
-				v.recorder.Record(2, a.sequence, (a.at + time.Minute).Microseconds())
+				v.recorder.Record(2, a.sequence, (a.at + v.clock).Microseconds())
 			} else {
 				kept = append(kept, a)
 			}
@@ -380,6 +381,21 @@ func TestWhoStallsHasNoThinLine(t *testing.T) {
 		v.run(t, begin, 5*time.Second)
 		if v.rungs[rate.High] < 5*time.Second {
 			t.Errorf("stalled for %v: estimate %d, rungs %v", v.stalled-begin, v.e.Estimate(), v.rungs)
+		}
+	}
+}
+
+// The receiver's clock has run since its machine was switched on: after half of its 12 days the reference counts as negative.
+func TestAMachineThatIsOnForDays(t *testing.T) {
+	const unit = 64 * time.Millisecond
+	for _, on := range []time.Duration{unit<<23 - 20*time.Second, 8 * 24 * time.Hour, unit<<24 - 20*time.Second, 40 * 24 * time.Hour} {
+		v := newVisit(&line{bits: 3e6, delay: 40e6, queue: 400e6, rand: rand.New(rand.NewPCG(1, 1))})
+		v.clock = on
+		v.run(t, 0, 30*time.Second)
+		clear(v.rungs)
+		v.run(t, 30*time.Second, 10*time.Second)
+		if v.rungs[rate.High] < 10*time.Second || v.e.Received() < 900_000 {
+			t.Errorf("on for %v: estimate %d, received %d, rungs %v", on, v.e.Estimate(), v.e.Received(), v.rungs)
 		}
 	}
 }
