@@ -49,20 +49,38 @@ func (s *Teleconsults) hospitalFor(ctx context.Context, tx tx, in NewTeleconsult
 	if err != nil {
 		return ids.Institution{}, err
 	}
-	switch {
-	case partner.ID.IsZero():
+	if partner.ID.IsZero() {
 		return partner.ID, fault.New(fault.Invalid, "no_hospital", "没有医院开设这个科室的远程会诊。", "No hospital offers consults in this department.").
 			WithRemedy("请换一个科室，或换一家医院。", "Choose another department, or another hospital.")
-	case !partner.Inland:
-		return partner.ID, crossBorder
-	case !partner.Licensed:
-		return partner.ID, fault.New(fault.Refused, "not_licensed", "有一方的医疗机构执业许可已过期。", "The licence of one of the hospitals has ended.").
+	}
+	return partner.ID, partner.fit()
+}
+
+// mayJoin says why an expert of a further hospital can't take part: its agreement is with the asking one, as the invited one's is.
+func (s *Teleconsults) mayJoin(ctx context.Context, tx tx, t Teleconsult, place ids.Institution) error {
+	if place == t.Inviter.Institution.ID || place == t.Invited.ID {
+		return nil
+	}
+	partner, err := selectPartnership(ctx, tx, place, t.Inviter.Institution.ID, t.Kind, s.Now().In(china).Format(time.DateOnly))
+	if err != nil {
+		return err
+	}
+	return partner.fit()
+}
+
+// fit is TCR-13, TCR-01 and TCR-02.
+func (p partnerRow) fit() error {
+	switch {
+	case !p.Inland:
+		return crossBorder
+	case !p.Licensed:
+		return fault.New(fault.Refused, "not_licensed", "有一方的医疗机构执业许可已过期。", "The licence of one of the hospitals has ended.").
 			WithRemedy("请换一家医院，或请管理员更新许可。", "Choose another hospital, or let the administrator renew the licence.")
-	case !partner.Agreed:
-		return partner.ID, fault.New(fault.Refused, "no_agreement", "两家医院没有生效的远程医疗合作协议。", "The two hospitals have no cooperation agreement in force.").
+	case !p.Agreed:
+		return fault.New(fault.Refused, "no_agreement", "两家医院没有生效的远程医疗合作协议。", "The two hospitals have no cooperation agreement in force.").
 			WithRemedy("请医院管理员先签协议，或换一家有协议的医院。", "Let the administrators sign one first, or choose a hospital that has one.")
 	}
-	return partner.ID, nil
+	return nil
 }
 
 // Agreements lists those of the scope's hospitals.

@@ -19,20 +19,31 @@ type partnerRow struct {
 	Inland, Licensed, Agreed bool
 }
 
+// partnership says of hospital i whether it may take part in what hospital a asks for.
+const partnership = `i.region ~ ` + mainland + ` AND a.region ~ ` + mainland + `, i.licence_until >= @today::date AND a.licence_until >= @today::date,
+	EXISTS (SELECT FROM agreement g WHERE g.inviter_institution_id = a.id AND g.invited_institution_id = i.id AND @kind = ANY(g.kinds)
+	        AND g.accepted_at IS NOT NULL AND g.ended_at IS NULL AND g.during @> @today::date) AS agreed`
+
 // selectPartner finds the hospital to ask, the one with an agreement first; a zero one if none has the department.
 func selectPartner(ctx context.Context, tx tx, in NewTeleconsult, except []ids.Institution, asking ids.Institution, today string) (p partnerRow, err error) {
 	err = tx.QueryRow(ctx, `
-		SELECT i.id, i.region ~ `+mainland+` AND a.region ~ `+mainland+`, i.licence_until >= $5::date AND a.licence_until >= $5::date,
-		       EXISTS (SELECT FROM agreement g WHERE g.inviter_institution_id = a.id AND g.invited_institution_id = i.id AND $6 = ANY(g.kinds)
-		               AND g.accepted_at IS NOT NULL AND g.ended_at IS NULL AND g.during @> $5::date) AS agreed
-		FROM institution i JOIN institution_department d ON d.institution_id = i.id AND d.name = $1 JOIN institution a ON a.id = $4
-		WHERE i.kind = 'internet_hospital' AND i.id <> ALL($2) AND ($3::uuid IS NULL OR i.id = $3)
+		SELECT i.id, `+partnership+`
+		FROM institution i JOIN institution_department d ON d.institution_id = i.id AND d.name = @department JOIN institution a ON a.id = @asking
+		WHERE i.kind = 'internet_hospital' AND i.id <> ALL(@except) AND (@invited::uuid IS NULL OR i.id = @invited)
 		  AND EXISTS (SELECT FROM membership m WHERE m.institution_id = i.id AND m.role = 'coordinator')
-		ORDER BY agreed DESC, i.id LIMIT 1`, in.Department, except, in.Invited, asking, today, in.kind()).
+		ORDER BY agreed DESC, i.id LIMIT 1`,
+		pgx.NamedArgs{"department": in.Department, "except": except, "invited": in.Invited, "asking": asking, "today": today, "kind": in.kind()}).
 		Scan(&p.ID, &p.Inland, &p.Licensed, &p.Agreed)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return p, nil
 	}
+	return p, err
+}
+
+// selectPartnership is of a hospital that is there.
+func selectPartnership(ctx context.Context, tx tx, id, asking ids.Institution, kind, today string) (p partnerRow, err error) {
+	err = tx.QueryRow(ctx, `SELECT i.id, `+partnership+` FROM institution i JOIN institution a ON a.id = @asking WHERE i.id = @id`,
+		pgx.NamedArgs{"id": id, "asking": asking, "today": today, "kind": kind}).Scan(&p.ID, &p.Inland, &p.Licensed, &p.Agreed)
 	return p, err
 }
 

@@ -215,7 +215,7 @@ func (s *Service) MoveVisit(ctx context.Context, id ids.Visit, to ids.Slot, reas
 		if places := authz.ScopeFrom(ctx).Places(); !s.byPatient(ctx) && !slices.Contains(places, slot.InstitutionID) {
 			return nothing{}, fault.Missing()
 		}
-		if moved, err := rebook(ctx, tx, id, to, reason); err != nil || !moved {
+		if moved, err := rebook(ctx, tx, id, to, reason, s.Now()); err != nil || !moved {
 			return nothing{}, cmpErr(err, movedOn(before))
 		}
 		deeds := &pgx.Batch{}

@@ -95,6 +95,12 @@ func removeLink(ctx context.Context, tx tx, p matter, id ids.Link, now time.Time
 	return tag.RowsAffected() == 1, err
 }
 
+// removeDevices ends every device that was lent a seat whose holder has changed.
+func removeDevices(ctx context.Context, tx tx, p matter, seats []control.Seat, now time.Time) error {
+	_, err := tx.Exec(ctx, `UPDATE link SET removed_at = $3 WHERE room_of = $1 AND seat = ANY($2) AND kind = 'device' AND removed_at IS NULL`, p.id(), seats, now)
+	return err
+}
+
 func selectCompanions(ctx context.Context, tx tx, p matter) ([]Companion, error) {
 	return collect(ctx, tx, func(row pgx.CollectableRow) (c Companion, err error) {
 		err = row.Scan(&c.ID, &c.Seat, &c.Name, &c.Role, &c.Relation, &c.State, &c.Arrived)

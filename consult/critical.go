@@ -11,7 +11,7 @@ import (
 )
 
 // CriticalValue is a finding that endangers life, told to the asking hospital before the opinion is written. The asking doctor
-// repeats it in their own words with what is done; until then it stays in red on both sides, and the consult can't be decided.
+// repeats it in their own words with what is done; until then it stays in red on both sides, and the consult can be neither decided nor closed.
 type CriticalValue struct {
 	ID     criticalID `json:"id"`
 	What   string     `json:"what"`
@@ -30,7 +30,7 @@ type criticalID = ids.ID[CriticalValue]
 // CallBack tells the asking side of a critical value at once.
 func (s *Teleconsults) CallBack(ctx context.Context, id ids.Teleconsult, what string) (Teleconsult, error) {
 	return s.deed(ctx, id, opinersDeed, func(tx tx, t Teleconsult) error {
-		if err := t.mustBe(Scheduled, InProgress, OpinionSigned); err != nil {
+		if err := t.mustBe(Scheduled, InProgress, OpinionSigned, Decided); err != nil {
 			return err
 		}
 		who := authz.SubjectFrom(ctx).Practitioner
@@ -67,4 +67,13 @@ func (s *Teleconsults) ReadBack(ctx context.Context, id ids.Teleconsult, value c
 		}
 		return s.tellPeople(ctx, tx, t, "申请方已复述确认危急值。", toExperts)
 	})
+}
+
+// mustBeRead refuses to go on while a critical value waits.
+func (t *Teleconsult) mustBeRead() error {
+	if !slices.ContainsFunc(t.Critical, func(c CriticalValue) bool { return c.ReadAt == nil }) {
+		return nil
+	}
+	return fault.New(fault.Refused, "critical_unread", "还有危急值没有复述确认。", "A critical value has not been read back yet.").
+		WithRemedy("请先复述危急值并写下处理。", "Read the critical value back first, with what you do.")
 }

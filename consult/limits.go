@@ -72,15 +72,15 @@ func (l Limit) finish(from time.Time) time.Time {
 var workdays = sync.OnceValue(schedule.China)
 
 // anew is when to have arranged what was due at another time: counted from when the clock began to run; if that is past, from now,
-// but no later than it was.
-func (l Limit) anew(from, was, now time.Time) time.Time {
-	if due := l.arrange(from); due.After(now) {
-		return due
+// but no later than it was. since is when the clock is taken to have begun from then on.
+func (l Limit) anew(from, was, now time.Time) (due, since time.Time) {
+	if due = l.arrange(from); due.After(now) {
+		return due, from
 	}
-	if due := l.arrange(now); due.Before(was) {
-		return due
+	if due = l.arrange(now); due.Before(was) {
+		return due, now
 	}
-	return was
+	return was, now
 }
 
 // atMost reports whether the limit is nowhere slower than the other; a working day counts as a day.

@@ -23,7 +23,7 @@ func selectLate(ctx context.Context, tx tx, scope authz.Scope, only ids.Telecons
 		    UNION ALL
 		    SELECT t.id, 'critical', min(c.at), min(c.escalated_at), t.inviter_institution_id, 'critical unread'
 		    FROM critical_value c JOIN teleconsult t ON t.id = c.teleconsult_id
-		    WHERE c.read_at IS NULL AND c.at < @unread AND t.state NOT IN ('closed', 'declined', 'cancelled') GROUP BY t.id
+		    WHERE c.read_at IS NULL AND c.at < @unread AND t.state NOT IN ('closed', 'declined') GROUP BY t.id
 		    UNION ALL
 		    SELECT id, 'countersign', office_since + @owe::interval, CASE WHEN office_told_at >= office_since + @owe::interval THEN office_told_at END,
 		           inviter_institution_id, 'office late' FROM teleconsult

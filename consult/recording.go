@@ -126,7 +126,7 @@ func (s *Service) AnswerRecording(ctx context.Context, in Door, agreed bool, ver
 		if r, err = s.recording(ctx, tx, v); err != nil {
 			return err
 		}
-		if r.ID.IsZero() || r.over() {
+		if r.ID.IsZero() || r.over() || v.over {
 			return fault.New(fault.Conflict, "recording_not_asked", "现在没有在问录音录像。", "Nobody is asked about a recording now.").
 				WithRemedy("请刷新页面。", "Please refresh the page.")
 		}
@@ -171,6 +171,9 @@ func (s *Service) AnswerRecording(ctx context.Context, in Door, agreed bool, ver
 // sendOffline ends a visit whose patient refused the recording that the hospital demands.
 func (s *Service) sendOffline(ctx context.Context, tx tx, id ids.Visit) (Visit, error) {
 	v, err := s.find(authz.WithScope(ctx, authz.System("recording.answer")), tx, id)
+	if err == nil && !slices.Contains(move("send offline").From, v.State) { // an alarm has ended it, and its room stays open
+		err = movedOn(v)
+	}
 	if err != nil {
 		return v, err
 	}

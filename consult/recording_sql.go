@@ -48,11 +48,14 @@ func insertAnswer(ctx context.Context, tx tx, recording ids.Recording, a author,
 	return err
 }
 
-// selectAnswers is the newest answer of each seat to this version of the text.
+// selectAnswers is the newest answer of each seat to this version of the text. What an expert said who has left does not bind who
+// sits there now.
 func selectAnswers(ctx context.Context, tx tx, recording ids.Recording, version string) ([]RecordAnswer, error) {
 	return collect(ctx, tx, pgx.RowToStructByPos[RecordAnswer], `
 		SELECT DISTINCT ON (seat) seat, name, role, agreed FROM recording_answer
-		WHERE recording_id = $1 AND text_version = $2 ORDER BY seat, at DESC, id DESC`, recording, version)
+		WHERE recording_id = $1 AND text_version = $2 AND (seat <> $3 OR NOT EXISTS (SELECT FROM teleconsult_released l
+		      JOIN recording r ON r.teleconsult_id = l.teleconsult_id WHERE r.id = $1 AND l.at >= recording_answer.at))
+		ORDER BY seat, at DESC, id DESC`, recording, version, string(expertSeat))
 }
 
 func refuseRecording(ctx context.Context, tx tx, id ids.Recording) error {
@@ -147,7 +150,7 @@ func (s *Service) noteRecording(ctx context.Context, r Recording, running, open,
 
 func endRecording(ctx context.Context, db pg.DB, id ids.Recording, state string, now time.Time) error {
 	_, err := db.Exec(ctx, `
-		UPDATE recording SET state = $2, ended_at = coalesce(ended_at, $3), taped_by = NULL, taped_until = NULL, ending_until = NULL WHERE id = $1`, id, state, now)
+		UPDATE recording SET state = $2, ended_at = coalesce(ended_at, $3), keep_until = keep_until + (coalesce(ended_at, $3)::date - asked_at::date), taped_by = NULL, taped_until = NULL, ending_until = NULL WHERE id = $1`, id, state, now)
 	return err
 }
 

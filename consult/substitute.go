@@ -150,7 +150,7 @@ func (s *Service) moveToNearest(ctx context.Context, tx tx, v clearedRow, substi
 	if err != nil || !d.Verdict.Passes() {
 		return nil, "", err
 	}
-	if _, err := rebook(ctx, tx, v.ID, slot.ID, "doctor_ill"); err != nil {
+	if _, err := rebook(ctx, tx, v.ID, slot.ID, "doctor_ill", s.Now()); err != nil {
 		return nil, "", err
 	}
 	if err := s.remind(ctx, tx, v.ID, slot.Start); err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"yuanzhen/internal/ids"
+	"yuanzhen/signaling/control"
 )
 
 func duringAbsence(a Absence) which {
@@ -78,8 +79,12 @@ func nearestOf(ctx context.Context, tx tx, doctor ids.Practitioner, v clearedRow
 	return &slot, name, err
 }
 
-// rebook puts a visit that has not begun into another slot: the doctor and the liable place are that slot's. False if it has moved on.
-func rebook(ctx context.Context, tx tx, id ids.Visit, slot ids.Slot, reason string) (bool, error) {
+// rebook puts a visit that has not begun into another slot: the doctor and the liable place are that slot's, and the doctor's seat is on
+// no other device any more. False if it has moved on.
+func rebook(ctx context.Context, tx tx, id ids.Visit, slot ids.Slot, reason string, now time.Time) (bool, error) {
+	if err := removeDevices(ctx, tx, matter{visit: id}, []control.Seat{doctorSeat}, now); err != nil {
+		return false, err
+	}
 	tag, err := tx.Exec(ctx, `
 		UPDATE visit v SET slot_id = s.id, practitioner_id = s.practitioner_id, institution_id = s.institution_id, department = s.department,
 		       moved_from = v.slot_id, moved_reason = $3, state = 'booked', version = version + 1,

@@ -41,14 +41,14 @@ var TeleconsultMoves = []Move{
 	{"ask for more", []State{Submitted, Triaged}, NeedsInfo, "coordinator of the invited hospital", "what is missing", "clock stands"},
 	{"answer", []State{NeedsInfo}, Submitted, "asking doctor", "nothing missing (TCR-06)", "answer; clock goes on"},
 	{"triage", []State{Submitted, Triaged}, Triaged, "coordinator of the invited hospital", "department, urgency and kind; a reason for what differs; nothing missing for the kind (TCR-06)", "who, what it was and why; clock anew"},
-	{"assign", []State{Submitted, Triaged}, Scheduled, "coordinator of the invited hospital", "experts registered, 3 years (TCR-05); all free (MPP-05)", "slots, grants"},
-	{"hand over", []State{Submitted, Triaged}, InProgress, "coordinator of the invited hospital", "experts registered, 3 years (TCR-05)", "grants; the answer is in writing"},
+	{"assign", []State{Submitted, Triaged}, Scheduled, "coordinator of the invited hospital", "experts registered, 3 years (TCR-05), each hospital of theirs with an agreement (TCR-02); all free (MPP-05)", "slots, grants; what is urgent keeps its clock"},
+	{"hand over", []State{Submitted, Triaged}, InProgress, "coordinator of the invited hospital", "experts registered, 3 years (TCR-05), each hospital of theirs with an agreement (TCR-02)", "grants; the answer is in writing"},
 	{"decline", []State{Submitted, NeedsInfo, Triaged}, Declined, "coordinator of the invited hospital", "a reason", "reason"},
 	{"meet", []State{Scheduled}, InProgress, "asking doctor and expert", "both are in the room (TCR-04)", "who came when; the patient is let in"},
 	{"write instead", []State{Scheduled}, InProgress, "asking doctor or expert", "", "the slots are free again"},
 	{"sign opinion", []State{Scheduled, InProgress}, OpinionSigned, "experts", "own signature of each who was not released (TCR-08)", "signed bytes"},
 	{"decide", []State{OpinionSigned}, Decided, "asking doctor", "own signature (TCR-09); critical values read back", "signed bytes"},
-	{"close", []State{Decided}, Closed, "asking doctor", "both hospitals keep the package (TCR-11)", "hashes; grants end, room closes"},
+	{"close", []State{Decided}, Closed, "asking doctor", "critical values read back; both hospitals keep the package (TCR-11)", "hashes; grants end, room closes"},
 	{"cancel", []State{Draft, WithOffice, Submitted, NeedsInfo, Triaged, Scheduled}, Cancelled, "asking doctor", "", "reason; slots and grants end"},
 	{"withdraw consent", []State{Draft, WithOffice, Submitted, NeedsInfo, Triaged, Scheduled, InProgress}, Cancelled, "patient, or asking doctor for them", "consent was given; no opinion of the consult stands yet (PIPL art. 15)", "reason, when and by whom; slots and grants end"},
 }
@@ -346,15 +346,30 @@ func asks(ctx context.Context, who ids.Practitioner) bool {
 	return sub != nil && !who.IsZero() && sub.Practitioner == who
 }
 
+// held finds a consult whose deed is the asker's, and keeps everybody else from changing it until the transaction ends: what a deed judges
+// is what it changes.
+func (s *Teleconsults) held(ctx context.Context, tx tx, id ids.Teleconsult, whose party) (t Teleconsult, err error) {
+	if t, err = s.find(ctx, tx, id); err != nil {
+		return t, err
+	}
+	if !t.isTheirs(ctx, whose) {
+		return t, fault.Missing()
+	}
+	if err := lockTeleconsult(ctx, tx, id); err != nil {
+		return t, err
+	}
+	if t, err = s.find(ctx, tx, id); err == nil && !t.isTheirs(ctx, whose) {
+		err = fault.Missing()
+	}
+	return t, err
+}
+
 // deed changes a teleconsult without moving it on.
 func (s *Teleconsults) deed(ctx context.Context, id ids.Teleconsult, whose party, do func(tx tx, t Teleconsult) error) (Teleconsult, error) {
 	var t Teleconsult
 	err := s.inTx(ctx, func(tx tx) (err error) {
-		if t, err = s.find(ctx, tx, id); err != nil {
+		if t, err = s.held(ctx, tx, id, whose); err != nil {
 			return err
-		}
-		if !t.isTheirs(ctx, whose) {
-			return fault.Missing()
 		}
 		if err := do(tx, t); err != nil {
 			return err

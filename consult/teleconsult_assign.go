@@ -184,7 +184,7 @@ func (s *Teleconsults) put(ctx context.Context, tx tx, t Teleconsult, expert ids
 		return err
 	}
 	due := limit.finish(*t.row.ClockFrom)
-	if at != nil && at.End.After(due) { // both sides have found no earlier time
+	if at != nil && at.End.After(due) && t.Urgency == "routine" { // what is urgent is late then, and the heads hear of it (TCR-07)
 		due = at.End
 	}
 	if err := putExpert(ctx, tx, t.ID, expert, slot, due); err != nil {
@@ -200,6 +200,9 @@ func (s *Teleconsults) put(ctx context.Context, tx tx, t Teleconsult, expert ids
 		}
 		if !slices.ContainsFunc(fit, func(e Expert) bool { return e.ID == one.PractitionerID }) {
 			return expertUnfit
+		}
+		if err := s.mayJoin(ctx, tx, t, one.InstitutionID); err != nil {
+			return err
 		}
 		if slot, err = keep(one.PractitionerID, one.InstitutionID); err != nil {
 			return err

@@ -124,15 +124,15 @@ func (s *Teleconsults) Triage(ctx context.Context, id ids.Teleconsult, in Triagi
 		if _, err := s.hospitalFor(ctx, tx, request, t.Inviter.Institution.ID); err != nil {
 			return err
 		}
-		due := *t.SLADue
+		due, since := *t.SLADue, *t.row.ClockFrom
 		if was[1] != now[1] || was[2] != now[2] {
 			limit, err := s.limitsOf(ctx, tx, t)
 			if err != nil {
 				return err
 			}
-			due = limit.anew(*t.row.ClockFrom, due, s.Now())
+			due, since = limit.anew(since, due, s.Now())
 		}
-		if err := putTriaged(ctx, tx, id, request, t.Urgency, due, s.Now()); err != nil {
+		if err := putTriaged(ctx, tx, id, request, t.Urgency, due, since, s.Now()); err != nil {
 			return err
 		}
 		if changed {
@@ -159,7 +159,7 @@ func (s *Teleconsults) Escalate(ctx context.Context, id ids.Teleconsult, why str
 		if due.After(*t.SLADue) {
 			due = *t.SLADue
 		}
-		if err := putEscalated(ctx, tx, id, why, due); err != nil {
+		if err := putEscalated(ctx, tx, id, why, due, s.Now()); err != nil {
 			return err
 		}
 		if err := s.step(ctx, tx, id, "escalate", why); err != nil {
@@ -324,7 +324,15 @@ func (s *Teleconsults) GoLive(ctx context.Context, id ids.Teleconsult, on bool) 
 			if err := s.moveOn(ctx, tx, t, "write instead", ""); err != nil {
 				return err
 			}
-			return putWritten(ctx, tx, id)
+			limit, err := s.limitsOf(ctx, tx, t)
+			if err != nil {
+				return err
+			}
+			due := limit.finish(*t.row.ClockFrom) // no longer the end of the meeting
+			if due.Before(s.Now()) || due.After(*t.SLADue) {
+				due = *t.SLADue
+			}
+			return putWritten(ctx, tx, id, due)
 		}
 		if err := putLive(ctx, tx, id, on); err != nil {
 			return err

@@ -20,18 +20,21 @@ func putAnswer(ctx context.Context, tx tx, id ids.Teleconsult, answer string) er
 }
 
 // putTriaged sets the clock anew: of one that has not run out, the heads hear again when it does.
-func putTriaged(ctx context.Context, tx tx, id ids.Teleconsult, in NewTeleconsult, urgency string, due, now time.Time) error {
+func putTriaged(ctx context.Context, tx tx, id ids.Teleconsult, in NewTeleconsult, urgency string, due, since, now time.Time) error {
 	_, err := tx.Exec(ctx, `
-		UPDATE teleconsult SET department = $2, urgency = $3, kind = $4, liability = $5, sla_due = $6,
+		UPDATE teleconsult SET department = $2, urgency = $3, kind = $4, liability = $5, sla_due = $6, clock_from = $8,
 		       escalated_at = CASE WHEN $6 > $7::timestamptz THEN NULL ELSE escalated_at END,
 		       escalated_why = CASE $3 WHEN 'emergency' THEN escalated_why ELSE '' END WHERE id = $1`,
-		id, in.Department, urgency, in.kind(), in.liability(), due, now)
+		id, in.Department, urgency, in.kind(), in.liability(), due, now, since)
 	return err
 }
 
-// putEscalated sets the shorter clock; whether the heads were told that one has run out stays as it is.
-func putEscalated(ctx context.Context, tx tx, id ids.Teleconsult, why string, due time.Time) error {
-	_, err := tx.Exec(ctx, `UPDATE teleconsult SET urgency = 'emergency', escalated_why = $2, sla_due = $3 WHERE id = $1`, id, why, due)
+// putEscalated sets the shorter clock, which begins where it became an emergency; whether the heads were told that one has run out stays
+// as it is.
+func putEscalated(ctx context.Context, tx tx, id ids.Teleconsult, why string, due, now time.Time) error {
+	_, err := tx.Exec(ctx, `
+		UPDATE teleconsult SET urgency = 'emergency', escalated_why = $2, sla_due = $3,
+		       clock_from = CASE urgency WHEN 'emergency' THEN clock_from ELSE $4 END WHERE id = $1`, id, why, due, now)
 	return err
 }
 
@@ -41,11 +44,11 @@ func putLive(ctx context.Context, tx tx, id ids.Teleconsult, on bool) error {
 }
 
 // putWritten takes the time away from a meeting that is answered in writing instead.
-func putWritten(ctx context.Context, tx tx, id ids.Teleconsult) error {
+func putWritten(ctx context.Context, tx tx, id ids.Teleconsult, due time.Time) error {
 	if _, err := tx.Exec(ctx, `UPDATE teleconsult_further SET slot_id = NULL WHERE teleconsult_id = $1`, id); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, `UPDATE teleconsult SET live = false, slot_id = NULL WHERE id = $1`, id)
+	_, err := tx.Exec(ctx, `UPDATE teleconsult SET live = false, slot_id = NULL, sla_due = $2 WHERE id = $1`, id, due)
 	return err
 }
 

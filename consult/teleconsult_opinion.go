@@ -76,9 +76,6 @@ func (s *Teleconsults) SignOpinion(ctx context.Context, id ids.Teleconsult, sha2
 		if err := t.mustBe(teleconsultMove("sign opinion").From...); err != nil {
 			return err
 		}
-		if err := lockTeleconsult(ctx, tx, id); err != nil { // of two who sign at once, the second sees that it is the last
-			return err
-		}
 		who := authz.SubjectFrom(ctx).Practitioner
 		if err := s.sign(ctx, tx, t.opinionOf(who), id, "opinion", who, sha256, passphrase); err != nil {
 			return err
@@ -119,9 +116,6 @@ func (s *Teleconsults) Addend(ctx context.Context, id ids.Teleconsult, text, pas
 		if s.Now().After(before.SignedAt.Add(addendumWithin)) {
 			return fault.New(fault.Refused, "addendum_late", "意见签名已满 7 天，不能再补充。", "The opinion was signed more than 7 days ago.").
 				WithRemedy("请申请医生重新申请会诊。", "Please let the asking doctor request a new consult.")
-		}
-		if err := lockTeleconsult(ctx, tx, id); err != nil {
-			return err
 		}
 		if err := s.write(ctx, tx, t, "addendum", who, map[string]any{"text": text, "opinion_sha256": before.SHA256}); err != nil {
 			return err
@@ -170,9 +164,8 @@ func (s *Teleconsults) documents(ctx context.Context, tx tx, t *Teleconsult) err
 // treatment stay theirs (TCR-09).
 func (s *Teleconsults) Decide(ctx context.Context, id ids.Teleconsult, adopt, plan, passphrase string) (Teleconsult, error) {
 	return s.move(ctx, id, invitersDeed, "decide", adopt, func(tx tx, t Teleconsult) error {
-		if slices.ContainsFunc(t.Critical, func(c CriticalValue) bool { return c.ReadAt == nil }) {
-			return fault.New(fault.Refused, "critical_unread", "还有危急值没有复述确认。", "A critical value has not been read back yet.").
-				WithRemedy("请先复述危急值并写下处理，再签本院决定。", "Read the critical value back with what you do, then sign the decision.")
+		if err := t.mustBeRead(); err != nil {
+			return err
 		}
 		doctor := t.Inviter.Practitioner.ID
 		content := map[string]any{"adopt": adopt, "plan": plan, "opinion_sha256": t.Opinion.SHA256}

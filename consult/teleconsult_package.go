@@ -65,6 +65,9 @@ func (s *Teleconsults) Close(ctx context.Context, id ids.Teleconsult) (Teleconsu
 		err = t.mustBe(Decided)
 	}
 	if err == nil {
+		err = t.mustBeRead()
+	}
+	if err == nil {
 		err = s.finishRecording(ctx, matter{teleconsult: id})
 	}
 	if err != nil {
@@ -72,6 +75,9 @@ func (s *Teleconsults) Close(ctx context.Context, id ids.Teleconsult) (Teleconsu
 	}
 	stored := []string{}
 	t, err = s.move(ctx, id, invitersDeed, "close", "", func(tx tx, t Teleconsult) error {
+		if err := t.mustBeRead(); err != nil {
+			return err
+		}
 		parcel, err := s.parcel(ctx, tx, t)
 		if err != nil {
 			return err

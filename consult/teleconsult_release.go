@@ -58,16 +58,7 @@ func (s *Teleconsults) leave(ctx context.Context, id ids.Teleconsult, whose part
 	var before Teleconsult
 	var empty []control.Seat
 	err = s.inTx(ctx, func(tx tx) error {
-		if before, err = s.find(ctx, tx, id); err != nil {
-			return err
-		}
-		if !before.isTheirs(ctx, whose) {
-			return fault.Missing()
-		}
-		if err := lockTeleconsult(ctx, tx, id); err != nil { // who signs at this moment has signed, or is gone
-			return err
-		}
-		if before, err = s.find(ctx, tx, id); err != nil {
+		if before, err = s.held(ctx, tx, id, whose); err != nil { // who signs at this moment has signed, or is gone
 			return err
 		}
 		if empty, err = s.release(ctx, tx, before, who, r); err != nil {
@@ -145,6 +136,9 @@ func (s *Teleconsults) release(ctx context.Context, tx tx, t Teleconsult, who id
 		return nil, err
 	}
 	if err := s.Images.EndGrants(ctx, tx, t.ID, who); err != nil {
+		return nil, err
+	}
+	if err := removeDevices(ctx, tx, matter{teleconsult: t.ID}, empty, s.Now()); err != nil {
 		return nil, err
 	}
 	if slices.ContainsFunc(left, func(d Doctor) bool { return !t.hasSigned(d.ID) }) {

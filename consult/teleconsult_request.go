@@ -131,7 +131,8 @@ func (s *Teleconsults) Rewrite(ctx context.Context, id ids.Teleconsult, in NewTe
 			return err
 		}
 		in.Invited = invited
-		keep := t.Consent == nil || t.Consent.Method != "head_approval" || in.Urgency == "emergency"
+		// It names who receives what for which purpose: another hospital or kind is another consent (PIPL art. 23).
+		keep := t.Consent == nil || invited == t.Invited.ID && in.kind() == t.Kind && (t.Consent.Method != "head_approval" || in.Urgency == "emergency")
 		return updateTeleconsult(ctx, tx, id, in, keep)
 	})
 }
