@@ -171,6 +171,10 @@ func (s *Teleconsults) Consent(ctx context.Context, id ids.Teleconsult, c GivenC
 			return fault.New(fault.Invalid, "not_an_emergency", "只有急诊会诊，才能由医院负责人批准代替患者同意。", "Only in an emergency may the head of the hospital approve in place of the patient.").
 				WithRemedy("请先取得患者或近亲属的书面同意。", "Please get the written consent of the patient or a close relative.")
 		}
+		if c.Method == "patient_device" && !authz.SubjectFrom(ctx).Practitioner.IsZero() {
+			return fault.New(fault.Refused, "not_the_patients_device", "这要病人自己在手机上点同意，不能由医生代记。", "This is for the patient to say on their own phone; a doctor can't record it for them.").
+				WithRemedy("请病人登录后在“我的就诊”里点同意，或签纸质同意书。", "Let the patient sign in and agree under My visits, or sign on paper.")
+		}
 		return putTeleconsultConsent(ctx, tx, id, c, authz.SubjectFrom(ctx).Account, s.Now())
 	})
 }

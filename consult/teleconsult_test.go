@@ -340,7 +340,11 @@ func TestARequestGoesOutWhole(t *testing.T) {
 	if _, err := c.Attach(ctx, draft.ID, "1.2.3", true); code(err) != "not_found" {
 		t.Errorf("a study that nobody stored: %s", code(err))
 	}
-	c.must(c.Consent(c.as(c.wang, "teleconsult.consent"), draft.ID, consult.GivenConsent{Method: "patient_device", SignedBy: "王秀英", Relation: "本人"}))
+	byPhone := consult.GivenConsent{Method: "patient_device", SignedBy: "王秀英", Relation: "本人"}
+	if _, err := c.Consent(c.as(c.asker, "teleconsult.consent"), draft.ID, byPhone); code(err) != "not_the_patients_device" {
+		t.Errorf("the doctor agrees on the patient's phone: %v", err)
+	}
+	c.must(c.Consent(c.as(c.wang, "teleconsult.consent"), draft.ID, byPhone))
 	if _, err := c.Submit(ctx, draft.ID); code(err) != "request_incomplete" {
 		t.Errorf("without images or results (TCR-06): %s", code(err))
 	}

@@ -3,11 +3,11 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { describe } from 'node:test'
-import { desk, reading, type Someone } from './browser'
+import { desk, phone, reading, type Someone } from './browser'
 import { ask, store } from './errands'
 import { Journey, t } from './journey'
 import { overflow, violations } from './judge'
-import { enterWorkspace, signWith, toScreen } from './people'
+import { enterByPhone, enterWorkspace, signWith, toScreen } from './people'
 
 const slice = '../storage/imaging/testdata/ct-series-3/01.dcm'
 
@@ -16,6 +16,7 @@ describe('a consult in writing', { concurrency: 1 }, () => {
   let county: Someone
   let coordinator: Someone
   let expert: Someone
+  let patient: Someone
   let id = ''
 
   const fits = async ({ page }: Someone, what: string) => {
@@ -77,13 +78,36 @@ describe('a consult in writing', { concurrency: 1 }, () => {
     id = made.id
   })
 
+  journey.step('the patient agrees on their own phone, and nobody can for them', async () => {
+    const { house } = journey
+    const forged = await house.call(journey.person('赵志远').session, 'POST', `/api/v1/teleconsults/${id}/consent`, {
+      method: 'patient_device',
+      signed_by: '周大山',
+      relation: '本人',
+    })
+    assert.equal((forged.body as { code: string }).code, 'not_the_patients_device')
+    patient = await journey.join('patient', phone)
+    const { page } = patient
+    await enterByPhone(page, journey.person('周大山').sign_in.phone ?? '')
+    await page.locator(t('consult-card'), { hasText: '请您看看同不同意' }).click()
+    await page.getByText('清河市第一医院放射科的专家').waitFor()
+    await journey.shot(patient, '01-agree')
+    assert.deepEqual(await violations(page), [])
+    assert.equal(await overflow(page), 0)
+    await page.click(t('agree'))
+    await page.waitForSelector(t('withdraw-consent'))
+    await page.goto('/visits')
+    await page.locator(t('consult-card'), { hasText: '医院在安排' }).waitFor()
+    await journey.shot(patient, '01-my-consults')
+    assert.equal(await overflow(page), 0)
+  })
+
   journey.step('the reading goes out with its original images', async () => {
     const { house } = journey
     const doctor = journey.person('赵志远')
     const study_uid = await store(house, doctor, [await readFile(slice)])
     const at = `/teleconsults/${id}`
     await ask(house, doctor, 'POST', `${at}/studies`, { study_uid, patient_confirmed: true })
-    await ask(house, doctor, 'POST', `${at}/consent`, { method: 'paper', signed_by: '周大山', relation: '本人' })
     await ask(house, doctor, 'POST', `${at}/submit`, {})
   })
 
@@ -178,6 +202,9 @@ describe('a consult in writing', { concurrency: 1 }, () => {
     await page.getByText('双方已归档').waitFor()
     await journey.shot(county, '08-closed', true)
     await fits(county, 'the closed case')
+    await patient.page.locator(t('consult-card'), { hasText: '有会诊报告' }).click()
+    await patient.page.waitForSelector(t('report'))
+    await journey.shot(patient, '08-report')
   })
   journey.step('an expert who never signs is released, and the answer of the other is whole', async () => {
     const { house } = journey

@@ -21,7 +21,7 @@ import { w as identity } from './identity/words'
 import { NetworkCheckPage } from './netcheck/page'
 import { PrescriptionList, PrescriptionPage } from './prescribe/patient_rx'
 import { MyWaits } from './schedule/waiting_list'
-import { ConsultPage, joinable } from './teleconsult/patient_consult'
+import { ConsultList, ConsultPage, consultsDue } from './teleconsult/patient_consult'
 import { Icon, Mark } from './ui/icons'
 import { Loading, ProblemNote, useTitle } from './ui/parts'
 import { w } from './ui/words'
@@ -87,19 +87,20 @@ function Tabs() {
 const useVisits = () =>
   useResource('visits', (signal) => get<Visit[]>('/visits', signal), ['visit.changed', 'queue.changed'])
 
+const useConsults = () =>
+  useResource('consults', (signal) => get<Teleconsult[]>('/teleconsults', signal), ['teleconsult.changed'])
+
 function HomePage() {
   const { route } = useLocation()
   const mine = useVisits()
-  const consults = useResource('consults', (signal) => get<Teleconsult[]>('/teleconsults', signal), [
-    'teleconsult.changed',
-  ])
+  const consults = useConsults()
   useTitle(booking('home.title'))
   if (session.value.state !== 'in') return null
   return (
     <Home
       me={session.value.me}
       visits={mine.value}
-      consults={consults.value?.filter(joinable) ?? []}
+      consults={consultsDue(consults.value ?? [])}
       draft={draft.value}
       onBook={() => route('/book/who')}
       onRegister={() => route('/people/new')}
@@ -109,6 +110,7 @@ function HomePage() {
 
 function VisitsPage() {
   const mine = useVisits()
+  const consults = useConsults()
   useTitle(visits('list.title'))
   return (
     <main class="page" id="content">
@@ -121,6 +123,8 @@ function VisitsPage() {
       ) : (
         <Loading />
       )}
+      <ProblemNote problem={consults.problem} again={consults.refresh} />
+      <ConsultList consults={consults.value ?? []} />
       <p class="push" />
       <button type="button" class="button quiet" onClick={() => void signOut()}>
         {w('nav.signout')}

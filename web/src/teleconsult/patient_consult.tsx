@@ -4,6 +4,7 @@ import { useEffect, useMemo, useState } from 'preact/hooks'
 import { useRoute } from 'preact-iso'
 import { get, post } from '../api/client'
 import { useDeed, useResource } from '../api/resource'
+import { session } from '../api/session'
 import type { Teleconsult } from '../api/types/teleconsult'
 import { clock, moment } from '../i18n/format'
 import { Button, Dialog, Field, Loading, Notice, ProblemNote, useTitle } from '../ui/parts'
@@ -21,9 +22,42 @@ export const joinable = (one: Pick<Teleconsult, 'state' | 'patient_invited' | 'l
   one.live &&
   (one.state === 'scheduled' || one.state === 'in_progress' || one.state === 'opinion_signed')
 
+/** Consults that wait for something of the patient's, their agreement first of all. */
+export const consultsDue = (all: Teleconsult[]) => all.filter((one) => joinable(one) || awaitsConsent(one))
+
+const awaitsConsent = (one: Teleconsult) => one.state === 'draft' && !one.consent
+
+const stands = (one: Teleconsult) =>
+  awaitsConsent(one)
+    ? 'card.agree'
+    : joinable(one)
+      ? 'card.invited'
+      : one.state === 'decided' || one.state === 'closed'
+        ? 'card.report'
+        : one.state === 'cancelled' || one.state === 'declined'
+          ? 'card.over'
+          : 'card.open'
+
+/** All consults about the patient, so that consent can be taken back and the report is found. */
+export function ConsultList({ consults }: { consults: Teleconsult[] }) {
+  if (consults.length === 0) return null
+  return (
+    <section class="stack" data-test="consults">
+      <h2>{w('list')}</h2>
+      {consults.map((one) => (
+        <ConsultCard key={one.id} consult={one} />
+      ))}
+    </section>
+  )
+}
+
 export function ConsultCard({ consult }: { consult: Teleconsult }) {
   return (
-    <a class="card due" href={`/consults/${consult.id}`} data-test="consult-card">
+    <a
+      class={`card${consultsDue([consult]).length > 0 ? ' due' : ''}`}
+      href={`/consults/${consult.id}`}
+      data-test="consult-card"
+    >
       <div class="top">
         <b>{consult.start ? moment(consult.start) : w('card.title')}</b>
         <span class="tag info">{w('card.title')}</span>
@@ -32,7 +66,7 @@ export function ConsultCard({ consult }: { consult: Teleconsult }) {
         {consult.inviter.practitioner.name} {consult.inviter.practitioner.title} · {consult.department}
       </span>
       <span class="meta">
-        {consult.inviter.institution.name} · {w('card.invited')}
+        {consult.person.name} · {consult.inviter.institution.name} · {w(stands(consult))}
       </span>
     </a>
   )
@@ -95,7 +129,7 @@ function Consult({ one, refresh }: { one: Teleconsult; refresh: () => void }) {
   return (
     <main class="page" id="content" data-test="consult" data-state={one.state}>
       <h1>{one.state === 'cancelled' ? w('withdrawn') : over ? w('ended') : at === 'left' ? w('left') : w('title')}</h1>
-      <p>{over ? w('ended.say') : w('lead')}</p>
+      <p>{over ? w('ended.say') : one.patient_invited ? w('lead') : w('lead.apart')}</p>
       <dl class="facts card">
         <dt>{w('with')}</dt>
         <dd>
@@ -125,7 +159,8 @@ function Consult({ one, refresh }: { one: Teleconsult; refresh: () => void }) {
         </a>
       )}
       {phase === 'refused' && <Notice tone="warn" title={refusal} />}
-      {!over && !open && <Notice tone="info" live title={w('notyet')} />}
+      {awaitsConsent(one) && <Agreeing one={one} onDone={refresh} />}
+      {!over && !open && one.patient_invited && <Notice tone="info" live title={w('notyet')} />}
       {over && one.patient_invited && <Kept at={one.id} door={door} seat="patient" />}
       {open && !over && (
         <>
@@ -140,6 +175,37 @@ function Consult({ one, refresh }: { one: Teleconsult; refresh: () => void }) {
         {visits('end.home')}
       </a>
     </main>
+  )
+}
+
+/** What the patient agrees to, in their own words and with their own press (TCR-03). */
+function Agreeing({ one, onDone }: { one: Teleconsult; onDone: () => void }) {
+  const deed = useDeed()
+  const me = session.value
+  const self = me.state === 'in' && me.me.persons.some((each) => each.id === one.person.id && each.relation === 'self')
+  return (
+    <section class="card stack">
+      <h2>{w('agree')}</h2>
+      <p>{w('agree.text', { hospital: one.invited.name, department: one.department })}</p>
+      <ProblemNote problem={deed.problem} />
+      <Button
+        look="primary"
+        busy={deed.busy}
+        onPress={() =>
+          void deed.run(async () => {
+            await post(`/teleconsults/${one.id}/consent`, {
+              method: 'patient_device',
+              signed_by: me.state === 'in' ? me.me.name : one.person.name,
+              relation: w(self ? 'self' : 'kin'),
+            })
+            onDone()
+          })
+        }
+        test="agree"
+      >
+        {w('agree.go')}
+      </Button>
+    </section>
   )
 }
 

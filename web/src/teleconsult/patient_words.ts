@@ -3,7 +3,24 @@ import { phrases } from '../i18n/i18n'
 export const w = phrases({
   'card.title': { zh: '专家会诊', en: 'Expert consult' },
   'card.invited': { zh: '请您一起参加', en: 'You are invited' },
+  'card.agree': { zh: '请您看看同不同意', en: 'Please say whether you agree' },
+  'card.open': { zh: '医院在安排，专家在看', en: 'Being arranged or read' },
+  'card.report': { zh: '有会诊报告', en: 'There is a report' },
+  'card.over': { zh: '取消了', en: 'Cancelled' },
+  list: { zh: '专家会诊', en: 'Expert consults' },
   title: { zh: '专家会诊', en: 'Expert consult' },
+  'lead.apart': {
+    zh: '您的医生请专家一起看您的病，不用您到场。',
+    en: 'Your doctor asks an expert about your illness. You need not be there.',
+  },
+  agree: { zh: '您同意吗', en: 'Do you agree' },
+  'agree.text': {
+    zh: '您的医生想把您的病历和影像给{hospital}{department}的专家看，只为这次会诊。会诊结束专家就不能再看。要不要钱、多少钱，请先问您的医生。您可以不同意，也可以随时撤回。',
+    en: 'Your doctor would like an expert of {department}, {hospital}, to see your record and images, for this consult alone. When it ends the expert can no longer see them. Please ask your doctor first whether it costs anything. You may refuse, and you may withdraw at any time.',
+  },
+  'agree.go': { zh: '我同意', en: 'I agree' },
+  self: { zh: '本人', en: 'the patient' },
+  kin: { zh: '家属', en: 'family' },
   lead: {
     zh: '您的医生和专家一起看您的病，请您也进来听。',
     en: 'Your doctor and an expert discuss your illness. Please join.',

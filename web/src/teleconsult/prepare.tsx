@@ -36,7 +36,7 @@ export function Preparing({
   const [sent, setSent] = useState<string[]>([])
   const [by, setBy] = useState(one.person.name)
   const [relation, setRelation] = useState('本人')
-  const [method, setMethod] = useState<'paper' | 'patient_device' | 'head_approval'>('paper')
+  const [method, setMethod] = useState<'paper' | 'head_approval'>('paper')
   const lacks = [...one.missing, ...(one.consent ? [] : (['consent'] as const))]
   const save = (text: RequestText) =>
     void deed.run(async () =>
@@ -115,6 +115,7 @@ export function Preparing({
         >
           <h2>{w('s.consent')}</h2>
           <p class="meta">{w('s.consent.text')}</p>
+          <p class="meta">{w('s.consent.self')}</p>
           <div class="two">
             <Field label={w('s.consent.by')} name="signed_by" value={by} onInput={setBy} maxLength={40} />
             <Field
@@ -130,7 +131,6 @@ export function Preparing({
             value={method}
             options={[
               { value: 'paper' as const, label: w('s.consent.paper') },
-              { value: 'patient_device' as const, label: w('s.consent.device') },
               ...(one.urgency === 'emergency' ? [{ value: 'head_approval' as const, label: w('s.consent.head') }] : []),
             ]}
             onChange={setMethod}

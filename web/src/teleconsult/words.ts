@@ -321,7 +321,10 @@ export const w = phrases({
   's.consent.method': { zh: '怎么签的', en: 'How' },
   's.consent.paper': { zh: '纸质，已留存', en: 'On paper, kept' },
   's.consent.head': { zh: '急诊，由医院负责人批准', en: 'Emergency: the head of the hospital approves' },
-  's.consent.device': { zh: '病人手机上签', en: 'On the patient’s phone' },
+  's.consent.self': {
+    zh: '病人也可以登录自己的手机，在“我的就诊”里点同意，这里会自己变。',
+    en: 'The patient may also agree on their own phone, under My visits; this page then changes by itself.',
+  },
   's.consent.save': { zh: '记下同意', en: 'Record consent' },
   's.consent.done': { zh: '{by}（{relation}）已同意，{at}', en: '{by} ({relation}) agreed, {at}' },
   's.right': { zh: '是这个病人', en: 'This is the patient' },
