@@ -168,6 +168,25 @@ func (s *Service) AnswerRecording(ctx context.Context, in Door, agreed bool, ver
 	return r, nil
 }
 
+// mustHaveAsked: where the institution demands recordings, no visit ends without the patient having been asked.
+func (s *Service) mustHaveAsked(ctx context.Context, id ids.Visit) error {
+	if s.Tapes == nil {
+		return nil
+	}
+	return s.inTx(ctx, func(tx tx) error {
+		v, err := s.at(ctx, tx, matter{visit: id})
+		if err != nil {
+			return err
+		}
+		r, err := s.recording(ctx, tx, v)
+		if err != nil || !r.Required || !r.ID.IsZero() {
+			return err
+		}
+		return fault.New(fault.Refused, "recording_missing", "本院规定视频就诊要录音录像，这次还没有问过。", "This hospital demands that video visits are recorded, and nobody has been asked yet.").
+			WithRemedy("请先点“录音录像”请患者同意；患者不同意就改线下就诊，费用全退。", "Please ask the patient about the recording first; who refuses is seen in person instead, with a full refund.")
+	})
+}
+
 // sendOffline ends a visit whose patient refused the recording that the hospital demands.
 func (s *Service) sendOffline(ctx context.Context, tx tx, id ids.Visit) (Visit, error) {
 	v, err := s.find(authz.WithScope(ctx, authz.System("recording.answer")), tx, id)

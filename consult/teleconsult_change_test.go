@@ -241,6 +241,22 @@ func TestARefusalAfterTheEndMovesNothing(t *testing.T) {
 	}
 }
 
+func TestWhereRecordingIsDemandedNoVisitEndsUnasked(t *testing.T) {
+	w := newTown(t)
+	v, _ := w.taped(true)
+	w.sign(v.ID)
+	end := func() error { _, err := w.End(w.as(w.doctor, "visit.end"), v.ID); return err }
+	if err := end(); code(err) != "recording_missing" {
+		t.Fatalf("nobody was asked: %v", err)
+	}
+	if _, err := w.AskRecording(w.as(w.doctor, "recording.ask"), w.ByVisit(v.ID)); err != nil {
+		t.Fatal(err)
+	}
+	if err := end(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestARecordingIsKeptFromItsEnd(t *testing.T) {
 	c := newCounty(t)
 	met := c.met()

@@ -547,6 +547,9 @@ func (s *Service) End(ctx context.Context, id ids.Visit) (Visit, error) {
 		err = signed(v)
 	}
 	if err == nil {
+		err = s.mustHaveAsked(ctx, v.ID)
+	}
+	if err == nil {
 		err = s.finishRecording(ctx, matter{visit: v.ID})
 	}
 	if err != nil {
