@@ -52,12 +52,57 @@ func Open(ctx context.Context, url string) (*Pool, error) {
 func (p *Pool) InTx(ctx context.Context, deed func(tx pgx.Tx) error) error {
 	var err error
 	for range 3 {
-		err = pgx.BeginFunc(ctx, p.Pool, deed)
+		done := false // the deed is, and COMMIT goes out
+		err = pgx.BeginFunc(ctx, p.Pool, func(tx pgx.Tx) error {
+			err := deed(tx)
+			if err == nil {
+				err = ctx.Err()
+			}
+			done = err == nil
+			return err
+		})
+		if done {
+			err = unanswered(err)
+		}
 		if code := sqlState(err); code != "40001" && code != "40P01" {
 			return err
 		}
 	}
 	return err
+}
+
+// InBatch does the statements in one round trip and one transaction, without telling what they find.
+func (p *Pool) InBatch(ctx context.Context, b *pgx.Batch) error {
+	conn, err := p.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	return unanswered(conn.SendBatch(ctx, b).Close())
+}
+
+// Unclear reports whether a transaction of InTx or InBatch that ended with err may have been committed all the same: the
+// line broke, or the time ran out, after COMMIT was sent and before it was answered. What it names outside the database has to stay.
+func Unclear(err error) bool {
+	var e *unclear
+	return errors.As(err, &e)
+}
+
+type unclear struct{ error }
+
+func (e *unclear) Unwrap() error { return e.error }
+
+// unanswered marks the error of a COMMIT, unless the server said that it undid the transaction. What ends a session (FATAL)
+// may come after the commit; pgconn.SafeToRetry says yes also of a line that broke while the answer was awaited.
+func unanswered(err error) error {
+	var e *pgconn.PgError
+	switch {
+	case err == nil, errors.Is(err, pgx.ErrTxCommitRollback):
+		return err
+	case errors.As(err, &e) && e.SeverityUnlocalized == "ERROR" && e.Code != "40003": // statement_completion_unknown
+		return err
+	}
+	return &unclear{err}
 }
 
 // Violates reports whether err is Postgres refusing by the named constraint

@@ -130,7 +130,7 @@ func (s *Service) Store(ctx context.Context, place ids.Institution, file io.Read
 
 // store is Store for a sender who named the study, or "".
 func (s *Service) store(ctx context.Context, place ids.Institution, study string, file io.ReadSeeker) (r Receipt, err error) {
-	var key storage.Key // of an object without a row
+	var orphan storage.Key // an object that certainly has no row
 	defer func() {
 		cause := recover()
 		if cause == nil {
@@ -140,8 +140,8 @@ func (s *Service) store(ctx context.Context, place ids.Institution, study string
 			cause = fmt.Sprintf("%T", cause)
 		}
 		s.Log.ErrorContext(ctx, "panic while an object was stored", "cause", cause, "stack", string(debug.Stack()))
-		if key != "" {
-			s.forget(ctx, key)
+		if orphan != "" {
+			s.forget(ctx, orphan)
 		}
 		r, err = Receipt{Study: r.Study, Series: r.Series, SOP: r.SOP, Class: r.Class, Reason: ourFailure, Say: failure}, nil
 	}()
@@ -182,14 +182,20 @@ func (s *Service) store(ctx context.Context, place ids.Institution, study string
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return r, fmt.Errorf("read file again: %w", err)
 	}
-	key = storage.NewKey(place)
+	key := storage.NewKey(place)
+	orphan = key
 	if err := s.Objects.Put(ctx, key, file, f.Size); err != nil {
 		return r, err
 	}
+	orphan = ""
 	err = s.keep(ctx, place, f, k, key)
 	if err == nil {
 		r.Stored = true
 		return r, nil
+	}
+	if pg.Unclear(err) { // an object without a row is harmless, a row without its object is a lost image
+		s.Log.WarnContext(ctx, "not known whether an object got its row; it is left", "error", err.Error())
+		return r, err
 	}
 	s.forget(ctx, key)
 	switch {

@@ -72,14 +72,20 @@ var (
 	errFaster       = errors.New("object was stored by somebody else at the same moment")
 )
 
+// keeping is how long an object's row may take: twice what a statement may, as a new study has several that wait for others.
+const keeping = 30 * time.Second
+
 type (
 	seriesID   = ids.ID[Series]
 	instanceID = ids.ID[instance]
 )
 
 // keep records a stored object, with its study and series where k doesn't know them. Only what is new is written: a row
-// of the study that each slice touched would make them wait for one another.
+// of the study that each slice touched would make them wait for one another. The object is there already: a sender who hangs
+// up now doesn't break the commit off.
 func (s *Service) keep(ctx context.Context, place ids.Institution, f *dicom.File, k known, key storage.Key) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keeping)
+	defer cancel()
 	var account ids.Account
 	if sub := authz.SubjectFrom(ctx); sub != nil {
 		account = sub.Account
@@ -121,7 +127,7 @@ func (s *Service) keep(ctx context.Context, place ids.Institution, f *dicom.File
 	} else if k.Patient != patient {
 		return errOtherPatient
 	} else {
-		err = s.DB.SendBatch(ctx, &rows).Close()
+		err = s.DB.InBatch(ctx, &rows)
 	}
 	switch {
 	case pg.Violates(err, "instance_institution_id_sop_uid_key"):
