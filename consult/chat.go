@@ -147,9 +147,7 @@ func (s *Service) Share(ctx context.Context, in Door, name string, file []byte, 
 	sum := sha256.Sum256(file)
 	m, err = s.keepMessage(ctx, in, name, &storedFile{key, http.DetectContentType(file), int64(len(file)), sum[:]}, requestKey)
 	if err != nil || m.key != key { // refused, or sent before
-		if gone := s.Files.Delete(context.WithoutCancel(ctx), key); gone != nil {
-			s.Log.WarnContext(ctx, "file without row not deleted", "error", gone)
-		}
+		s.unnamed(ctx, err, key)
 	}
 	return m, err
 }

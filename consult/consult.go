@@ -87,6 +87,18 @@ type Files interface {
 	Delete(ctx context.Context, key string) error
 }
 
+// unnamed lets go of a file that no row names: the deed that was to name it ended with err, or named another. Where it isn't known
+// whether that deed was committed, the file stays.
+func (s *Service) unnamed(ctx context.Context, err error, keys ...string) {
+	for _, key := range keys {
+		if pg.Unclear(err) {
+			s.Log.WarnContext(ctx, "not known whether a file got its row; it is left", "error", err.Error())
+		} else if gone := s.Files.Delete(context.WithoutCancel(ctx), key); gone != nil {
+			s.Log.WarnContext(ctx, "file without row left", "error", gone.Error())
+		}
+	}
+}
+
 // Prescriptions is what visit and chart show of the neighbour that prescribes.
 type Prescriptions interface {
 	// Of lists prescriptions of a person, of one visit only unless visit is zero.

@@ -134,9 +134,7 @@ func (s *Service) AddEvidence(ctx context.Context, n NewEvidence) (e Evidence, e
 		return audit.Write(ctx, tx, audit.Entry{Action: "evidence.add", Object: "evidence/" + id.String(), Person: n.Person, Place: place})
 	})
 	if err != nil {
-		if gone := s.Files.Delete(context.WithoutCancel(ctx), key); gone != nil {
-			s.Log.WarnContext(ctx, "file without row left", "error", gone)
-		}
+		s.unnamed(ctx, err, key)
 	}
 	if pg.Violates(err, "evidence_account_id_request_key_key") { // the same upload, sent again while this one was on its way
 		err = s.inTx(ctx, func(tx tx) error {

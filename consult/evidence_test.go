@@ -24,6 +24,7 @@ import (
 	"yuanzhen/internal/fault"
 	"yuanzhen/internal/httpapi"
 	"yuanzhen/internal/ids"
+	"yuanzhen/internal/pg/pgtest"
 )
 
 var jpeg = []byte("\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00\xff\xd9")
@@ -396,6 +397,25 @@ func TestRecordFilesThatAreRefused(t *testing.T) {
 	}
 	if err := take(ids.Institution{}, recordHead+strings.Replace(good, "2026-05-20", "2026-05-21", 1)); code(err) != "records_wrong" {
 		t.Errorf("the same number with another date: %v", err)
+	}
+}
+
+// A file whose row may be there stays: it would be an evidence that can't be opened.
+func TestAnUploadWhoseCommitWasNotAnswered(t *testing.T) {
+	w := newTown(t)
+	cut := pgtest.NewCut(t, w.DB.Config().ConnString())
+	w.DB = cut.Pool
+	add, n := w.as(w.wang, "evidence.add"), w.upload()
+	cut.After("evidence.add")
+	if _, err := w.AddEvidence(add, n); err == nil {
+		t.Fatal("nothing was said of the broken line")
+	}
+	if len(w.files.kept) != 1 {
+		t.Errorf("%d files are kept", len(w.files.kept))
+	}
+	e, err := w.AddEvidence(add, n)
+	if err != nil || e.Verify != "pending" || len(w.files.kept) != 1 {
+		t.Errorf("sent again: %+v, %v, %d files", e, err, len(w.files.kept))
 	}
 }
 

@@ -68,9 +68,7 @@ func (s *Service) KeepPolicyFile(ctx context.Context, name string, file []byte) 
 		return audit.Write(ctx, tx, audit.Entry{Action: "policy.keep_file", Object: "policy_file/" + hash, Place: places[0]})
 	})
 	if err != nil || kept.ObjectKey != key { // nothing names the file: somebody has just kept the same one, or it failed
-		if gone := s.Files.Delete(context.WithoutCancel(ctx), key); gone != nil {
-			s.Log.WarnContext(ctx, "file without row left", "error", gone)
-		}
+		s.unnamed(ctx, err, key)
 	}
 	return kept, err
 }

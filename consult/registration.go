@@ -133,9 +133,7 @@ func (s *Service) File(ctx context.Context, n NewFiling, key string) (Filing, er
 		return audit.Write(ctx, tx, audit.Entry{Action: "filing.make", Object: "filing/" + id.String(), Place: n.InstitutionID})
 	})
 	if err != nil {
-		if gone := s.Files.Delete(context.WithoutCancel(ctx), object); gone != nil {
-			s.Log.WarnContext(ctx, "file without row left", "error", gone)
-		}
+		s.unnamed(ctx, err, object)
 	}
 	if pg.Violates(err, "filing_one_open") {
 		err = fault.New(fault.Conflict, "filing_open", "这家医院还有一份申请没有办完。", "An application to this hospital is still open.").

@@ -96,9 +96,7 @@ func (s *Teleconsults) Close(ctx context.Context, id ids.Teleconsult) (Teleconsu
 		return s.Images.EndGrants(ctx, tx, id)
 	})
 	if err != nil {
-		for _, key := range stored {
-			err = errors.Join(err, s.Files.Delete(context.WithoutCancel(ctx), key))
-		}
+		s.unnamed(ctx, err, stored...)
 		return t, err
 	}
 	s.closeRoom(ctx, t.room)
