@@ -114,7 +114,7 @@ func (a *App) wire(ctx context.Context) (_ *house, err error) {
 	river.AddWorker(workers, rejudger)
 	taker := &imaging.Taker{}
 	river.AddWorker(workers, taker)
-	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, _ *river.Job[tidyArgs]) error { return taker.Images.Tidy(ctx) }))
+	river.AddWorker(workers, &tidier{taker: taker})
 	if h.queue, err = jobs.New(e.db, a.log, workers, jobs.Periodic{Every: sealEvery, Args: sealArgs{}}, jobs.Periodic{Every: lapseEvery, Args: lapseArgs{}},
 		jobs.Periodic{Every: tidyEvery, Args: tidyArgs{}}, jobs.Periodic{Every: prescribe.EscalateEvery, Args: prescribe.Escalation{}},
 		jobs.Periodic{Every: prescribe.RemindEvery, Args: prescribe.Reminding{}}, jobs.Periodic{Every: prescribe.RecheckEvery, Args: prescribe.Rechecking{}},
@@ -345,6 +345,19 @@ const tidyEvery = 30 * time.Second
 type tidyArgs struct{}
 
 func (tidyArgs) Kind() string { return "image_tidy" }
+
+// tidier works it.
+type tidier struct {
+	river.WorkerDefaults[tidyArgs]
+	taker *imaging.Taker
+}
+
+// Timeout is the taker's: what it had no time for is taken here.
+func (t *tidier) Timeout(*river.Job[tidyArgs]) time.Duration { return t.taker.Timeout(nil) }
+
+func (t *tidier) Work(ctx context.Context, _ *river.Job[tidyArgs]) error {
+	return t.taker.Images.Tidy(ctx)
+}
 
 // sealArgs is the duty of folding fresh audit entries into the log.
 // lapseEvery is how soon slots past the end of a registration or licence are blocked, wherever the end came from (MPP-08 says daily).
