@@ -77,7 +77,14 @@ type haveOut struct {
 	Body struct {
 		Missing   []string `json:"missing" doc:"to be sent"`
 		Conflicts []string `json:"conflicts" doc:"known with other bytes: they would be refused"`
+		Held      []Held   `json:"held" doc:"here with these bytes: who sends may let go of its own"`
 	}
+}
+
+// Held is an object that the institution holds.
+type Held struct {
+	SOPUID string `json:"sop_uid"`
+	SHA256 string `json:"sha256" doc:"of the bytes as they lie in the archive"`
 }
 
 func (s *Service) have(ctx context.Context, in *haveIn) (*haveOut, error) {
@@ -95,7 +102,7 @@ func (s *Service) have(ctx context.Context, in *haveIn) (*haveOut, error) {
 		sops, sums = append(sops, i.SOPUID), append(sums, sum)
 	}
 	out := &haveOut{}
-	out.Body.Missing, out.Body.Conflicts, err = s.Missing(ctx, place, sops, sums)
+	out.Body.Missing, out.Body.Conflicts, out.Body.Held, err = s.Missing(ctx, place, sops, sums)
 	return out, err
 }
 

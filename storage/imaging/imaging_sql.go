@@ -247,30 +247,33 @@ func number(d dicom.Dataset, t dicom.Tag) *int {
 	return nil
 }
 
-// Missing tells which of the objects the institution does not hold, and which it holds with other bytes.
-func (s *Service) Missing(ctx context.Context, place ids.Institution, sops []string, sums [][]byte) (missing, conflicts []string, err error) {
+// Missing tells which of the objects the institution does not hold, which it holds with other bytes, and which with these.
+func (s *Service) Missing(ctx context.Context, place ids.Institution, sops []string, sums [][]byte) (missing, conflicts []string, held []Held, err error) {
 	rows, err := s.DB.Query(ctx, `
-		SELECT w.sop_uid, i.sop_uid IS NOT NULL FROM unnest($2::text[], $3::bytea[]) WITH ORDINALITY AS w (sop_uid, sha256, n)
-		LEFT JOIN instance i ON i.institution_id = $1 AND i.sop_uid = w.sop_uid
-		WHERE i.sha256 IS DISTINCT FROM w.sha256 ORDER BY w.n`, place, sops, sums)
+		SELECT w.sop_uid, coalesce(encode(i.sha256, 'hex'), ''), coalesce(i.sha256 = w.sha256, false)
+		FROM unnest($2::text[], $3::bytea[]) WITH ORDINALITY AS w (sop_uid, sha256, n)
+		LEFT JOIN instance i ON i.institution_id = $1 AND i.sop_uid = w.sop_uid ORDER BY w.n`, place, sops, sums)
 	if err != nil {
-		return nil, nil, fmt.Errorf("compare objects: %w", err)
+		return nil, nil, nil, fmt.Errorf("compare objects: %w", err)
 	}
-	missing, conflicts = []string{}, []string{}
-	var sop string
-	var held bool
-	_, err = pgx.ForEachRow(rows, []any{&sop, &held}, func() error {
-		if held {
-			conflicts = append(conflicts, sop)
-		} else {
-			missing = append(missing, sop)
+	missing, conflicts, held = []string{}, []string{}, []Held{}
+	var h Held
+	var same bool
+	_, err = pgx.ForEachRow(rows, []any{&h.SOPUID, &h.SHA256, &same}, func() error {
+		switch {
+		case same:
+			held = append(held, h)
+		case h.SHA256 != "":
+			conflicts = append(conflicts, h.SOPUID)
+		default:
+			missing = append(missing, h.SOPUID)
 		}
 		return nil
 	})
 	if err == nil && len(conflicts) > 0 {
 		err = s.noteConflicts(ctx, place, sops, sums)
 	}
-	return missing, conflicts, err
+	return missing, conflicts, held, err
 }
 
 // noteConflicts keeps which objects came with other bytes than are held, once an object and sender: the sender is told by the answer, who

@@ -754,12 +754,12 @@ func TestWhatIsStored(t *testing.T) {
 			t.Errorf("%+v", last)
 		}
 	})
-	t.Run("have tells what is missing, and what is known with other bytes", func(t *testing.T) {
+	t.Run("have tells what is missing, what is known with other bytes, and what is held", func(t *testing.T) {
 		sum := sha256.Sum256(good)
 		body := fmt.Sprintf(`{"instances":[{"sop_uid":%q,"sha256":%q},{"sop_uid":"1.2.3","sha256":%q},{"sop_uid":%q,"sha256":%q}]}`,
 			goodSOP, hex.EncodeToString(sum[:]), strings.Repeat("0", 64), goodSOP, strings.Repeat("0", 64))
 		a := h.call("county", "POST", "/api/v1/imaging/uploads/have", map[string]string{"Content-Type": "application/json"}, strings.NewReader(body))
-		if want := fmt.Sprintf(`{"missing":["1.2.3"],"conflicts":[%q]}`, goodSOP); string(bytes.TrimSpace(a.body)) != want {
+		if want := fmt.Sprintf(`{"missing":["1.2.3"],"conflicts":[%q],"held":[{"sop_uid":%q,"sha256":%q}]}`, goodSOP, goodSOP, hex.EncodeToString(sum[:])); string(bytes.TrimSpace(a.body)) != want {
 			t.Errorf("%d %s, want %s", a.status, a.body, want)
 		}
 	})

@@ -404,18 +404,18 @@ func (a *agent) sendBatch(ctx context.Context, queue []item) error {
 	if len(asked) == 0 {
 		return nil
 	}
-	missing, conflicts, err := a.platform.have(ctx, asked)
+	known, err := a.platform.have(ctx, asked)
 	if err != nil {
 		return err
 	}
 	a.set(func(s *State) { s.Online, s.LastError = true, "" })
 	for _, it := range asked {
 		switch {
-		case slices.Contains(conflicts, it.sop):
+		case slices.Contains(known.Conflicts, it.sop):
 			if err := a.refuse(it.path, it.sum, "0111: this UID is taken by other bytes / 同一影像号已有不同内容"); err != nil {
 				return err
 			}
-		case slices.Contains(missing, it.sop):
+		case slices.Contains(known.Missing, it.sop):
 			why, err := a.platform.store(ctx, it)
 			if err != nil {
 				return err
@@ -425,11 +425,13 @@ func (a *agent) sendBatch(ctx context.Context, queue []item) error {
 					return err
 				}
 			} // else it stays until the platform names it
-		default:
+		case slices.Contains(known.Held, instance{it.sop, it.sum}):
 			if err := os.Remove(it.path); err != nil {
 				return err
 			}
 			a.set(func(s *State) { s.Sent++; s.LastSent = time.Now() })
+		default:
+			return errors.New("the platform was asked for a file and says nothing of it / 平台没有说明有没有这个文件")
 		}
 		if now := time.Now(); !a.open(now.Add(a.platform.skew())) || now.Sub(began) > heartbeat {
 			return nil // the platform wants to hear how it stands; the rest is asked for again

@@ -143,12 +143,22 @@ func declined(doing string, answer *http.Response) (why string, err error) {
 	return words, nil
 }
 
-// have asks which files are missing and which are taken by other bytes, by SOP Instance UID.
-func (p *platform) have(ctx context.Context, queue []item) (missing, conflicts []string, err error) {
-	type instance struct {
-		SOP string `json:"sop_uid"`
-		Sum string `json:"sha256"`
-	}
+// instance is a file as the platform names it.
+type instance struct {
+	SOP string `json:"sop_uid"`
+	Sum string `json:"sha256"`
+}
+
+// known is what the platform says of the files that it was asked for.
+type known struct {
+	Missing   []string   `json:"missing"`   // SOP Instance UIDs
+	Conflicts []string   `json:"conflicts"` // taken by other bytes
+	Held      []instance `json:"held"`
+}
+
+// have asks which files the platform holds. Any JSON that somebody on the way answers with is no answer: what it doesn't name would
+// pass for held, and be deleted here.
+func (p *platform) have(ctx context.Context, queue []item) (k known, err error) {
 	var question struct {
 		Instances []instance `json:"instances"`
 	}
@@ -157,20 +167,21 @@ func (p *platform) have(ctx context.Context, queue []item) (missing, conflicts [
 	}
 	body, err := json.Marshal(question)
 	if err != nil {
-		return nil, nil, err
+		return k, err
 	}
 	answer, err := p.ask(ctx, http.MethodPost, "/api/v1/imaging/uploads/have", map[string]string{"Content-Type": "application/json"}, bytes.NewReader(body), int64(len(body)))
 	if err != nil {
-		return nil, nil, err
+		return k, err
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
 		words, _ := said(answer)
-		return nil, nil, fmt.Errorf("what is missing: %s", words)
+		return k, fmt.Errorf("what is missing: %s", words)
 	}
-	var out struct{ Missing, Conflicts []string }
-	err = json.NewDecoder(answer.Body).Decode(&out)
-	return out.Missing, out.Conflicts, err
+	if err = json.NewDecoder(answer.Body).Decode(&k); err == nil && (k.Missing == nil || k.Conflicts == nil || k.Held == nil) {
+		err = errors.New("what is missing: the answer is not the platform's, or of a platform too old for this agent / 回答不是平台的，或平台版本太旧")
+	}
+	return k, err
 }
 
 // store sends one file. why is the platform's reason to refuse it for good; an error may pass.

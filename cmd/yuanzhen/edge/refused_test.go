@@ -2,7 +2,9 @@ package edge
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -69,7 +71,8 @@ type far struct {
 	mu    sync.Mutex
 	kept  map[string][]byte // by SOP Instance UID
 	says  map[string]int
-	plain bool // the answers are a proxy's
+	plain bool   // the answers are a proxy's
+	have  string // answered in its place
 	last  string
 }
 
@@ -90,18 +93,27 @@ func (f *far) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		var in struct {
 			Instances []struct {
 				SOP string `json:"sop_uid"`
+				Sum string `json:"sha256"`
 			}
 		}
 		json.NewDecoder(r.Body).Decode(&in)
-		out := map[string][]string{"missing": {}, "conflicts": {}}
+		out := known{[]string{}, []string{}, []instance{}}
 		for _, one := range in.Instances {
 			if !dicom.ValidUID(one.SOP) {
 				no(http.StatusBadRequest)
 				return
 			}
-			if f.kept[one.SOP] == nil {
-				out["missing"] = append(out["missing"], one.SOP)
+			if kept := f.kept[one.SOP]; kept == nil {
+				out.Missing = append(out.Missing, one.SOP)
+			} else if sum := sumOf(kept); sum == one.Sum {
+				out.Held = append(out.Held, instance{one.SOP, sum})
+			} else {
+				out.Conflicts = append(out.Conflicts, one.SOP)
 			}
+		}
+		if f.have != "" {
+			fmt.Fprint(w, f.have)
+			return
 		}
 		json.NewEncoder(w).Encode(out)
 	case "/dicomweb/studies":
@@ -136,6 +148,11 @@ func (f *far) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.last = in.LastError
 		w.WriteHeader(http.StatusNoContent)
 	}
+}
+
+func sumOf(raw []byte) string {
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:])
 }
 
 func reaching(t *testing.T, f *far) *agent {
@@ -226,16 +243,44 @@ func TestWhatLiesInTheQueueIsHeldToTheSame(t *testing.T) {
 	f := &far{kept: map[string][]byte{}}
 	a := reaching(t, f)
 	good := slice(t, "1.2.8")
-	for name, raw := range map[string][]byte{"a": slice(t, "1.2.bad"), "b": good[:len(good)/2], "c": good, "d": append(good[:len(good):len(good)], 0, 0)} {
-		if err := os.WriteFile(filepath.Join(a.Data, "queue", name+".dcm"), raw, 0o600); err != nil {
+	for _, raw := range [][]byte{slice(t, "1.2.bad"), good[:len(good)/2], good, append(good[:len(good):len(good)], 0, 0)} {
+		if err := os.WriteFile(filepath.Join(a.Data, "queue", sumOf(raw)+".dcm"), raw, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if err := a.sendAll(t); err != nil {
 		t.Fatal(err)
 	}
-	if queue, _ := a.waiting(); len(queue) != 0 || len(f.kept) != 1 || len(a.setAside(t)) != 2 {
+	if queue, _ := a.waiting(); len(queue) != 0 || len(f.kept) != 1 || len(a.setAside(t)) != 3 {
 		t.Errorf("%d wait, %d arrived, refused %q", len(queue), len(f.kept), a.setAside(t))
+	}
+}
+
+// Only what the platform names as held, with the same digest, leaves the hospital's disk.
+func TestAFileLeavesOnlyOnThePlatformsWord(t *testing.T) {
+	raw := slice(t, "1.2.8")
+	for _, c := range []struct {
+		name, answer string
+		goes         bool
+	}{
+		{"held with the same bytes", `{"missing":[],"conflicts":[],"held":[{"sop_uid":"1.2.8","sha256":"` + sumOf(raw) + `"}]}`, true},
+		{"held with other bytes", `{"missing":[],"conflicts":[],"held":[{"sop_uid":"1.2.8","sha256":"` + sumOf(nil) + `"}]}`, false},
+		{"no word of the file", `{"missing":[],"conflicts":[],"held":[]}`, false},
+		{"no word of what is held", `{"missing":[],"conflicts":[]}`, false},
+		{"somebody else's answer", `{"status":"ok"}`, false},
+		{"nothing", `null`, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			a := reaching(t, &far{have: c.answer})
+			a.lay(t, "one", raw, time.Now().Add(-time.Hour))
+			if err := a.take(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			err := a.sendAll(t)
+			if queue, _ := a.waiting(); (err == nil) != c.goes || (len(queue) == 0) != c.goes || len(a.setAside(t)) != 0 {
+				t.Errorf("%d wait, %v", len(queue), err)
+			}
+		})
 	}
 }
 
