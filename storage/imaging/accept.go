@@ -3,6 +3,8 @@ package imaging
 import (
 	"cmp"
 	"net/http"
+	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,7 +31,7 @@ func parseMedia(s string) media {
 // accepted lists what the request takes, best first: the accept query parameter (PS3.18 §8.3.3.1), else the header.
 func accepted(r *http.Request) []media {
 	header := strings.Join(r.Header.Values("Accept"), ",")
-	if q := r.URL.Query().Get("accept"); q != "" {
+	if q, _ := splitQuery(r.URL.RawQuery); q != "" {
 		header = q
 	}
 	if strings.TrimSpace(header) == "" {
@@ -49,6 +51,26 @@ func accepted(r *http.Request) []media {
 	}
 	slices.SortStableFunc(all, func(a, b media) int { return cmp.Compare(b.quality(), a.quality()) })
 	return all
+}
+
+// formSpace is a space as forms write it, around what no plus of a media type stands beside.
+var formSpace = regexp.MustCompile(`[+ ]*([;,=])[+ ]*`)
+
+// splitQuery takes the accept parameter out of a query. Media types have + and ;, which clients write there as they are, though
+// in a form one is a space and the other no longer allowed.
+func splitQuery(raw string) (accept, rest string) {
+	var others []string
+	for pair := range strings.SplitSeq(raw, "&") {
+		value, ok := strings.CutPrefix(pair, "accept=")
+		if !ok {
+			others = append(others, pair)
+			continue
+		}
+		if value, err := url.PathUnescape(value); err == nil && accept == "" {
+			accept = strings.Trim(formSpace.ReplaceAllString(value, "$1"), "+ ")
+		}
+	}
+	return accept, strings.Join(others, "&")
 }
 
 // takesJSON reports whether the request takes DICOM JSON, under its own name or as JSON.

@@ -879,6 +879,11 @@ func TestAcceptForms(t *testing.T) {
 		{at(ct) + "/metadata", `multipart/related; type="application/dicom+xml"`, 406, "application/problem+json"},
 		{"/dicomweb/studies", "application/dicom+xml", 406, "application/problem+json"},
 		{"/dicomweb/studies", "application/dicom+xml, application/*;q=0.1", 200, jsonType},
+		{"/dicomweb/studies?accept=application/dicom+json", "text/html", 200, jsonType},
+		{"/dicomweb/studies?accept=application/dicom%2Bjson;q=1", "text/html", 200, jsonType},
+		{"/dicomweb/studies?limit=1&accept=application/dicom+xml", "", 406, "application/problem+json"},
+		{at(ct) + "?accept=multipart/related;type=application/dicom", "text/html", 200, parts},
+		{at(ct) + "?accept=multipart%2Frelated%3B+type%3D%22application%2Fdicom%22", "text/html", 200, parts},
 		{at(rle) + "/frames/1,2/rendered", "image/jpeg", 406, "application/problem+json"},
 		{at(rle) + "/frames/1,2/rendered", "image/png, multipart/related;q=0.1", 200, parts + `; type="image/jpeg"`},
 		{at(rle) + "/frames/1,3/rendered", "", 404, "application/problem+json"},
@@ -1248,7 +1253,8 @@ func TestSearch(t *testing.T) {
 			}
 		}
 	}
-	for _, query := range []string{"studies?Nonsense=1", "studies?ScheduledProcedureStepID=1", "series?00400275.00100010=x", "studies?00400275.00401001=RP-2", "studies?00420011=1", "studies?SOPInstanceUID=1.2", "studies?limit=-1", "studies?offset=x", "studies?PatientID=a%00b", "studies?PatientName=%ff"} {
+	for _, query := range []string{"studies?Nonsense=1", "studies?ScheduledProcedureStepID=1", "series?00400275.00100010=x", "studies?00400275.00401001=RP-2", "studies?00420011=1", "studies?SOPInstanceUID=1.2", "studies?limit=-1", "studies?offset=x", "studies?PatientID=a%00b", "studies?PatientName=%ff",
+		"studies?PatientID=100%", "studies?PatientID=P0;x", "studies?PatientName=%zz&limit=1"} {
 		if _, a := find(query); a.status != 400 {
 			t.Errorf("%s: %d", query, a.status)
 		}

@@ -173,6 +173,9 @@ func (m match) universal() bool {
 	return strings.Join(m.values, "") == ""
 }
 
+var unreadableQuery = fault.New(fault.Malformed, "unreadable_query", "查询条件写得不合规，读不懂。", "The query is not well formed.").
+	WithRemedy("请把 %、& 和 ; 写成 %25、%26 和 %3B。", "Please write %, & and ; as %25, %26 and %3B.")
+
 func cannotSearch(name string) error {
 	return fault.New(fault.Malformed, "cannot_search_by", "不能按这个条件查询。", "This can't be searched by.").
 		WithRemedy("请去掉或改正这个条件。", "Please leave it out or correct it.").With(map[string]string{"parameter": name})
@@ -189,7 +192,12 @@ func (s *Service) search(at level) func(http.ResponseWriter, *http.Request) erro
 		if err != nil {
 			return err
 		}
-		q, err := parseQuery(at, p, r.URL.Query())
+		_, written := splitQuery(r.URL.RawQuery)
+		params, err := url.ParseQuery(written) // r.URL.Query would leave out what it can't read, and find what that was to exclude
+		if err != nil {
+			return unreadableQuery.Because(err)
+		}
+		q, err := parseQuery(at, p, params)
 		if err != nil {
 			return err
 		}
