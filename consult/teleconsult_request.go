@@ -147,12 +147,9 @@ func (s *Teleconsults) Attach(ctx context.Context, id ids.Teleconsult, study str
 			return fault.New(fault.Invalid, "patient_not_confirmed", "请先核对影像里的病人。", "Please compare the patient in the images first.").
 				WithRemedy("核对姓名、性别、出生日期，再点“对”。", "Compare name, sex and birth date, then confirm.")
 		}
-		found, err := s.Images.Confirm(ctx, tx, authz.ScopeFrom(ctx), study, t.Person.ID)
+		_, err := s.Images.Confirm(ctx, tx, authz.ScopeFrom(ctx), study, t.Inviter.Institution.ID, t.Person.ID) // it can open only its own
 		if err != nil {
 			return err
-		}
-		if found.InstitutionID != t.Inviter.Institution.ID { // the asking hospital can open only its own
-			return fault.Missing()
 		}
 		if err := putTeleconsultStudy(ctx, tx, id, study); err != nil {
 			return err

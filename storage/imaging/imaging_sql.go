@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -353,17 +354,18 @@ func (s *Service) list(ctx context.Context) (all []Study, err error) {
 	return all, s.recorded(ctx, audit.Entry{Action: "imaging.read", Object: "studies", Reason: fmt.Sprintf("listed %d", len(all))})
 }
 
-// Confirm records whose study it is, on the word of a doctor who compared name, sex and birth date. It is
-// fault.Conflict when it is already another person's, fault.NotFound when the scope may not see it.
-func (s *Service) Confirm(ctx context.Context, tx pgx.Tx, scope authz.Scope, uid string, person ids.Person) (Study, error) {
+// Confirm records whose the study is that place holds, on the word of a doctor who compared name, sex and birth date. It is
+// fault.Conflict when it is already another person's, fault.NotFound when the scope may not see it there.
+func (s *Service) Confirm(ctx context.Context, tx pgx.Tx, scope authz.Scope, uid string, place ids.Institution, person ids.Person) (Study, error) {
 	all, err := s.Studies(ctx, tx, scope, uid)
 	if err != nil {
 		return Study{}, err
 	}
-	if len(all) == 0 {
+	i := slices.IndexFunc(all, func(st Study) bool { return st.InstitutionID == place }) // another hospital may hold it as well
+	if i < 0 {
 		return Study{}, fault.Missing()
 	}
-	study := all[0]
+	study := all[i]
 	done, err := tx.Exec(ctx, `UPDATE study SET person_id = $2 WHERE id = $1 AND (person_id IS NULL OR person_id = $2)`, study.ID, person)
 	if err != nil {
 		return Study{}, fmt.Errorf("confirm study: %w", err)
@@ -413,8 +415,9 @@ func (s *Service) EndGrants(ctx context.Context, tx pgx.Tx, t ids.Teleconsult, o
 // path names studies, a series or an object in a URL. Empty parts stand for all.
 type path struct {
 	study, series, sop string
-	frames             []int // from 1, those that a glance is of; nil: all
-	lean               bool  // large DICOM JSON is left out: words reads it when it is needed
+	place              ids.Institution // whose copy; zero: whichever the asker may see
+	frames             []int           // from 1, those that a glance is of; nil: all
+	lean               bool            // large DICOM JSON is left out: words reads it when it is needed
 }
 
 // instance is an object as WADO-RS needs it.
@@ -491,23 +494,29 @@ func (s *Service) named(ctx context.Context, db pg.DB, scope authz.Scope, p path
 	if glance && p.frames != nil { // a slide has ten thousands: a tile is not to wait for all of them
 		index = `(SELECT jsonb_agg(i.frame_index -> n - 1 ORDER BY o) FROM unnest(@frames::int[]) WITH ORDINALITY w (n, o))`
 	}
-	where := `TRUE`
+	where, copies := `TRUE`, ``
 	if p.series != "" {
 		where = `e.uid = @series`
 	}
 	if p.sop != "" {
 		where += ` AND i.institution_id = s.institution_id AND i.sop_uid = @sop` // by its index, not among all of the series
 	}
+	if p.series != "" || p.sop != "" { // a copy may hold only part of the study
+		copies = ` AND EXISTS (SELECT FROM series e JOIN instance i ON i.series_id = e.id WHERE e.study_id = s.id AND ` + where + `)`
+	}
+	if !p.place.IsZero() {
+		copies += ` AND s.institution_id = @place`
+	}
 	rows, err := db.Query(ctx, `
-		WITH chosen AS ( -- two hospitals may hold the study: the asker's own copy comes first
-			SELECT s.id, s.institution_id, s.person_id, s.uid FROM study s WHERE s.uid = @study AND `+maySee+`
+		WITH chosen AS ( -- two hospitals may hold what is asked for: the asker's own copy comes first
+			SELECT s.id, s.institution_id, s.person_id, s.uid FROM study s WHERE s.uid = @study AND `+maySee+copies+`
 			ORDER BY s.institution_id = ANY(@scope_places) DESC, s.stored_at LIMIT 1)
 		SELECT s.institution_id, s.person_id, e.id, s.uid, e.uid, i.sop_uid, i.sha256, i.size, i.transfer_syntax, i.object_key,
 			`+words+`, i.head, `+index+`, i.bulk_index, i.stored_at, jsonb_array_length(i.frame_index)
 		FROM chosen s JOIN series e ON e.study_id = s.id JOIN instance i ON i.series_id = e.id
 		WHERE `+where+`
 		ORDER BY e.number, e.uid, i.number, i.sop_uid`,
-		scope.With(pgx.NamedArgs{"now": s.Now(), "study": p.study, "series": p.series, "sop": p.sop, "frames": p.frames}))
+		scope.With(pgx.NamedArgs{"now": s.Now(), "study": p.study, "series": p.series, "sop": p.sop, "place": p.place, "frames": p.frames}))
 	if err != nil {
 		return nil, fmt.Errorf("find objects: %w", err)
 	}

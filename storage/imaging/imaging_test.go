@@ -1275,25 +1275,101 @@ func TestOwnershipIsConfirmedOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	confirm := func(who string, person ids.Person) error {
+	confirm := func(who string, place ids.Institution, person ids.Person) error {
 		scope, err := policy.Scope(h.people[who], "imaging.read")
 		if err != nil {
 			t.Fatal(err)
 		}
 		return h.service.DB.InTx(t.Context(), func(tx pgx.Tx) error {
-			_, err := h.service.Confirm(t.Context(), tx, scope, study, person)
+			_, err := h.service.Confirm(t.Context(), tx, scope, study, place, person)
 			return err
 		})
 	}
-	if err := confirm("expert", h.person); fault.KindOf(err) != fault.NotFound {
+	if err := confirm("expert", h.county, h.person); fault.KindOf(err) != fault.NotFound {
 		t.Errorf("by a stranger: %v", err)
 	}
 	for range 2 {
-		if err := confirm("county", h.person); err != nil {
+		if err := confirm("county", h.county, h.person); err != nil {
 			t.Error(err)
 		}
 	}
-	if err := confirm("county", other); fault.KindOf(err) != fault.Conflict {
+	if err := confirm("county", h.county, other); fault.KindOf(err) != fault.Conflict {
 		t.Errorf("for another person: %v", err)
+	}
+
+	// Another hospital holds it too, and the doctor practises at both.
+	h.now = h.now.Add(time.Hour)
+	if a, _ := h.stow("expert", files["transfer-syntaxes/CT_small.dcm"]); a.status != 200 {
+		t.Fatalf("%d", a.status)
+	}
+	city := h.people["expert"].Memberships[0].Place
+	h.people["both"] = &authz.Subject{Account: h.people["expert"].Account, Practitioner: h.people["expert"].Practitioner,
+		Memberships: []authz.Membership{{Role: authz.Doctor, Place: h.county}, {Role: authz.Doctor, Place: city}}}
+	for _, place := range []ids.Institution{h.county, city} {
+		if err := confirm("both", place, h.person); err != nil {
+			t.Errorf("of two copies: %v", err)
+		}
+	}
+	var confirmed int
+	if err := h.service.DB.QueryRow(t.Context(), `SELECT count(*) FROM study WHERE person_id = $1`, h.person).Scan(&confirmed); err != nil || confirmed != 2 {
+		t.Errorf("%d copies are confirmed, %v", confirmed, err)
+	}
+}
+
+func TestTwoHospitalsHoldOneStudy(t *testing.T) {
+	h := open(t, storagetest.New(t))
+	ct := series("ct-series-3")
+	h.stow("county", ct...)
+	h.stow("expert", ct[0]) // part of it
+	study, seriesUID, first := uidsOf(t, ct[0])
+	_, _, last := uidsOf(t, ct[2])
+	county, city := "?institution="+h.county.String(), "?institution="+h.people["expert"].Memberships[0].Place.String()
+	if err := h.service.DB.InTx(t.Context(), func(tx pgx.Tx) error {
+		return h.service.GrantStudies(t.Context(), tx, Grant{Practitioner: h.people["expert"].Practitioner, From: h.now, Until: h.now.Add(time.Hour),
+			Teleconsult: ids.New[ids.Teleconsult](), Place: h.county, Studies: []string{study}, Purpose: "teleconsult"})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	other, err := dicom.Rewrite(ct[1], map[dicom.Tag]string{dicom.SeriesInstanceUID: "1.3.9", dicom.SOPInstanceUID: "1.4.9"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.stow("county", other)
+	at, in := "/dicomweb/studies/"+study, "/series/"+seriesUID
+	for _, c := range []struct {
+		name, path string
+		status     int
+		objects    int
+	}{
+		{"the whole study: the own copy", at + "/metadata", 200, 1},
+		{"the other's, by name", at + "/metadata" + county, 200, 4},
+		{"the own, by name", at + "/metadata" + city, 200, 1},
+		{"a series that both hold", at + in + "/metadata", 200, 1},
+		{"the other's of it", at + in + "/metadata" + county, 200, 3},
+		{"a series that only the other holds", at + "/series/1.3.9/metadata", 200, 1},
+		{"an object that both hold", at + in + "/instances/" + first + "/metadata", 200, 1},
+		{"an object that only the other holds", at + in + "/instances/" + last + "/metadata", 200, 1},
+		{"not in the own", at + in + "/instances/" + last + "/metadata" + city, 404, 0},
+		{"not in that series", at + "/series/1.3.9/instances/" + last + "/metadata", 404, 0},
+		{"of a hospital that nobody knows", at + "/metadata?institution=x", 404, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			a := h.get("expert", c.path, jsonType)
+			var all []json.RawMessage
+			if a.status == 200 {
+				if err := json.Unmarshal(a.body, &all); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if a.status != c.status || len(all) != c.objects {
+				t.Errorf("%d with %d objects, want %d with %d", a.status, len(all), c.status, c.objects)
+			}
+		})
+	}
+	if a := h.get("expert", at+in+"/instances/"+last+"/frames/1", ""); a.status != 200 {
+		t.Errorf("its frame: %d", a.status)
+	}
+	if a := h.get("colleague", at+"/metadata"+county, jsonType); a.status != 404 {
+		t.Errorf("who has no grant, by name: %d", a.status)
 	}
 }

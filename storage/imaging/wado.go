@@ -26,6 +26,7 @@ import (
 	"yuanzhen/internal/audit"
 	"yuanzhen/internal/fault"
 	"yuanzhen/internal/httpapi"
+	"yuanzhen/internal/ids"
 	"yuanzhen/storage"
 	"yuanzhen/storage/imaging/dicom"
 )
@@ -36,13 +37,20 @@ const (
 	octets    = "application/octet-stream"
 )
 
-// pathOf reads the UIDs of the URL and refuses what can't be one.
+// pathOf reads the UIDs of the URL and refuses what can't be one, and the hospital whose copy is wanted.
 func pathOf(r *http.Request) (path, error) {
 	p := path{study: r.PathValue("study"), series: r.PathValue("series"), sop: r.PathValue("instance"), frames: []int{1, 2}, lean: true} // these two tell how frames lie
 	for _, f := range strings.Split(r.PathValue("frames"), ",") {
 		if n, err := strconv.Atoi(f); err == nil && n > 2 && n <= math.MaxInt32 && len(p.frames) < maxFrames+2 {
 			p.frames = append(p.frames, n)
 		}
+	}
+	if named := r.URL.Query().Get("institution"); named != "" {
+		place, err := ids.Parse[ids.Institution](named)
+		if err != nil {
+			return p, fault.Missing()
+		}
+		p.place = place
 	}
 	for _, uid := range []string{p.study, p.series, p.sop} {
 		if uid != "" && !dicom.ValidUID(uid) {
