@@ -379,10 +379,13 @@ func (f *frames) decoded(head *dicom.File, b []byte) ([]byte, error) {
 var unreadableFrame = fault.New(fault.Invalid, "frame_unreadable", "这一帧的内容已损坏或过大，无法解码。", "This frame is broken or too large to be decoded.").
 	WithRemedy("请下载原文件，或请上传方重新导出。", "Please fetch the object as it is stored, or ask the sender to export it again.")
 
-// head is the data set before the pixels.
+// head is the data set before the pixels; of an object that has none, all of it.
 func (f *frames) head() (*dicom.File, error) {
 	if f.file != nil {
 		return f.file, nil
+	}
+	if f.Head == 0 {
+		return f.all()
 	}
 	b, err := f.bytes(0, f.Head)
 	if err != nil {
@@ -396,6 +399,29 @@ func (f *frames) head() (*dicom.File, error) {
 	}
 	f.file.Pixels = &dicom.Pixels{Element: f.Head, VR: string(b[4:])}
 	return f.file, nil
+}
+
+// all reads the data set of an object without pixels, as Store has read it.
+func (f *frames) all() (*dicom.File, error) {
+	body, err := f.objects(0, -1)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	giveBack := func() {}
+	defer func() { giveBack() }()
+	file, err := dicom.ReadAsking(body, func() error {
+		back, err := makeRoom(f.ctx, room)
+		if err == nil {
+			giveBack = back
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	f.file = file
+	return file, nil
 }
 
 // serveBulk is the large values that metadata names by BulkDataURI.
