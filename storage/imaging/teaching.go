@@ -355,10 +355,11 @@ func (s *Service) native(w io.Writer, f *frames, file, out *dicom.File, masks []
 	if _, err := w.Write(begin); err != nil {
 		return err
 	}
+	pixels := dicom.Used(body, out.Data)
 	if len(masks) > 0 {
-		return dicom.Blank(w, body, length, out.Data, masks)
+		return dicom.Blank(w, pixels, length, out.Data, masks)
 	}
-	_, err = io.CopyN(w, body, length)
+	_, err = io.CopyN(w, pixels, length)
 	return err
 }
 

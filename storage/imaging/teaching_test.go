@@ -332,3 +332,52 @@ func TestAStudyGoesOutForTeachingWithoutItsPatient(t *testing.T) {
 		}
 	})
 }
+
+// A name may lie as an overlay in bits that no picture shows.
+func TestWhatNoPictureShowsStays(t *testing.T) {
+	h := open(t, storagetest.New(t))
+	send := func(who, at string, body any, want int, out any) {
+		t.Helper()
+		b, err := json.Marshal(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := h.call(who, "POST", "/api/v1/imaging/"+at, map[string]string{"Content-Type": "application/json"}, bytes.NewReader(b))
+		if err := json.Unmarshal(a.body, out); a.status != want || err != nil {
+			t.Fatalf("%s: %d %s", at, a.status, a.body)
+		}
+	}
+	pixels := "\x01\xA0\xFF\x1F\x00\x80\x34\xF2" // 2 x 2 of 12 bits, with something above each
+	raw := object(t, 800, picture(2, 2, 16, map[dicom.Tag]string{0x00280101: us(12), 0x00280102: us(11)}), "\xe0\x7f\x10\x00OW\x00\x00\x08\x00\x00\x00"+pixels)
+	if a, _ := h.stow("county", raw); a.status != 200 {
+		t.Fatalf("%d %s", a.status, a.body)
+	}
+	study, series, _ := uidsOf(t, raw)
+	for _, c := range []struct {
+		name  string
+		masks []dicom.Box
+		want  string
+	}{
+		{"nothing is blanked", nil, "\x01\x00\xFF\x0F\x00\x00\x34\x02"},
+		{"one pixel is", []dicom.Box{{X: 1, Y: 0, Width: 1, Height: 1}}, "\x01\x00\x00\x00\x00\x00\x34\x02"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var out Teaching
+			send("county", "studies/"+study+"/teaching", map[string]any{"series": []TeachingChoice{{series, 1}}}, 201, &out)
+			send("neighbour", "teaching/"+out.ID.String()+"/review", map[string]any{"series": []TeachingVerdict{{UID: series, Masks: c.masks}}}, 200, &out)
+			a := h.get("county", "/api/v1/imaging/teaching/"+out.ID.String(), "")
+			z, err := zip.NewReader(bytes.NewReader(a.body), int64(len(a.body)))
+			if err != nil || len(z.File) != 1 {
+				t.Fatalf("%d %v", a.status, err)
+			}
+			in, err := z.File[0].Open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := io.ReadAll(in)
+			if err != nil || !bytes.HasSuffix(got, []byte(c.want)) {
+				t.Errorf("%x, %v, want %x", got[max(0, len(got)-8):], err, c.want)
+			}
+		})
+	}
+}
