@@ -15,6 +15,7 @@ import (
 	"yuanzhen/internal/authz"
 	"yuanzhen/internal/fault"
 	"yuanzhen/internal/ids"
+	"yuanzhen/internal/pg"
 	"yuanzhen/storage"
 )
 
@@ -181,6 +182,11 @@ func (s *Service) addPiece(ctx context.Context, u *Upload, data []byte) error {
 		after.State = "taking"
 	}
 	if err := s.advance(ctx, after, p); err != nil {
+		if !pg.Unclear(err) { // who has ended the upload meanwhile has removed the row, before there was an object
+			if gone := s.dropPieces(ctx, []piece{p}); gone != nil {
+				s.Log.WarnContext(ctx, "piece of an upload left behind", "error", gone.Error())
+			}
+		}
 		return err
 	}
 	*u = after

@@ -121,12 +121,17 @@ func (s *Service) endUpload(ctx context.Context, id uploadID) error {
 	return nil
 }
 
-// clearPieces removes the objects of an upload, each before its row.
+// clearPieces removes the objects of an upload.
 func (s *Service) clearPieces(ctx context.Context, id uploadID) error {
 	all, err := s.pieces(ctx, `SELECT object_key, begins, size FROM image_upload_piece WHERE upload_id = $1`, id)
 	if err != nil {
 		return err
 	}
+	return s.dropPieces(ctx, all)
+}
+
+// dropPieces removes objects, each before its row.
+func (s *Service) dropPieces(ctx context.Context, all []piece) error {
 	keys := make([]string, 0, len(all))
 	for _, p := range all {
 		if err := s.Objects.Delete(ctx, p.Key); err != nil {

@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/binary"
@@ -565,4 +566,39 @@ func (a *appends) any() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return len(a.by) > 0
+}
+
+// A piece that reaches the store when its upload is gone would lie there for good.
+func TestNothingIsLeftOfAnUploadThatEndsWhileAPieceComes(t *testing.T) {
+	h := open(t, storagetest.New(t))
+	at := h.begin("county", 1000)
+	ended := 0
+	h.service.Objects = meanwhile{h.objects, func() {
+		ended = h.call("county", "DELETE", at, map[string]string{"Tus-Resumable": "1.0.0"}, nil).status
+	}}
+	if a := h.patch("county", at, 0, bytes.NewReader(make([]byte, 500))); a.status != 409 || ended != 204 {
+		t.Fatalf("sent: %d %s, ended: %d", a.status, a.body, ended)
+	}
+	if h.objects.put.Load() != 1 {
+		t.Errorf("%d pieces reached the store", h.objects.put.Load())
+	}
+	h.objects.there.Range(func(key, _ any) bool {
+		t.Errorf("%s is left in the store", key)
+		return true
+	})
+	var rows int
+	if err := h.service.DB.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM image_upload_piece) + (SELECT count(*) FROM image_upload)`).Scan(&rows); err != nil || rows != 0 {
+		t.Errorf("%d rows are left, %v", rows, err)
+	}
+}
+
+// meanwhile is a store before which something else happens.
+type meanwhile struct {
+	storage.Objects
+	before func()
+}
+
+func (m meanwhile) Put(ctx context.Context, key storage.Key, body io.Reader, size int64) error {
+	m.before()
+	return m.Objects.Put(ctx, key, body, size)
 }
