@@ -378,7 +378,7 @@ func (f *frames) blanked(w io.Writer, out *dicom.File, masks []dicom.Box) error 
 		if int64(len(b)) != size {
 			return fmt.Errorf("frame %d has %d bytes, want %d", n+1, len(b), size)
 		}
-		if err := dicom.Blank(w, bytes.NewReader(b), size, out.Data, masks); err != nil {
+		if err := dicom.Blank(w, dicom.Used(bytes.NewReader(b), out.Data), size, out.Data, masks); err != nil {
 			return err
 		}
 	}
