@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pion/rtp"
+	"github.com/pion/rtp/codecs"
 	"github.com/pion/webrtc/v4"
 	"go.uber.org/goleak"
 
@@ -433,6 +435,113 @@ func TestAFileWhoseWriterWasKilledIsClosedByAnother(t *testing.T) {
 		}
 		if cut, err := Inspect(bytes.NewReader(file[:len(file)-5])); err != nil || cut.Index != nil || cut.Audio != 5 {
 			t.Fatalf("a file that is not all there was closed: %v", err)
+		}
+	}
+}
+
+// The picture pauses for 50 s while sound goes on. Its last frame before the pause comes with the first one after it, as build gives them.
+func TestWhatIsSaidWhileAPicturePausesStaysWhereItWasSaid(t *testing.T) {
+	k := &take{seat: "patient", begun: time.Now(), video: &Video{Codec: "V_VP8", Width: 640, Height: 480}}
+	const pause, resume, end = 10 * time.Second, 60 * time.Second, 110 * time.Second
+	add := func(track byte, at time.Duration, key bool) {
+		k.add(frame{track, at, key, binary.BigEndian.AppendUint64(nil, uint64(at.Milliseconds()))}) // each frame says when it was
+	}
+	var file []byte
+	last, put := control.Part{}, 0
+	for at := time.Duration(0); at <= end; at += 20 * time.Millisecond {
+		switch {
+		case at == resume:
+			add(videoTrack, pause, true)
+			add(videoTrack, at, true)
+		case at%(100*time.Millisecond) == 0 && (at < pause || at > resume):
+			add(videoTrack, at, at%(5*time.Second) == 0)
+		}
+		add(audioTrack, at, true)
+		if at%partEvery == 0 || at == end {
+			for _, p := range k.flush(false) {
+				file, last, put = append(file, p.Data...), p, put+1
+			}
+		}
+	}
+	if last.End.Sub(last.Start) != end || put > int(end/partEvery)+3 {
+		t.Errorf("%d parts, the last one ends after %s", put, last.End.Sub(last.Start))
+	}
+	c, err := Inspect(bytes.NewReader(file))
+	if err != nil || c.Length != end || c.Audio != int(end/(20*time.Millisecond))+1 || c.Video != 100+1+501 {
+		t.Fatalf("%+v %v", c, err)
+	}
+	over := k.flush(true)
+	if !bytes.Equal(c.Index, over[0].Data) || !bytes.Equal(c.Head, over[1].Data) {
+		t.Error("another closes the file otherwise than its writer")
+	}
+	top := children(t, slices.Concat(c.Head, file[len(c.Head):], c.Index))
+	clusters := map[uint64]found{}
+	for _, c := range children(t, top[len(top)-1].content) {
+		switch c.id {
+		case idCluster:
+			clusters[c.at] = c
+			parts := children(t, c.content)
+			begin := int64(binary.BigEndian.Uint64(parts[0].content))
+			for _, b := range parts[1:] {
+				at := begin + int64(int16(binary.BigEndian.Uint16(b.content[1:])))
+				if was := int64(binary.BigEndian.Uint64(b.content[4:])); at != was {
+					t.Fatalf("what was at %d ms stands at %d ms", was, at)
+				}
+			}
+		case idCues:
+			before := uint64(0)
+			for n, point := range children(t, c.content) {
+				parts := children(t, point.content)
+				when, where := binary.BigEndian.Uint64(parts[0].content), binary.BigEndian.Uint64(children(t, parts[1].content)[1].content)
+				if n > 0 && when <= before || clusters[where].id != idCluster {
+					t.Fatalf("point %d at %d ms, the one before at %d ms", n, when, before)
+				}
+				first := int64(binary.BigEndian.Uint64(children(t, clusters[where].content)[0].content))
+				if int64(when) < first || int64(when)-first > clusterTime.Milliseconds() {
+					t.Fatalf("point %d at %d ms leads to a cluster of %d ms", n, when, first)
+				}
+				before = when
+			}
+		}
+	}
+}
+
+// Timestamps go around while the take goes on, those of pictures more than once a day; before that they look as if they went back.
+func TestAClockGoesOnForLongerThanItsNumbers(t *testing.T) {
+	for _, rate := range []uint32{48000, 90000} {
+		k, c := &take{begun: time.Now()}, clock{rate: rate}
+		stamp := ^uint32(0) - 5*rate
+		from := c.at(k, stamp)
+		for n := 1; n <= 30*60; n++ { // 30 hours
+			stamp += 60 * rate
+			if at := c.at(k, stamp); at-from != time.Duration(n)*time.Minute {
+				t.Fatalf("%d Hz: after %d minutes it is %s", rate, n, at-from)
+			}
+		}
+		if at := c.at(k, stamp-rate); at-from != 30*time.Hour-time.Second {
+			t.Fatalf("%d Hz: a frame of a second before is at %s", rate, at-from)
+		}
+	}
+}
+
+// A picture of four frames a second loses a packet for good: what follows comes after two seconds, not after so many packets.
+func TestAHoleInASlowPictureIsNotWaitedForLong(t *testing.T) {
+	b := build(lateVideo, &codecs.VP8Packet{}, 90000)
+	const each, lost = 90000 / 4, 5
+	newest := -1
+	for n := range uint16(60) {
+		if n == lost {
+			continue
+		}
+		b.Push(&rtp.Packet{Header: rtp.Header{Version: 2, SequenceNumber: n, Timestamp: uint32(n) * each, Marker: true}, Payload: []byte{0x10, 1, 2, 3}})
+		for s := b.Pop(); s != nil; s = b.Pop() {
+			newest = int(s.PacketTimestamp / each)
+			if hole := s.PrevDroppedPackets > 0; hole != (newest == lost+1) {
+				t.Fatalf("before frame %d a hole: %v", newest, hole)
+			}
+		}
+		if (n < lost || n > lost+10) && newest != int(n)-1 { // the frame before the newest
+			t.Fatalf("with packet %d there is frame %d", n, newest)
 		}
 	}
 }

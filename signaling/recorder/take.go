@@ -21,6 +21,8 @@ const (
 	// lateAudio and lateVideo are how many packets a hole is waited for: what was asked for again comes within a second.
 	lateAudio = 50
 	lateVideo = 300
+	// latest is the same in the track's own time: of a picture at few frames a second, or of a silence (DTX), as many packets take much longer.
+	latest = 2 * time.Second
 	// waitForPicture is how long a take waits for the picture before it begins with sound alone.
 	waitForPicture = 2 * time.Second
 	// keyPause is the least time between two requests for a key frame, keyEvery the longest without one: after it a player
@@ -45,7 +47,7 @@ type take struct {
 	pending bool // a picture is announced and not there yet
 }
 
-// flush takes what there is as the next parts of the file: the head by itself, then a cluster a time. When the take has ended the
+// flush takes what there is as the next parts of the file: the head by itself, then a part a time, in as many clusters as it needs. When the take has ended the
 // index follows, and the head once more in place of the first.
 func (t *take) flush(last bool) (parts []control.Part) {
 	t.ended = t.ended || last
@@ -60,9 +62,12 @@ func (t *take) flush(last bool) (parts []control.Part) {
 		parts = append(parts, t.part(head))
 	}
 	if len(t.frames) > 0 {
-		data := cluster(t.frames) // puts the frames in order
-		t.index()
-		t.lastAt = max(t.lastAt, t.frames[len(t.frames)-1].at)
+		var data []byte
+		for _, frames := range spans(t.frames) {
+			t.index(frames, t.size+uint64(len(data)))
+			t.lastAt = max(t.lastAt, frames[len(frames)-1].at)
+			data = append(data, cluster(frames)...)
+		}
 		t.frames = nil
 		t.size += uint64(len(data))
 		parts = append(parts, t.part(data))
@@ -86,11 +91,11 @@ func (t *take) cuesTrack() byte {
 	return videoTrack
 }
 
-// index notes where a player may begin in the cluster that comes next: at its first key frame.
-func (t *take) index() {
-	for _, f := range t.frames {
+// index notes where a player may begin in the cluster of these frames, which comes at that place: at its first key frame.
+func (t *take) index(frames []frame, place uint64) {
+	for _, f := range frames {
 		if f.key && f.track == t.cuesTrack() {
-			t.cues = append(t.cues, cue{f.at, t.size})
+			t.cues = append(t.cues, cue{f.at, place})
 			return
 		}
 	}
@@ -169,23 +174,30 @@ func drain(t *webrtc.TrackRemote) {
 
 // clock turns a track's timestamps into times since the take began.
 type clock struct {
-	rate  uint32
-	first uint32        // timestamp
-	base  time.Duration // of it, in the take
-	take  *take
+	rate uint32
+	last uint32        // timestamp of the last frame
+	base time.Duration // of it, in the take
+	take *take
 }
 
-// at places a frame. A track that is new in the take is placed by its arrival.
+// at places a frame. A track that is new in the take is placed by its arrival, later frames by the one before: half of the numbers that
+// timestamps have are passed in 6.6 hours of pictures.
 func (k *clock) at(t *take, timestamp uint32) time.Duration {
 	if k.take != t {
-		k.take, k.first, k.base = t, timestamp, time.Since(t.begun)
+		k.take, k.last, k.base = t, timestamp, time.Since(t.begun)
 	}
-	at := k.base + time.Duration(int64(int32(timestamp-k.first))*int64(time.Second)/int64(k.rate))
-	return max(0, at)
+	k.base += time.Duration(int64(int32(timestamp-k.last)) * int64(time.Second) / int64(k.rate))
+	k.last = timestamp
+	return max(0, k.base)
+}
+
+// build puts packets together to frames. A frame is given when the packet after it is there: the last one before a pause comes after it.
+func build(late uint16, unpack rtp.Depacketizer, rate uint32) *samplebuilder.SampleBuilder {
+	return samplebuilder.New(late, unpack, rate, samplebuilder.WithMaxTimeDelay(latest))
 }
 
 func (c *recording) listen(t *webrtc.TrackRemote, seat control.Seat) {
-	builder := samplebuilder.New(lateAudio, &codecs.OpusPacket{}, 48000)
+	builder := build(lateAudio, &codecs.OpusPacket{}, 48000)
 	clock := clock{rate: 48000}
 	c.samples(t, builder, func(data []byte, timestamp uint32, _ bool) {
 		c.mu.Lock()
@@ -213,7 +225,7 @@ func (c *recording) watch(sub *webrtc.PeerConnection, t *webrtc.TrackRemote, sea
 		drain(t)
 		return
 	}
-	builder := samplebuilder.New(lateVideo, unpack, 90000)
+	builder := build(lateVideo, unpack, 90000)
 	clock := clock{rate: 90000}
 	var asked, keyed time.Time
 	broken := true

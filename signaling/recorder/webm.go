@@ -173,10 +173,10 @@ type cue struct {
 	cluster uint64
 }
 
-// cues is the index that follows the last cluster.
+// cues is the index that follows the last cluster, in the order of time: a picture from before a pause lies behind the sound of the pause.
 func cues(track byte, list []cue) []byte {
 	var points []byte
-	for _, c := range list {
+	for _, c := range slices.SortedStableFunc(slices.Values(list), func(a, b cue) int { return cmp.Compare(a.at, b.at) }) {
 		points = append(points, element(idCuePoint, number(idCueTime, uint64(c.at.Milliseconds())),
 			element(idCuePositions, number(idCueTrack, uint64(track)), number(idCueCluster, c.cluster)))...)
 	}
@@ -191,9 +191,24 @@ type frame struct {
 	data  []byte
 }
 
-// cluster holds frames whose times lie within 32 s of the first one's (a block's time is 16 bits of milliseconds, RFC 9559 §10).
+// clusterTime is how far a cluster reaches: a block's time is 16 bits of milliseconds from where it begins, 32.767 s at most (RFC 9559 §10).
+const clusterTime = 30 * time.Second
+
+// spans puts frames in order, for sound and picture come by different ways, and cuts them where a cluster has to begin.
+func spans(frames []frame) (list [][]frame) {
+	slices.SortStableFunc(frames, func(a, b frame) int { return cmp.Compare(a.at, b.at) })
+	from := 0
+	for i, f := range frames {
+		if f.at-frames[from].at >= clusterTime {
+			list = append(list, frames[from:i])
+			from = i
+		}
+	}
+	return append(list, frames[from:])
+}
+
+// cluster holds the frames of a span.
 func cluster(frames []frame) []byte {
-	slices.SortStableFunc(frames, func(a, b frame) int { return cmp.Compare(a.at, b.at) }) // sound and picture come by different ways
 	begin := frames[0].at
 	content := number(idTimestamp, uint64(begin.Milliseconds()))
 	for _, f := range frames {
