@@ -51,6 +51,9 @@ type link struct {
 	flows  map[uint32]*stream
 	tracks []*UpTrack
 
+	finding time.Duration // since when found streams are counted
+	found   int
+
 	skew   int64 // our NTP time less the publisher's; counts when skewed
 	skewed bool
 
@@ -91,6 +94,10 @@ const (
 	estimatorEvery = time.Second
 	// maxFlows is how many SSRCs are remembered of a connection: of all its tracks in all layers, each with RTX, twice over.
 	maxFlows = 4 * MaxTracks * maxLayers
+	// maxFound is how many streams that no offer declares are taken in a findWindow: with each, the picture begins anew. Three layers with RTX
+	// and sound are seven, and a client may begin all of them anew at once, several times.
+	maxFound   = 32
+	findWindow = 10 * time.Second
 )
 
 // newLink makes a connection whose media are ours.
@@ -430,7 +437,6 @@ func (l *link) find(h *rtpHeader, plain []byte) *stream {
 	if section == nil {
 		return nil
 	}
-	u := l.track(section)
 	rid, repair := string(h.extension(plain, x.rid)), f.repair
 	if r := h.extension(plain, x.repairRID); len(r) > 0 {
 		rid = string(r)
@@ -441,19 +447,33 @@ func (l *link) find(h *rtpHeader, plain []byte) *stream {
 			return nil
 		}
 	}
-	y := u.layers[index]
+	if !l.mayFind() {
+		return nil
+	}
+	y := l.track(section).layers[index]
+	for _, old := range l.flows {
+		if old.layer == y && old.repair == repair {
+			old.layer = nil
+		}
+	}
 	if repair {
 		y.repair = h.ssrc
 	} else {
 		if y.ssrc != 0 && y.ssrc != h.ssrc {
-			if old := l.flows[y.ssrc]; old != nil && old.layer == y { // another m-line may have declared it since
-				old.layer = nil
-			}
 			y.replace()
 		}
 		y.ssrc = h.ssrc
 	}
 	return l.flow(h.ssrc, y, repair)
+}
+
+// mayFind counts a stream that is found, and says whether it may be.
+func (l *link) mayFind() bool {
+	if now := l.shard.now; now-l.finding >= findWindow {
+		l.finding, l.found = now, 0
+	}
+	l.found++
+	return l.found <= maxFound
 }
 
 func (l *link) section(mid string, kind uint8) *mediaSection {

@@ -410,6 +410,7 @@ func TestAnSSRCOfTwoTracksHarmsNobody(t *testing.T) {
 		p := sound(uint16(i), "sound")
 		p.SSRC = 3000 + i
 		a.send(p)
+		r.at(time.Second, func() {})
 	}
 	p := vp8(1, 3000, true, true, true)
 	p.SSRC = 9000
@@ -419,6 +420,92 @@ func TestAnSSRCOfTwoTracksHarmsNobody(t *testing.T) {
 	}
 	if len(a.link.flows) > maxFlows {
 		t.Fatalf("%d SSRCs are remembered", len(a.link.flows))
+	}
+}
+
+// A client sends every packet under another SSRC, of the picture or of its repair. No more are remembered, or begin the picture anew, than a client
+// needs; another's picture goes on, and so does the client's own when it sends under one SSRC again.
+func TestAnSSRCAPacketHarmsNobody(t *testing.T) {
+	for _, repair := range []bool{false, true} {
+		r := newRig(t)
+		a, honest, b := r.connect(gcm), r.connect(gcm), r.connect(gcm)
+		a.publish()
+		honest.publish()
+		b.subscribe(honest.track(Camera), 5000, true)
+		y := a.track(Camera).layers[0]
+		send := func(ssrc uint32, n uint16) {
+			p := vp8(n, 3000, true, true, true)
+			if repair {
+				p = rtx(p, n)
+			}
+			p.SSRC = ssrc
+			a.send(p)
+		}
+		before, begun, last := y.cache, 0, uint16(0)
+		for i := range uint32(20_000) {
+			send(10_000+i, 1)
+			if y.cache != before {
+				before, begun = y.cache, begun+1
+			}
+			if i%1000 == 0 {
+				last++
+				honest.send(vp8(last, uint32(last)*3000, last == 1, true, true))
+			}
+			r.at(10*time.Millisecond, func() {})
+		}
+		if n := len(a.link.flows); n > maxFlows {
+			t.Errorf("repair %v: %d SSRCs are remembered", repair, n)
+		}
+		if most := 21 * maxFound; begun > most {
+			t.Errorf("the picture began %d times anew", begun)
+		}
+		if r.counts.unclaimed < 19_000 {
+			t.Errorf("repair %v: %d packets were nobody's", repair, r.counts.unclaimed)
+		}
+		if media, _ := b.received(); len(media) != int(last) {
+			t.Errorf("repair %v: %d of another's %d packets arrived", repair, len(media), last)
+		}
+		r.at(findWindow, func() {})
+		for n := range uint16(3) {
+			send(7, n+1)
+		}
+		if y.ssrc != 7 && y.repair != 7 {
+			t.Errorf("repair %v: the picture is of %d, its repair of %d", repair, y.ssrc, y.repair)
+		}
+	}
+}
+
+// A client begins three layers with their repairs and its sound anew, several times in a row.
+func TestAllStreamsMayBeginAnewSeveralTimes(t *testing.T) {
+	r := newRig(t)
+	a := r.connect(gcm)
+	a.publish("q", "h", "f")
+	for again := range uint32(4) {
+		for i, rid := range []string{"q", "h", "f"} {
+			p := vp8(1, 3000, true, true, true)
+			p.SSRC = 10_000 + 100*again + uint32(i)
+			if err := p.SetExtension(rigRID, []byte(rid)); err != nil {
+				t.Fatal(err)
+			}
+			a.send(p)
+			p = rtx(vp8(1, 3000, true, true, true), 1)
+			p.SSRC = 20_000 + 100*again + uint32(i)
+			if err := p.SetExtension(rigRRID, []byte(rid)); err != nil {
+				t.Fatal(err)
+			}
+			a.send(p)
+		}
+		p := sound(1, "sound")
+		p.SSRC = 30_000 + again
+		a.send(p)
+	}
+	for i, y := range a.track(Camera).layers {
+		if y.ssrc != 10_300+uint32(i) || y.repair != 20_300+uint32(i) {
+			t.Errorf("layer %d is of %d, its repair of %d", i, y.ssrc, y.repair)
+		}
+	}
+	if y := a.track(Microphone).layers[0]; y.ssrc != 30_003 {
+		t.Errorf("the sound is of %d", y.ssrc)
 	}
 }
 
