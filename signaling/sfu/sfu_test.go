@@ -519,6 +519,24 @@ func (offers) Wanted(*UpTrack, Demand)                        {}
 func (offers) Rung(rate.Rung)                                 {}
 func (offers) Broken(error)                                   {}
 
+// A client that lost its socket, or whose network changed before it had answered, gets the same offer: with the same part in the handshake.
+func TestAnOfferIsRepeatedAsItWasTold(t *testing.T) {
+	o := offers{make(chan string, 4)}
+	p := engine(t, Options{}).NewPeer(Seat{Room: "room", Rights: Rights{Subscribe: true}}, o)
+	first := <-o.sdp
+	if !strings.Contains(first, "a=setup:active") {
+		t.Errorf("the server leaves the handshake to the client:\n%s", first)
+	}
+	for name, again := range map[string]func(){"repeated": p.Repeat, "asked for a new path": p.RestartICE} {
+		again()
+		if sdp := <-o.sdp; sdp != first {
+			t.Errorf("%s:\n%s\nfirst:\n%s", name, sdp, first)
+		}
+	}
+	p.Close()
+	<-p.Done()
+}
+
 func FuzzOffer(f *testing.F) {
 	f.Add("v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\n")
 	f.Add("v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\n" +

@@ -41,6 +41,7 @@ type subscriber struct {
 	channels   map[Channel]*webrtc.DataChannel
 	downs      []*DownTrack
 	offer      uint64 // number of the last offer
+	told       string // the offer as the client was told it
 	waiting    bool   // for its answer
 	stale      bool   // tracks changed meanwhile: offer again after the answer
 	tracks     []OfferedTrack
@@ -287,10 +288,14 @@ func (p *Peer) offer(restart bool) error {
 		}
 	}
 	s.offer++
+	s.told = strings.ReplaceAll(local, "a=setup:actpass", "a=setup:active") // see handshakeAgain
 	s.waiting, s.stale = true, false
-	p.handler.Offered(s.offer, strings.ReplaceAll(local, "a=setup:actpass", "a=setup:active"), s.tracks) // see handshakeAgain
+	p.tell()
 	return nil
 }
+
+// tell sends the last offer.
+func (p *Peer) tell() { p.handler.Offered(p.sub.offer, p.sub.told, p.sub.tracks) }
 
 // Answer takes the client's answer to the offer of that number. Answers to older offers are passed over.
 func (p *Peer) Answer(number uint64, sdp string) {
@@ -318,7 +323,7 @@ func (p *Peer) Answer(number uint64, sdp string) {
 func (p *Peer) Repeat() {
 	p.do(func() error {
 		if p.sub.waiting {
-			p.handler.Offered(p.sub.offer, p.sub.pc.LocalDescription().SDP, p.sub.tracks)
+			p.tell()
 		}
 		return nil
 	})
@@ -332,7 +337,7 @@ func (p *Peer) RestartICE() {
 		case p.sub.pc == nil:
 			return nil
 		case p.sub.waiting:
-			p.handler.Offered(p.sub.offer, p.sub.pc.LocalDescription().SDP, p.sub.tracks)
+			p.tell()
 			return nil
 		}
 		return p.offer(true)
