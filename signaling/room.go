@@ -118,6 +118,9 @@ func (r *room) enter(c control.Claims, m fromClient, cn *conn, now time.Time) (*
 		if resumed {
 			seen = m.Seen
 		}
+		if admit {
+			s.from = r.sequence
+		}
 		r.catchUp(s, seen, resumed)
 	}
 	switch {
@@ -220,7 +223,7 @@ func (r *room) admit(id control.Seat) {
 	if s == nil || s.admitted {
 		return
 	}
-	s.admitted = true
+	s.admitted, s.from = true, r.sequence
 	word := admittedMessage{Type: "admitted", Seats: r.others(s), Sequence: r.sequence, Locked: r.locked}
 	s.send(word)
 	if raw, err := json.Marshal(word); err == nil && s.peer != nil {
@@ -470,14 +473,18 @@ func (r *room) remember(m control.Memory) {
 }
 
 // catchUp sends what a seat has not seen: to a newcomer the latest of each kept topic, to one that resumes also
-// the messages it missed. Order of sequence is kept.
+// the messages it missed since it was let in. Order of sequence is kept.
 func (r *room) catchUp(s *seat, seen uint64, resumed bool) {
 	if !s.claims.Subscribe {
 		return
 	}
 	missed := slices.Clone(r.kept)
 	if resumed {
-		missed = append(missed, r.log...)
+		for _, msg := range r.log {
+			if msg.Sequence > s.from {
+				missed = append(missed, msg)
+			}
+		}
 	}
 	slices.SortFunc(missed, func(a, b appMessage) int { return int(a.Sequence) - int(b.Sequence) })
 	for _, msg := range missed {

@@ -28,6 +28,7 @@ type seat struct {
 	name     string // of its tracks
 	since    time.Time
 	admitted bool
+	from     uint64    // the number of the last app message before it was admitted
 	conn     *conn     // nil while the socket is lost
 	lost     time.Time // when it was
 	peer     *sfu.Peer // nil until admitted or prepared; a seat that waits alone has no transport at all

@@ -459,6 +459,46 @@ func TestALostSocketComesBackWithItsMediaAndMissedMessages(t *testing.T) {
 	}
 }
 
+func TestWhoComesBackIsToldNothingFromBeforeItCame(t *testing.T) {
+	h, ctx := open(t), soon(t)
+	a := h.dial(ctx, host("a"))
+	say := func(number uint64, topic string, keep bool) {
+		t.Helper()
+		must(t, a.Send(map[string]any{"type": "app", "topic": topic, "data": number, "keep": keep}))
+		await(t, ctx, a, "app", func(m signaltest.Message) bool { return m.Sequence == number })
+	}
+	say(1, "chat", false)
+	say(2, "viewer", true)
+	say(3, "chat", false)
+	b, c := h.dial(ctx, host("b")), h.dial(ctx, waiting("c"))
+	await(t, ctx, b, "app", nil)
+	must(t, b.Drop(ctx), c.Drop(ctx), h.server.Rooms().Admit(ctx, "room", "c"))
+	say(4, "chat", false)
+	for seat, back := range map[string]struct {
+		client *signaltest.Client
+		claims control.Claims
+		want   string
+	}{
+		"admitted, it had the kept one":      {b, host("b"), "[4]"},
+		"admitted while the socket was lost": {c, waiting("c"), "[2 4]"},
+	} {
+		must(t, back.client.Resume(ctx, h.pass(back.claims).Ticket))
+		if !await(t, ctx, back.client, "joined", nil).Resumed {
+			t.Fatal("not resumed")
+		}
+		await(t, ctx, back.client, "app", func(m signaltest.Message) bool { return m.Sequence == 4 })
+		var told []uint64
+		for _, m := range back.client.Messages() {
+			if m.Type == "app" {
+				told = append(told, m.Sequence)
+			}
+		}
+		if fmt.Sprint(told) != back.want {
+			t.Errorf("%s: told %v, not %s", seat, told, back.want)
+		}
+	}
+}
+
 func TestANewPageReplacesTheOldOne(t *testing.T) {
 	h, ctx := open(t), soon(t)
 	a, old := h.dial(ctx, host("a")), h.dial(ctx, host("b"))
