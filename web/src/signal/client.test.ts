@@ -583,18 +583,32 @@ describe('media', () => {
     expect(socket.said('restart')).toHaveLength(1)
   })
 
-  it('mute is said again after a reconnect', async () => {
+  it('what is muted is said again after a reconnect, and what is no longer', async () => {
     const w = world()
     const mic = track()
+    const camera = track()
     w.client.publish('microphone', mic)
+    w.client.publish('camera', camera)
     const socket = await w.enter()
     w.client.mute('microphone', true)
+    w.client.mute('camera', true)
     expect(mic.enabled).toBe(false)
     socket.lose()
     await w.settle()
+    w.client.mute('camera', false) // the server knows it as muted
     w.last().open()
     w.last().say(joined({ resumed: true }))
-    expect(w.last().said('mute')).toEqual([{ type: 'mute', source: 'microphone', muted: true }])
+    expect(w.last().said('mute')).toEqual([
+      { type: 'mute', source: 'microphone', muted: true },
+      { type: 'mute', source: 'camera', muted: false },
+    ])
+  })
+
+  it('who may only watch says nothing of its sources', async () => {
+    const w = world()
+    w.client.publish('microphone', track())
+    const socket = await w.enter(joined({ rights: { publish: false, subscribe: true } }))
+    expect(socket.said('mute')).toEqual([])
   })
 })
 

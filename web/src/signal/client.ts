@@ -457,7 +457,9 @@ export class SignalClient {
     const outbox = this.outbox
     this.outbox = []
     for (const { topic, data, keep } of outbox) this.send({ type: 'app', topic, data, keep })
-    for (const [source, { muted }] of this.local) if (muted) this.send({ type: 'mute', source, muted })
+    // What is not muted too: the server keeps what was said, and may not have heard that it changed.
+    if (this.view.rights.publish)
+      for (const [source, { muted }] of this.local) this.send({ type: 'mute', source, muted })
   }
 
   private seat(seat: Seat): void {
