@@ -48,9 +48,11 @@ type fromClient struct {
 	Paused bool   `json:"paused"`
 	Layer  *uint8 `json:"layer"` // the highest of simulcast or SVC; all when left out
 
-	Topic string          `json:"topic"` // app
-	Data  json.RawMessage `json:"data"`
-	Keep  bool            `json:"keep"`
+	Topic  string          `json:"topic"` // app
+	Data   json.RawMessage `json:"data"`
+	Keep   bool            `json:"keep"`
+	Page   string          `json:"page"` // empty: the message is never said twice
+	Number uint64          `json:"number"`
 
 	Quality *control.Quality `json:"quality"` // quality
 	Line    *lineView        `json:"line"`    // line
@@ -107,6 +109,8 @@ type (
 		At       int64           `json:"at"` // Unix milliseconds
 		Data     json.RawMessage `json:"data"`
 		Keep     bool            `json:"keep,omitempty"`
+		Page     string          `json:"page,omitempty"` // the sender's own words for it
+		Number   uint64          `json:"number,omitempty"`
 	}
 	speakingMessage struct {
 		Type string       `json:"type"` // "speaking": somebody has begun or ended to speak

@@ -42,10 +42,21 @@ type room struct {
 	sequence uint64
 	kept     []appMessage // latest of each topic that asked for it
 	log      []appMessage // the last ones, for who comes back
+	said     map[control.Seat]said
+}
+
+// said is the last app message that was posted of a seat's page, which says again what it may have said into a lost line. It
+// numbers them upwards and says them in that order, so one number tells which the room has had.
+type said struct {
+	page   string
+	number uint64
 }
 
 func newRoom(h *hub, name control.Room, now time.Time) *room {
-	return &room{hub: h, name: name, empty: now, admitted: map[control.Seat]bool{}, removed: map[control.Seat]time.Time{}}
+	return &room{
+		hub: h, name: name, empty: now,
+		admitted: map[control.Seat]bool{}, removed: map[control.Seat]time.Time{}, said: map[control.Seat]said{},
+	}
 }
 
 func (r *room) find(id control.Seat) *seat {
@@ -344,6 +355,7 @@ func (r *room) withdraw(s *seat, up *sfu.UpTrack) {
 func (r *room) remove(id control.Seat, now time.Time) []*sfu.Peer {
 	r.removed[id], r.changed = now, true
 	delete(r.admitted, id)
+	delete(r.said, id)
 	var peers []*sfu.Peer
 	for _, s := range slices.Clone(r.seats) {
 		if s.id() != id && s.holder != id {
@@ -374,6 +386,7 @@ func (r *room) end(now time.Time) []*sfu.Peer {
 	r.closed, r.empty, r.locked, r.changed = now, now, false, true
 	r.kept, r.log, r.sequence = nil, nil, 0
 	clear(r.admitted)
+	clear(r.said)
 	r.hub.event(control.RoomClosed, r, nil, now)
 	return peers
 }
@@ -391,16 +404,23 @@ func (r *room) tidy(now time.Time) bool {
 	return r.dead
 }
 
-// post orders an app message and sends it to all who may receive, the sender too.
+// post orders an app message and sends it to all who may receive, the sender too. One that the room has had is passed over.
 func (r *room) post(s *seat, m fromClient, now time.Time) *refusal {
-	if m.Topic == "" || len(m.Topic) > maxTopic || len(m.Data) == 0 || len(m.Data) > maxAppData {
+	if m.Topic == "" || len(m.Topic) > maxTopic || len(m.Data) == 0 || len(m.Data) > maxAppData || len(m.Page) > maxWord {
 		return errBadApp
+	}
+	if last := r.said[s.id()]; m.Page != "" && m.Page == last.page && m.Number <= last.number {
+		return nil
 	}
 	msg := appMessage{
 		Type: "app", Sequence: r.sequence + 1, Topic: m.Topic, From: s.id(), At: now.UnixMilli(), Data: m.Data, Keep: m.Keep,
+		Page: m.Page, Number: m.Number,
 	}
 	if m.Keep && !r.keep(msg) {
 		return errKeepFull
+	}
+	if m.Page != "" {
+		r.said[s.id()] = said{m.Page, m.Number}
 	}
 	r.sequence++
 	r.log = append(r.log, msg)
@@ -508,7 +528,7 @@ func (r *room) pass(s *seat, c sfu.Channel, data []byte) {
 	})
 }
 
-func (m appMessage) size() int { return len(m.Topic) + len(m.Data) + len(m.From) + 80 }
+func (m appMessage) size() int { return len(m.Topic) + len(m.Data) + len(m.From) + len(m.Page) + 110 }
 
 func sizeOf(ms []appMessage) int {
 	n := 0

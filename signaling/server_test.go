@@ -604,6 +604,43 @@ func TestAppMessagesAreOrderedAndTheLatestIsKept(t *testing.T) {
 	await(t, ctx, a, "error", func(m signaltest.Message) bool { return m.Code == "keep_full" })
 }
 
+func TestAnAppMessageThatIsSaidAgainIsPostedOnce(t *testing.T) {
+	h, ctx := open(t), soon(t)
+	a, b := h.dial(ctx, host("a")), h.dial(ctx, host("b"))
+	say := func(page string, number int) {
+		t.Helper()
+		must(t, b.Send(map[string]any{"type": "app", "topic": "chat", "data": fmt.Sprint(page, number), "page": page, "number": number}))
+	}
+	say("p", 1)
+	say("p", 2)
+	await(t, ctx, b, "app", func(m signaltest.Message) bool { return m.Page == "p" && m.Number == 2 })
+	must(t, b.Drop(ctx), b.Resume(ctx, h.pass(host("b")).Ticket)) // the page takes up its seat
+	await(t, ctx, b, "joined", nil)
+	say("p", 2)
+	say("p", 3)
+	await(t, ctx, b, "app", nil)
+	_ = b.Close()
+	b = h.dial(ctx, host("b")) // it had to begin anew
+	say("p", 3)
+	say("p", 4)
+	await(t, ctx, b, "app", nil)
+	say("q", 1) // another page
+	say("", 0)  // and a client that does not count
+	say("", 0)
+	await(t, ctx, a, "app", func(m signaltest.Message) bool { return m.Sequence == 7 })
+	var said []string
+	for _, m := range a.Messages() {
+		if m.Type == "app" {
+			said = append(said, string(m.Data))
+		}
+	}
+	if got := strings.Join(said, " "); got != `"p1" "p2" "p3" "p4" "q1" "0" "0"` {
+		t.Errorf("posted: %s", got)
+	}
+	say("longer than a word", 1)
+	await(t, ctx, b, "error", func(m signaltest.Message) bool { return m.Code == "bad_app" })
+}
+
 func TestMuteIsShown(t *testing.T) {
 	h, ctx := open(t), soon(t)
 	a, b := h.dial(ctx, host("a")), h.dial(ctx, host("b"))

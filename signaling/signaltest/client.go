@@ -38,6 +38,8 @@ type Message struct {
 	Topic    string             `json:"topic"`
 	From     control.Seat       `json:"from"`
 	Data     json.RawMessage    `json:"data"`
+	Page     string             `json:"page"`
+	Number   uint64             `json:"number"`
 	Code     string             `json:"code"`
 	ZH       string             `json:"zh"`
 	EN       string             `json:"en"`

@@ -620,9 +620,60 @@ describe('app messages', () => {
     w.client.app('viewer/slice', 2, true)
     const socket = await w.enter()
     expect(socket.said('app')).toEqual([
-      { type: 'app', topic: 'chat', data: 'hello', keep: false },
-      { type: 'app', topic: 'viewer/slice', data: 2, keep: true },
+      { type: 'app', topic: 'chat', data: 'hello', keep: false, page: 'i', number: 2 },
+      { type: 'app', topic: 'viewer/slice', data: 2, keep: true, page: 'i', number: 3 },
     ])
+  })
+
+  /** The socket is lost and the next one resumed: what is said again. */
+  const again = async (w: ReturnType<typeof world>) => {
+    w.last().lose()
+    await w.settle()
+    w.last().open()
+    w.last().say(joined({ resumed: true }))
+    return w
+      .last()
+      .said('app')
+      .map((m) => m.type === 'app' && [m.number, m.data])
+  }
+
+  it('said into a line that was lost already are said again under their numbers, until they come back from the room', async () => {
+    const w = world()
+    const socket = await w.enter()
+    for (const word of ['one', 'two', 'three']) w.client.app('chat', word)
+    expect(socket.said('app')).toHaveLength(3)
+    socket.say({ ...app(1, 'chat', 'one'), page: 'i', number: 1 })
+    socket.say({ ...app(2, 'chat', 'of another page'), page: 'other', number: 3 })
+    expect(await again(w)).toEqual([
+      [2, 'two'],
+      [3, 'three'],
+    ])
+    w.client.app('chat', 'four')
+    w.last().say({ ...app(4, 'chat', 'three'), page: 'i', number: 3 })
+    expect(await again(w)).toEqual([[4, 'four']])
+    w.last().say({ ...app(5, 'chat', 'four'), page: 'i', number: 4 })
+    expect(await again(w)).toEqual([])
+  })
+
+  it('that the room refused or had before are not said for ever: the pong to a ping that followed tells', async () => {
+    const w = world()
+    const socket = await w.enter()
+    await vi.advanceTimersByTimeAsync(500)
+    expect(socket.said('ping')).toHaveLength(1)
+    w.client.app('chat', 'refused')
+    socket.say({ type: 'pong' })
+    expect(await again(w)).toEqual([[1, 'refused']])
+    await vi.advanceTimersByTimeAsync(500)
+    expect(w.last().said('ping')).toHaveLength(1)
+    w.last().say({ type: 'pong' })
+    expect(await again(w)).toEqual([])
+  })
+
+  it('so long that they end the socket are said once', async () => {
+    const w = world()
+    await w.enter()
+    w.client.app('chat', 'x'.repeat(70_000))
+    expect(await again(w)).toEqual([])
   })
 
   it('a listener that comes late hears the kept ones of its topics', async () => {

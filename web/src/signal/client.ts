@@ -91,7 +91,8 @@ const askTime = 8000 // for a ticket
 const seldom = 2000 // between pings where something else tells that the line lives
 const tripsKept = 8 // of words that go twice a second
 const maxBackoff = 2000
-const maxOutbox = 100
+const maxOutbox = 64 // said again at once, together with what a new socket begins with: the server takes 100 words at once
+const maxSaid = 20_000 // characters of data: more is refused, or ends the socket, each time that it is said
 /** After these the client does not come back by itself. */
 const final: readonly string[] = ['version', 'malformed', 'replaced', 'room_locked', 'room_full', 'no_right']
 /** After these the media begin anew. */
@@ -106,6 +107,8 @@ type Link =
   | { at: 'joined'; socket: WebSocket; admitted: boolean; since: number }
   | { at: 'pausing'; until: number }
 
+type Said = { topic: string; data: Json; keep: boolean; number: number }
+
 export class SignalClient {
   private view: View = nowhere
   private readonly env: Environment
@@ -119,7 +122,7 @@ export class SignalClient {
   private attempts = 0
   private refusals = 0
   private wasAdmitted = false
-  private asked: number[] = [] // when the pings left that are not answered yet
+  private asked: { at: number; said: number }[] = [] // when the pings left that are not answered yet, and what was said before
   private pinged = 0
   private trips: number[] = [] // of the last words, there and back, ms
   private prepared = false // we wait, and connections can be made
@@ -131,7 +134,10 @@ export class SignalClient {
   private readonly flow = new Map<string, { packets: number; at: number }>()
   private troubled = 0
   private restarted = 0
-  private outbox: { topic: string; data: Json; keep: boolean }[] = []
+  private readonly page: string // names us to the room, which passes over what it has had of us
+  private number = 0 // of the last app message
+  private said = 0 // the last number that was put on this socket
+  private outbox: Said[] = [] // what may not have arrived
   private readonly kept = new Map<string, AppMessage>()
   private readonly listeners = new Set<{ prefix: string; hear: (message: AppMessage) => void }>()
   private timer: ReturnType<typeof setInterval> | undefined
@@ -157,6 +163,7 @@ export class SignalClient {
 
   constructor(private readonly options: Options) {
     this.env = options.environment ?? browser
+    this.page = this.env.random().toString(36).slice(2, 14)
     // Before there are media: the first senders are made as soon as those are.
     prepareRepeats()
   }
@@ -233,16 +240,25 @@ export class SignalClient {
 
   /**
    * Sends to all in the room, ourselves too, in one order. With keep, the latest of the topic is shown to who comes
-   * later; data null forgets it. What is said while the line is away is sent when it is back.
+   * later; data null forgets it. What is said while the line is away, known to us or not, is sent when it is back.
    */
   app(topic: string, data: Json, keep = false): void {
-    if (this.link.at === 'joined' && this.link.admitted) {
-      this.send({ type: 'app', topic, data, keep })
-      return
-    }
+    const message = { topic, data, keep, number: ++this.number }
     if (keep) this.outbox = this.outbox.filter((m) => !(m.keep && m.topic === topic))
-    this.outbox.push({ topic, data, keep })
+    this.outbox.push(message)
     if (this.outbox.length > maxOutbox) this.outbox.shift()
+    if (this.link.at === 'joined' && this.link.admitted) this.say(message)
+  }
+
+  private say(message: Said): void {
+    this.said = message.number
+    this.send({ type: 'app', page: this.page, ...message })
+    if (JSON.stringify(message.data).length > maxSaid) this.outbox = this.outbox.filter((m) => m !== message)
+  }
+
+  /** What we said up to this number has arrived: the server takes words in their order. */
+  private arrived(number: number): void {
+    this.outbox = this.outbox.filter((m) => m.number > number)
   }
 
   /** Hears the topics that begin so, the kept ones first. Returns how to stop. */
@@ -355,6 +371,7 @@ export class SignalClient {
 
   private drop(): void {
     this.asked = []
+    this.said = 0
     if (this.link.at === 'joining' || this.link.at === 'joined') {
       const { socket } = this.link
       socket.onopen = socket.onmessage = socket.onclose = null
@@ -374,10 +391,13 @@ export class SignalClient {
         this.line.begin() // before anything is sent to us
         this.sendTracks()
         break
-      case 'pong':
-        this.trips = [...this.trips, this.heard - (this.asked.shift() ?? this.heard)].slice(-tripsKept)
+      case 'pong': {
+        const { at, said } = this.asked.shift() ?? { at: this.heard, said: 0 }
+        this.trips = [...this.trips, this.heard - at].slice(-tripsKept)
+        this.arrived(said)
         if (this.prepared && this.link.at === 'joined' && !this.link.admitted) this.line.act() // before anything is sent to us
         return
+      }
       case 'admitted':
         this.view = { ...this.view, seats: message.seats, locked: message.locked }
         if (this.link.at !== 'joined' || this.link.admitted) break // it had come beside the socket
@@ -454,9 +474,7 @@ export class SignalClient {
       this.media.resumed()
     } else this.sendTracks()
     this.line.begin()
-    const outbox = this.outbox
-    this.outbox = []
-    for (const { topic, data, keep } of outbox) this.send({ type: 'app', topic, data, keep })
+    for (const message of this.outbox) this.say(message)
     // What is not muted too: the server keeps what was said, and may not have heard that it changed.
     if (this.view.rights.publish)
       for (const [source, { muted }] of this.local) this.send({ type: 'mute', source, muted })
@@ -474,6 +492,7 @@ export class SignalClient {
 
   private deliver(message: AppMessage): void {
     this.seen = message.seq
+    if (message.page === this.page) this.arrived(message.number ?? 0)
     if (message.keep) {
       this.kept.delete(message.topic)
       if (message.data !== null) this.kept.set(message.topic, message)
@@ -595,7 +614,7 @@ export class SignalClient {
     const lives = this.link.at === 'joined' && this.link.admitted ? now - this.packet() <= silence : this.beside(now)
     if (lives && now - this.pinged < seldom) return
     this.pinged = now
-    this.asked.push(now)
+    this.asked.push({ at: now, said: this.said })
     this.send({ type: 'ping' })
   }
 

@@ -38,6 +38,9 @@ export type AppMessage = {
   at: number
   data: Json
   keep?: boolean
+  /** The sender's page and its number there. */
+  page?: string
+  number?: number
 }
 
 export type ErrorCode =
@@ -97,7 +100,7 @@ export type ClientMessage =
   | { type: 'candidate'; side: Side; candidate: RTCIceCandidateInit }
   | { type: 'restart'; side: 'subscribe' }
   | { type: 'mute'; source: Source; muted: boolean }
-  | { type: 'app'; topic: string; data: Json; keep: boolean }
+  | { type: 'app'; topic: string; data: Json; keep: boolean; page: string; number: number }
   | { type: 'line'; line: SeatLine }
   | { type: 'choose'; track: string; paused: boolean; layer: number }
   | { type: 'quality'; quality: Quality }
