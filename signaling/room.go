@@ -21,6 +21,7 @@ const (
 	maxTopics   = 256
 	maxLog      = 64 << 10 // bytes of messages repeated to who comes back
 	maxLogCount = 256
+	maxRetired  = 8 // of a seat: the pages that somebody has left open on their devices
 )
 
 // room is made by the hub with the first ticket or deed and forgotten by its sweep. One mutex guards it; nothing
@@ -43,6 +44,7 @@ type room struct {
 	kept     []appMessage // latest of each topic that asked for it
 	log      []appMessage // the last ones, for who comes back
 	said     map[control.Seat]said
+	retired  map[control.Seat][]string // the last sessions whose seat another page has taken, or that were lost
 }
 
 // said is the last app message that was posted of a seat's page, which says again what it may have said into a lost line. It
@@ -56,6 +58,7 @@ func newRoom(h *hub, name control.Room, now time.Time) *room {
 	return &room{
 		hub: h, name: name, empty: now,
 		admitted: map[control.Seat]bool{}, removed: map[control.Seat]time.Time{}, said: map[control.Seat]said{},
+		retired: map[control.Seat][]string{},
 	}
 }
 
@@ -89,6 +92,9 @@ func (r *room) enter(c control.Claims, m fromClient, cn *conn, now time.Time) (*
 	s := r.find(c.Seat)
 	resumed := s != nil && m.Session != "" && s.session == m.Session
 	replaced := s != nil && s.conn != nil && !resumed
+	if replaced && slices.Contains(r.retired[c.Seat], m.Session) {
+		return nil, errReplaced.message() // it slept when it was said
+	}
 	switch {
 	case resumed:
 		if s.conn != nil {
@@ -100,6 +106,7 @@ func (r *room) enter(c control.Claims, m fromClient, cn *conn, now time.Time) (*
 			s.conn.end(errReplaced.message())
 		}
 		since := s.since
+		r.retire(s)
 		r.detach(s)
 		s = newSeat(r, c, now)
 		s.since = since
@@ -114,6 +121,10 @@ func (r *room) enter(c control.Claims, m fromClient, cn *conn, now time.Time) (*
 	}
 	r.empty = time.Time{}
 	s.conn = cn
+	// The page may not hear its new session, and come with this one again: that is no other page.
+	if list, ok := r.retired[c.Seat]; ok && m.Session != "" {
+		r.retired[c.Seat] = slices.DeleteFunc(list, func(session string) bool { return session == m.Session })
+	}
 	admit := !s.admitted && (c.Admitted || r.admitted[c.Seat])
 	s.admitted = s.admitted || admit
 	joined := joinedMessage{
@@ -144,6 +155,16 @@ func (r *room) enter(c control.Claims, m fromClient, cn *conn, now time.Time) (*
 	r.tell(s)
 	r.hub.joined(r, s, replaced, now)
 	return s, nil
+}
+
+// retire notes the session of a seat that is given up, for its page may sleep: should it wake when another page has the seat, it
+// does not throw that out.
+func (r *room) retire(s *seat) {
+	if s.session == "" {
+		return
+	}
+	list := append(r.retired[s.id()], s.session)
+	r.retired[s.id()] = list[max(0, len(list)-maxRetired):]
 }
 
 // startMedia lets the media of an admitted seat pass.
@@ -356,6 +377,7 @@ func (r *room) remove(id control.Seat, now time.Time) []*sfu.Peer {
 	r.removed[id], r.changed = now, true
 	delete(r.admitted, id)
 	delete(r.said, id)
+	delete(r.retired, id)
 	var peers []*sfu.Peer
 	for _, s := range slices.Clone(r.seats) {
 		if s.id() != id && s.holder != id {
@@ -387,6 +409,7 @@ func (r *room) end(now time.Time) []*sfu.Peer {
 	r.kept, r.log, r.sequence = nil, nil, 0
 	clear(r.admitted)
 	clear(r.said)
+	clear(r.retired)
 	r.hub.event(control.RoomClosed, r, nil, now)
 	return peers
 }
@@ -397,6 +420,7 @@ func (r *room) tidy(now time.Time) bool {
 	defer r.mu.Unlock()
 	for _, s := range slices.Clone(r.seats) {
 		if s.conn == nil && !s.direct && now.Sub(s.lost) > resumeWindow {
+			r.retire(s)
 			r.giveUp(s, "lost", now)
 		}
 	}

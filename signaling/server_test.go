@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -42,6 +43,7 @@ type house struct {
 	desk   control.Desk
 	url    string
 	http   *httptest.Server // WHIP and WHEP; nil until asked for
+	skip   atomic.Int64     // by how much its clocks are ahead
 
 	mu     sync.Mutex
 	events []control.Event
@@ -54,9 +56,10 @@ func open(t *testing.T) *house {
 		t.Fatal(err)
 	}
 	h := &house{t: t}
+	now := func() time.Time { return time.Now().Add(time.Duration(h.skip.Load())) }
 	h.server = signaling.New(signaling.Options{
 		UDP: loopback, TCP: loopback, TicketKey: pub, AllowedOrigins: []string{"https://clinic.example"},
-		Relay: signaling.RelayOptions{UDP: loopback, TCP: loopback},
+		Relay: signaling.RelayOptions{UDP: loopback, TCP: loopback}, Now: now,
 		Events: func(e control.Event) {
 			h.mu.Lock()
 			defer h.mu.Unlock()
@@ -68,7 +71,7 @@ func open(t *testing.T) *house {
 	}
 	web := httptest.NewServer(h.server.Handler())
 	h.url = "ws" + strings.TrimPrefix(web.URL, "http") + "/signal"
-	h.desk = control.Desk{Key: priv, Now: time.Now, ICEServers: h.server.ICEServers}
+	h.desk = control.Desk{Key: priv, Now: now, ICEServers: h.server.ICEServers}
 	t.Cleanup(func() {
 		if err := h.server.Stop(); err != nil {
 			t.Error(err)
@@ -523,6 +526,51 @@ func TestANewPageReplacesTheOldOne(t *testing.T) {
 	}
 	if !slices.Equal(replaced, []bool{false, true}) {
 		t.Errorf("of those who joined as b replaced another: %v", replaced)
+	}
+}
+
+func TestAPageThatSleptDoesNotThrowOutTheDeviceInUse(t *testing.T) {
+	for name, sleep := range map[string]func(h *house, a *signaltest.Client){
+		"for a moment": func(h *house, a *signaltest.Client) {},
+		"until its seat was lost": func(h *house, a *signaltest.Client) {
+			h.skip.Store(int64(31 * time.Second))
+			await(h.t, soon(h.t), a, "gone", func(m signaltest.Message) bool { return m.Reason == "lost" })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, ctx := open(t), soon(t)
+			a, page := h.dial(ctx, host("a")), h.dial(ctx, host("b"))
+			old := await(t, ctx, page, "joined", nil).Session
+			drop := func(c *signaltest.Client) {
+				t.Helper()
+				must(t, c.Drop(ctx))
+				for presence := control.Live; presence != control.Reconnecting; time.Sleep(time.Millisecond) {
+					seats, err := h.server.Rooms().Seats(ctx, "room")
+					must(t, err)
+					presence = seats[1].Presence
+				}
+			}
+			drop(page)
+			sleep(h, a)
+			device := h.dial(ctx, host("b"))
+			must(t, page.Resume(ctx, h.pass(host("b")).Ticket))
+			await(t, ctx, page, "error", func(m signaltest.Message) bool { return m.Code == "replaced" && m.Fatal })
+			must(t, page.AwaitEnd(ctx), device.Send(map[string]any{"type": "ping"}))
+			await(t, ctx, device, "pong", nil)
+
+			// The device is away: the page comes in. Its line is bad, so that it does not hear its new session, and comes again.
+			drop(device)
+			must(t, page.Resume(ctx, h.pass(host("b")).Ticket))
+			if await(t, ctx, page, "joined", nil).Resumed {
+				t.Error("resumed a seat that another page had taken")
+			}
+			await(t, ctx, h.dialWith(ctx, signaltest.Options{Ticket: h.pass(host("b")).Ticket, Session: old}), "joined", nil)
+
+			// And now the device wakes.
+			must(t, device.Resume(ctx, h.pass(host("b")).Ticket))
+			await(t, ctx, device, "error", func(m signaltest.Message) bool { return m.Code == "replaced" })
+			await(t, ctx, h.dialWith(ctx, signaltest.Options{Ticket: h.pass(host("b")).Ticket}), "joined", nil) // at the person's wish
+		})
 	}
 }
 

@@ -82,6 +82,7 @@ func (m Message) View() Seat {
 type Options struct {
 	URL        string // ws://…
 	Ticket     string
+	Session    string // of an earlier client
 	ICEServers []webrtc.ICEServer
 	RelayOnly  bool
 	TCPOnly    bool
@@ -124,7 +125,7 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{
-		options: o, api: api, changed: make(chan struct{}),
+		options: o, api: api, session: o.Session, changed: make(chan struct{}),
 		tracks: map[string]sfu.OfferedTrack{}, packets: map[string]*atomic.Int64{}, flows: map[string]*flow{},
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())

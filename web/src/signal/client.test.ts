@@ -505,6 +505,23 @@ describe('the states of a seat', () => {
     expect(w.peers.every((p) => p.closed)).toBe(true)
   })
 
+  it('joining --replaced, for it slept--> the end; taken back at the wish of the person it comes as a new page', async () => {
+    const w = world()
+    const socket = await w.enter()
+    socket.lose()
+    await w.settle()
+    w.last().open()
+    expect(w.last().sent).toMatchObject([{ type: 'join', session: 'session-1' }])
+    w.last().say(fatal('replaced'))
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(w.view()?.state).toMatchObject({ phase: 'error', code: 'replaced' })
+    expect(w.sockets).toHaveLength(2)
+    w.client.join()
+    await w.settle()
+    w.last().open()
+    expect(w.last().sent).toEqual([{ type: 'join', version: 1, ticket: 'ticket-3' }])
+  })
+
   it('live --leave--> ended', async () => {
     const w = world()
     const socket = await w.enter()
