@@ -140,8 +140,12 @@ describe('images from a modality', { concurrency: 1 }, () => {
     async () => {
       await crash()
       await start('--rate', '4000') // slow enough that a queue stands at each cut, however slow the modality is
-      const receiving = storescu(files(10, count))
+      let cut = false
+      const receiving = (async () => {
+        while (!cut) if ((await storescu(files(10, count))) === 0) break
+      })()
       await state(({ queued, sent }) => queued + sent > 12)
+      cut = true
       await crash()
       await receiving
       await start('--rate', '4000')
