@@ -210,12 +210,27 @@ type fakeRooms struct {
 	said    []string
 	seats   []control.SeatState
 	removed func(control.Seat) // nil: nobody hears it
+	waiting chan struct{}      // not nil: no media node has the rooms, and who asks for them waits
 }
 
-func (r *fakeRooms) Seats(context.Context, control.Room) ([]control.SeatState, error) {
+func (r *fakeRooms) Seats(ctx context.Context, _ control.Room) ([]control.SeatState, error) {
+	r.mu.Lock()
+	seats, waiting := r.seats, r.waiting
+	r.mu.Unlock()
+	if waiting != nil {
+		waiting <- struct{}{}
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return seats, nil
+}
+
+// lose takes the media nodes away; who asks for a room says so.
+func (r *fakeRooms) lose() chan struct{} {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.seats, nil
+	r.waiting = make(chan struct{}, 8)
+	return r.waiting
 }
 
 func (r *fakeRooms) sit(seats []control.SeatState) {

@@ -1,6 +1,7 @@
 package consult_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -176,6 +177,43 @@ func TestARecordingIsTakenOverFromAProcessThatSaysNothing(t *testing.T) {
 	if took := time.Since(begun); took > 3*time.Second {
 		t.Errorf("after a stop it took %v", took)
 	}
+}
+
+// The last media node is gone while a visit is recorded: who looks for the room waits for one. The doctor who ends the visit hears that it has not
+// ended, and the process stops all the same, its recorder first.
+func TestAProcessStopsThoughNoMediaNodeHasTheRoom(t *testing.T) {
+	w := newTown(t)
+	v, r := w.agreed()
+	w.KeepTapes()
+	w.sign(v.ID)
+	waiting := w.rooms.lose()
+	w.joined(w.Service, v.ID, "c-1")
+	<-waiting
+	soon, cancel := context.WithTimeout(w.as(w.doctor, "visit.end"), time.Second)
+	defer cancel()
+	if _, err := w.End(soon, v.ID); code(err) != "recording_busy" {
+		t.Errorf("the visit: %v", err)
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- w.Tapes.Close(context.Background()) }()
+	select {
+	case err := <-closed:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("the process does not stop")
+	}
+	if r.heard() != started+"; stop" || w.state(v.ID) != "running" {
+		t.Errorf("the recorder: %s; %s", r.heard(), w.state(v.ID))
+	}
+	// The lease has lapsed: another process goes on where there is a media node.
+	w.rooms.mu.Lock()
+	w.rooms.waiting = nil
+	w.rooms.mu.Unlock()
+	other, second := w.beside()
+	other.KeepTapes()
+	w.until("another goes on", func() bool { return second.heard() == started })
 }
 
 func TestALongPlaythroughKeepsNoOtherVisitFromEnding(t *testing.T) {

@@ -33,7 +33,8 @@ type Tapes struct {
 	running  map[ids.Recording]running   // guarded by mu
 	again    map[matter]bool             // guarded by mu: to be looked at again with the next beat
 	closed   bool                        // guarded by mu
-	stop     func()                      // guarded by mu: ends the beat; nil without one
+	life     context.Context             // guarded by mu: of what is done beside; nil before
+	end      func()                      // guarded by mu: ends life; nil before
 	letGo    func(context.Context) error // guarded by mu: lets the leases lapse; nil without a beat
 	work     sync.WaitGroup
 }
@@ -51,6 +52,8 @@ const (
 	tapeLease = 5 * time.Second
 	// endingTime is how long nobody begins to record anew while the recording is ended: stopping may take 20 s (signaling/recorder).
 	endingTime = 30 * time.Second
+	// settleTime is how long a room is waited for, and who else decides: where no media node takes the room it would be for ever.
+	settleTime = 30 * time.Second
 	// askTaper is how often who ends the recording looks whether the other process has let go.
 	askTaper = 200 * time.Millisecond
 )
@@ -71,6 +74,16 @@ func (t *Tapes) spawn(f func()) {
 	}
 }
 
+// alive is the context of what is done beside: it ends with Close.
+func (t *Tapes) alive() context.Context {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.life == nil {
+		t.life, t.end = context.WithCancel(authz.WithScope(context.Background(), authz.System("recording.follow")))
+	}
+	return t.life
+}
+
 // me names this process.
 func (t *Tapes) me() string {
 	t.mu.Lock()
@@ -81,8 +94,8 @@ func (t *Tapes) me() string {
 	return t.name
 }
 
-// hold waits until nobody else in this process decides about the recording.
-func (t *Tapes) hold(p matter) (release func()) {
+// hold waits until nobody else in this process decides about the recording, or fails when ctx ends.
+func (t *Tapes) hold(ctx context.Context, p matter) (release func(), err error) {
 	for {
 		t.mu.Lock()
 		busy := t.deciding[p]
@@ -98,10 +111,14 @@ func (t *Tapes) hold(p matter) (release func()) {
 				defer t.mu.Unlock()
 				delete(t.deciding, p)
 				close(done)
-			}
+			}, nil
 		}
 		t.mu.Unlock()
-		<-busy
+		select {
+		case <-busy:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
 }
 
@@ -172,16 +189,17 @@ func (t *Tapes) due(kept []keptTape) (list []matter) {
 	return list
 }
 
-// Close stops every recorder, waits until its last part is kept, and leaves the recordings to the other processes.
+// Close stops every recorder, waits until its last part is kept, and leaves the recordings to the other processes. What is waited for
+// beside, of a room that nobody has, is given up.
 func (t *Tapes) Close(ctx context.Context) error {
 	t.mu.Lock()
 	t.closed = true
 	running := t.running
 	t.running = nil
-	stop, letGo := t.stop, t.letGo
+	end, letGo := t.end, t.letGo
 	t.mu.Unlock()
-	if stop != nil {
-		stop()
+	if end != nil {
+		end()
 	}
 	var first error
 	for _, r := range running {
@@ -201,9 +219,9 @@ func (t *Tapes) Close(ctx context.Context) error {
 // KeepTapes renews the leases of what this process records and looks after what has been left by a process that died, until Tapes.Close.
 func (s *Service) KeepTapes() {
 	t, me := s.Tapes, s.Tapes.me()
-	ctx, stop := context.WithCancel(authz.WithScope(context.Background(), authz.System("recording.follow")))
+	ctx := t.alive()
 	t.mu.Lock()
-	t.stop, t.letGo = stop, func(ctx context.Context) error { return lapseTapes(ctx, s.DB, me) }
+	t.letGo = func(ctx context.Context) error { return lapseTapes(ctx, s.DB, me) }
 	t.mu.Unlock()
 	t.spawn(func() {
 		beat := time.NewTicker(tapeBeat)
@@ -232,8 +250,8 @@ func (s *Service) KeepTapes() {
 func (s *Service) followRecording(p matter) {
 	if s.Tapes != nil {
 		s.Tapes.spawn(func() {
-			ctx := authz.WithScope(context.Background(), authz.System("recording.follow"))
-			if err := s.settleRecording(ctx, p); err != nil {
+			ctx := s.Tapes.alive()
+			if err := s.settleRecording(ctx, p); err != nil && ctx.Err() == nil {
 				s.Log.WarnContext(ctx, "recording does not follow its room", "room_of", p.String(), "error", err)
 			}
 		})
@@ -241,26 +259,38 @@ func (s *Service) followRecording(p matter) {
 }
 
 // settleRecording starts the recorder when everybody present has agreed and stops it when somebody has not. It may be called
-// at any time and in any process, also after a restart: what has to be is read anew. Only who gets the lease records.
+// at any time and in any process, also after a restart: what has to be is read anew. Only who gets the lease records. What is not settled in
+// settleTime is looked at again; when ctx ends, a recorder is stopped all the same and what was done is noted.
 func (s *Service) settleRecording(ctx context.Context, p matter) error {
-	defer s.Tapes.hold(p)()
-	me := s.Tapes.me()
+	wait, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	defer func() {
+		if wait.Err() != nil {
+			s.Tapes.lookAgain(p)
+		}
+	}()
+	release, err := s.Tapes.hold(wait, p)
+	if err != nil {
+		return err
+	}
+	defer release()
+	me, live := s.Tapes.me(), context.WithoutCancel(ctx)
 	var v venue
 	var r Recording
-	mine, err := claimTape(ctx, s.DB, p, me)
+	mine, err := claimTape(wait, s.DB, p, me)
 	if err == nil {
-		err = s.inTx(ctx, func(tx tx) (err error) {
-			if v, err = s.at(ctx, tx, p); err != nil {
+		err = s.inTx(wait, func(tx tx) (err error) {
+			if v, err = s.at(wait, tx, p); err != nil {
 				return err
 			}
-			r, err = s.recording(ctx, tx, v)
+			r, err = s.recording(wait, tx, v)
 			return err
 		})
 	}
 	if err != nil || r.ID.IsZero() || r.over() {
 		return err
 	}
-	present, err := s.Rooms.Seats(ctx, v.room)
+	present, err := s.Rooms.Seats(wait, v.room)
 	if err != nil {
 		return err
 	}
@@ -269,13 +299,13 @@ func (s *Service) settleRecording(ctx context.Context, p matter) error {
 	if here && !(want && mine) {
 		s.Tapes.drop(r.ID)
 		s.Tapes.lookAgain(p) // somebody may have agreed meanwhile, and found the lease taken
-		err, here = tape.Stop(ctx), false
+		err, here = tape.Stop(live), false
 	}
 	if !mine {
-		return errors.Join(err, s.tellTaper(ctx, v, r, present, want))
+		return errors.Join(err, s.tellTaper(wait, v, r, present, want))
 	}
 	if want && !here {
-		if err = s.startRecorder(ctx, v, r); err != nil {
+		if err = s.startRecorder(wait, v, r); err != nil {
 			s.Tapes.lookAgain(p)
 		}
 	}
@@ -284,10 +314,16 @@ func (s *Service) settleRecording(ctx context.Context, p matter) error {
 	}
 	if !v.begun && r.Started != nil { // nobody ends it after this
 		if broken := s.playable(ctx, r); broken != nil {
+			if ctx.Err() != nil {
+				return broken
+			}
 			s.Log.WarnContext(ctx, "a recording does not play", "recording", r.ID.String(), "error", broken)
 		}
 	}
-	changed, lost := s.noteRecording(ctx, r, want && err == nil, v.begun, err != nil)
+	if err != nil && ctx.Err() != nil { // the lease lapses, and another process goes on
+		return err
+	}
+	changed, lost := s.noteRecording(live, r, want && err == nil, v.begun, err != nil)
 	if lost != nil {
 		return lost
 	}
@@ -366,7 +402,7 @@ func (s *Service) startRecorder(ctx context.Context, v venue, r Recording) error
 		return err
 	}
 	if !s.Tapes.put(r.ID, running{tape, v.matter}) {
-		return tape.Stop(ctx)
+		return tape.Stop(context.WithoutCancel(ctx))
 	}
 	if over.Load() { // before it was noted
 		s.Tapes.drop(r.ID)
@@ -401,9 +437,15 @@ func (s *Service) finishRecording(ctx context.Context, p matter) error {
 	if s.Tapes == nil {
 		return nil
 	}
-	defer s.Tapes.hold(p)()
 	ctx = authz.WithScope(ctx, authz.System("recording.follow"))
-	r, err := s.takeOver(ctx, p)
+	wait, cancel := context.WithTimeout(ctx, endingTime)
+	defer cancel()
+	release, err := s.Tapes.hold(wait, p)
+	if err != nil {
+		return stillKept(err)
+	}
+	defer release()
+	r, err := s.takeOver(wait, p)
 	if err != nil || r.ID.IsZero() || r.over() {
 		return err
 	}
@@ -433,13 +475,11 @@ func (s *Service) finishRecording(ctx context.Context, p matter) error {
 }
 
 // takeOver gets the lease of a recording that is not over, and until it is released nobody else begins to record. A process that records
-// is sent out of the room; it lets go when its last part is kept, or by dying.
-func (s *Service) takeOver(ctx context.Context, p matter) (r Recording, err error) {
-	if err := holdOff(ctx, s.DB, p); err != nil {
+// is sent out of the room; it lets go when its last part is kept, or by dying. That is waited for until wait ends.
+func (s *Service) takeOver(wait context.Context, p matter) (r Recording, err error) {
+	if err := holdOff(wait, s.DB, p); err != nil {
 		return r, err
 	}
-	wait, cancel := context.WithTimeout(ctx, endingTime)
-	defer cancel()
 	for {
 		mine, err := claimTape(wait, s.DB, p, s.Tapes.me())
 		var v venue
@@ -464,10 +504,15 @@ func (s *Service) takeOver(ctx context.Context, p matter) (r Recording, err erro
 		select {
 		case <-time.After(askTaper):
 		case <-wait.Done():
-			return r, fault.New(fault.Conflict, "recording_busy", "录音录像还在保存，还没有结束。", "The recording is still being kept; nothing has ended yet.").
-				WithRemedy("请等几秒，再按一次“结束”。", "Please wait some seconds and press End again.").Because(wait.Err())
+			return r, stillKept(wait.Err())
 		}
 	}
+}
+
+// stillKept is told to who ends a recording that somebody else is busy with.
+func stillKept(why error) error {
+	return fault.New(fault.Conflict, "recording_busy", "录音录像还在保存，还没有结束。", "The recording is still being kept; nothing has ended yet.").
+		WithRemedy("请等几秒，再按一次“结束”。", "Please wait some seconds and press End again.").Because(why)
 }
 
 // playable reads every take as a player would, and closes those whose recorder was killed.
