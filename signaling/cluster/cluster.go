@@ -5,7 +5,8 @@
 // media_rooms, as a lease: the house takes it for the least loaded node when the first ticket is sold, and the node renews it while
 // somebody sits there. When a node drains or is lost, the next ticket for its rooms moves the lease by compare-and-set, so two of the
 // house's processes never place a room twice. What a room remembers (its lock, who was removed or let in, the kept messages) stands in the
-// bucket media_memory: a deed before it is answered, the rest within a second; the node that gets the room reads it.
+// bucket media_memory: a deed before it is answered, the rest within a second; the node that gets the room reads it. All buckets live in the
+// memory of the bus; after it was away nodes and house look after them at once.
 package cluster
 
 import (
@@ -37,6 +38,8 @@ const (
 	askTime    = 2 * time.Second
 	// memoryLife is how long what a room remembers outlives the last word of its node; a node repeats it at a third of that.
 	memoryLife = 30 * time.Minute
+	// announceEvery is how often the house says again what nodes have to know of it, besides after each loss of the bus.
+	announceEvery = time.Minute
 
 	subjectBeat   = "media.beat"
 	subjectHello  = "media.hello"
@@ -103,20 +106,6 @@ func bucket(ctx context.Context, bus *nats.Conn, name string, life time.Duration
 		return nil, fmt.Errorf("bus (JetStream must be on): %w", err)
 	}
 	return kv, nil
-}
-
-// Announce writes down what media nodes have to know of the house. Every process of the house says the same.
-func Announce(ctx context.Context, bus *nats.Conn, h House) error {
-	kv, err := bucket(ctx, bus, bucketHouse, 0)
-	if err != nil {
-		return err
-	}
-	body, err := json.Marshal(h)
-	if err != nil {
-		return err
-	}
-	_, err = kv.Put(ctx, keyHouse, body)
-	return err
 }
 
 // Find waits until a process of the house has announced it.

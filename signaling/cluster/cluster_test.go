@@ -10,10 +10,12 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/signal"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -51,7 +53,7 @@ func TestMain(m *testing.M) {
 func runNode(url string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	bus, err := nats.Connect(url)
+	bus, err := nats.Connect(url, nats.ReconnectWait(100*time.Millisecond))
 	if err != nil {
 		return err
 	}
@@ -93,6 +95,7 @@ type town struct {
 	t     *testing.T
 	bus   *nats.Conn
 	url   string
+	end   func() // of the bus
 	desk  *cluster.Desk
 	nodes []*exec.Cmd
 	urls  []string
@@ -104,17 +107,11 @@ type town struct {
 
 func open(t *testing.T, nodes int) *town {
 	t.Helper()
-	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(20 * time.Second) {
-		t.Fatal("the bus did not come up")
-	}
-	v := &town{t: t, url: s.ClientURL()}
-	if v.bus, err = nats.Connect(v.url); err != nil {
+	v := &town{t: t}
+	v.end = v.startBus(-1)
+	t.Cleanup(func() { v.end() })
+	var err error
+	if v.bus, err = nats.Connect(v.url, nats.ReconnectWait(100*time.Millisecond)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(v.bus.Close)
@@ -123,9 +120,6 @@ func open(t *testing.T, nodes int) *town {
 		t.Fatal(err)
 	}
 	ctx := soon(t)
-	if err := cluster.Announce(ctx, v.bus, cluster.House{TicketKey: pub}); err != nil {
-		t.Fatal(err)
-	}
 	if v.desk, err = cluster.Open(ctx, v.bus, control.Desk{Key: priv, Now: time.Now}, func(e control.Event) {
 		v.mu.Lock()
 		defer v.mu.Unlock()
@@ -134,10 +128,30 @@ func open(t *testing.T, nodes int) *town {
 		t.Fatal(err)
 	}
 	t.Cleanup(v.desk.Close)
+	if err := v.desk.Announce(ctx, cluster.House{TicketKey: pub}); err != nil {
+		t.Fatal(err)
+	}
 	for range nodes {
 		v.start()
 	}
 	return v
+}
+
+// startBus begins a bus that knows nothing, and returns how to end it. -1 stands for any port.
+func (v *town) startBus(port int) func() {
+	v.t.Helper()
+	s, err := server.NewServer(&server.Options{
+		Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: v.t.TempDir(), NoSigs: true, NoLog: true,
+	})
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	s.Start()
+	if !s.ReadyForConnections(20 * time.Second) {
+		v.t.Fatal("the bus did not come up")
+	}
+	v.url = s.ClientURL()
+	return func() { s.Shutdown(); s.WaitForShutdown() }
 }
 
 // start runs one more node.
@@ -504,6 +518,68 @@ func TestALockWhoWasRemovedAndWhatWasKeptMoveWithTheRoom(t *testing.T) {
 		t.Errorf("a new face at the locked door hears %s", m.Code)
 	}
 	enter(ticket("uncle", false), again.URL, "joined") // let in before, so the lock does not concern him
+}
+
+func TestABusThatRestartedIsUsedAgain(t *testing.T) {
+	v, ctx := open(t, 1), soon(t)
+	v.awaitNodes(ctx, 1)
+	people := v.visits(ctx, 1)
+	at, err := url.Parse(v.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, err := strconv.Atoi(at.Port())
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.end()
+	v.end = v.startBus(port)
+	began := time.Now()
+	v.leased(ctx)
+	if took := time.Since(began); took > 6*time.Second { // the next renewal would be at 10 s
+		t.Errorf("the room's lease stands on the bus again after %v", took)
+	}
+
+	stranger := &person{town: v, room: "room-of-afterwards", seat: "doctor"}
+	for err = stranger.enter(ctx); err != nil; err = stranger.enter(ctx) {
+		if time.Since(began) > 20*time.Second {
+			t.Fatalf("no room can be entered: %v", err)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Cleanup(func() { _ = stranger.client.Close() })
+	t.Logf("a room was entered %v after the bus was back", time.Since(began))
+	for _, p := range people { // they stayed, and who comes back finds them there
+		if err := p.client.AwaitPackets(ctx, p.other, sfu.Microphone, p.client.Received(p.other, sfu.Microphone)+5); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := people[0].back(ctx); err != nil {
+		t.Errorf("into a room that was there before: %v", err)
+	}
+	if house, err := cluster.Find(ctx, v.bus); err != nil || len(house.TicketKey) == 0 {
+		t.Errorf("the house is not announced: %v", err)
+	}
+}
+
+// leased waits until the lease of a room stands on the bus.
+func (v *town) leased(ctx context.Context) {
+	v.t.Helper()
+	js, err := jetstream.New(v.bus)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	for n := 0; n == 0; time.Sleep(10 * time.Millisecond) {
+		if ctx.Err() != nil {
+			v.t.Fatal("no room is leased")
+		}
+		try, cancel := context.WithTimeout(ctx, time.Second)
+		if leases, err := js.KeyValue(try, "media_rooms"); err == nil {
+			keys, _ := leases.Keys(try) // an error where there are none
+			n = len(keys)
+		}
+		cancel()
+	}
 }
 
 func TestWithoutANodeTheAnswerIsThatRoomsAreAway(t *testing.T) {

@@ -20,10 +20,12 @@ import (
 type Desk struct {
 	// Set at construction.
 	bus    *nats.Conn
-	leases jetstream.KeyValue
+	leases *store
 	sells  control.Desk
 	log    *slog.Logger
 	subs   []*nats.Subscription
+	stop   context.CancelFunc // of what Announce began; nil before
+	work   sync.WaitGroup
 
 	mu    sync.Mutex
 	nodes map[string]*known // guarded by mu
@@ -48,7 +50,7 @@ var errNowhere = fault.New(fault.Unavailable, "no_media", "音视频服务暂时
 
 // Open listens to the nodes. events hears what happens in rooms; of several processes of the house, one hears each event.
 func Open(ctx context.Context, bus *nats.Conn, sells control.Desk, events control.Events, log *slog.Logger) (*Desk, error) {
-	leases, err := bucket(ctx, bus, bucketRooms, lease)
+	leases, err := openStore(ctx, bus, bucketRooms, lease)
 	if err != nil {
 		return nil, err
 	}
@@ -78,8 +80,57 @@ func Open(ctx context.Context, bus *nats.Conn, sells control.Desk, events contro
 	return d, nil
 }
 
+// Announce writes down what media nodes have to know of the house, once, and again until the desk is closed: a bus that restarted has
+// forgotten it. Every process of the house says the same.
+func (d *Desk) Announce(ctx context.Context, h House) error {
+	body, err := json.Marshal(h)
+	if err != nil {
+		return err
+	}
+	house, err := openStore(ctx, d.bus, bucketHouse, 0)
+	if err != nil {
+		return err
+	}
+	if err := house.put(ctx, keyHouse, body); err != nil {
+		return err
+	}
+	run, stop := context.WithCancel(context.Background())
+	d.stop = stop
+	d.work.Go(func() { d.announce(run, house, body) })
+	return nil
+}
+
+func (d *Desk) announce(ctx context.Context, house *store, body []byte) {
+	tick := time.NewTicker(beatEvery)
+	defer tick.Stop()
+	losses, at := d.bus.Stats().Reconnects, time.Now()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		now := d.bus.Stats().Reconnects
+		if !d.bus.IsConnected() || now == losses && time.Since(at) < announceEvery {
+			continue
+		}
+		try, cancel := context.WithTimeout(ctx, askTime)
+		err := house.put(try, keyHouse, body)
+		cancel()
+		if err == nil {
+			losses, at = now, time.Now()
+		} else if ctx.Err() == nil {
+			d.log.Warn("the house is not announced to media nodes", "error", err)
+		}
+	}
+}
+
 // Close stops listening.
 func (d *Desk) Close() {
+	if d.stop != nil {
+		d.stop()
+	}
+	d.work.Wait()
 	for _, sub := range d.subs {
 		_ = sub.Unsubscribe() // fails when the bus is away, which ends it too
 	}
@@ -187,7 +238,7 @@ func (d *Desk) forget(id string) {
 // place finds the node that has a room, or gives it one.
 func (d *Desk) place(ctx context.Context, room control.Room) (beat, error) {
 	for {
-		entry, err := d.leases.Get(ctx, key(room))
+		entry, err := d.leases.get(ctx, key(room))
 		if err != nil && !errors.Is(err, jetstream.ErrKeyNotFound) {
 			return beat{}, errNowhere.Because(err)
 		}
@@ -196,8 +247,7 @@ func (d *Desk) place(ctx context.Context, room control.Room) (beat, error) {
 				if time.Since(entry.Created()) < renewAfter {
 					return node, nil
 				}
-				_, err = d.leases.Update(ctx, key(room), entry.Value(), entry.Revision())
-				if err == nil {
+				if d.leases.update(ctx, key(room), entry.Value(), entry.Revision()) == nil {
 					return node, nil
 				}
 				continue // somebody was faster
@@ -208,9 +258,9 @@ func (d *Desk) place(ctx context.Context, room control.Room) (beat, error) {
 			return beat{}, err
 		}
 		if entry == nil {
-			_, err = d.leases.Create(ctx, key(room), []byte(best.ID))
+			err = d.leases.create(ctx, key(room), []byte(best.ID))
 		} else {
-			_, err = d.leases.Update(ctx, key(room), []byte(best.ID), entry.Revision())
+			err = d.leases.update(ctx, key(room), []byte(best.ID), entry.Revision())
 		}
 		if err == nil {
 			return best, nil

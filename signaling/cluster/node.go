@@ -40,8 +40,8 @@ type Node struct {
 	id, url string
 	bus     *nats.Conn
 	media   Media
-	leases  jetstream.KeyValue
-	memory  jetstream.KeyValue
+	leases  *store
+	memory  *store
 	log     *slog.Logger
 	subs    []*nats.Subscription
 	stop    context.CancelFunc
@@ -53,11 +53,11 @@ type Node struct {
 
 // Join makes the process known. url is that of its socket, as browsers reach it.
 func Join(ctx context.Context, bus *nats.Conn, media Media, url string, log *slog.Logger) (*Node, error) {
-	leases, err := bucket(ctx, bus, bucketRooms, lease)
+	leases, err := openStore(ctx, bus, bucketRooms, lease)
 	if err != nil {
 		return nil, err
 	}
-	memory, err := bucket(ctx, bus, bucketMemory, memoryLife)
+	memory, err := openStore(ctx, bus, bucketMemory, memoryLife)
 	if err != nil {
 		return nil, err
 	}
@@ -124,10 +124,15 @@ func (n *Node) run(ctx context.Context) {
 	tick, renew := time.NewTicker(beatEvery), time.NewTicker(renewEvery)
 	defer tick.Stop()
 	defer renew.Stop()
+	losses := n.bus.Stats().Reconnects
 	for {
 		select {
 		case <-tick.C:
 			n.beat(false)
+			if now := n.bus.Stats().Reconnects; now != losses { // it may have forgotten everything
+				losses = now
+				n.renew(ctx)
+			}
 			n.writeChanged(ctx)
 		case <-renew.C:
 			n.renew(ctx)
@@ -182,15 +187,15 @@ func (n *Node) renew(ctx context.Context) {
 func (n *Node) keep(ctx context.Context, room control.Room) error {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
-	entry, err := n.leases.Get(ctx, key(room))
+	entry, err := n.leases.get(ctx, key(room))
 	switch {
 	case errors.Is(err, jetstream.ErrKeyNotFound):
-		_, err = n.leases.Create(ctx, key(room), []byte(n.id))
+		err = n.leases.create(ctx, key(room), []byte(n.id))
 	case err != nil:
 	case string(entry.Value()) != n.id:
 		n.media.Evict(room)
 	case time.Since(entry.Created()) > renewAfter:
-		_, err = n.leases.Update(ctx, key(room), []byte(n.id), entry.Revision())
+		err = n.leases.update(ctx, key(room), []byte(n.id), entry.Revision())
 	}
 	if errors.Is(err, jetstream.ErrKeyExists) {
 		return nil // somebody was faster: look again next time
@@ -222,13 +227,12 @@ func (n *Node) write(ctx context.Context, room control.Room) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
-	_, err = n.memory.Put(ctx, key(room), body)
-	return err
+	return n.memory.put(ctx, key(room), body)
 }
 
 // repeat writes a room's memory again before it lapses, or when it is missing.
 func (n *Node) repeat(ctx context.Context, room control.Room) error {
-	entry, err := n.memory.Get(ctx, key(room))
+	entry, err := n.memory.get(ctx, key(room))
 	switch {
 	case errors.Is(err, jetstream.ErrKeyNotFound):
 		return n.write(ctx, room)
@@ -246,7 +250,7 @@ func (n *Node) recall(ctx context.Context, room control.Room) error {
 	if _, _, occupied := n.media.Memory(room); occupied {
 		return nil
 	}
-	entry, err := n.memory.Get(ctx, key(room))
+	entry, err := n.memory.get(ctx, key(room))
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return nil
 	}

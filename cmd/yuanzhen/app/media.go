@@ -52,14 +52,14 @@ func (a *App) openRooms(ctx context.Context, h *house) error {
 		h.rooms, h.desk = h.media.Rooms(), sells
 		return nil
 	}
-	if err := cluster.Announce(ctx, a.engines.bus, cluster.House{TicketKey: tickets, Origins: []string{a.Addr()}}); err != nil {
-		return fmt.Errorf("YUANZHEN_NATS_URL: %w", err)
-	}
 	desk, err := cluster.Open(ctx, a.engines.bus, sells, heard, a.log)
 	if err != nil {
 		return fmt.Errorf("YUANZHEN_NATS_URL: %w", err)
 	}
 	h.onStop(func(context.Context) error { desk.Close(); return nil })
+	if err := desk.Announce(ctx, cluster.House{TicketKey: tickets, Origins: []string{a.Addr()}}); err != nil {
+		return fmt.Errorf("YUANZHEN_NATS_URL: %w", err)
+	}
 	h.rooms, h.desk = desk.Rooms(), desk
 	return nil
 }
