@@ -7426,6 +7426,8 @@ export interface components {
         HaveOutBody: {
             /** @description known with other bytes: they would be refused */
             conflicts: string[];
+            /** @description here with these bytes: who sends may let go of its own */
+            held: components["schemas"]["ImagingHeld"][];
             /** @description to be sent */
             missing: string[];
         };
@@ -7527,6 +7529,11 @@ export interface components {
              * @description files for a person to look at
              */
             refused: number;
+        };
+        ImagingHeld: {
+            /** @description of the bytes as they lie in the archive */
+            sha256: string;
+            sop_uid: string;
         };
         ImagingHolding: {
             /** Format: int64 */
