@@ -224,6 +224,7 @@ export const patientAnswers: Answers = {
   'GET /waits': [],
   'GET /visits': [visit, { ...visit, id: 'v-0', state: 'concluded', start: at(-28, '15:20') }],
   'GET /visits/v-1': visit,
+  'GET /teleconsults': [],
   'GET /prescriptions': [prescription],
   'GET /prescriptions/rx-1': prescription,
 }
