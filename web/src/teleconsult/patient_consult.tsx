@@ -60,13 +60,13 @@ export function ConsultCard({ consult }: { consult: Teleconsult }) {
     >
       <div class="top">
         <b>{consult.start ? moment(consult.start) : w('card.title')}</b>
-        <span class="tag info">{w('card.title')}</span>
+        <span class="tag info">{w(stands(consult))}</span>
       </div>
       <span>
         {consult.inviter.practitioner.name} {consult.inviter.practitioner.title} · {consult.department}
       </span>
       <span class="meta">
-        {consult.person.name} · {consult.inviter.institution.name} · {w(stands(consult))}
+        {consult.person.name} · {consult.inviter.institution.name}
       </span>
     </a>
   )

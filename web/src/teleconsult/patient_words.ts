@@ -3,8 +3,8 @@ import { phrases } from '../i18n/i18n'
 export const w = phrases({
   'card.title': { zh: '专家会诊', en: 'Expert consult' },
   'card.invited': { zh: '请您一起参加', en: 'You are invited' },
-  'card.agree': { zh: '请您看看同不同意', en: 'Please say whether you agree' },
-  'card.open': { zh: '医院在安排，专家在看', en: 'Being arranged or read' },
+  'card.agree': { zh: '请您看看同不同意', en: 'Do you agree?' },
+  'card.open': { zh: '医院在安排', en: 'Under way' },
   'card.report': { zh: '有会诊报告', en: 'There is a report' },
   'card.over': { zh: '取消了', en: 'Cancelled' },
   list: { zh: '专家会诊', en: 'Expert consults' },
