@@ -94,7 +94,7 @@ const (
 	estimatorEvery = time.Second
 	// maxFlows is how many SSRCs are remembered of a connection: of all its tracks in all layers, each with RTX, twice over.
 	maxFlows = 4 * MaxTracks * maxLayers
-	// maxFound is how many streams that no offer declares are taken in a findWindow: with each, the picture begins anew. Three layers with RTX
+	// maxFound is how many streams that no offer declares, and changes of codec, are taken in a findWindow: with each, the picture begins anew. Three layers with RTX
 	// and sound are seven, and a client may begin all of them anew at once, several times.
 	maxFound   = 32
 	findWindow = 10 * time.Second
@@ -467,7 +467,7 @@ func (l *link) find(h *rtpHeader, plain []byte) *stream {
 	return l.flow(h.ssrc, y, repair)
 }
 
-// mayFind counts a stream that is found, and says whether it may be.
+// mayFind counts a stream that is found or changes its codec, and says whether it may.
 func (l *link) mayFind() bool {
 	if now := l.shard.now; now-l.finding >= findWindow {
 		l.finding, l.found = now, 0

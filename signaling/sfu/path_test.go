@@ -475,6 +475,27 @@ func TestAnSSRCAPacketHarmsNobody(t *testing.T) {
 	}
 }
 
+// A client sends every packet in another codec than the one before.
+func TestACodecAPacketHarmsNobody(t *testing.T) {
+	r := newRig(t)
+	a := r.connect(gcm)
+	a.publish()
+	before, begun := a.track(Camera), 0
+	for n := range uint16(2_000) {
+		p := vp8(n, 3000*uint32(n), true, true, true)
+		if n%2 == 1 {
+			p.PayloadType = rigAV1
+		}
+		a.send(p)
+		if u := a.track(Camera); u != before {
+			before, begun = u, begun+1
+		}
+	}
+	if begun == 0 || begun > maxFound {
+		t.Errorf("%d tracks in a moment", begun)
+	}
+}
+
 // A client begins three layers with their repairs and its sound anew, several times in a row.
 func TestAllStreamsMayBeginAnewSeveralTimes(t *testing.T) {
 	r := newRig(t)

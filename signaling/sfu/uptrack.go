@@ -128,6 +128,8 @@ func (u *UpTrack) speaks(f *format) bool {
 		return true
 	case u.format == f || strings.EqualFold(u.format.MimeType, f.MimeType):
 		return true
+	case !u.link.mayFind():
+		return false
 	}
 	l, section := u.link, u.section
 	l.drop(u)
