@@ -382,22 +382,31 @@ func TestEachExpertSignsAndDissentIsKept(t *testing.T) {
 		t.Error("the second expert does not see the images")
 	}
 	opines := c.as(second, "teleconsult.opine")
-	if _, err := c.WriteOpinion(opines, one.ID, plain); code(err) != "stance_missing" {
-		t.Errorf("neither agrees nor dissents: %v", err)
-	}
 	other := consult.Opinion{Findings: "心影正常大小", Advice: "停药观察", Stance: "dissent"}
-	c.must(c.WriteOpinion(opines, one.ID, other))
+	early := c.must(c.WriteOpinion(opines, one.ID, other))
+	if stance, ok := early.Opinions[0].Content["stance"]; ok {
+		t.Errorf("%v with an opinion that is not signed", stance)
+	}
 	if seen := c.must(c.Teleconsult(c.as(c.doctor, "teleconsult.read"), one.ID)); len(seen.Opinions) != 0 {
 		t.Error("the first expert reads a draft of the second")
 	}
-	half := c.opines(second, one, other)
+	half := c.opines(c.doctor, one, plain)
 	if half.State != consult.InProgress {
 		t.Errorf("one of two has signed: %s", half.State)
 	}
-	if _, err := c.WriteOpinion(opines, one.ID, other); code(err) != "opinion_signed" {
+	if _, err := c.WriteOpinion(c.as(c.doctor, "teleconsult.opine"), one.ID, plain); code(err) != "opinion_signed" {
 		t.Errorf("changed after the signature: %v", err)
 	}
-	done := c.opines(c.doctor, one, plain)
+	if _, err := c.SignOpinion(opines, one.ID, early.Opinions[0].SHA256, passphrase); code(err) != "first_has_signed" {
+		t.Errorf("signed what was written before the first opinion: %v", err)
+	}
+	if _, err := c.WriteOpinion(opines, one.ID, plain); code(err) != "stance_missing" {
+		t.Errorf("neither agrees nor dissents: %v", err)
+	}
+	done := c.opines(second, one, other)
+	if first := done.Opinions[0].Content["first_sha256"]; first != done.Opinion.SHA256 {
+		t.Errorf("the dissent is from %v", first)
+	}
 	if done.State != consult.OpinionSigned || len(done.Opinions) != 1 || done.Opinions[0].Content["stance"] != "dissent" || done.Opinions[0].SignedAt == nil {
 		t.Fatalf("%s %+v", done.State, done.Opinions)
 	}

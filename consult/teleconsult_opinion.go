@@ -21,12 +21,12 @@ type Document struct {
 	KeyID     string         `json:"key_id,omitempty"`
 }
 
-// Opinion is what an expert writes. The further experts of an MDT say whether they agree with the first; who does not is kept as
-// they wrote it.
+// Opinion is what an expert writes. The further experts of an MDT say whether they agree with the first, once that opinion is signed:
+// theirs names its hash. Who does not is kept as they wrote it; who signs before stands by themselves.
 type Opinion struct {
 	Findings string `json:"findings" minLength:"1" maxLength:"8000"`
 	Advice   string `json:"advice" minLength:"1" maxLength:"8000"`
-	Stance   string `json:"stance,omitempty" enum:"agree,dissent" doc:"Of a further expert, to the first expert's opinion"`
+	Stance   string `json:"stance,omitempty" enum:"agree,dissent" doc:"Of a further expert, to the first expert's signed opinion"`
 }
 
 // Authored is a document with who wrote it.
@@ -47,12 +47,12 @@ func (s *Teleconsults) WriteOpinion(ctx context.Context, id ids.Teleconsult, o O
 				WithRemedy("有新的资料，请在全部签完后写补充意见。", "If there is something new, write an addendum once all have signed.")
 		}
 		content := map[string]any{"findings": o.Findings, "advice": o.Advice}
-		if t.hasFurther(who) {
+		if first := t.first(); t.hasFurther(who) && first != "" {
 			if o.Stance == "" {
 				return fault.New(fault.Invalid, "stance_missing", "请写明与首位专家的意见是否一致。", "Please say whether you agree with the first expert.").
 					WithRemedy("选“一致”或“保留不同意见”。", "Choose agree or dissent.")
 			}
-			content["stance"] = o.Stance
+			content["stance"], content["first_sha256"] = o.Stance, first
 		}
 		return s.write(ctx, tx, t, "opinion", who, content)
 	})
@@ -69,6 +69,14 @@ func (t *Teleconsult) opinionOf(who ids.Practitioner) *Document {
 	return nil
 }
 
+// first is the hash of the first expert's opinion once it is signed; else "".
+func (t *Teleconsult) first() string {
+	if t.Opinion == nil || t.Opinion.SignedAt == nil {
+		return ""
+	}
+	return t.Opinion.SHA256
+}
+
 // SignOpinion signs the newest version, if it is the one the expert was shown. When every expert has signed, it is the asking
 // doctor's turn.
 func (s *Teleconsults) SignOpinion(ctx context.Context, id ids.Teleconsult, sha256, passphrase string) (Teleconsult, error) {
@@ -77,7 +85,12 @@ func (s *Teleconsults) SignOpinion(ctx context.Context, id ids.Teleconsult, sha2
 			return err
 		}
 		who := authz.SubjectFrom(ctx).Practitioner
-		if err := s.sign(ctx, tx, t.opinionOf(who), id, "opinion", who, sha256, passphrase); err != nil {
+		own := t.opinionOf(who)
+		if first := t.first(); t.hasFurther(who) && own != nil && first != "" && own.Content["first_sha256"] != first {
+			return fault.New(fault.Conflict, "first_has_signed", "首位专家已经签了意见，您写的时候还没有。", "The first expert has signed since you wrote.").
+				WithRemedy("请看过首位专家的意见，选“一致”或“保留不同意见”，再签。", "Please read it, choose agree or dissent, then sign.")
+		}
+		if err := s.sign(ctx, tx, own, id, "opinion", who, sha256, passphrase); err != nil {
 			return err
 		}
 		t, err := s.find(ctx, tx, id)

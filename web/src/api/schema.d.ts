@@ -6295,7 +6295,7 @@ export interface components {
             advice: string;
             findings: string;
             /**
-             * @description Of a further expert, to the first expert's opinion
+             * @description Of a further expert, to the first expert's signed opinion
              * @enum {string}
              */
             stance?: "agree" | "dissent";

@@ -367,17 +367,19 @@ function Inside({
           {one.expert && ` → ${one.expert.practitioner.name} · ${one.expert.institution.name}`}
         </p>
         <ProblemNote problem={deed.problem} />
-        {(one.state === 'scheduled' || one.state === 'in_progress') && part !== 'coordinator' && (
+        {part !== 'coordinator' && (
           <div class="row">
-            <Button
-              icon="camera"
-              busy={deed.busy}
-              onPress={() => act('live', { on: !one.live })}
-              test={one.live ? 'go-back' : 'go-live'}
-            >
-              {w(one.live ? 'l.back' : 'l.live')}
-            </Button>
-            {part === 'expert' && (
+            {(one.state === 'scheduled' || one.state === 'in_progress') && (
+              <Button
+                icon="camera"
+                busy={deed.busy}
+                onPress={() => act('live', { on: !one.live })}
+                test={one.live ? 'go-back' : 'go-live'}
+              >
+                {w(one.live ? 'l.back' : 'l.live')}
+              </Button>
+            )}
+            {part === 'expert' && tellable.includes(one.state) && (
               <Reasoned
                 look="danger"
                 label={w('cv.tell')}
@@ -416,6 +418,9 @@ export function largest(one: Pick<Teleconsult, 'studies'>): string | undefined {
   return one.studies.flatMap((study) => study.series).sort((a, b) => b.instances - a.instances)[0]?.series_uid
 }
 
+/** States in which an expert may still tell of a critical value. */
+const tellable: readonly Teleconsult['state'][] = ['scheduled', 'in_progress', 'opinion_signed', 'decided']
+
 const joined = (text: string, phrase: string) =>
   text.trim() === '' ? phrase : `${text.trimEnd()}${/[。.；;]$/.test(text.trimEnd()) ? '' : '。'}${phrase}`
 
@@ -431,19 +436,19 @@ function OpinionEditor({
 }) {
   const who = me().practitioner_id
   const own = ownOpinion(one, who)
-  const further = one.expert?.practitioner.id !== who
+  const compares = one.expert?.practitioner.id !== who && one.opinion?.signed_at !== undefined
   const [findings, setFindings] = useState(own?.content.findings ?? '')
   const [advice, setAdvice] = useState(own?.content.advice ?? '')
-  const [stance, setStance] = useState<Stance>(own?.content.stance ?? 'agree')
+  const [stance, setStance] = useState<Stance | ''>(own?.content.stance ?? '')
   const [saved, setSaved] = useState(own !== undefined)
   const [signing, setSigning] = useState(false)
   const deed = useDeed()
-  const complete = findings.trim() !== '' && advice.trim() !== ''
+  const complete = findings.trim() !== '' && advice.trim() !== '' && (!compares || stance !== '')
   const save = async () => {
     const next = await put<Teleconsult>(`/teleconsults/${one.id}/opinion`, {
       findings: findings.trim(),
       advice: advice.trim(),
-      ...(further ? { stance } : {}),
+      ...(compares && stance ? { stance } : {}),
     })
     setSaved(true)
     onChanged(next)
@@ -505,11 +510,14 @@ function OpinionEditor({
           setSaved(false)
         }}
       />
-      {further && (
+      {compares && (
         <Select
           label={w('o.stance')}
           value={stance}
-          options={(['agree', 'dissent'] as const).map((value) => ({ value, label: w(`stance.${value}`) }))}
+          options={[
+            { value: '' as const, label: w('stance.choose') },
+            ...(['agree', 'dissent'] as const).map((value) => ({ value, label: w(`stance.${value}`) })),
+          ]}
           onChange={(value) => {
             setStance(value)
             setSaved(false)

@@ -77,6 +77,7 @@ export const w = phrases({
     en: 'In writing: the expert reads and answers, no meeting.',
   },
   'o.stance': { zh: '与首位专家', en: 'With the first expert' },
+  'stance.choose': { zh: '请选', en: 'Please choose' },
   'stance.agree': { zh: '意见一致', en: 'Agree' },
   'stance.dissent': { zh: '保留不同意见', en: 'Dissent' },
   'o.of': { zh: '{name}的意见', en: 'Opinion of {name}' },
