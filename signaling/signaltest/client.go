@@ -102,6 +102,7 @@ type Client struct {
 	cancel  context.CancelFunc
 	readers sync.WaitGroup // of sockets; they may make sub
 	work    sync.WaitGroup // of tracks and channels
+	closed  bool           // guarded by mu: nothing more is added to work
 
 	write  sync.Mutex
 	socket *websocket.Conn // guarded by write
@@ -345,7 +346,7 @@ func (c *Client) answer(m Message) error {
 }
 
 func (c *Client) open(ch *webrtc.DataChannel) {
-	c.work.Go(func() {
+	c.spawn(func() {
 		tick := time.NewTicker(50 * time.Millisecond)
 		defer tick.Stop()
 		for {
@@ -409,7 +410,7 @@ func (c *Client) count(pc *webrtc.PeerConnection, t *webrtc.TrackRemote, r *webr
 	flow := &flow{}
 	c.flows[key] = flow
 	c.mu.Unlock()
-	c.work.Go(func() {
+	c.spawn(func() {
 		buf := make([]byte, 1500)
 		for {
 			size, _, err := t.Read(buf)
@@ -587,14 +588,14 @@ func (c *Client) addTrack(source sfu.Source) error {
 	if err != nil {
 		return err
 	}
-	c.work.Go(func() {
+	c.spawn(func() {
 		for {
 			if _, _, err := sender.ReadRTCP(); err != nil {
 				return
 			}
 		}
 	})
-	c.work.Go(func() {
+	c.spawn(func() {
 		tick := time.NewTicker(every)
 		defer tick.Stop()
 		p := &rtp.Packet{Header: rtp.Header{Version: 2, Marker: true}, Payload: payload}
@@ -673,6 +674,18 @@ func (c *Client) Close() error {
 			err = errors.Join(err, pc.GracefulClose())
 		}
 	}
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
 	c.work.Wait()
 	return err
+}
+
+// spawn does something beside until the client is closed. pion tells of a track or a channel in a goroutine that closing doesn't wait for.
+func (c *Client) spawn(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed {
+		c.work.Go(f)
+	}
 }
