@@ -4,7 +4,7 @@ import { after, before, it } from 'node:test'
 import type { Browser } from 'playwright-core'
 import { type desk, launch, type phone, type reading, type Someone, shot, someone } from './browser'
 import { House } from './house'
-import { watchMedia } from './media'
+import { sections, watchMedia } from './media'
 import { cast, type Person, patients } from './people'
 import { Traces } from './traces'
 
@@ -55,7 +55,7 @@ export class Journey {
     return shot(who.page, `${this.name}/${name}`, fullPage)
   }
 
-  /** After a failure the later steps fail at once, and everybody's screen is kept. */
+  /** After a failure the later steps fail at once, and everybody's screen and connections are kept. */
   step(title: string, deed: () => Promise<void>): void {
     it(title, async () => {
       if (this.failed) throw `not reached, since this failed: ${this.failed}`
@@ -64,7 +64,10 @@ export class Journey {
         await deed()
         assert.deepEqual(this.errors(), [], 'a page broke or was refused by its own policy')
       } catch (error) {
-        for (const [who, one] of this.everybody) await this.shot(one, `failed-${who}`)
+        for (const [who, one] of this.everybody) {
+          await this.shot(one, `failed-${who}`)
+          for (const line of await sections(one.page).catch(() => [])) console.log(`${who}: ${line}`)
+        }
         throw error
       }
       this.failed = ''

@@ -121,6 +121,31 @@ export const pictures = (page: Page, type: 'inbound-rtp' | 'outbound-rtp'): Prom
     return found
   }, type)
 
+/** Every connection a page has: its state, its sections as negotiated, and each stream over them; one line each. */
+export const sections = (page: Page): Promise<string[]> =>
+  page.evaluate(async () => {
+    const { keptPeers = [] } = globalThis as unknown as { keptPeers?: RTCPeerConnection[] }
+    const lines: string[] = []
+    for (const [i, peer] of keptPeers.entries()) {
+      if (peer.connectionState === 'closed') continue
+      lines.push(`connection ${i}: ${peer.connectionState}, ${peer.iceConnectionState}, ${peer.signalingState}`)
+      for (const { mid, direction, currentDirection, sender, receiver } of peer.getTransceivers()) {
+        const [sent, heard] = [sender.track, receiver.track].map(
+          (one) => one && `${one.kind} ${one.readyState} ${one.muted}`,
+        )
+        lines.push(`${i} mid ${mid}: ${direction}, now ${currentDirection}; sends ${sent}; receives ${heard}`)
+      }
+      const wanted =
+        /^(kind|mid|rid|ssrc|active|codecId|packets|frames(Sent|Encoded|Received|Decoded)|key|pli|nack|quality)/
+      ;(await peer.getStats()).forEach((one: Record<string, unknown>) => {
+        if (one.type !== 'inbound-rtp' && one.type !== 'outbound-rtp') return
+        const kept = Object.entries(one).filter(([name]) => wanted.test(name))
+        lines.push(`${i} ${one.type} ${JSON.stringify(Object.fromEntries(kept))}`)
+      })
+    }
+    return lines
+  })
+
 /** How many connections the page made so far. */
 export const made = (page: Page): Promise<number> =>
   page.evaluate(() => (globalThis as unknown as { keptPeers: unknown[] }).keptPeers.length)

@@ -11,7 +11,7 @@ import {
 } from './protocol'
 import { type Counters, nothingCounted } from './quality'
 import { repeats } from './repeat'
-import { askOfSound, relayed } from './sdp'
+import { askOfSound, keepSizes, relayed } from './sdp'
 import { relayAfter, rememberWay, straight, tcpAfter } from './ways'
 
 export type LocalTrack = { track: MediaStreamTrack; muted: boolean }
@@ -202,7 +202,8 @@ export class Media {
   }
 
   private asked(): RTCSessionDescriptionInit {
-    return { type: 'answer', sdp: askOfSound(this.answer, { packet: this.setting.packet, redundant: this.copies > 0 }) }
+    const sound = askOfSound(this.answer, { packet: this.setting.packet, redundant: this.copies > 0 })
+    return { type: 'answer', sdp: keepSizes(sound, this.senders.get('camera')?.sender.getParameters().encodings ?? []) }
   }
 
   offered(offer: number, sdp: string, tracks: readonly OfferedTrack[]): void {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { askOfSound, relayed } from './sdp'
+import { askOfSound, keepSizes, relayed } from './sdp'
 
 const answer = [
   'v=0',
@@ -35,6 +35,17 @@ describe('what is asked of our sound', () => {
   it('leaves an answer without Opus alone', () => {
     expect(askOfSound('answer', { packet: 60, redundant: true })).toBe('answer')
   })
+})
+
+it('an answer of a time when no size was sent pauses none that is sent now, and wakes none', () => {
+  const sizes = [
+    { rid: 's0', active: false },
+    { rid: 's1', active: true },
+  ]
+  const held = 'm=video 9 UDP/TLS/RTP/SAVPF 96\r\na=rid:s1 recv\r\na=simulcast:recv ~s0;~s1;~s2\r\n'
+  expect(keepSizes(held, sizes)).toBe(held.replace('~s1', 's1'))
+  expect(keepSizes(held.replaceAll('~', ''), sizes)).toBe(held.replace('~s1', 's1').replace('~s2', 's2'))
+  expect(keepSizes(answer, sizes)).toBe(answer)
 })
 
 it('only what the server relays is offered', () => {

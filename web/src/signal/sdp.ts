@@ -26,6 +26,21 @@ export function askOfSound(answer: string, { packet, redundant }: Packing): stri
   })
 }
 
+/**
+ * Which sizes of a picture are sent stays as it is. A browser takes it from an answer (RFC 8853 §5.1: "~" is paused), also from
+ * one that is of a time when other sizes were sent, or none.
+ */
+export function keepSizes(answer: string, sizes: readonly { rid?: string; active?: boolean }[]): string {
+  return answer.replace(/^(a=simulcast:recv )(\S+)/gim, (_, head: string, list: string) => {
+    const kept = list.split(';').map((word) => {
+      const rid = word.replace('~', '')
+      const size = sizes.find((one) => one.rid === rid)
+      return !size ? word : size.active ? rid : `~${rid}`
+    })
+    return head + kept.join(';')
+  })
+}
+
 /** What the server relays (signaling/PROTOCOL.md §3): the rest of what a browser knows would only make offers long. */
 export function relayed<Codec extends { mimeType: string; sdpFmtpLine?: string | undefined }>(
   codecs: readonly Codec[],
