@@ -82,6 +82,7 @@ type Teleconsult struct {
 	End        *time.Time             `json:"end,omitempty"`
 	Studies    []imaging.Study        `json:"studies"`
 	Consent    *GivenConsent          `json:"consent,omitempty"`
+	Asked      *ConsentText           `json:"consent_asked,omitempty" doc:"What the patient is asked to agree to, while they have not"`
 	PatientIn  bool                   `json:"patient_invited"`
 	Opinion    *Document              `json:"opinion,omitempty"`
 	Opinions   []Authored             `json:"opinions" doc:"Of the further experts, each with agree or dissent; a draft only to its author"`
@@ -258,7 +259,10 @@ func (s *Teleconsults) told(ctx context.Context, tx tx, r teleconsultRow) (Telec
 		Invited: Named[ids.Institution]{r.InvitedPlace, r.InvitedPlaceName}, Start: r.Start, End: r.End, PatientIn: r.PatientInvitedAt != nil,
 		Reason: r.Reason, SLADue: r.SLADue, Liability: r.Liability, CreatedAt: r.CreatedAt, OfficeSince: r.OfficeSince, Studies: []imaging.Study{}, room: control.Room(r.Room), row: r}
 	if r.ConsentAt != nil {
-		t.Consent = &GivenConsent{*r.ConsentMethod, *r.ConsentSignedBy, *r.ConsentRelation, *r.ConsentAt}
+		t.Consent = &GivenConsent{*r.ConsentMethod, *r.ConsentSignedBy, *r.ConsentRelation, *r.ConsentAt, r.ConsentText}
+	} else if t.State == Draft {
+		asked := t.consentText()
+		t.Asked = &asked
 	}
 	if !r.ExpertID.IsZero() {
 		t.Expert = &Party{Doctor{r.ExpertID, *r.ExpertName, *r.ExpertTitle}, t.Invited}

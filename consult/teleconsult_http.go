@@ -178,11 +178,16 @@ type consentIn struct {
 		Method   string `json:"method" enum:"paper,patient_device,head_approval"`
 		SignedBy string `json:"signed_by" minLength:"2" maxLength:"40"`
 		Relation string `json:"relation" minLength:"1" maxLength:"20" doc:"Of the signer to the patient: 本人, 配偶 …"`
+		Version  string `json:"text_version,omitempty" maxLength:"64" doc:"Of consent_asked, as it was read on the patient's device"`
 	}
 }
 
 func (s *Teleconsults) consent(ctx context.Context, in *consentIn) (*teleconsultOut, error) {
-	return answered(s.Consent(ctx, in.ID, GivenConsent{Method: in.Body.Method, SignedBy: in.Body.SignedBy, Relation: in.Body.Relation}))
+	given := GivenConsent{Method: in.Body.Method, SignedBy: in.Body.SignedBy, Relation: in.Body.Relation}
+	if in.Body.Version != "" {
+		given.Text = &ConsentText{Version: in.Body.Version}
+	}
+	return answered(s.Consent(ctx, in.ID, given))
 }
 
 type expertsOut struct{ Body []Expert }

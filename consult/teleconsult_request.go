@@ -19,6 +19,8 @@ type GivenConsent struct {
 	SignedBy string    `json:"signed_by"`
 	Relation string    `json:"relation"`
 	At       time.Time `json:"at"`
+
+	Text *ConsentText `json:"text,omitempty" doc:"What was read on the patient's device"`
 }
 
 // NewTeleconsult is what the county doctor writes.
@@ -171,6 +173,14 @@ func (s *Teleconsults) Consent(ctx context.Context, id ids.Teleconsult, c GivenC
 		if c.Method == "patient_device" && !authz.SubjectFrom(ctx).Practitioner.IsZero() {
 			return fault.New(fault.Refused, "not_the_patients_device", "这要病人自己在手机上点同意，不能由医生代记。", "This is for the patient to say on their own phone; a doctor can't record it for them.").
 				WithRemedy("请病人登录后在“我的就诊”里点同意，或签纸质同意书。", "Let the patient sign in and agree under My visits, or sign on paper.")
+		}
+		if c.Text != nil {
+			asked := t.consentText()
+			if c.Text.Version != asked.Version {
+				return fault.New(fault.Conflict, "consent_text_changed", "医生刚改了申请，请您看的内容变了。", "The doctor has just changed the request, and with it what you are asked.").
+					WithRemedy("请再读一遍，再决定同不同意。", "Please read it again, then decide.")
+			}
+			c.Text = &asked
 		}
 		return putTeleconsultConsent(ctx, tx, id, c, authz.SubjectFrom(ctx).Account, s.Now())
 	})

@@ -47,6 +47,7 @@ type teleconsultRow struct {
 	ConsentSignedBy  *string
 	ConsentRelation  *string
 	ConsentAt        *time.Time
+	ConsentText      *ConsentText
 	PatientInvitedAt *time.Time
 	Reason           string
 	Room             string
@@ -79,7 +80,7 @@ func selectTeleconsults(ctx context.Context, tx tx, scope authz.Scope, only ids.
 		       t.invited_institution_id AS invited_place, i.name AS invited_place_name,
 		       t.expert_practitioner_id AS expert_id, e.name AS expert_name, e.title AS expert_title,
 		       lower(s.during) AS start, upper(s.during) AS "end",
-		       t.consent_method, t.consent_signed_by, t.consent_relation, t.consent_at, t.patient_invited_at,
+		       t.consent_method, t.consent_signed_by, t.consent_relation, t.consent_at, t.consent_text, t.patient_invited_at,
 		       t.reason, t.room, t.room_locked, t.created_at, t.sla_due,
 		       t.clock_from, t.paused_at, t.needs, t.needs_answer, t.escalated_at, t.escalated_why, t.live, t.office_since, t.office_told_at, t.inviter_entered_at, t.expert_entered_at,
 		       ARRAY(SELECT study_uid FROM teleconsult_study x WHERE x.teleconsult_id = t.id ORDER BY study_uid) AS studies,
@@ -139,7 +140,7 @@ func updateTeleconsult(ctx context.Context, tx tx, id ids.Teleconsult, in NewTel
 		       contact = coalesce(nullif($11, ''), (SELECT phone FROM institution WHERE id = t.inviter_institution_id)),
 		       consent_method = CASE WHEN $12 THEN consent_method END, consent_signed_by = CASE WHEN $12 THEN consent_signed_by END,
 		       consent_relation = CASE WHEN $12 THEN consent_relation END, consent_at = CASE WHEN $12 THEN consent_at END,
-		       consent_account_id = CASE WHEN $12 THEN consent_account_id END
+		       consent_account_id = CASE WHEN $12 THEN consent_account_id END, consent_text = CASE WHEN $12 THEN consent_text END
 		WHERE id = $1`, id, in.Department, in.Question, in.Summary, in.Urgency, in.Invited, in.kind(), in.liability(), in.Diagnosis, in.Labs, in.Contact, keepConsent)
 	return err
 }
@@ -163,8 +164,9 @@ func putTeleconsultStudy(ctx context.Context, tx tx, id ids.Teleconsult, study s
 
 func putTeleconsultConsent(ctx context.Context, tx tx, id ids.Teleconsult, c GivenConsent, account ids.Account, now time.Time) error {
 	_, err := tx.Exec(ctx, `
-		UPDATE teleconsult SET consent_method = $2, consent_signed_by = $3, consent_relation = $4, consent_at = $5, consent_account_id = $6
-		WHERE id = $1`, id, c.Method, c.SignedBy, c.Relation, now, account)
+		UPDATE teleconsult SET consent_method = $2, consent_signed_by = $3, consent_relation = $4, consent_at = $5, consent_account_id = $6,
+		       consent_text = $7
+		WHERE id = $1`, id, c.Method, c.SignedBy, c.Relation, now, account, c.Text)
 	return err
 }
 

@@ -344,7 +344,18 @@ func TestARequestGoesOutWhole(t *testing.T) {
 	if _, err := c.Consent(c.as(c.asker, "teleconsult.consent"), draft.ID, byPhone); code(err) != "not_the_patients_device" {
 		t.Errorf("the doctor agrees on the patient's phone: %v", err)
 	}
-	c.must(c.Consent(c.as(c.wang, "teleconsult.consent"), draft.ID, byPhone))
+	byPhone.Text = &consult.ConsentText{Version: draft.Asked.Version}
+	elsewhere := c.question()
+	elsewhere.Kind = "imaging"
+	c.must(c.Rewrite(ctx, draft.ID, elsewhere))
+	if _, err := c.Consent(c.as(c.wang, "teleconsult.consent"), draft.ID, byPhone); code(err) != "consent_text_changed" {
+		t.Errorf("the patient agrees to another purpose than they read: %v", err)
+	}
+	byPhone.Text.Version = c.must(c.Rewrite(ctx, draft.ID, c.question())).Asked.Version
+	agreed := c.must(c.Consent(c.as(c.wang, "teleconsult.consent"), draft.ID, byPhone))
+	if text := agreed.Consent.Text; text == nil || text.Version != draft.Asked.Version || !strings.Contains(text.ZH, agreed.Invited.Name+agreed.Department) || agreed.Asked != nil {
+		t.Errorf("kept of what the patient read: %+v, still asked %+v", text, agreed.Asked)
+	}
 	if _, err := c.Submit(ctx, draft.ID); code(err) != "request_incomplete" {
 		t.Errorf("without images or results (TCR-06): %s", code(err))
 	}

@@ -27,13 +27,20 @@ function only(key: string) {
   const wanted = relay[path]
   const withoutUdp = (sdp: string) => sdp.replace(/a=candidate:\S+ \d+ udp .*\r\n/gi, '')
   const Original = globalThis.RTCPeerConnection
+  const narrow = (given: RTCConfiguration): RTCConfiguration => ({
+    ...given,
+    iceServers: (given.iceServers ?? []).flatMap((server) => {
+      const urls = [server.urls].flat().filter((url) => wanted?.test(url))
+      return urls.length > 0 ? [{ ...server, urls }] : []
+    }),
+    ...(wanted ? { iceTransportPolicy: 'relay' as const } : {}),
+  })
   globalThis.RTCPeerConnection = class extends Original {
     constructor(given: RTCConfiguration = {}) {
-      const iceServers = (given.iceServers ?? []).flatMap((server) => {
-        const urls = [server.urls].flat().filter((url) => wanted?.test(url))
-        return urls.length > 0 ? [{ ...server, urls }] : []
-      })
-      super({ ...given, iceServers, ...(wanted ? { iceTransportPolicy: 'relay' as const } : {}) })
+      super(narrow(given))
+    }
+    override setConfiguration(given: RTCConfiguration = {}) {
+      super.setConfiguration(narrow(given)) // the page tries relays when it has had no answer for a while
     }
   }
   if (wanted) return

@@ -5338,6 +5338,8 @@ export interface components {
             /** @description Of the signer to the patient: 本人, 配偶 … */
             relation: string;
             signed_by: string;
+            /** @description Of consent_asked, as it was read on the patient's device */
+            text_version?: string;
         };
         ConsultAbsence: {
             /** @description Say what would happen, and do nothing */
@@ -5593,6 +5595,11 @@ export interface components {
         ConsultCondition: {
             icd10: string;
             name: string;
+        };
+        ConsultConsentText: {
+            en: string;
+            version: string;
+            zh: string;
         };
         ConsultConsents: {
             internet_care: boolean;
@@ -5930,6 +5937,8 @@ export interface components {
             method: string;
             relation: string;
             signed_by: string;
+            /** @description What was read on the patient's device */
+            text?: components["schemas"]["ConsultConsentText"];
         };
         ConsultHeld: {
             id: string;
@@ -6899,6 +6908,8 @@ export interface components {
         ConsultTeleconsult: {
             addenda: components["schemas"]["ConsultAuthored"][];
             consent?: components["schemas"]["ConsultGivenConsent"];
+            /** @description What the patient is asked to agree to, while they have not */
+            consent_asked?: components["schemas"]["ConsultConsentText"];
             /** @description Telephone of the asking side */
             contact: string;
             /** @description What the medical office of the asking hospital said, in order */

@@ -5,8 +5,9 @@ import { useRoute } from 'preact-iso'
 import { get, post } from '../api/client'
 import { useDeed, useResource } from '../api/resource'
 import { session } from '../api/session'
-import type { Teleconsult } from '../api/types/teleconsult'
+import type { ConsentText, Teleconsult } from '../api/types/teleconsult'
 import { clock, moment } from '../i18n/format'
+import { pick } from '../i18n/i18n'
 import { Button, Dialog, Field, Loading, Notice, ProblemNote, useTitle } from '../ui/parts'
 import { CallScreen } from '../visit/call'
 import { Devices } from '../visit/devices'
@@ -25,7 +26,7 @@ export const joinable = (one: Pick<Teleconsult, 'state' | 'patient_invited' | 'l
 /** Consults that wait for something of the patient's, their agreement first of all. */
 export const consultsDue = (all: Teleconsult[]) => all.filter((one) => joinable(one) || awaitsConsent(one))
 
-const awaitsConsent = (one: Teleconsult) => one.state === 'draft' && !one.consent
+const awaitsConsent = (one: Teleconsult) => one.consent_asked !== undefined
 
 const stands = (one: Teleconsult) =>
   awaitsConsent(one)
@@ -159,7 +160,7 @@ function Consult({ one, refresh }: { one: Teleconsult; refresh: () => void }) {
         </a>
       )}
       {phase === 'refused' && <Notice tone="warn" title={refusal} />}
-      {awaitsConsent(one) && <Agreeing one={one} onDone={refresh} />}
+      {one.consent_asked && <Agreeing one={one} asked={one.consent_asked} onDone={refresh} />}
       {!over && !open && one.patient_invited && <Notice tone="info" live title={w('notyet')} />}
       {over && one.patient_invited && <Kept at={one.id} door={door} seat="patient" />}
       {open && !over && (
@@ -179,14 +180,14 @@ function Consult({ one, refresh }: { one: Teleconsult; refresh: () => void }) {
 }
 
 /** What the patient agrees to, in their own words and with their own press (TCR-03). */
-function Agreeing({ one, onDone }: { one: Teleconsult; onDone: () => void }) {
+function Agreeing({ one, asked, onDone }: { one: Teleconsult; asked: ConsentText; onDone: () => void }) {
   const deed = useDeed()
   const me = session.value
   const self = me.state === 'in' && me.me.persons.some((each) => each.id === one.person.id && each.relation === 'self')
   return (
     <section class="card stack">
       <h2>{w('agree')}</h2>
-      <p>{w('agree.text', { hospital: one.invited.name, department: one.department })}</p>
+      <p data-test="asked">{pick(asked)}</p>
       <ProblemNote problem={deed.problem} />
       <Button
         look="primary"
@@ -197,6 +198,7 @@ function Agreeing({ one, onDone }: { one: Teleconsult; onDone: () => void }) {
               method: 'patient_device',
               signed_by: me.state === 'in' ? me.me.name : one.person.name,
               relation: w(self ? 'self' : 'kin'),
+              text_version: asked.version,
             })
             onDone()
           })

@@ -14,10 +14,6 @@ export const w = phrases({
     en: 'Your doctor asks an expert about your illness. You need not be there.',
   },
   agree: { zh: '您同意吗', en: 'Do you agree' },
-  'agree.text': {
-    zh: '您的医生想把您的病历和影像给{hospital}{department}的专家看，只为这次会诊。会诊结束专家就不能再看。要不要钱、多少钱，请先问您的医生。您可以不同意，也可以随时撤回。',
-    en: 'Your doctor would like an expert of {department}, {hospital}, to see your record and images, for this consult alone. When it ends the expert can no longer see them. Please ask your doctor first whether it costs anything. You may refuse, and you may withdraw at any time.',
-  },
   'agree.go': { zh: '我同意', en: 'I agree' },
   self: { zh: '本人', en: 'the patient' },
   kin: { zh: '家属', en: 'family' },

@@ -50,6 +50,8 @@ export type Released = {
   at: string
 }
 
+export type ConsentText = { version: string; zh: string; en: string }
+
 export type Teleconsult = {
   id: string
   state: TeleconsultState
@@ -70,7 +72,9 @@ export type Teleconsult = {
   start?: string
   end?: string
   studies: StudyRow[]
-  consent?: { method: string; signed_by: string; relation: string; at: string }
+  consent?: { method: string; signed_by: string; relation: string; at: string; text?: ConsentText }
+  /** What the patient is asked to agree to, while they have not. */
+  consent_asked?: ConsentText
   patient_invited: boolean
   opinion?: Signed<Opinion>
   opinions: Authored<Opinion>[]
