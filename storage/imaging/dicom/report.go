@@ -287,7 +287,19 @@ func (r Report) image(m ReportMark) (Dataset, error) {
 	if n := tiles(f, m); n != nil {
 		of.Elements = append(of.Elements, text(0x00081160, strings.Join(n, `\`)))
 	}
-	return Dataset{Elements: []Element{text(0x0040A040, "IMAGE"), sequenceOf(0x00081199, of)}}, nil
+	return Dataset{Elements: []Element{text(0x0040A040, referredTo(f)), sequenceOf(0x00081199, of)}}, nil
+}
+
+// referredTo is the value type of a reference to the object (PS3.3 table C.17.3-7): a tracing and a document are no images.
+func referredTo(f *File) string {
+	class := f.Data.Text(SOPClassUID)
+	switch {
+	case strings.HasPrefix(class, "1.2.840.10008.5.1.4.1.1.9."):
+		return "WAVEFORM"
+	case strings.HasPrefix(class, "1.2.840.10008.5.1.4.1.1.104."), strings.HasPrefix(class, "1.2.840.10008.5.1.4.1.1.88."):
+		return "COMPOSITE"
+	}
+	return "IMAGE"
 }
 
 // mostTiles of a key image are named; of a larger region the object as a whole. A screen shows some fifty.

@@ -100,6 +100,13 @@ func TestKeyImagesAreAsSelection(t *testing.T) {
 	if got := content[len(content)-1].Find(0x00081199).Items[0].Text(0x00081155); got != r.Marks[0].SOP {
 		t.Errorf("the selection names %q", got)
 	}
+	for class, want := range map[string]string{
+		"1.2.840.10008.5.1.4.1.1.2": "IMAGE", "1.2.840.10008.5.1.4.1.1.9.1.1": "WAVEFORM", "1.2.840.10008.5.1.4.1.1.104.1": "COMPOSITE",
+	} {
+		if got := referredTo(&File{Data: Dataset{Elements: []Element{text(SOPClassUID, class)}}}); got != want {
+			t.Errorf("a key object of class %s is selected as %s, want %s", class, got, want)
+		}
+	}
 	r.Marks = r.Marks[:1]
 	if none, err := r.KeyImages(); none != nil || err != nil {
 		t.Errorf("a selection of nothing: %d bytes, %v", len(none), err)
