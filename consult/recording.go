@@ -168,7 +168,7 @@ func (s *Service) AnswerRecording(ctx context.Context, in Door, agreed bool, ver
 	return r, nil
 }
 
-// mustHaveAsked: where the institution demands recordings, no visit ends without the patient having been asked.
+// mustHaveAsked: where the institution demands recordings, no visit ends before the patient was asked and has answered.
 func (s *Service) mustHaveAsked(ctx context.Context, id ids.Visit) error {
 	if s.Tapes == nil {
 		return nil
@@ -179,8 +179,13 @@ func (s *Service) mustHaveAsked(ctx context.Context, id ids.Visit) error {
 			return err
 		}
 		r, err := s.recording(ctx, tx, v)
-		if err != nil || !r.Required || !r.ID.IsZero() {
+		answered := slices.ContainsFunc(r.Answers, func(a RecordAnswer) bool { return a.Seat == patientSeat })
+		if err != nil || !r.Required || answered {
 			return err
+		}
+		if !r.ID.IsZero() {
+			return fault.New(fault.Refused, "recording_unanswered", "本院规定视频就诊要录音录像，患者还没有回答同不同意。", "This hospital demands that video visits are recorded, and the patient has not said yet whether they agree.").
+				WithRemedy("请患者在屏幕上回答；回答不了的，用“改判或停止”改线下就诊，费用全退。", "Ask the patient to answer on the screen; who can't is seen in person: choose Change or stop, with a full refund.")
 		}
 		return fault.New(fault.Refused, "recording_missing", "本院规定视频就诊要录音录像，这次还没有问过。", "This hospital demands that video visits are recorded, and nobody has been asked yet.").
 			WithRemedy("请先点“录音录像”请患者同意；患者不同意就改线下就诊，费用全退。", "Please ask the patient about the recording first; who refuses is seen in person instead, with a full refund.")

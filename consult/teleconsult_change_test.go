@@ -241,7 +241,7 @@ func TestARefusalAfterTheEndMovesNothing(t *testing.T) {
 	}
 }
 
-func TestWhereRecordingIsDemandedNoVisitEndsUnasked(t *testing.T) {
+func TestWhereRecordingIsDemandedNoVisitEndsUnanswered(t *testing.T) {
 	w := newTown(t)
 	v, _ := w.taped(true)
 	w.sign(v.ID)
@@ -252,7 +252,13 @@ func TestWhereRecordingIsDemandedNoVisitEndsUnasked(t *testing.T) {
 	if _, err := w.AskRecording(w.as(w.doctor, "recording.ask"), w.ByVisit(v.ID)); err != nil {
 		t.Fatal(err)
 	}
-	if err := end(); err != nil {
+	if err := end(); code(err) != "recording_unanswered" {
+		t.Fatalf("the patient has not answered: %v", err)
+	}
+	if _, err := w.AnswerRecording(w.as(w.wang, "recording.answer"), w.ByVisit(v.ID), true, version); err != nil {
+		t.Fatal(err)
+	}
+	if err := end(); code(err) != "recording_unplayable" { // it runs now, and nothing has come yet
 		t.Error(err)
 	}
 }
