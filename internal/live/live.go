@@ -107,7 +107,7 @@ func (b *Bus) stream(w http.ResponseWriter, r *http.Request) error {
 		case m := <-inbox:
 			fmt.Fprintf(w, "event: change\ndata: %s\n\n", m.Data)
 		case <-beat.C:
-			fmt.Fprint(w, "event: beat\ndata: {}\n\n")
+			fmt.Fprint(w, "event: heartbeat\ndata: {}\n\n")
 		case <-r.Context().Done():
 			return nil
 		case <-b.Closing:
