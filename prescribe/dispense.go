@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -161,7 +162,20 @@ func (s *Service) ClaimPart(ctx context.Context, act Claiming) (claim Claim, err
 	if err != nil {
 		return Claim{}, err
 	}
+	s.reread(ctx, claim.PartID, "")
 	return claim, nil
+}
+
+// reread lets the screens of patients, doctors and pharmacists ask again who look at this part, or hold packs of this lot. What was done
+// is done if that fails: a page asks again by itself.
+func (s *Service) reread(ctx context.Context, part ids.Part, lot string) {
+	events, err := concerned(ctx, s.DB, part, lot)
+	if err != nil {
+		slog.WarnContext(ctx, "screens were not told of a part", "error", err)
+	}
+	for _, e := range events {
+		s.Live.Publish(e)
+	}
 }
 
 // counter is the approved pharmacy at which the subject stands, in date and with this channel (RXR-09).
@@ -351,12 +365,15 @@ func (s *Service) Dispense(ctx context.Context, id ids.Part, act Dispensing) (cl
 		return Claim{}, fault.New(fault.Conflict, "more_than_prescribed", "超过处方剩余的天数。", "That is more than is left on the prescription.").
 			WithRemedy("请按剩余天数发药。", "Hand out what is left.")
 	}
+	if err == nil {
+		s.reread(ctx, id, "")
+	}
 	return claim, err
 }
 
 // Release gives a claimed part back before anything was handed out of this claim; the same code works elsewhere.
 func (s *Service) Release(ctx context.Context, id ids.Part) error {
-	return s.inTx(ctx, func(tx tx) error {
+	err := s.inTx(ctx, func(tx tx) error {
 		place, err := holding(ctx, tx, id, authz.ScopeFrom(ctx).Places(), s.Now())
 		if err != nil {
 			return err
@@ -370,6 +387,10 @@ func (s *Service) Release(ctx context.Context, id ids.Part) error {
 		}
 		return releasePart(ctx, tx, id)
 	})
+	if err == nil {
+		s.reread(ctx, id, "")
+	}
+	return err
 }
 
 // Recall calls a lot back: patients who hold packs of it see it on their prescription.
@@ -382,6 +403,9 @@ func (s *Service) Recall(ctx context.Context, r Recalled) (packs int, err error)
 	})
 	if pg.Violates(err, "recall_lot_key") {
 		return 0, fault.New(fault.Conflict, "recalled_before", "这个批号已经召回。", "This lot was called back before.").WithRemedy("不用再做。", "There is nothing more to do.")
+	}
+	if err == nil {
+		s.reread(ctx, ids.Part{}, r.Lot)
 	}
 	return packs, err
 }

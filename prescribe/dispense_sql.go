@@ -12,6 +12,7 @@ import (
 	"yuanzhen/internal/fault"
 	"yuanzhen/internal/ids"
 	"yuanzhen/internal/keys"
+	"yuanzhen/internal/live"
 	"yuanzhen/internal/pg"
 	"yuanzhen/prescribe/proof"
 )
@@ -315,6 +316,23 @@ func insertRecall(ctx context.Context, tx tx, r Recalled, by ids.Account, at tim
 	}
 	err = tx.QueryRow(ctx, `SELECT count(*) FROM trace_code WHERE lot = $1`, r.Lot).Scan(&packs)
 	return packs, err
+}
+
+// concerned are the changes of prescriptions that have this part, or of which packs of this lot were handed out.
+func concerned(ctx context.Context, db pg.DB, part ids.Part, lot string) ([]live.Event, error) {
+	rows, err := db.Query(ctx, `
+		SELECT p.id::text, p.practitioner_id, p.institution_id, ARRAY(SELECT account_id FROM proxy x WHERE x.person_id = p.person_id)
+		FROM prescription p WHERE p.id IN (
+			SELECT prescription_id FROM prescription_part WHERE id = $1
+			UNION SELECT t.prescription_id FROM trace_code c JOIN dispense_event e ON e.id = c.event_id
+				JOIN prescription_part t ON t.id = e.part_id WHERE c.lot = $2)`, part, lot)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (live.Event, error) {
+		e := live.Event{Kind: "prescription.changed", Practitioners: make([]ids.Practitioner, 1), Places: make([]ids.Institution, 1)}
+		return e, row.Scan(&e.ID, &e.Practitioners[0], &e.Places[0], &e.Accounts)
+	})
 }
 
 func insertSecond(ctx context.Context, tx tx, p Prescription, alert string, at time.Time) error {

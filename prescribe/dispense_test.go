@@ -254,7 +254,11 @@ func TestDispensingByLine(t *testing.T) {
 	if _, err := m.Dispense(m.as(m.shops[0], "prescription.claim"), c.PartID, Dispensing{Lines: []HandOut{{Line: 1, Days: 1, Lot: "A", Trace: []string{"x"}}}}); code(err) != "counsel_first" {
 		t.Errorf("without a word: %v", err)
 	}
+	m.published = nil
 	c, err = m.hand(0, c.PartID, HandOut{Line: 1, Days: 28, Lot: "A1", Trace: []string{"t1", "t2"}})
+	if len(m.published) != 1 || m.published[0].ID != p.ID.String() {
+		t.Errorf("the patient's screen is told %+v", m.published)
+	}
 	if err != nil || c.State != "ready" || c.Lines[0].Remain != 0 || c.Lines[1].Remain != 28 {
 		t.Fatalf("%+v, %v", c, err)
 	}
@@ -277,8 +281,12 @@ func TestDispensingByLine(t *testing.T) {
 	if v := m.verify(*p.row.EvidenceCode); v.Result != "used" {
 		t.Errorf("verify: %+v", v)
 	}
+	told := len(m.published)
 	if packs, err := m.Recall(m.as(m.admins[0], "prescription.recall"), Recalled{Lot: "A1", Reason: "杂质超标"}); err != nil || packs != 2 {
 		t.Errorf("recall: %d packs, %v", packs, err)
+	}
+	if recalled := m.published[told:]; len(recalled) != 1 || recalled[0].ID != p.ID.String() || len(recalled[0].Accounts) != 1 {
+		t.Errorf("the screens of who holds packs are told %+v", recalled)
 	}
 	if part := m.part(p, 1); len(part.Recalls) != 1 || part.Recalls[0].Lot != "A1" {
 		t.Errorf("the patient sees the recall: %+v", part.Recalls)

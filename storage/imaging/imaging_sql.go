@@ -327,7 +327,7 @@ func (s *Service) Studies(ctx context.Context, db pg.DB, scope authz.Scope, uids
 		SELECT s.id, s.institution_id, s.uid, s.person_id, s.patient_name, s.patient_id, s.patient_sex, s.patient_birth_date,
 			s.study_date, s.description, n.modalities, n.series, n.instances, n.bytes,
 			CASE WHEN @scope_all OR s.institution_id = ANY(@scope_places) THEN (
-				SELECT coalesce(json_agg(json_build_object('from', c.name, 'objects', c.objects, 'at', c.at) ORDER BY c.at), '[]')
+				SELECT coalesce(json_agg(json_build_object('from', c.name, 'objects', c.objects, 'at', c.at) ORDER BY c.at, c.name), '[]')
 				FROM (SELECT a.name, count(*) AS objects, max(x.at) AS at
 					FROM image_conflict x JOIN account a ON a.id = x.account_id WHERE x.study_id = s.id GROUP BY a.id) c)
 			ELSE '[]' END

@@ -180,7 +180,6 @@ describe('a prescription on its way', { concurrency: 1 }, () => {
     await journey.shot(counter, '08-dispense', true)
     await page.click(t('dispense'))
     await page.waitForSelector(t('handed'))
-    await patient.page.reload()
     await patient.page.waitForSelector(`${t('rx-state')}[data-state=dispensed]`)
     await journey.shot(patient, '09-collected', true)
   })

@@ -122,7 +122,7 @@ func (a *App) startMedia(h *house, tickets ed25519.PublicKey, relaySecret string
 		return err
 	}
 	if o.TURNURL != "" {
-		options.Relay = signaling.RelayOptions{URLs: []string{o.TURNURL}, Secret: o.TURNSecret}
+		options.Relay = signaling.RelayOptions{URLs: relayURLs(o.TURNURL), Secret: o.TURNSecret}
 	} else {
 		beside := func(setting, value string) netip.AddrPort { // by default at the address of the media
 			if value == "" {
@@ -222,4 +222,20 @@ func (a *App) wireMedia(ctx context.Context) (_ *house, err error) {
 	go func() { defer close(done); a.stayLean(lean) }()
 	h.onStop(func(context.Context) error { stop(); <-done; return nil })
 	return h, nil
+}
+
+// relayURLs are the ways to outside TURN servers (RFC 7065), given with commas between: where one names no transport, those that it has.
+func relayURLs(setting string) (urls []string) {
+	for url := range strings.SplitSeq(setting, ",") {
+		url = strings.TrimSpace(url)
+		switch {
+		case strings.Contains(url, "?transport="):
+			urls = append(urls, url)
+		case strings.HasPrefix(url, "turns:"):
+			urls = append(urls, url+"?transport=tcp")
+		default:
+			urls = append(urls, url+"?transport=udp", url+"?transport=tcp")
+		}
+	}
+	return urls
 }

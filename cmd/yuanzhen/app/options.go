@@ -41,7 +41,7 @@ type Options struct {
 	MediaTCP    string   `name:"media-tcp" env:"YUANZHEN_MEDIA_TCP" placeholder:"HOST:PORT" help:"ICE over TCP, for networks without UDP. Default: a free port on the host of --listen."`
 	MediaIPs    []string `name:"media-ip" env:"YUANZHEN_MEDIA_IPS" sep:"," placeholder:"IP" help:"Addresses that clients reach the media ports at, behind NAT."`
 	MediaURL    string   `name:"media-url" env:"YUANZHEN_MEDIA_URL" placeholder:"URL" help:"Address at which browsers reach the rooms of this process, when several processes share a bus: below the site's own name (https://m1.visit.example.org). Default: YUANZHEN_PUBLIC_URL."`
-	TURNURL     string   `name:"turn-url" env:"YUANZHEN_TURN_URL" placeholder:"URL" help:"Outside TURN server (turn:host:port); needs --turn-secret. Default: the embedded one."`
+	TURNURL     string   `name:"turn-url" env:"YUANZHEN_TURN_URL" placeholder:"URL" help:"Outside TURN server (turn:host:port, over UDP and TCP; over TLS turns:host:port, with a comma between); needs --turn-secret. Default: the embedded one."`
 	TURNUDP     string   `name:"turn-udp" env:"YUANZHEN_TURN_UDP" placeholder:"HOST:PORT" help:"The embedded TURN server over UDP. Default: a free port."`
 	TURNTCP     string   `name:"turn-tcp" env:"YUANZHEN_TURN_TCP" placeholder:"HOST:PORT" help:"The same over TCP. Default: a free port."`
 	TURNTLS     string   `name:"turn-tls" env:"YUANZHEN_TURN_TLS" placeholder:"HOST:PORT" help:"The same over TLS, for networks that let only HTTPS through: best at port 443 of an address of its own. Default: a free port."`

@@ -13,8 +13,8 @@ export function rows(body: unknown): Part[] {
   if (typeof body !== 'object' || body === null) return []
   return Object.entries(body).flatMap(([name, value]: [string, unknown]): Part[] => {
     if (typeof value !== 'object' || value === null || !('ok' in value)) return []
-    const kind = 'kind' in value && typeof value.kind === 'string' ? value.kind : ''
-    return [{ name, ok: value.ok === true, detail: kind }]
+    const told = 'kind' in value ? value.kind : 'version' in value ? value.version : ''
+    return [{ name, ok: value.ok === true, detail: typeof told === 'string' ? told : '' }]
   })
 }
 
@@ -24,7 +24,7 @@ async function readiness(signal: AbortSignal): Promise<Ready> {
   return { ok: response.ok, parts: rows(body), at: new Date() }
 }
 
-const known = { database: 'st.database', store: 'st.store', bus: 'st.bus' } as const
+const known = { database: 'st.database', store: 'st.store', bus: 'st.bus', formulary: 'st.formulary' } as const
 
 export function Status() {
   const ready = useResource('ready', readiness)

@@ -53,6 +53,7 @@ export const w = phrases({
   'st.database': { zh: '数据库', en: 'Database' },
   'st.store': { zh: '对象存储', en: 'Object store' },
   'st.bus': { zh: '消息总线', en: 'Message bus' },
+  'st.formulary': { zh: '药品知识库', en: 'Drug knowledge' },
   'none.title': { zh: '这里没有您能做的事', en: 'Nothing here for you' },
   'none.say': {
     zh: '您的账号没有工作台的权限。请找医院管理员。',

@@ -86,6 +86,7 @@ export const w = phrases({
   },
   'rx.cancel': { zh: '作废', en: 'Make void' },
   'rx.returned': { zh: '药师退回：{note}', en: 'Returned: {note}' },
+  'rx.refused': { zh: '药师没通过：{note}', en: 'Not approved: {note}' },
   'rx.rewrite': { zh: '照着改一张', en: 'Write a corrected one' },
   'desk.title': { zh: '待审处方', en: 'To review' },
   'desk.count': { zh: '待审 {n}', en: '{n} waiting' },

@@ -104,8 +104,11 @@ export function PrescriptionEditor({ visit, diagnosis, last, existing, signing, 
           <h2>{w('rx.title')}</h2>
           <span class={`tag ${rxTone[held.state]}`}>{rx(`state.${held.state}`)}</span>
         </div>
-        {held.state === 'returned' ? (
-          <Notice tone="warn" title={w('rx.returned', { note: held.review?.note ?? '' })}>
+        {held.state === 'returned' || held.state === 'refused' ? (
+          <Notice
+            tone="warn"
+            title={w(held.state === 'refused' ? 'rx.refused' : 'rx.returned', { note: held.review?.note ?? '' })}
+          >
             <Button
               onPress={() => {
                 setOrder(fromPrescription(held))

@@ -150,6 +150,7 @@ const known = (deed: string) => {
     case 'sign opinion':
     case 'release':
     case 'withdraw':
+    case 'withdraw consent':
     case 'addendum':
     case 'critical value':
     case 'critical unread':
@@ -192,6 +193,7 @@ const told = [
   'office late',
   'release',
   'withdraw',
+  'withdraw consent',
 ]
 
 /** What a triage or a release notes begins with codes, before the reason in free words. */

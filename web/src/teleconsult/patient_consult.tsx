@@ -16,6 +16,7 @@ import { Kept } from '../visit/kept'
 import { Room } from '../visit/room'
 import { w as visits } from '../visit/words'
 import { w } from './patient_words'
+import { roomOpen } from './states'
 
 /** Consults that a patient was asked to join and may still enter. */
 export const joinable = (one: Pick<Teleconsult, 'state' | 'patient_invited' | 'live'>) =>
@@ -95,7 +96,7 @@ function Consult({ one, refresh }: { one: Teleconsult; refresh: () => void }) {
   const door = useMemo(() => consultDoor(one.id), [one.id])
   const room = useMemo(() => new Room(door.ticket, devices), [door, devices])
   const [at, setAt] = useState<'outside' | 'inside' | 'left'>('outside')
-  const open = joinable(one)
+  const open = joinable(one) || (at === 'inside' && roomOpen(one)) // a decision cuts nobody off
   const { phase, refusal } = room.view.value
 
   useEffect(

@@ -30,9 +30,10 @@ export function partIn(
   return me.roles.some(({ role }) => role === 'coordinator') ? 'coordinator' : 'none'
 }
 
-/** While the consult runs, people may meet in its room. */
-export const roomOpen = (one: Teleconsult) =>
-  one.live && (one.state === 'scheduled' || one.state === 'in_progress' || one.state === 'opinion_signed')
+const meeting: readonly TeleconsultState[] = ['scheduled', 'in_progress', 'opinion_signed', 'decided']
+
+/** Until the consult is closed, people may meet in its room. */
+export const roomOpen = (one: Pick<Teleconsult, 'live' | 'state'>) => one.live && meeting.includes(one.state)
 
 /** The expert's right to the images ends with the consult; the asking hospital keeps its own. */
 export const maySee = (part: Part, state: TeleconsultState) =>

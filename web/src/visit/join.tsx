@@ -27,6 +27,8 @@ export function keptSeat(): Seated | undefined {
 }
 
 const kinds = ['companion', 'colleague', 'device', 'observer'] as const
+/** The server's words for a door that may open yet. */
+const notYet = ['room_not_open', 'room_locked', 'not_live']
 type Offer = { kind: (typeof kinds)[number]; secret: string }
 
 /** The fragment of a link: what it is for, and its secret. */
@@ -135,7 +137,7 @@ function Seat({ seat }: { seat: Seated }) {
   const room = useMemo(() => new Room(door.ticket, devices), [door, devices])
   const [left, setLeft] = useState(false)
   const { phase, refusal, refusalCode } = room.view.value
-  const early = phase === 'refused' && (refusalCode === 'room_not_open' || refusalCode === 'room_locked')
+  const early = phase === 'refused' && notYet.includes(refusalCode)
 
   useEffect(
     () => () => {
