@@ -36,8 +36,8 @@ import (
 const (
 	// CredentialLife is how long a credential may open allocations.
 	CredentialLife = 10 * time.Minute
-	// MaxAllocations of one credential: two connections over two transports.
-	MaxAllocations = 4
+	// MaxAllocations of one credential: two connections on two networks, and as many while a restart replaces them.
+	MaxAllocations = 8
 
 	realm = "yuanzhen"
 )

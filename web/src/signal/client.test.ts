@@ -161,13 +161,14 @@ function world(getTicket?: () => Promise<never>) {
   const phases: State['phase'][] = []
   let view: View | undefined
   let tickets = 0
-  let wake = () => {}
+  let wake = (_: 'network' | 'page') => {}
   const client = new SignalClient({
     getTicket:
       getTicket ??
       (async () => {
         tickets++
-        return { url: '/signal', ticket: `ticket-${tickets}`, ice_servers: [{ urls: 'turn:relay' }] }
+        const ice_servers = [{ urls: 'turn:relay', ...(tickets > 1 ? { credential: `of ticket ${tickets}` } : {}) }]
+        return { url: '/signal', ticket: `ticket-${tickets}`, ice_servers }
       }),
     onView: (next) => {
       view = next
@@ -210,7 +211,7 @@ function world(getTicket?: () => Promise<never>) {
     last,
     view: () => view,
     tickets: () => tickets,
-    wake: () => wake(),
+    wake: (what: 'network' | 'page' = 'network') => wake(what),
     enter: async (message = joined()) => {
       client.join()
       await settle()
@@ -598,6 +599,43 @@ describe('media', () => {
     expect(socket.said('answer')).toEqual([{ type: 'answer', offer: 1, sdp: 'answer' }])
     w.wake()
     expect(socket.said('restart')).toHaveLength(1)
+  })
+
+  it('a glance at another page leaves a line that lives as it is', async () => {
+    const w = world()
+    const socket = await w.enter()
+    socket.say({ type: 'subscribe', offer: 1, sdp: 'offer', tracks: [] })
+    await w.settle()
+    for (const peer of w.peers) peer.connectionState = 'connected'
+    w.wake('page')
+    expect(socket.said('restart')).toHaveLength(0)
+    for (const peer of w.peers) peer.connectionState = 'disconnected'
+    w.wake('page')
+    expect(socket.said('restart')).toHaveLength(1)
+  })
+
+  it('a restart by relays asks anew for what opens them, once that is too old', async () => {
+    const w = world()
+    w.client.publish('microphone', track())
+    const socket = await w.enter()
+    socket.say({ type: 'subscribe', offer: 1, sdp: 'offer', tracks: [] })
+    socket.say({ type: 'published', offer: 1, sdp: 'answer' })
+    const talk = async (ms: number) => {
+      for (let t = 0; t < ms; t += 500) {
+        await vi.advanceTimersByTimeAsync(500)
+        socket.say({ type: 'pong' })
+      }
+    }
+    await talk(6000) // nothing answers: relays are tried
+    socket.say({ type: 'published', offer: 2, sdp: 'answer' })
+    for (const peer of w.peers) peer.connectionState = 'connected'
+    await talk(9 * 60_000)
+    expect(w.tickets()).toBe(1)
+    w.wake('network')
+    await w.settle()
+    expect(w.tickets()).toBe(2)
+    for (const peer of w.peers) expect(peer.servers).toEqual([{ urls: 'turn:relay', credential: 'of ticket 2' }])
+    expect(w.peers[0]?.restarts).toBe(2)
   })
 
   it('what is muted is said again after a reconnect, and what is no longer', async () => {

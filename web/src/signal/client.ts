@@ -89,6 +89,8 @@ const deadLate = 15_000 // or later while the line lives, or we only wait: the w
 const joinTime = 8000 // four round trips, of which a bad line loses some
 const askTime = 8000 // for a ticket
 const seldom = 2000 // between pings where something else tells that the line lives
+const throttled = 5000 // between two looks: a browser keeps the timers of a hidden page for up to a minute
+const relayLife = 8 * 60_000 // what a ticket says of relays opens them for ten minutes
 const tripsKept = 8 // of words that go twice a second
 const maxBackoff = 2000
 const maxOutbox = 64 // said again at once, together with what a new socket begins with: the server takes 100 words at once
@@ -114,6 +116,7 @@ export class SignalClient {
   private readonly env: Environment
   private link: Link = { at: 'none' }
   private servers: RTCIceServer[] = []
+  private served = 0 // when they were told
   private media: Media | undefined
   private generation = 0 // of the media: their tracks are new even where the words are the same
   private session = ''
@@ -132,6 +135,7 @@ export class SignalClient {
   private readonly heights = new Map<string, number>()
   private readonly chosen = new Map<string, number>()
   private readonly flow = new Map<string, { packets: number; at: number }>()
+  private looked = 0 // when the line was looked at last
   private troubled = 0
   private restarted = 0
   private readonly page: string // names us to the room, which passes over what it has had of us
@@ -178,7 +182,7 @@ export class SignalClient {
     this.attempts = 0
     this.refusals = 0
     this.timer = setInterval(() => void this.watch(), tick)
-    this.sleepless = this.env.awake(() => this.wake())
+    this.sleepless = this.env.awake((what) => this.wake(what))
     this.show({ ...nowhere, state: { phase: 'connecting' } })
     void this.connect()
   }
@@ -334,7 +338,7 @@ export class SignalClient {
       return
     }
     if (this.link !== asking) return
-    this.servers = ticket.ice_servers
+    this.serve(ticket)
     const socket = this.env.socket(ticket.url)
     this.link = { at: 'joining', socket, since: this.env.now() }
     const mine = () => (this.link.at === 'joining' || this.link.at === 'joined') && this.link.socket === socket
@@ -350,6 +354,23 @@ export class SignalClient {
     socket.onclose = () => {
       if (mine()) this.reconnect()
     }
+  }
+
+  private serve(ticket: Ticket): void {
+    this.servers = ticket.ice_servers
+    this.served = this.env.now()
+    this.media?.renew(this.servers)
+  }
+
+  /** Looks for a new path. Who goes by relays first asks anew for what opens them, when that is too old. */
+  private async restartIce(): Promise<void> {
+    const { media } = this
+    if (media?.relayed() && this.env.now() - this.served > relayLife)
+      await this.options.getTicket().then(
+        (ticket) => this.serve(ticket),
+        () => undefined, // the path there is may do; if not, the connections fail and all begins anew
+      )
+    if (media === this.media) media?.restartIce()
   }
 
   /** The socket is gone: at once the first time, then after a pause that grows to two seconds. */
@@ -572,19 +593,22 @@ export class SignalClient {
   }
 
   /** The network changed or the page woke up: waiting would be a waste. */
-  private wake(): void {
+  private wake(what: 'network' | 'page'): void {
     if (this.link.at === 'pausing') {
       void this.connect()
       return
     }
     if (this.link.at !== 'joined') return
-    if (this.env.now() - Math.max(this.heard, this.packet()) > silence) this.reconnect()
-    else this.media?.restartIce()
+    const now = this.env.now()
+    if (now - Math.max(this.heard, this.packet()) > seldom + silence) this.reconnect()
+    else if (what === 'network' || !this.beside(now)) void this.restartIce()
   }
 
   /** Runs twice a second and whenever a media connection changes its state. */
   private async watch(): Promise<void> {
     const now = this.env.now()
+    const slept = this.looked > 0 && now - this.looked > throttled
+    this.looked = now
     switch (this.link.at) {
       case 'pausing':
         if (now >= this.link.until) void this.connect()
@@ -596,7 +620,8 @@ export class SignalClient {
         if (now - this.link.since > joinTime) this.reconnect()
         break
       case 'joined':
-        if (now - this.heard > (this.beside(now) || !this.link.admitted ? deadLate : dead)) this.reconnect()
+        // Who did not look does not know how long nothing came.
+        if (!slept && now - this.heard > (this.beside(now) || !this.link.admitted ? deadLate : dead)) this.reconnect()
         else this.ping(now)
         this.heal(now)
         await this.media?.widen(now)
@@ -629,7 +654,7 @@ export class SignalClient {
       this.troubled ||= now
       if (now - this.troubled > silence && now - this.restarted > dead) {
         this.restarted = now
-        this.media?.restartIce()
+        void this.restartIce()
       }
     }
   }

@@ -8,8 +8,8 @@ export type Environment = {
   straight: () => boolean
   now: () => number
   random: () => number
-  /** Calls back when the network or the page came back; returns how to stop listening. */
-  awake: (callback: () => void) => () => void
+  /** Calls back when the network or the page came back, and says which; returns how to stop listening. */
+  awake: (callback: (what: 'network' | 'page') => void) => () => void
 }
 
 export const browser: Environment = {
@@ -23,11 +23,12 @@ export const browser: Environment = {
   now: () => performance.now(),
   random: Math.random,
   awake: (callback) => {
-    const visible = () => document.visibilityState === 'visible' && callback()
-    addEventListener('online', callback)
+    const visible = () => document.visibilityState === 'visible' && callback('page')
+    const online = () => callback('network')
+    addEventListener('online', online)
     document.addEventListener('visibilitychange', visible)
     return () => {
-      removeEventListener('online', callback)
+      removeEventListener('online', online)
       document.removeEventListener('visibilitychange', visible)
     }
   },

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { sizeFor } from './line'
-import { layersOf } from './media'
+import { layersOf, madeOf } from './media'
 
 describe('the sizes of a picture', () => {
   it.each([
@@ -16,6 +16,15 @@ describe('the sizes of a picture', () => {
         .map((on) => (on ? '1' : '0'))
         .join(''),
     ).toBe(sent)
+  })
+
+  it.each([
+    ['1280 × 720', 1280 * 720, 2],
+    ['640 × 480', 640 * 480, 1],
+    ['320 × 240', 320 * 240, 0],
+    ['nobody knows', 0, 2],
+  ] as const)('made of a camera of %s', (_, pixels, largest) => {
+    expect(madeOf(pixels)).toBe(largest)
   })
 
   it.each([

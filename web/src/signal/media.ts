@@ -63,6 +63,13 @@ export function layersOf(top: number, wanted: readonly boolean[] | undefined): b
   return sizes.map((_, at) => known.some((on, i) => on && Math.min(i, top) === at))
 }
 
+/**
+ * The largest size that a browser makes of a camera of so many pixels: of fewer than these libwebrtc leaves out the largest, and
+ * says nothing (its kSimulcastFormats).
+ */
+export const madeOf = (pixels: number): number =>
+  pixels === 0 || pixels >= 960 * 540 ? 2 : pixels >= 480 * 270 ? 1 : 0
+
 export class Media {
   private readonly pub: RTCPeerConnection
   private readonly sub: RTCPeerConnection
@@ -87,7 +94,7 @@ export class Media {
 
   constructor(
     makePeer: (servers: RTCIceServer[]) => RTCPeerConnection,
-    private readonly relays: RTCIceServer[],
+    private relays: RTCIceServer[],
     private ways: 'straight' | 'tcp' | 'all',
     private readonly events: MediaEvents,
   ) {
@@ -181,6 +188,9 @@ export class Media {
 
   private async sendOffer(): Promise<void> {
     this.again = false
+    // With the restart and not before: told of other relays, a browser makes a restart of the next offer, and that may be one which
+    // only it hears of.
+    if (this.restart || this.offer === 0) this.tellRelays(this.pub)
     const description = await this.pub.createOffer({ iceRestart: this.restart })
     this.restart = false
     await this.pub.setLocalDescription(description)
@@ -229,8 +239,23 @@ export class Media {
     })
   }
 
+  /** What opens relays from now on, for the next restart. */
+  renew(relays: RTCIceServer[]): void {
+    this.relays = relays
+  }
+
+  /** Relays are among the ways that are tried. */
+  relayed(): boolean {
+    return this.ways === 'all'
+  }
+
+  private tellRelays(pc: RTCPeerConnection): void {
+    if (this.relayed()) pc.setConfiguration?.({ ...pc.getConfiguration(), iceServers: this.relays })
+  }
+
   /** Looks for a new path after the network changed. */
   restartIce(): void {
+    this.tellRelays(this.sub)
     this.events.send({ type: 'restart', side: 'subscribe' })
     this.queuePub(async () => {
       if (this.senders.size === 0) return
@@ -273,7 +298,6 @@ export class Media {
   private tryRelays(): void {
     this.ways = 'all'
     rememberWay('relay')
-    for (const pc of [this.pub, this.sub]) pc.setConfiguration({ ...pc.getConfiguration(), iceServers: this.relays })
     this.restartIce()
   }
 
@@ -344,10 +368,13 @@ export class Media {
       const { sound, picture } = this.setting
       if (source === 'microphone') encoding.maxBitrate = sound
       else {
-        const lines = sender.track?.getSettings().height ?? 480
+        const { width = 0, height: lines = 480 } = sender.track?.getSettings() ?? {}
         const top = Math.max(
           0,
-          sizes.findLastIndex((size) => settings[size].picture?.height === picture?.height),
+          Math.min(
+            sizes.findLastIndex((size) => settings[size].picture?.height === picture?.height),
+            madeOf(width * lines),
+          ),
         )
         const on = all.length === 1 ? [true] : layersOf(top, this.watched.get(source))
         for (const [at, one] of all.entries()) {
@@ -423,6 +450,7 @@ const answered = async (pc: RTCPeerConnection): Promise<boolean> =>
 
 /** What lib.dom does not name. */
 type Receiver = RTCRtpReceiver & { jitterBufferTarget?: number | null }
+type Selected = RTCStats & { selected?: boolean }
 type LocalCandidate = { candidateType: RTCIceCandidateType; protocol?: string }
 
 async function list(pc: RTCPeerConnection): Promise<RTCStats[]> {
@@ -437,7 +465,10 @@ async function list(pc: RTCPeerConnection): Promise<RTCStats[]> {
 /** The pair of candidates in use. */
 function pairOf(all: readonly RTCStats[]): RTCIceCandidatePairStats | undefined {
   const transport = all.find((one) => one.type === 'transport') as RTCTransportStats | undefined
-  return all.find((one) => one.id === transport?.selectedCandidatePairId) as RTCIceCandidatePairStats | undefined
+  const is = transport
+    ? (one: RTCStats) => one.id === transport.selectedCandidatePairId
+    : (one: RTCStats) => one.type === 'candidate-pair' && (one as Selected).selected === true // Firefox
+  return all.find(is) as RTCIceCandidatePairStats | undefined
 }
 
 /** Adds one report of the browser to the sums. */
