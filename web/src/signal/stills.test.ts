@@ -76,6 +76,20 @@ describe('a camera that is shown in stills', () => {
     expect(sent.map((piece) => box.add('a', piece)).filter(Boolean).length).toBe(2)
     expect((sent.join('').length * 8) / 70).toBeLessThan(1_400) // bit/s
   })
+  it('is taken of the camera that is there now', () => {
+    const play = vi.fn(async () => undefined)
+    const video = { videoWidth: 640, videoHeight: 480, play, srcObject: undefined as unknown }
+    vi.stubGlobal('document', { createElement: () => video })
+    const camera = new Camera(() => true)
+    camera.start(track, false)
+    const first = video.srcObject
+    camera.start(track, false)
+    expect(video.srcObject).toBe(first)
+    camera.start({} as MediaStreamTrack, false)
+    expect(video.srcObject).not.toBe(first)
+    expect(play).toHaveBeenCalledTimes(2)
+    camera.stop()
+  })
   it('waits for a line that takes nothing, but shows the present afterwards', () => {
     let open = false
     const sent: string[] = []

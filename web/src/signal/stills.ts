@@ -63,22 +63,26 @@ export class Camera {
   private timer: ReturnType<typeof setTimeout> | undefined
   private sending: ReturnType<typeof setInterval> | undefined
   private video: HTMLVideoElement | undefined
+  private track: MediaStreamTrack | undefined
   private pieces: string[] = []
   private taken = 0
   private pace = walk
 
   constructor(private readonly send: (piece: string) => boolean) {}
 
-  /** Begins, or goes on at another pace from the next picture on. */
+  /** Begins, or goes on at another pace from the next picture on, or with another camera. */
   start(track: MediaStreamTrack, thin: boolean): void {
     this.pace = thin ? drip : walk
-    if (this.timer !== undefined) return
-    const video = document.createElement('video')
-    video.muted = true
-    video.playsInline = true
-    video.srcObject = new MediaStream([track])
-    void video.play().catch(() => undefined) // an ended track gives no picture, and none is sent
+    const video = this.video ?? document.createElement('video')
+    if (track !== this.track) {
+      video.muted = true
+      video.playsInline = true
+      video.srcObject = new MediaStream([track])
+      void video.play().catch(() => undefined) // an ended track gives no picture, and none is sent
+    }
     this.video = video
+    this.track = track
+    if (this.timer !== undefined) return
     const shoot = () => this.shoot(video)
     this.timer = setTimeout(() => {
       shoot()
@@ -93,6 +97,7 @@ export class Camera {
     this.pieces = []
     if (this.video) this.video.srcObject = null
     this.video = undefined
+    this.track = undefined
   }
 
   private shoot(video: HTMLVideoElement): void {

@@ -107,9 +107,9 @@ function Consult({ one, refresh }: { one: Teleconsult; refresh: () => void }) {
     [room, devices],
   )
   useEffect(() => {
-    if (at === 'inside' && open) void devices.open().then(() => room.join())
+    if (at === 'inside' && open) void room.enter()
     else room.leave()
-  }, [at, open, room, devices])
+  }, [at, open, room])
   useEffect(() => {
     if (phase === 'ended') refresh()
   }, [phase, refresh])

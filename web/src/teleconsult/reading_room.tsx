@@ -198,9 +198,9 @@ function Inside({
   const mayMark = part !== 'coordinator' && (one.state === 'scheduled' || one.state === 'in_progress')
 
   useEffect(() => {
-    if (open) void devices.open().then(() => room.join())
+    if (open) void room.enter()
     return () => room.leave()
-  }, [open, room, devices])
+  }, [open, room])
   useEffect(() => () => devices.close(), [devices])
   useKeys({ F9: () => room.setMic(!room.view.value.mic) })
 

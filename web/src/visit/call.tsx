@@ -11,7 +11,7 @@ import { Consent, ConsentDialog, RedLight, StopTape, useRecording } from './reco
 import type { Remote, Room, RoomView } from './room'
 import { w as say, withRole } from './room_words'
 import { ShareScreen } from './share_screen'
-import { Picture } from './waiting'
+import { Picture, soundHeld } from './waiting'
 import { w } from './words'
 
 export function lasting(seconds: number): string {
@@ -35,6 +35,7 @@ export function lineSentence(view: Told): { text: string; trouble: boolean } {
     const text = view.remotes.length > 1 ? w('net.peers', { names: lost.join('、') }) : w('net.peer')
     return { text, trouble: true }
   }
+  if (soundHeld.value) return { text: w('call.touch'), trouble: true }
   if (view.returned) return { text: w('net.back'), trouble: false }
   if (!view.mic) return { text: w('call.muted'), trouble: false }
   const { sends, takes, soundOnly } = view.line

@@ -167,11 +167,11 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
     [room, devices],
   )
   useEffect(() => {
-    if (inRoom) void devices.open().then(() => room.join())
+    if (inRoom) void room.enter()
     // The connections of both are made while the patient waits; camera and microphone open with the admission.
     else if (waits) room.join()
     else room.leave()
-  }, [inRoom, waits, room, devices])
+  }, [inRoom, waits, room])
 
   const draft = visit.value?.prescriptions.find((one) => one.state === 'draft')
   useKeys({

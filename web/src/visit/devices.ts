@@ -32,6 +32,15 @@ export async function measureLine(
 
 export type DeviceState = 'untried' | 'asking' | 'on' | 'off'
 
+type Kind = 'audio' | 'video'
+
+const wishes: Record<Kind, MediaStreamConstraints> = {
+  audio: { audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true } },
+  // Ideals only: a limit is a demand, which many webcams cannot meet.
+  video: { video: { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 24 } } },
+}
+const shortLived = 5000 // ms: a device that is lost so soon after it opened is not asked for again by itself
+
 /** Owns the local tracks from the first test until the visit is left, so that the permission is asked for once. */
 export class Devices {
   readonly microphone = signal<DeviceState>('untried')
@@ -39,48 +48,73 @@ export class Devices {
   readonly level = signal(0)
   readonly heardVoice = signal(false)
   readonly speaker = signal<'untried' | 'heard' | 'silent'>('untried')
+  /** The tracks that live; a new one whenever a device comes or goes. */
   readonly stream = signal<MediaStream | undefined>(undefined)
   readonly line = signal<{ rtt: number; grade: LineGrade } | undefined>(undefined)
   private audio: AudioContext | undefined
   private meter: ReturnType<typeof setInterval> | undefined
+  private opened = 0 // raised by close: what was asked for before is not wanted any more
+  private readonly asked = new Map<Kind, Promise<void>>()
+  private readonly plugged = () => void this.open()
 
-  /** Microphone first: a voice is enough for a visit, so a missing camera stops nothing. */
+  /**
+   * Opens what is missing, also when a device was plugged in later. Microphone first: a voice is enough for a visit, so a
+   * missing camera stops nothing.
+   */
   async open(): Promise<void> {
-    if (this.stream.value) return
-    const media = navigator.mediaDevices
-    this.microphone.value = 'asking'
-    const tracks: MediaStreamTrack[] = []
-    try {
-      const sound = await media.getUserMedia({
-        audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true },
-      })
-      tracks.push(...sound.getTracks())
-      this.microphone.value = 'on'
-    } catch {
-      this.microphone.value = 'off'
-    }
-    this.camera.value = 'asking'
-    try {
-      const picture = await media.getUserMedia({
-        video: { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 24, max: 24 } },
-      })
-      tracks.push(...picture.getTracks())
-      this.camera.value = 'on'
-    } catch {
-      this.camera.value = 'off'
-    }
-    if (tracks.length === 0) return
-    const stream = new MediaStream(tracks)
-    this.stream.value = stream
-    if (this.microphone.value === 'on') this.listen(stream)
+    const { opened } = this
+    navigator.mediaDevices?.addEventListener?.('devicechange', this.plugged)
+    await this.ask('audio')
+    if (opened === this.opened) await this.ask('video')
   }
 
-  private listen(stream: MediaStream): void {
-    const audio = new AudioContext()
-    this.audio = audio
-    const analyser = audio.createAnalyser()
+  /** Two who ask at once wait for the same answer. */
+  private ask(kind: Kind): Promise<void> {
+    if (this.tracks().some((track) => track.kind === kind)) return Promise.resolve()
+    const asking = this.asked.get(kind) ?? this.take(kind)
+    this.asked.set(kind, asking)
+    return asking
+  }
+
+  private async take(kind: Kind): Promise<void> {
+    const { opened } = this
+    const state = this.state(kind)
+    state.value = 'asking'
+    const got = await navigator.mediaDevices?.getUserMedia(wishes[kind]).catch(() => undefined)
+    const [track] = got?.getTracks() ?? []
+    if (opened !== this.opened) return track?.stop()
+    this.asked.delete(kind)
+    state.value = track ? 'on' : 'off'
+    if (!track) return
+    const since = Date.now()
+    track.addEventListener('ended', () => this.lost(kind, track, since))
+    this.stream.value = new MediaStream([...this.tracks(), track])
+    if (kind === 'audio') this.listen(track)
+  }
+
+  /** Unplugged, taken by another program, or forbidden: another of the kind may take its place. */
+  private lost(kind: Kind, track: MediaStreamTrack, since: number): void {
+    if (!this.tracks().includes(track)) return
+    const rest = this.tracks().filter((one) => one !== track)
+    this.stream.value = rest.length > 0 ? new MediaStream(rest) : undefined
+    this.state(kind).value = 'off'
+    if (kind === 'audio') this.hush()
+    if (Date.now() - since > shortLived) void this.ask(kind)
+  }
+
+  private state(kind: Kind) {
+    return kind === 'audio' ? this.microphone : this.camera
+  }
+
+  private tracks(): MediaStreamTrack[] {
+    return this.stream.value?.getTracks() ?? []
+  }
+
+  private listen(track: MediaStreamTrack): void {
+    this.audio ??= new AudioContext()
+    const analyser = this.audio.createAnalyser()
     analyser.fftSize = 512
-    audio.createMediaStreamSource(new MediaStream(stream.getAudioTracks())).connect(analyser)
+    this.audio.createMediaStreamSource(new MediaStream([track])).connect(analyser)
     const samples = new Float32Array(analyser.fftSize)
     this.meter = setInterval(() => {
       analyser.getFloatTimeDomainData(samples)
@@ -88,6 +122,11 @@ export class Devices {
       this.level.value = Math.min(1, Math.sqrt(power) * 6)
       if (this.level.value > 0.12) this.heardVoice.value = true
     }, 100)
+  }
+
+  private hush(): void {
+    clearInterval(this.meter)
+    this.level.value = 0
   }
 
   /** Two soft tones; the person says whether they were heard. */
@@ -127,11 +166,15 @@ export class Devices {
   }
 
   close(): void {
-    clearInterval(this.meter)
+    this.opened++
+    this.asked.clear()
+    navigator.mediaDevices?.removeEventListener?.('devicechange', this.plugged)
+    this.hush()
     void this.audio?.close()
     this.audio = undefined
-    for (const track of this.stream.value?.getTracks() ?? []) track.stop()
+    const tracks = this.tracks()
     this.stream.value = undefined
+    for (const track of tracks) track.stop()
     this.microphone.value = 'untried'
     this.camera.value = 'untried'
   }

@@ -147,8 +147,8 @@ function Seat({ seat }: { seat: Seated }) {
     [room, devices],
   )
   useEffect(() => {
-    if (!left) void devices.open().then(() => room.join())
-  }, [left, room, devices])
+    if (!left) void room.enter()
+  }, [left, room])
   useEffect(() => {
     if (!early) return
     const retry = setTimeout(() => room.join(), again)

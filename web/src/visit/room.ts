@@ -1,5 +1,5 @@
 // A person's stay in a room, as the screens see it. The signalling client speaks the protocol; this keeps what is shown.
-import { signal } from '@preact/signals'
+import { effect, signal, untracked } from '@preact/signals'
 import { asProblem } from '../api/client'
 import type { Ticket } from '../api/types/visit'
 import { pick } from '../i18n/i18n'
@@ -108,6 +108,10 @@ export class Room {
   private readonly stills = new Map<string, string>()
   private latest: View | undefined
   private said: ReturnType<typeof setTimeout> | undefined
+  private stays = 0 // raised by each leaving
+  private unwatch: (() => void) | undefined
+  /** What the person wants; what is shown as on also has its device. */
+  private readonly wants = { mic: true, camera: true }
 
   constructor(
     getTicket: () => Promise<Ticket>,
@@ -137,30 +141,49 @@ export class Room {
     })
   }
 
+  /** Opens the devices, then joins; who leaves meanwhile does not come in afterwards. */
+  async enter(): Promise<void> {
+    const { stays } = this
+    await this.devices.open()
+    if (stays === this.stays) this.join()
+  }
+
   join(): void {
     this.client.listenOnly(soundOnly.value)
-    this.publish()
+    this.unwatch?.()
+    const { stream, microphone, camera } = this.devices
+    this.unwatch = effect(() => {
+      for (const each of [stream, microphone, camera]) each.value // now, and when a device comes or goes
+      untracked(() => this.publish())
+    })
     this.client.join()
   }
 
   leave(): void {
+    this.stays++
+    this.unwatch?.()
+    this.unwatch = undefined
     this.client.stopScreen()
     this.client.leave()
     clearTimeout(this.said)
     this.streams.clear()
     this.stills.clear()
     this.latest = undefined
-    this.view.value = { ...noRoom, mic: this.view.value.mic, camera: this.view.value.camera }
+    this.view.value = { ...noRoom, ...this.on() }
   }
 
   setMic(on: boolean): void {
+    this.wants.mic = on
     this.client.mute('microphone', !on)
-    this.view.value = { ...this.view.value, mic: on }
+    this.view.value = { ...this.view.value, ...this.on() }
+    if (on && !this.view.value.mic) void this.devices.open()
   }
 
   setCamera(on: boolean): void {
+    this.wants.camera = on
     this.client.mute('camera', !on)
-    this.view.value = { ...this.view.value, camera: on }
+    this.view.value = { ...this.view.value, ...this.on() }
+    if (on && !this.view.value.camera) void this.devices.open()
   }
 
   /** Shows our screen to the others until it is stopped, here or in the browser's own bar. Who chooses no screen shows none. */
@@ -184,21 +207,25 @@ export class Room {
     this.client.listenOnly(only)
   }
 
-  /** Sends our tracks; called again when a device was opened later. */
-  publish(): void {
+  /** What is on: wanted, and with a device behind it, unless none was asked for yet. */
+  private on(): Pick<RoomView, 'mic' | 'camera'> {
+    const { stream, microphone, camera } = this.devices
+    const tracks = stream.value?.getTracks() ?? []
+    const has = (kind: string) => tracks.some((track) => track.kind === kind)
+    return {
+      mic: this.wants.mic && (microphone.value === 'untried' || has('audio')),
+      camera: this.wants.camera && (camera.value === 'untried' || has('video')),
+    }
+  }
+
+  /** Sends the tracks that there are now, and no others. */
+  private publish(): void {
     const local = this.devices.stream.value
-    const { mic, camera } = this.view.value
-    const [sound] = local?.getAudioTracks() ?? []
-    const [picture] = local?.getVideoTracks() ?? []
-    if (sound) {
-      this.client.publish('microphone', sound)
-      if (!mic) this.client.mute('microphone', true)
-    }
-    if (picture) {
-      this.client.publish('camera', picture)
-      if (!camera) this.client.mute('camera', true)
-    }
-    this.view.value = { ...this.view.value, local }
+    this.client.publish('microphone', local?.getAudioTracks()[0])
+    this.client.publish('camera', local?.getVideoTracks()[0])
+    if (!this.wants.mic) this.client.mute('microphone', true)
+    if (!this.wants.camera) this.client.mute('camera', true)
+    this.view.value = { ...this.view.value, ...this.on(), local }
   }
 
   say(topic: string, data: Json, keep = false): void {

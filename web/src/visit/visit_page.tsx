@@ -78,8 +78,8 @@ function VisitByState({
   // The seat is taken while waiting: the doctor's admit then opens sound and picture without another press.
   useEffect(() => {
     if (!waits) room.leave()
-    else if (!left) void devices.open().then(() => room.join())
-  }, [waits, left, room, devices])
+    else if (!left) void room.enter()
+  }, [waits, left, room])
 
   useEffect(() => {
     if (phase === 'ended') refresh()

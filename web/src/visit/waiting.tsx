@@ -1,4 +1,5 @@
 // Booked and waiting are one page: try the devices, then wait with a place in line. Nothing here stands before the queue.
+import { signal } from '@preact/signals'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { Visit } from '../api/types/visit'
 import { moment } from '../i18n/format'
@@ -8,6 +9,10 @@ import { Button, Dialog, Notice, Tick } from '../ui/parts'
 import type { Devices } from './devices'
 import { soundOnly } from './reception'
 import { w } from './words'
+
+/** The browser plays no sound before the page is touched. */
+export const soundHeld = signal(false)
+const touches = ['pointerup', 'touchend', 'keydown'] as const // each lets sound begin in some browser; pointerdown does not on phones
 
 export function Picture({
   stream,
@@ -34,8 +39,22 @@ export function Picture({
     return () => watch.disconnect()
   }, [onHeight])
   useEffect(() => {
-    if (at.current && at.current.srcObject !== stream) at.current.srcObject = stream
-  }, [stream])
+    const video = at.current
+    if (!video) return
+    if (video.srcObject !== stream) video.srcObject = stream
+    if (muted) return
+    const held = (yes: boolean) => {
+      soundHeld.value = yes
+      for (const touch of touches) yes ? addEventListener(touch, play) : removeEventListener(touch, play)
+    }
+    const play = () =>
+      video.play().then(
+        () => held(false),
+        (refused: Error) => at.current === video && refused.name === 'NotAllowedError' && held(true),
+      )
+    void play()
+    return () => held(false)
+  }, [stream, muted])
   return (
     <video
       ref={at}

@@ -80,6 +80,7 @@ export const w = phrases({
   'rung.chosen': { zh: '只听声音，不收画面', en: 'Sound only, no pictures received' },
   'only.sound': { zh: '只听声音，不收画面', en: 'Sound only, receive no pictures' },
   'only.sound.note': { zh: '省流量。这台设备会记住。', en: 'Saves data. This device remembers it.' },
+  'call.touch': { zh: '点一下屏幕才有声音', en: 'Touch the screen to hear' },
   'call.muted': { zh: '您的麦克风关着', en: 'Your microphone is off' },
   'call.left': {
     zh: '您已退出，就诊没有结束，还能再进来。',
