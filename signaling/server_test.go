@@ -31,7 +31,8 @@ import (
 
 // Ignored is what alive leaves out.
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/pion/srtp/v3.(*SessionSRTP).decrypt"))
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/pion/srtp/v3.(*SessionSRTP).decrypt"),
+		goleak.IgnoreAnyFunction("github.com/pion/srtp/v3.(*ReadStreamSRTP).Read"))
 }
 
 var loopback = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0)
