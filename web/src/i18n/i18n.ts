@@ -37,8 +37,7 @@ export function pick(text: Phrase): string {
 export function phrases<const C extends Record<string, Phrase>>(catalogue: C) {
   return Object.assign(
     <K extends keyof C & string>(key: K, ...fill: Holes<C[K]['zh']> extends never ? [] : [Fill<C[K]>]): string => {
-      // A word of the server's that the catalogue lacks is shown as it is: better than a page that breaks.
-      const sentence = pick(catalogue[key] ?? { zh: key, en: key })
+      const sentence = pick(catalogue[key] as Phrase)
       const values: Record<string, string | number> = fill[0] ?? {}
       return sentence.replace(/\{(\w+)\}/g, (hole, name: string) => String(values[name] ?? hole))
     },
