@@ -331,7 +331,8 @@ func concerned(ctx context.Context, db pg.DB, part ids.Part, lot string) ([]live
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (live.Event, error) {
 		e := live.Event{Kind: "prescription.changed", Practitioners: make([]ids.Practitioner, 1), Places: make([]ids.Institution, 1)}
-		return e, row.Scan(&e.ID, &e.Practitioners[0], &e.Places[0], &e.Accounts)
+		err := row.Scan(&e.ID, &e.Practitioners[0], &e.Places[0], &e.Accounts)
+		return e, err
 	})
 }
 
