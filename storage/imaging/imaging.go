@@ -169,7 +169,8 @@ func (s *Service) store(ctx context.Context, place ids.Institution, study string
 		r.Reason, r.Say = noMatch, fault.Text{ZH: "不属于请求的检查。", EN: "It belongs to another study than the request."}
 		return r, nil
 	}
-	k, err := s.known(ctx, place, r)
+	key := storage.NewKey(place)
+	k, err := s.known(ctx, place, r, key)
 	if err != nil {
 		return r, err
 	}
@@ -182,9 +183,8 @@ func (s *Service) store(ctx context.Context, place ids.Institution, study string
 	if _, err := file.Seek(0, io.SeekStart); err != nil {
 		return r, fmt.Errorf("read file again: %w", err)
 	}
-	key := storage.NewKey(place)
 	orphan = key
-	if err := s.Objects.Put(ctx, key, file, f.Size); err != nil {
+	if err := s.put(ctx, key, file, f.Size); err != nil {
 		return r, err
 	}
 	orphan = ""
@@ -193,14 +193,14 @@ func (s *Service) store(ctx context.Context, place ids.Institution, study string
 		r.Stored = true
 		return r, nil
 	}
-	if pg.Unclear(err) { // an object without a row is harmless, a row without its object is a lost image
+	if pg.Unclear(err) { // a row without its object would be a lost image; without a row Tidy removes it
 		s.Log.WarnContext(ctx, "not known whether an object got its row; it is left", "error", err.Error())
 		return r, err
 	}
 	s.forget(ctx, key)
 	switch {
 	case errors.Is(err, errFaster):
-		if k, err = s.known(ctx, place, r); err != nil {
+		if k, err = s.known(ctx, place, r, ""); err != nil {
 			return r, err
 		}
 		return s.knownAs(ctx, place, r, k.SHA256, f.SHA256)
@@ -216,10 +216,17 @@ func (s *Service) store(ctx context.Context, place ids.Institution, study string
 var failure = fault.Text{ZH: "我们处理这个文件时出了错，没有存。请再传一次；还不行请把文件交给管理员。",
 	EN: "We failed to process this file; it was not stored. Please send it again; if it goes on, give the file to the administrator."}
 
+// put writes an object in far less time than after which Tidy takes it for left behind.
+func (s *Service) put(ctx context.Context, key storage.Key, file io.Reader, size int64) error {
+	ctx, cancel := context.WithTimeout(ctx, strayAge/2)
+	defer cancel()
+	return s.Objects.Put(ctx, key, file, size)
+}
+
 // forget takes an object that got no row out of the store again.
 func (s *Service) forget(ctx context.Context, key storage.Key) {
-	if gone := s.Objects.Delete(context.WithoutCancel(ctx), key); gone != nil {
-		s.Log.WarnContext(ctx, "object without row left behind", "error", gone.Error())
+	if gone := s.dropStray(context.WithoutCancel(ctx), key); gone != nil {
+		s.Log.WarnContext(ctx, "object without row left until it is tidied up", "error", gone.Error())
 	}
 }
 

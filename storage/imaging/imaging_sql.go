@@ -54,12 +54,15 @@ type known struct {
 	Room    int64 // bytes that the institution may still hold
 }
 
-func (s *Service) known(ctx context.Context, place ids.Institution, r Receipt) (k known, err error) {
+// known looks an object up, and where it is new notes the key under which it goes into the store next; "" notes nothing.
+func (s *Service) known(ctx context.Context, place ids.Institution, r Receipt, key storage.Key) (k known, err error) {
 	err = s.DB.QueryRow(ctx, `
+		WITH underway AS (INSERT INTO image_underway (object_key, begun_at) SELECT $6, $7
+			WHERE $6 <> '' AND NOT EXISTS (SELECT FROM instance WHERE institution_id = $1 AND sop_uid = $2))
 		SELECT (SELECT sha256 FROM instance WHERE institution_id = $1 AND sop_uid = $2), s.id, coalesce(s.patient_id, ''), e.id, coalesce(h.quota, $5) - coalesce(h.bytes, 0)
 		FROM (SELECT) one LEFT JOIN study s ON s.institution_id = $1 AND s.uid = $3 LEFT JOIN series e ON e.study_id = s.id AND e.uid = $4
 			LEFT JOIN image_holding h ON h.institution_id = $1`,
-		place, r.SOP, r.Study, r.Series, s.quota()).Scan(&k.SHA256, &k.Study, &k.Patient, &k.Series, &k.Room)
+		place, r.SOP, r.Study, r.Series, s.quota(), string(key), s.Now()).Scan(&k.SHA256, &k.Study, &k.Patient, &k.Series, &k.Room)
 	if err != nil {
 		return k, fmt.Errorf("look an object up: %w", err)
 	}
@@ -99,6 +102,7 @@ func (s *Service) keep(ctx context.Context, place ids.Institution, f *dicom.File
 	doc, bulk := metadata(f)
 	d := f.Data
 	var rows pgx.Batch // the object and its entry: one round trip, one transaction
+	rows.Queue(`DELETE FROM image_underway WHERE object_key = $1`, string(key))
 	rows.Queue(`
 		INSERT INTO instance (id, institution_id, series_id, sop_uid, sop_class, number, sha256, size, transfer_syntax, object_key,
 			dicom_json, head, frame_index, bulk_index, stored_by, stored_at)

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"runtime"
 	"testing"
+	"time"
 
 	"yuanzhen/internal/pg/pgtest"
 	"yuanzhen/storage"
@@ -52,4 +54,54 @@ type hangingUp struct {
 func (o hangingUp) Put(ctx context.Context, key storage.Key, body io.Reader, size int64) error {
 	defer o.hangUp()
 	return o.Objects.Put(ctx, key, body, size)
+}
+
+func TestAnObjectWhoseWriterWasKilledIsRemoved(t *testing.T) {
+	h := open(t, storagetest.New(t))
+	lost, good := series("ct-series-3")[0], series("ct-series-3")[1]
+	h.service.Objects = killing{h.objects}
+	killed := make(chan struct{})
+	go func() {
+		defer close(killed)
+		r, err := h.service.Store(t.Context(), h.county, bytes.NewReader(lost))
+		t.Errorf("went on: %+v %v", r, err)
+	}()
+	<-killed
+	h.service.Objects = h.objects
+	keep := func(raw []byte) {
+		t.Helper()
+		if r, err := h.service.Store(t.Context(), h.county, bytes.NewReader(raw)); err != nil || !r.Stored {
+			t.Fatalf("%+v %v", r, err)
+		}
+	}
+	keep(good)
+	for _, want := range []int32{2, 1} {
+		if err := h.service.Tidy(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := h.lying(); n != want {
+			t.Errorf("%d objects lie there, want %d", n, want)
+		}
+		h.now = h.now.Add(strayAge + time.Second)
+	}
+	keep(lost)
+	h.now = h.now.Add(2 * strayAge)
+	if err := h.service.Tidy(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	study, _, _ := uidsOf(t, good)
+	if a := h.get("county", "/dicomweb/studies/"+study, `multipart/related; type="application/dicom"`); a.status != 200 || h.lying() != 2 {
+		t.Errorf("%d %s; %d objects lie there", a.status, a.body, h.lying())
+	}
+}
+
+// killing is a store whose writer is killed when the object is there.
+type killing struct{ storage.Objects }
+
+func (o killing) Put(ctx context.Context, key storage.Key, body io.Reader, size int64) error {
+	if err := o.Objects.Put(ctx, key, body, size); err != nil {
+		return err
+	}
+	runtime.Goexit()
+	return nil
 }

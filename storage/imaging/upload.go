@@ -241,7 +241,7 @@ func (s *Service) touch(ctx context.Context, id uploadID) {
 	}
 }
 
-// Tidy takes uploads whose taker was killed, and removes those that nobody has touched for days.
+// Tidy takes uploads whose taker was killed, and removes those that nobody has touched for days and objects whose writer was killed.
 func (s *Service) Tidy(ctx context.Context) error {
 	orphans, old, err := s.untouched(ctx)
 	for _, id := range orphans {
@@ -250,7 +250,7 @@ func (s *Service) Tidy(ctx context.Context) error {
 	for _, id := range old {
 		err = errors.Join(err, s.clearUpload(ctx, id))
 	}
-	return err
+	return errors.Join(err, s.clearStrays(ctx))
 }
 
 func (s *Service) clearUpload(ctx context.Context, id uploadID) error {

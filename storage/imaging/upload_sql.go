@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"yuanzhen/internal/audit"
 	"yuanzhen/internal/authz"
 	"yuanzhen/internal/fault"
+	"yuanzhen/storage"
 )
 
 const uploadColumns = `id, institution_id, account_id, length, received, state, outcome`
@@ -141,6 +143,37 @@ func (s *Service) dropPieces(ctx context.Context, all []piece) error {
 	}
 	if _, err := s.DB.Exec(ctx, `DELETE FROM image_upload_piece WHERE object_key = ANY($1)`, keys); err != nil {
 		return fmt.Errorf("clear pieces: %w", err)
+	}
+	return nil
+}
+
+// strayAge is how long an object's row may take, far longer than both together; then its writer was killed.
+const strayAge = 24 * time.Hour
+
+// clearStrays removes the objects that never got their row.
+func (s *Service) clearStrays(ctx context.Context) error {
+	rows, err := s.DB.Query(ctx, `SELECT object_key FROM image_underway WHERE begun_at < $1 ORDER BY begun_at LIMIT 1000`, s.Now().Add(-strayAge))
+	if err != nil {
+		return fmt.Errorf("find objects without a row: %w", err)
+	}
+	keys, err := pgx.CollectRows(rows, pgx.RowTo[storage.Key])
+	if err != nil {
+		return fmt.Errorf("find objects without a row: %w", err)
+	}
+	for _, key := range keys {
+		if err := s.dropStray(ctx, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Service) dropStray(ctx context.Context, key storage.Key) error {
+	if err := s.Objects.Delete(ctx, key); err != nil {
+		return err
+	}
+	if _, err := s.DB.Exec(ctx, `DELETE FROM image_underway WHERE object_key = $1`, string(key)); err != nil {
+		return fmt.Errorf("clear an object without a row: %w", err)
 	}
 	return nil
 }
