@@ -489,6 +489,18 @@ func TestTheWaitingList(t *testing.T) {
 	if err != nil || !visit.Overbooked || !strings.Contains(notes.last(w.wang), "加了号：6月15日 星期一 12:00") {
 		t.Fatalf("squeezed in: %+v, %v, told %q", visit, err, notes.last(w.wang))
 	}
+	third, thirdPerson := w.neighbour("第三人")
+	gone := join(third, thirdPerson)
+	key = uuid.NewString()
+	told := w.events.seen["wait.changed"]
+	for range 2 { // the second time is the same press
+		if err := w.LeaveWait(w.as(third, "wait.leave"), gone.ID, key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := w.events.seen["wait.changed"] - told; n != 1 {
+		t.Errorf("that one has left the list was told %d times", n)
+	}
 	if r := one[string](w, `SELECT reason FROM audit_entry WHERE action = 'visit.overbook'`); r != "病情需要" {
 		t.Errorf("audit: %q", r)
 	}

@@ -280,7 +280,7 @@ func templateOf(row []string) (n NewTemplate, why *fault.Text) {
 	if n.Purpose = row[5]; n.Purpose != "visit" && n.Purpose != "duty" {
 		return n, bad(5)
 	}
-	if n.Department = strings.TrimPrefix(row[6], "'"); n.Department == "" || len(n.Department) > 100 {
+	if n.Department = strings.TrimPrefix(row[6], "'"); n.Department == "" || utf8.RuneCountInString(n.Department) > 100 {
 		return n, bad(6)
 	}
 	yuan, err := strconv.ParseFloat(row[7], 64)

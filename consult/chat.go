@@ -122,7 +122,7 @@ func (s *Service) Share(ctx context.Context, in Door, name string, file []byte, 
 	case !slices.Contains(evidenceTypes, kind):
 		return m, fault.New(fault.Unsupported, "file_type", "只能发照片（JPEG、PNG）或 PDF。", "Only photos (JPEG, PNG) or PDF can be sent.").
 			WithRemedy("请重新拍照，或转成 PDF。", "Please take a photo, or convert it to PDF.")
-	case name == "" || name == "." || len(name) > 200:
+	case name == "" || name == "." || utf8.RuneCountInString(name) > 200:
 		name = "file"
 	}
 	file, whole := photo.Clean(file)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"yuanzhen/consult/eligibility"
 	"yuanzhen/internal/audit"
@@ -77,8 +78,10 @@ func (n NewEvidence) check(today eligibility.Day) error {
 		return wrong("icd10_unknown", "没有这个诊断编码。", "There is no such diagnosis code.")
 	case !slices.Contains(docTypes, n.DocType):
 		return wrong("doc_type_unknown", "请选择资料的种类。", "Please choose the kind of paper.")
-	case n.InstitutionName == "" || len(n.InstitutionName) > 200 || len(n.FileName) > 200:
-		return wrong("institution_missing", "请填写看病的医院。", "Please name the hospital of the diagnosis.")
+	case n.InstitutionName == "" || utf8.RuneCountInString(n.InstitutionName) > 200:
+		return wrong("institution_missing", "请填写看病的医院，不超过 200 字。", "Please name the hospital of the diagnosis in up to 200 characters.")
+	case utf8.RuneCountInString(n.FileName) > 200:
+		return wrong("file_name_long", "文件名太长，请改短后再上传。", "The file's name is too long; please shorten it and upload again.")
 	case len(n.File) == 0:
 		return wrong("file_missing", "没有收到文件。", "There is no file.")
 	case len(n.File) > maxEvidence:

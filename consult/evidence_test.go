@@ -90,6 +90,7 @@ func TestUploadsThatAreRefused(t *testing.T) {
 		"icd10_unknown":       func(n *consult.NewEvidence) { n.ICD10 = "X" },
 		"doc_type_unknown":    func(n *consult.NewEvidence) { n.DocType = "照片" },
 		"institution_missing": func(n *consult.NewEvidence) { n.InstitutionName = "" },
+		"file_name_long":      func(n *consult.NewEvidence) { n.FileName = strings.Repeat("病", 201) },
 		"file_missing":        func(n *consult.NewEvidence) { n.File = nil },
 		"file_type":           func(n *consult.NewEvidence) { n.File = []byte("<html><script>alert(1)</script>") },
 		"file_too_large":      func(n *consult.NewEvidence) { n.File = append(slices.Clone(jpeg), make([]byte, 10<<20)...) },
@@ -101,11 +102,16 @@ func TestUploadsThatAreRefused(t *testing.T) {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
+	long := w.upload() // characters are counted, not bytes
+	long.InstitutionName, long.FileName = strings.Repeat("医", 200), strings.Repeat("病", 200)
+	if _, err := w.AddEvidence(w.as(w.wang, "evidence.add"), long); err != nil {
+		t.Error(err)
+	}
 	w.files.away = errors.New("store is down")
 	if _, err := w.AddEvidence(w.as(w.wang, "evidence.add"), w.upload()); err == nil {
 		t.Error("the store is down, and the upload was accepted")
 	}
-	if n := one[int](w, `SELECT count(*) FROM evidence`); n != 1 || len(w.files.kept) != 0 {
+	if n := one[int](w, `SELECT count(*) FROM evidence`); n != 2 || len(w.files.kept) != 1 {
 		t.Errorf("left behind: %d rows, %d files", n, len(w.files.kept))
 	}
 }

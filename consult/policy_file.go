@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"yuanzhen/internal/audit"
 	"yuanzhen/internal/authz"
@@ -35,7 +36,7 @@ func (s *Service) KeepPolicyFile(ctx context.Context, name string, file []byte) 
 	switch {
 	case len(places) == 0:
 		return kept, fault.Missing()
-	case len(file) == 0 || name == "" || len(name) > 200:
+	case len(file) == 0 || name == "" || utf8.RuneCountInString(name) > 200:
 		return kept, fault.New(fault.Invalid, "file_missing", "没有收到文件。", "There is no file.").
 			WithRemedy("请重新选择文件再上传。", "Please choose the file again.")
 	case len(file) > maxEvidence:

@@ -134,9 +134,10 @@ func (s *Service) waitEntry(ctx context.Context, id ids.WaitEntry) (e WaitEntry,
 // LeaveWait takes a wish off the list; a slot that is offered to it goes to the next.
 func (s *Service) LeaveWait(ctx context.Context, id ids.WaitEntry, key string) error {
 	var offered *inLine
-	_, _, err := once(ctx, s, key, id, func(tx tx) (nothing, error) {
+	var left WaitEntry
+	_, fresh, err := once(ctx, s, key, id, func(tx tx) (nothing, error) {
 		e, err := s.waitIn(ctx, tx, id)
-		if err != nil {
+		if left = e; err != nil {
 			return nothing{}, err
 		}
 		if err := leaveWait(ctx, tx, id); err != nil {
@@ -152,6 +153,9 @@ func (s *Service) LeaveWait(ctx context.Context, id ids.WaitEntry, key string) e
 		}
 		return nothing{}, audit.Write(ctx, tx, audit.Entry{Action: "wait.leave", Object: "wait_entry/" + id.String(), Person: e.Person.ID, Place: e.Institution.ID})
 	})
+	if err == nil && fresh {
+		s.tellWait(left)
+	}
 	s.tellOffered(offered, err)
 	return err
 }
