@@ -13,7 +13,7 @@ import (
 func countDay(ctx context.Context, tx tx, doctor ids.Practitioner, now time.Time) (done, unsigned int, err error) {
 	err = tx.QueryRow(ctx, `
 		SELECT count(*) FILTER (WHERE v.state = 'concluded' AND v.ended_at::date = $2::date),
-		       count(*) FILTER (WHERE v.state IN ('in_consult', 'interrupted')
+		       count(*) FILTER (WHERE (v.state IN ('in_consult', 'interrupted') OR v.state = 'emergency' AND v.started_at IS NOT NULL)
 		                        AND NOT EXISTS (SELECT FROM record c WHERE c.visit_id = v.id AND c.signed_at IS NOT NULL))
 		FROM visit v WHERE v.practitioner_id = $1`, doctor, now).Scan(&done, &unsigned)
 	return done, unsigned, err

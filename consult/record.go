@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/gowebpki/jcs"
@@ -97,7 +98,7 @@ func (s *Service) WriteRecord(ctx context.Context, id ids.Visit, text RecordText
 		if err != nil {
 			return err
 		}
-		if v.State != InConsult && v.State != Interrupted {
+		if !slices.Contains([]State{InConsult, Interrupted, Emergency}, v.State) { // of an emergency: what was seen and handed over
 			return movedOn(v)
 		}
 		newest, err := newestRecord(ctx, tx, id)

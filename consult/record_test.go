@@ -95,6 +95,39 @@ func TestRecordsThatAreNotSigned(t *testing.T) {
 	}
 }
 
+func TestAnEmergencyIsWrittenDownAfterwards(t *testing.T) {
+	w := newTown(t)
+	v := w.begun()
+	v, err := w.Alarm(w.as(w.doctor, "visit.alarm"), v.ID, []string{"说话时胸痛"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	due := func() int {
+		t.Helper()
+		q, err := w.Queue(w.as(w.doctor, "queue.read"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return q.UnsignedRecords
+	}
+	if n := due(); n != 1 {
+		t.Errorf("%d records are due", n)
+	}
+	r, err := w.WriteRecord(w.as(w.doctor, "record.write"), v.ID, complete, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.SignRecord(w.as(w.doctor, "record.sign"), v.ID, r.SHA256, passphrase); err != nil {
+		t.Fatal(err)
+	}
+	if n := due(); n != 0 {
+		t.Errorf("%d records are due after the signature", n)
+	}
+	if v, err = w.Visit(w.as(w.doctor, "visit.read"), v.ID); err != nil || v.State != consult.Emergency {
+		t.Errorf("state %s, %v", v.State, err)
+	}
+}
+
 func TestICD10(t *testing.T) {
 	for q, want := range map[string]string{"I10": "I10.x00", "高血压": "I10.x00", "asthma": "J45.000", "e11.9": "E11.900"} {
 		found := consult.SearchICD10(q)

@@ -54,7 +54,7 @@ var VisitMoves = []Move{
 	{"come back", []State{Interrupted}, InConsult, "the room", "both are in the room", ""},
 	{"send offline", []State{InConsult, Interrupted}, TerminatedOffline, "doctor", "decision in the visit redirects or bars", "judgement, note, decision"},
 	{"conclude", []State{InConsult, Interrupted}, Concluded, "doctor", "record signed", "time of end"},
-	{"raise alarm", []State{Booked, CheckedIn, InConsult, Interrupted}, Emergency, "patient, doctor", "danger signs", "decision VIS-01"},
+	{"raise alarm", []State{Booked, CheckedIn, InConsult, Interrupted}, Emergency, "patient, doctor", "danger signs", "decision VIS-01; the record follows, the room stays open for who is in it"},
 }
 
 func move(deed string) Move {

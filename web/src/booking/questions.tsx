@@ -64,7 +64,8 @@ export function FlagsQuestion({ onNone, onFlag }: { onNone: () => void; onFlag: 
   )
 }
 
-const kinds: readonly VisitKind[] = ['follow_up', 'first_visit', 'health_consult']
+// A visit beside an attending doctor (accompanied) is arranged by that doctor's hospital; nobody asks for it here.
+const kinds = ['follow_up', 'first_visit', 'health_consult'] as const satisfies readonly VisitKind[]
 
 export function KindQuestion({ onPick }: { onPick: (kind: VisitKind) => void }) {
   return (

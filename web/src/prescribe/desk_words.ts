@@ -85,6 +85,11 @@ export const w = phrases({
     en: 'Look at the whole picture first. Your signature stays with the prescription.',
   },
   'rx.cancel': { zh: '作废', en: 'Make void' },
+  'rx.cancel.sure': {
+    zh: '处方 {no} 作废后不能取药，也不能恢复。药店已收下的不能作废。',
+    en: 'Once void, {no} cannot be claimed or restored. What a pharmacy holds cannot be made void.',
+  },
+  'rx.cancel.no': { zh: '不作废', en: 'Keep it' },
   'rx.returned': { zh: '药师退回：{note}', en: 'Returned: {note}' },
   'rx.refused': { zh: '药师没通过：{note}', en: 'Not approved: {note}' },
   'rx.rewrite': { zh: '照着改一张', en: 'Write a corrected one' },

@@ -6,7 +6,7 @@ import type { FormularyRow, Override, OverrideReason, Prescription, RxType } fro
 import { pick } from '../i18n/i18n'
 import { Find } from '../ui/find'
 import { Icon } from '../ui/icons'
-import { Button, Field, Loading, Notice, ProblemNote, Select } from '../ui/parts'
+import { Button, Dialog, Field, Loading, Notice, ProblemNote, Select } from '../ui/parts'
 import { SignDialog } from '../ui/sign'
 import { rxTone } from '../visit/states'
 import { Alerts, blocked, clinicalStop, needsReason } from './alerts'
@@ -53,10 +53,17 @@ export function PrescriptionEditor({ visit, diagnosis, last, existing, signing, 
   )
 
   useEffect(() => {
-    if (!found.value || dirty) return
+    if (!existing || !found.value || dirty) return
     setHeld(found.value)
     setOrder(fromPrescription(found.value))
-  }, [found.value, dirty])
+  }, [existing, found.value, dirty])
+
+  // A void one stays on the page until the visit says that another may be written in its place.
+  useEffect(() => {
+    if (existing || held?.state !== 'void') return
+    setHeld(undefined)
+    setOrder(emptyOrder)
+  }, [existing, held])
 
   // What was just picked is asked next: its usual uses, else its dose. Nothing is filled in by itself.
   const section = useRef<HTMLElement>(null)
@@ -130,6 +137,15 @@ export function PrescriptionEditor({ visit, diagnosis, last, existing, signing, 
             </li>
           ))}
         </ul>
+        {(held.state === 'signed' || held.state === 'approved') && (
+          <MakeVoid
+            prescription={held}
+            onVoid={(gone) => {
+              setHeld(gone)
+              onChanged()
+            }}
+          />
+        )}
       </section>
     )
 
@@ -246,6 +262,41 @@ export function PrescriptionEditor({ visit, diagnosis, last, existing, signing, 
         />
       )}
     </section>
+  )
+}
+
+/** What is signed is not taken back but made void, for good, while no pharmacy holds it. */
+function MakeVoid({ prescription, onVoid }: { prescription: Prescription; onVoid: (gone: Prescription) => void }) {
+  const [asking, setAsking] = useState(false)
+  const deed = useDeed()
+  return (
+    <div class="row">
+      <Button look="quiet" onPress={() => setAsking(true)} test="void-rx">
+        {w('rx.cancel')}
+      </Button>
+      {asking && (
+        <Dialog title={w('rx.cancel')} onClose={() => setAsking(false)}>
+          <div class="stack">
+            <p>{w('rx.cancel.sure', { no: prescription.no })}</p>
+            <ProblemNote problem={deed.problem} />
+            <Button
+              look="danger"
+              busy={deed.busy}
+              onPress={() =>
+                void deed.run(async () => {
+                  onVoid(await post<Prescription>(`/prescriptions/${prescription.id}/cancel`))
+                  setAsking(false)
+                })
+              }
+              test="void-yes"
+            >
+              {w('rx.cancel')}
+            </Button>
+            <Button onPress={() => setAsking(false)}>{w('rx.cancel.no')}</Button>
+          </div>
+        </Dialog>
+      )}
+    </div>
   )
 }
 

@@ -94,17 +94,20 @@ export function CallScreen({
   door,
   chatKey,
   phone,
+  urgent = false,
   onHang,
 }: {
   place: string
   /** Of the hospital; undefined where none is known. */
   phone?: string
+  /** The visit has ended as an emergency: 120 stands over all, and the call goes on. */
+  urgent?: boolean
   alone: string
   myName: string
   nameOf?: (remote: Remote) => string
   room: Room
   /** Undefined where nothing is written or shown. */
-  door?: Door
+  door: Door | undefined
   chatKey: string
   onHang: () => void
 }) {
@@ -122,6 +125,12 @@ export function CallScreen({
     <main class="call-screen" id="content" data-test="call" data-phase={view.phase}>
       <h1 class="visually-hidden">{w('state.in_consult')}</h1>
       <RedLight on={view.recording} />
+      {urgent && (
+        <div class="call-urgent" role="alert" data-test="urgent">
+          <a href="tel:120">{w('end.emergency')}</a>
+          <span>{w('call.urgent')}</span>
+        </div>
+      )}
       <div class="call-top">
         <Icon name="lock" />
         <span>{place}</span>

@@ -21,7 +21,7 @@ import { Instruments } from './instruments'
 import { Kept } from './kept'
 import { Arrivals, CallDesk } from './line'
 import { RecordEditor, signable, useRecord } from './record_editor'
-import { Room } from './room'
+import { helping, Room } from './room'
 import { DeskChat, DeskDoor, DeskKeys, useRoomDesk } from './room_desk'
 import { ShareScreen } from './share_screen'
 import { Stage } from './stage'
@@ -30,7 +30,11 @@ import { w as visits } from './words'
 
 const personLine = (person: Visit['person']) =>
   w('person', { name: person.name, sex: identity(`sex.${person.sex}`), age: person.age })
+/** The prescription to show; in place of one that was made void another may be written while the visit runs. */
+const standing = ({ prescriptions }: Visit, inRoom: boolean) =>
+  (prescriptions.find(({ state }) => state !== 'void') ?? (inRoom ? undefined : prescriptions[0]))?.id
 const running = (visit: Visit) => visit.state === 'in_consult' || visit.state === 'interrupted'
+const written = (visit: Visit) => running(visit) || visit.state === 'emergency'
 
 export function Cockpit() {
   const { params } = useRoute()
@@ -41,7 +45,7 @@ export function Cockpit() {
   const arrived = useMemo(() => queue.value?.visits.filter((visit) => visit.state === 'checked_in'), [queue.value])
   const waiting = arrived ?? []
   const beingWritten =
-    queue.value?.visits.filter((visit) => visit.id === chosen && running(visit) && !visit.record_signed).length ?? 0
+    queue.value?.visits.filter((visit) => visit.id === chosen && written(visit) && !visit.record_signed).length ?? 0
   useTitle(waiting.length > 0 ? `(${waiting.length}) ${w('queue.title')}` : w('queue.title'))
 
   const next = () => {
@@ -157,6 +161,8 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
   const [judging, setJudging] = useState(false)
   const view = room.view.value
   const inRoom = visit.value !== undefined && running(visit.value)
+  const urgent = visit.value?.state === 'emergency'
+  const stays = urgent && helping(view)
   const waits = visit.value?.state === 'checked_in'
 
   useEffect(
@@ -170,8 +176,8 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
     if (inRoom) void room.enter()
     // The connections of both are made while the patient waits; camera and microphone open with the admission.
     else if (waits) room.join()
-    else room.leave()
-  }, [inRoom, waits, room])
+    else if (!urgent) room.leave()
+  }, [inRoom, waits, urgent, room])
 
   const draft = visit.value?.prescriptions.find((one) => one.state === 'draft')
   useKeys({
@@ -220,14 +226,19 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
         </div>
         <ProblemNote problem={deed.problem} />
         <div class="camera-side">
-          <Stage view={inRoom ? view : { ...view, phase: 'idle' }} idle={idle} />
+          <Stage view={inRoom || stays ? view : { ...view, phase: 'idle' }} idle={idle} />
+          {stays && (
+            <Notice tone="danger" title={w('emg.on')}>
+              {w('emg.phone')}
+            </Notice>
+          )}
           <div class="keys">
             {current.state === 'checked_in' && (
               <Button look="primary" busy={deed.busy} onPress={() => act('admit')} test="admit">
                 {w('admit')}
               </Button>
             )}
-            {inRoom && (
+            {(inRoom || stays) && (
               <>
                 <Button icon={view.mic ? 'mic' : 'micOff'} pressed={!view.mic} onPress={() => room.setMic(!view.mic)}>
                   {view.mic ? w('mute') : w('unmute')} <kbd>F9</kbd>
@@ -239,6 +250,17 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
                 >
                   {view.camera ? w('cam.off') : w('cam.on')}
                 </Button>
+              </>
+            )}
+            {stays && (
+              <span class="end">
+                <Button look="danger" icon="hangup" onPress={() => room.leave()} test="hang">
+                  {w('emg.hang')}
+                </Button>
+              </span>
+            )}
+            {inRoom && (
+              <>
                 <ShareScreen room={room} />
                 <Instruments at={id} rack={door.rack} remotes={view.remotes} />
                 <DeskKeys desk={beside} kinds={['companion', 'colleague', 'observer', 'device']} />
@@ -275,7 +297,7 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
           )}
         </div>
         {current.complaint && <Notice tone="plain" title={current.complaint} />}
-        {(inRoom || current.state === 'concluded' || (desk.record?.version ?? 0) > 0) && (
+        {(written(current) || current.state === 'concluded' || (desk.record?.version ?? 0) > 0) && (
           <RecordEditor
             visit={id}
             desk={desk}
@@ -299,7 +321,7 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
             visit={id}
             diagnosis={desk.record?.diagnoses.map((one) => one.icd10) ?? []}
             last={chart.value?.prescriptions.find((one) => one.visit_id !== id && one.state !== 'draft')?.id}
-            existing={current.prescriptions[0]?.id}
+            existing={standing(current, inRoom)}
             signing={signing === 'prescription'}
             onSigning={(open) => setSigning(open ? 'prescription' : undefined)}
             onChanged={refresh}
@@ -313,22 +335,33 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
             setJudging(false)
             act('judge', body)
           }}
+          onAlarm={(sign) => {
+            setJudging(false)
+            act('alarm', { red_flags: [sign] })
+          }}
         />
       )}
     </>
   )
 }
 
-const judgements: readonly Judgement[] = ['confirmed_followup', 'judged_first', 'unsuitable']
+const judgements: readonly (Judgement | 'emergency')[] = [
+  'confirmed_followup',
+  'judged_first',
+  'unsuitable',
+  'emergency',
+]
 
 function JudgeDialog({
   onClose,
   onJudge,
+  onAlarm,
 }: {
   onClose: () => void
   onJudge: (body: { judgement: Judgement; condition_changed: boolean; note: string }) => void
+  onAlarm: (sign: string) => void
 }) {
-  const [judgement, setJudgement] = useState<Judgement>('confirmed_followup')
+  const [judgement, setJudgement] = useState<Judgement | 'emergency'>('confirmed_followup')
   const [changed, setChanged] = useState(false)
   const [note, setNote] = useState('')
   return (
@@ -340,11 +373,23 @@ function JudgeDialog({
           options={judgements.map((value) => ({ value, label: w(`judge.${value}`) }))}
           onChange={setJudgement}
         />
-        <Tick label={w('judge.changed')} checked={changed} onChange={setChanged} />
-        <Field label={w('judge.note')} lines={3} value={note} onInput={setNote} maxLength={2000} />
-        <Button look="primary" onPress={() => onJudge({ judgement, condition_changed: changed, note })}>
-          {w('judge.send')}
-        </Button>
+        {judgement === 'emergency' ? (
+          <>
+            <Notice tone="danger" title={w('judge.emergency.say')} />
+            <Field label={w('judge.emergency.sign')} name="sign" value={note} onInput={setNote} maxLength={200} />
+            <Button look="danger" disabled={note.trim() === ''} onPress={() => onAlarm(note.trim())} test="alarm">
+              {w('judge.emergency.send')}
+            </Button>
+          </>
+        ) : (
+          <>
+            <Tick label={w('judge.changed')} checked={changed} onChange={setChanged} />
+            <Field label={w('judge.note')} lines={3} value={note} onInput={setNote} maxLength={2000} />
+            <Button look="primary" onPress={() => onJudge({ judgement, condition_changed: changed, note })}>
+              {w('judge.send')}
+            </Button>
+          </>
+        )}
       </div>
     </Dialog>
   )

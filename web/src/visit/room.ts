@@ -83,6 +83,9 @@ export function phaseOf(state: View['state']): Phase {
   }
 }
 
+/** An alarm ends the visit, not the call: who is in it stays in it until they hang up. */
+export const helping = ({ phase }: Pick<RoomView, 'phase'>) => phase === 'live' || phase === 'reconnecting'
+
 /** Phones have no way to show their screen. */
 export const canShareScreen = () => typeof navigator.mediaDevices?.getDisplayMedia === 'function'
 

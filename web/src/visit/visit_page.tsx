@@ -14,7 +14,7 @@ import { CallScreen } from './call'
 import { Devices } from './devices'
 import { visitDoor } from './door'
 import { Kept } from './kept'
-import { Room } from './room'
+import { helping, Room } from './room'
 import { withRole } from './room_words'
 import { BookedPage, VisitHead, WaitingPage } from './waiting'
 import { w } from './words'
@@ -65,6 +65,7 @@ function VisitByState({
   const { state } = visit
   const waits = state === 'checked_in' || state === 'in_consult' || state === 'interrupted'
   const { phase } = room.view.value
+  const helped = state === 'emergency' && helping(room.view.value)
   useTitle(w(`state.${state}`))
 
   useEffect(
@@ -77,9 +78,9 @@ function VisitByState({
 
   // The seat is taken while waiting: the doctor's admit then opens sound and picture without another press.
   useEffect(() => {
-    if (!waits) room.leave()
-    else if (!left) void room.enter()
-  }, [waits, left, room])
+    if (!waits && !helped) room.leave()
+    else if (waits && !left) void room.enter()
+  }, [waits, helped, left, room])
 
   useEffect(() => {
     if (phase === 'ended') refresh()
@@ -91,7 +92,7 @@ function VisitByState({
     })
 
   if (
-    waits &&
+    (waits || helped) &&
     !left &&
     (state !== 'checked_in' || phase === 'live' || phase === 'reconnecting') &&
     phase !== 'waiting' &&
@@ -108,7 +109,8 @@ function VisitByState({
             : withRole(remote)
         }
         room={room}
-        door={door}
+        door={helped ? undefined : door}
+        urgent={helped}
         chatKey={visit.id}
         phone={visit.phone}
         onHang={() => {

@@ -90,7 +90,7 @@ export type HumanReview = {
   answered_at?: string
 }
 
-export type VisitKind = 'follow_up' | 'first_visit' | 'health_consult'
+export type VisitKind = 'follow_up' | 'first_visit' | 'health_consult' | 'accompanied'
 export type Severity = 'mild' | 'moderate' | 'severe'
 export type Consents = { internet_care: boolean; sensitive_pi: boolean }
 
