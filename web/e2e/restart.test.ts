@@ -56,6 +56,8 @@ describe('the server dies in mid-visit', { concurrency: 1 }, () => {
     console.log(`reconnecting shown: patient ${told[0]} ms, doctor ${told[1]} ms after the kill`)
     await journey.shot(patient, '01-patient-reconnecting')
     await journey.shot(doctor, '02-doctor-reconnecting')
+    for (const { page } of [patient, doctor])
+      assert.equal(await page.locator(t('light')).count(), 0, 'no line is called good')
     for (const ms of told) assert.ok(ms <= shownWithin, `told after ${ms} ms`)
     await doctor.page.fill('textarea[name=plan]', '写在断线的时候：继续服药')
   })

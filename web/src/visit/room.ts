@@ -48,7 +48,7 @@ export type RoomView = {
   locked: boolean
   /** The recorder sits in the room. */
   recording: boolean
-  line: LineView
+  line: Omit<LineView, 'light'> & Pick<Remote, 'light'>
 }
 
 export const noRoom: RoomView = {
@@ -66,7 +66,7 @@ export const noRoom: RoomView = {
   observers: [],
   locked: false,
   recording: false,
-  line: { light: 'good', sends: '360p', takes: '720p', soundOnly: false },
+  line: { light: '', sends: '360p', takes: '720p', soundOnly: false },
 }
 
 /** What the person is told about each state of the connection. A seat not yet admitted waits, also while its line is away. */
@@ -263,7 +263,8 @@ export class Room {
         this.view.value = { ...this.view.value, returned: false }
       }, returnedFor)
     }
-    const remotes = this.remotes(view)
+    const away = phase !== 'live' // of no line anything is known
+    const remotes = this.remotes(view, away)
     this.view.value = {
       ...before,
       phase,
@@ -278,12 +279,12 @@ export class Room {
       observers: observersOf(view.seats),
       locked: view.locked,
       recording: view.seats.some((seat) => seat.role === recorder && seat.presence !== 'waiting'),
-      line: view.line,
+      line: away ? { ...view.line, light: '' } : view.line,
     }
   }
 
   /** One stream a seat, kept while the seat stays, so that a picture on screen never restarts. */
-  private remotes(view: View): Remote[] {
+  private remotes(view: View, away: boolean): Remote[] {
     const others = view.seats.filter(
       (seat) =>
         seat.seat !== view.self?.seat &&
@@ -295,6 +296,7 @@ export class Room {
     return others.map((seat) => {
       const tracks = view.tracks.filter((track) => track.seat === seat.seat)
       const screen = tracks.some((track) => track.source === 'screen')
+      const lost = seat.presence === 'reconnecting' || tracks.some((track) => track.stalled && track.kind === 'audio')
       const wanted = tracks.filter((track) => !screen || track.source !== 'camera').map(({ track }) => track)
       const stream = this.streams.get(seat.seat) ?? new MediaStream()
       this.streams.set(seat.seat, stream)
@@ -306,7 +308,7 @@ export class Room {
         role: seat.role,
         stream,
         screen,
-        light: seat.line.light,
+        light: away || lost ? '' : seat.line.light,
         sized: (height: number) => {
           for (const { id, kind } of tracks) if (kind === 'video') this.client.fit(id, height)
         },
@@ -314,7 +316,7 @@ export class Room {
           ? undefined
           : this.stills.get(seat.seat),
         video: tracks.some((track) => track.kind === 'video' && !track.muted && !track.stalled),
-        lost: seat.presence === 'reconnecting' || tracks.some((track) => track.stalled && track.kind === 'audio'),
+        lost,
       }
     })
   }
