@@ -232,7 +232,7 @@ func links(servers []control.ICEServer) []string {
 	return all
 }
 
+var escapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+
 // quoted is a quoted-string of RFC 9110 §5.6.4.
-func quoted(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
-}
+func quoted(s string) string { return `"` + escapes.Replace(s) + `"` }

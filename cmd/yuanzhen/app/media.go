@@ -109,6 +109,7 @@ func (a *App) startMedia(h *house, tickets ed25519.PublicKey, relaySecret string
 		}
 		return address
 	}
+	makeRoom(o.MediaShards)
 	options := signaling.Options{UDP: port("YUANZHEN_MEDIA_UDP", o.MediaUDP), TCP: port("YUANZHEN_MEDIA_TCP", o.MediaTCP),
 		Shards: o.MediaShards, TicketKey: tickets, BenchSecret: o.BenchSecret, Logger: a.log, Events: events}
 	for _, s := range o.MediaIPs {
