@@ -20,7 +20,7 @@ import { visitLead } from './door'
 import { Instruments } from './instruments'
 import { Kept } from './kept'
 import { Arrivals, CallDesk } from './line'
-import { RecordEditor, signable, useRecord } from './record_editor'
+import { lacks, RecordEditor, useRecord } from './record_editor'
 import { helping, Room } from './room'
 import { DeskChat, DeskDoor, DeskKeys, useRoomDesk } from './room_desk'
 import { ShareScreen } from './share_screen'
@@ -182,7 +182,7 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
   const draft = visit.value?.prescriptions.find((one) => one.state === 'draft')
   useKeys({
     F8: () => {
-      if (desk.record && !desk.record.signed_at && !draft && signable(desk.record)) setSigning('record')
+      if (desk.record && !desk.record.signed_at && !draft && lacks(desk.record).length === 0) setSigning('record')
       else setSigning('prescription')
     },
     F9: () => room.setMic(!room.view.value.mic),

@@ -23,8 +23,13 @@ const empty: VisitRecord = {
 }
 const pause = 900 // ms without typing before the text is sent
 
-export const signable = (record: VisitRecord) =>
-  record.chief_complaint.trim() !== '' && record.assessment.trim() !== '' && record.diagnoses.length > 0
+/** What the record lacks to be signed, as the fields are labelled. */
+export const lacks = (record: VisitRecord) => [
+  ...(record.chief_complaint.trim() === '' ? (['rec.complaint'] as const) : []),
+  ...(record.diagnoses.length === 0 ? (['rec.diagnoses'] as const) : []),
+  ...(record.assessment.trim() === '' ? (['rec.assessment'] as const) : []),
+  ...(record.plan.trim() === '' ? (['rec.plan'] as const) : []),
+]
 
 /** The text a doctor may change, without what the server adds. */
 export function textOf({
@@ -147,6 +152,7 @@ export function RecordEditor({
         </dl>
       </section>
     )
+  const missing = lacks(record)
   const stateWord =
     state === 'saving'
       ? w('rec.saving')
@@ -228,13 +234,15 @@ export function RecordEditor({
           icon="pen"
           look="primary"
           busy={deed.busy && signing}
-          disabled={!signable(record)}
+          disabled={missing.length > 0}
           onPress={() => onSigning(true)}
           test="sign-record"
         >
           {w('rec.sign')}
         </Button>
-        {!signable(record) && <span class="meta">{w('rec.missing')}</span>}
+        {missing.length > 0 && (
+          <span class="meta">{w('rec.missing', { list: missing.map((name) => w(name)).join(w('rec.and')) })}</span>
+        )}
       </div>
       {signing && record.canonical && record.sha256 && state === 'saved' && (
         <SignDialog
