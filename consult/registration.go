@@ -142,7 +142,7 @@ func (s *Service) File(ctx context.Context, n NewFiling, key string) (Filing, er
 	if err != nil {
 		return Filing{}, err
 	}
-	s.tellFiling(f)
+	s.tellFiling(f.ID.String(), f.Doctor.ID, f.Institution.ID)
 	return f, nil
 }
 
@@ -210,7 +210,7 @@ func (s *Service) SettleFiling(ctx context.Context, id ids.Filing, a FilingAnswe
 			"请按多机构备案办理。", "File it as a further place of practice.").Because(err)
 	}
 	if err == nil && fresh {
-		s.tellFiling(f)
+		s.tellFiling(f.ID.String(), f.Doctor.ID, f.Institution.ID)
 	}
 	return f, err
 }
@@ -257,6 +257,7 @@ func (s *Service) EndRegistration(ctx context.Context, id ids.Registration, e En
 	if _, err := time.Parse(schedule.DayFormat, e.LastDay); err != nil {
 		return Cleared{}, fault.New(fault.Invalid, "day_wrong", "日期不对。", "This is not a date.").WithRemedy("请选最后一天。", "Choose the last day.").Because(err)
 	}
+	var ended Registration
 	done, fresh, err := once(ctx, s, key, []any{id, e}, func(tx tx) (Cleared, error) {
 		list, err := selectRegistrations(ctx, tx, authz.ScopeFrom(ctx), id, s.Now())
 		if err != nil || len(list) == 0 {
@@ -273,9 +274,11 @@ func (s *Service) EndRegistration(ctx context.Context, id ids.Registration, e En
 		if err := audit.Write(ctx, tx, audit.Entry{Action: "registration.end", Object: "registration/" + id.String(), Place: r.Institution.ID, Reason: e.Reason}); err != nil {
 			return Cleared{}, err
 		}
+		ended = r
 		return s.clearSlots(ctx, tx, beyondRegistration(id), "filing_ends", nil)
 	})
 	if err == nil && fresh {
+		s.tellFiling(id.String(), ended.Doctor.ID, ended.Institution.ID)
 		s.tellCleared(done)
 	}
 	return done, err
@@ -322,7 +325,7 @@ func cmpErr(err, otherwise error) error {
 	return otherwise
 }
 
-// tellFiling lets the screens of the doctor and of the institution ask again.
-func (s *Service) tellFiling(f Filing) {
-	s.Live.Publish(live.Event{Kind: "filing.changed", ID: f.ID.String(), Practitioners: []ids.Practitioner{f.Doctor.ID}, Places: []ids.Institution{f.Institution.ID}})
+// tellFiling lets the screens of the doctor and of the institution ask again for filings and what they have become.
+func (s *Service) tellFiling(id string, doctor ids.Practitioner, at ids.Institution) {
+	s.Live.Publish(live.Event{Kind: "filing.changed", ID: id, Practitioners: []ids.Practitioner{doctor}, Places: []ids.Institution{at}})
 }

@@ -2,6 +2,7 @@ package consult_test
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -137,6 +138,7 @@ func TestAFilingThatEnds(t *testing.T) {
 	if _, err := w.EndRegistration(w.as(w.member("administrator", 1), "registration.end"), id, end, uuid.NewString()); fault.KindOf(err) != fault.NotFound {
 		t.Errorf("another hospital: %v", err)
 	}
+	heard := maps.Clone(w.events.seen)
 	done, err := w.EndRegistration(w.as(admin, "registration.end"), id, end, uuid.NewString())
 	if err != nil || done.Slots != 1 || len(done.Visits) != 1 || !done.Visits[0].RefundDue {
 		t.Fatalf("ended: %+v, %v", done, err)
@@ -147,13 +149,19 @@ func TestAFilingThatEnds(t *testing.T) {
 	if !strings.Contains(notes.last(w.wang), "费用会退回") {
 		t.Errorf("told: %q", notes.last(w.wang))
 	}
+	for _, kind := range []string{"filing.changed", "roster.changed", "visit.changed"} {
+		if n := w.events.seen[kind] - heard[kind]; n != 1 {
+			t.Errorf("screens heard %s %d times", kind, n)
+		}
+	}
 	if _, err := w.offer(0, 15, 1); code(err) != "doctor_not_registered" {
 		t.Errorf("a slot past the end: %v", err)
 	}
 	w.slots(1, 16, 2)
 	w.exec(`UPDATE institution SET licence_until = '2026-06-14' WHERE id = $1`, w.hospital[1])
-	if done, err := w.BlockLapsed(t.Context()); err != nil || done.Slots != 2 {
-		t.Errorf("a licence that ended: %+v, %v", done, err)
+	rosters := w.events.seen["roster.changed"]
+	if done, err := w.BlockLapsed(t.Context()); err != nil || done.Slots != 2 || w.events.seen["roster.changed"] != rosters+1 {
+		t.Errorf("a licence that ended: %+v, %v, the roster's screens heard it %d times", done, err, w.events.seen["roster.changed"]-rosters)
 	}
 }
 
@@ -361,6 +369,7 @@ func TestASickDay(t *testing.T) {
 	if err != nil || plan.Slots != 3 || len(plan.Visits) != 2 || one[int](w, `SELECT count(*) FROM slot WHERE withdrawn_at IS NOT NULL`) != 0 {
 		t.Fatalf("dry run: %+v, %v", plan, err)
 	}
+	rosters := w.events.seen["roster.changed"]
 	notes.said, jobs.list = nil, nil
 	day.DryRun = false
 	key := uuid.NewString()
@@ -370,6 +379,9 @@ func TestASickDay(t *testing.T) {
 	}
 	if again, err := w.CallIn(w.as(w.staff, "roster.absence"), day, key); err != nil || again.Slots != 3 {
 		t.Errorf("again: %+v, %v", again, err)
+	}
+	if n := w.events.seen["roster.changed"] - rosters; n != 1 {
+		t.Errorf("the roster's screens heard of it %d times", n)
 	}
 	if !strings.Contains(notes.last(w.wang), "何晓") || !strings.Contains(notes.last(neighbour), "取消") || len(notes.said[w.wang.Account]) != 1 {
 		t.Errorf("told: %q, %q", notes.last(w.wang), notes.last(neighbour))

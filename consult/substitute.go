@@ -3,6 +3,7 @@ package consult
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"yuanzhen/consult/eligibility"
@@ -19,6 +20,8 @@ type Cleared struct {
 	Slots        int            `json:"slots"`
 	Visits       []ClearedVisit `json:"visits"`
 	Teleconsults int            `json:"teleconsults" doc:"Scheduled in that time; the coordinator sets them anew by hand"`
+
+	rosters map[ids.Practitioner][]ids.Institution // on which slots were
 }
 
 // ClearedVisit went to another time, or was cancelled with its fee due back.
@@ -98,12 +101,17 @@ func (s *Service) CallIn(ctx context.Context, a Absence, key string) (done Clear
 // clearSlots takes slots off the roster and looks after their patients: moved to the substitute where the check passes, else cancelled by
 // the hospital with the fee due back. The slot's row is locked first, so a booking is either seen here or comes too late.
 func (s *Service) clearSlots(ctx context.Context, tx tx, w which, reason string, substitute *ids.Practitioner) (Cleared, error) {
-	done := Cleared{Visits: []ClearedVisit{}}
+	done := Cleared{Visits: []ClearedVisit{}, rosters: map[ids.Practitioner][]ids.Institution{}}
 	slots, err := withdrawSlots(ctx, tx, w, reason, s.Now())
 	if err != nil {
 		return done, err
 	}
 	done.Slots = len(slots)
+	for _, one := range slots {
+		if !slices.Contains(done.rosters[one.Doctor], one.Place) {
+			done.rosters[one.Doctor] = append(done.rosters[one.Doctor], one.Place)
+		}
+	}
 	visits, err := selectCleared(ctx, tx, slots)
 	if err != nil {
 		return done, err
@@ -161,6 +169,9 @@ func (s *Service) moveToNearest(ctx context.Context, tx tx, v clearedRow, substi
 
 // tellCleared lets all concerned screens ask again.
 func (s *Service) tellCleared(done Cleared) {
+	for doctor, places := range done.rosters {
+		s.tellRoster(doctor, places...)
+	}
 	for _, v := range done.Visits {
 		s.Live.Publish(live.Event{Kind: "visit.changed", ID: v.ID.String(), Accounts: []ids.Account{v.account}, Practitioners: v.doctors})
 		for _, d := range v.doctors {

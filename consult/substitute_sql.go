@@ -17,17 +17,24 @@ func duringAbsence(a Absence) which {
 		pgx.NamedArgs{"doctor": a.PractitionerID, "place": a.InstitutionID, "from": a.From, "until": a.Until}}
 }
 
+// withdrawn is a slot that came off a doctor's roster at a place.
+type withdrawn struct {
+	ID     ids.Slot
+	Doctor ids.Practitioner
+	Place  ids.Institution
+}
+
 // withdrawSlots takes slots to come off the roster; an expert's consult stays for its coordinator.
-func withdrawSlots(ctx context.Context, tx tx, w which, reason string, now time.Time) ([]ids.Slot, error) {
+func withdrawSlots(ctx context.Context, tx tx, w which, reason string, now time.Time) ([]withdrawn, error) {
 	args := pgx.NamedArgs{"now": now, "why": reason}
 	maps.Copy(args, w.args)
-	return collect(ctx, tx, pgx.RowTo[ids.Slot], `
+	return collect(ctx, tx, pgx.RowToStructByPos[withdrawn], `
 		UPDATE slot t SET withdrawn_at = @now, withdrawn_reason = @why
 		WHERE t.withdrawn_at IS NULL AND t.id IN (
 			SELECT s.id FROM slot s JOIN registration r ON r.id = s.registration_id JOIN institution i ON i.id = s.institution_id
 			WHERE s.withdrawn_at IS NULL AND s.purpose <> 'teleconsult' AND upper(s.during) > @now AND (`+w.sql+`)
 			ORDER BY s.id FOR NO KEY UPDATE OF s)
-		RETURNING t.id`, args)
+		RETURNING t.id, t.practitioner_id, t.institution_id`, args)
 }
 
 type clearedRow struct {
@@ -49,13 +56,17 @@ type clearedRow struct {
 }
 
 // selectCleared are the visits in these slots that have not begun.
-func selectCleared(ctx context.Context, tx tx, slots []ids.Slot) ([]clearedRow, error) {
+func selectCleared(ctx context.Context, tx tx, slots []withdrawn) ([]clearedRow, error) {
+	list := make([]string, len(slots))
+	for i, s := range slots {
+		list[i] = s.ID.String()
+	}
 	return collect(ctx, tx, pgx.RowToStructByName[clearedRow], `
 		SELECT v.id, v.account_id, v.person_id, p.name AS person_name, v.practitioner_id, d.name AS doctor_name, v.institution_id, v.department,
 		       v.kind, v.icd10, v.severity, v.intends_rx, s.fee_fen, lower(s.during) AS start, i.zone
 		FROM visit v JOIN slot s ON s.id = v.slot_id JOIN person p ON p.id = v.person_id JOIN practitioner d ON d.id = v.practitioner_id
 		JOIN institution i ON i.id = v.institution_id
-		WHERE v.slot_id = ANY ($1) AND v.state IN ('booked', 'checked_in') ORDER BY lower(s.during), v.id FOR UPDATE OF v`, texts(slots))
+		WHERE v.slot_id = ANY ($1) AND v.state IN ('booked', 'checked_in') ORDER BY lower(s.during), v.id FOR UPDATE OF v`, list)
 }
 
 func nearestOf(ctx context.Context, tx tx, doctor ids.Practitioner, v clearedRow, now time.Time) (*Slot, string, error) {
