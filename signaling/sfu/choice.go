@@ -77,7 +77,7 @@ func (l *link) climb() {
 	s := l.shard
 	l.ladder.Fix(l.limit)
 	l.ladder.Need(l.needs())
-	line := l.rateLine()
+	line := l.estimator.Line()
 	before := l.rung
 	l.rung = l.ladder.Step(line, s.now)
 	if bits, wanted := l.ladder.Probe(line, s.now); wanted {
@@ -92,11 +92,6 @@ func (l *link) climb() {
 	}
 	p, rung := l.peer, l.rung
 	p.do(func() error { p.handler.Rung(rung); return nil })
-}
-
-func (l *link) rateLine() rate.Line {
-	_, ours := l.estimator.Loss()
-	return rate.Line{Estimate: l.estimator.Estimate(), Loss: ours, Limited: l.estimator.Limited()}
 }
 
 // needs adds up what each rung takes of what the peer has chosen.

@@ -23,9 +23,12 @@ const (
 	// What arrives is counted over rateWindows, or, while that is fewer than rateCount packets, over at most rateWindowsMost.
 	rateCount, rateWindowsMost = 8, 60
 
-	// A window of loss has many packets, or on a line with sound alone at least a few.
-	lossWindow     = time.Second
+	// A window of loss has many packets, or on a line with sound alone at least a few; the first one, which says with how much repeating to
+	// begin, does not wait for them. It is judged when what was overtaken in it has been told of: who hears and is busy reads the sound of
+	// a moment first and the picture with the next feedback but one.
+	lossWindow     = 700 * time.Millisecond
 	lossWindowLong = 3 * time.Second
+	overtaken      = 300 * time.Millisecond
 	fewPackets     = 50
 	leastPackets   = 10
 	mostNatural    = 0.3 // a line that loses more by itself carries no visit
@@ -85,8 +88,8 @@ type record struct {
 	at       time.Duration
 	size     uint16
 	sequence uint16
-	used     bool // nothing has told of its arrival
-	missed   bool // it was told of as lost
+	used     bool  // nothing has told of its arrival
+	missed   uint8 // the window of loss in which it was told of as lost; 0 none
 }
 
 // clock makes one time of a receiver's, whose 24 bits of 64 ms begin anywhere and wrap every 12 days: it begins after some hours, so that
@@ -162,6 +165,11 @@ func (e *Estimator) RTT() time.Duration { return e.rtt }
 // Loss is the share of packets that do not arrive: all of them, and those that sending less would save.
 func (e *Estimator) Loss() (all, ours float64) {
 	return e.lost.share, e.lost.ours()
+}
+
+// Line is what the ladder is to know of the line.
+func (e *Estimator) Line() Line {
+	return Line{Estimate: e.Estimate(), Loss: e.lost.ours(), Judged: e.lost.judged, Limited: e.Limited()}
 }
 
 // Received is what arrives, in bit/s.
@@ -275,8 +283,7 @@ func (e *Estimator) Feedback(raw []byte, now time.Duration) error {
 		if !r.used || r.sequence != sequence {
 			return
 		}
-		e.lost.add(received, r.missed)
-		if r.missed = !received; r.missed {
+		if r.missed = e.lost.add(received, r.missed, now); !received {
 			return // it may be told of again
 		}
 		r.used = false
@@ -394,41 +401,78 @@ func (e *Estimator) judgeDelay(over bool, now time.Duration) {
 
 // losses counts in windows.
 type losses struct {
-	since        time.Duration
+	open    tally
+	closed  tally // that waits to be judged
+	turn    uint8 // of the open one, never 0 once it has begun
+	judged  int   // windows
+	share   float64
+	natural float64 // the line's own
+	doubt   float64 // of share, for it comes from few packets
+}
+
+type tally struct {
+	since        time.Duration // it is open, or closed
 	packets, bad int
-	share        float64
-	natural      float64 // the line's own
-	doubt        float64 // of share, for it comes from few packets
 }
 
 // ours is the loss beyond the line's own, as far as it is more than chance.
 func (l *losses) ours() float64 { return max(0, l.share-l.natural-l.doubt) }
 
-// add counts a packet once, whatever is told of it at first: one that was missed may only have been overtaken.
-func (l *losses) add(received, missed bool) {
-	switch {
-	case missed && received:
-		l.bad = max(0, l.bad-1)
-	case !missed:
-		l.packets++
-		if !received {
-			l.bad++
-		}
+// add counts a packet once, whatever is told of it at first: one that was missed, and in which window, may only have been overtaken.
+// It gives in which window it is missed now.
+func (l *losses) add(received bool, missed uint8, now time.Duration) uint8 {
+	if l.turn == 0 {
+		l.turn, l.open.since = 1, now
 	}
+	switch {
+	case missed == 0:
+		l.open.packets++
+		if received {
+			return 0
+		}
+		l.open.bad++
+		return l.turn
+	case !received:
+		return missed
+	case missed == l.turn:
+		l.open.bad--
+	case missed == turnBefore(l.turn) && l.closed.packets > 0:
+		l.closed.bad--
+	}
+	return 0
 }
 
-// judge ends a window when it says enough.
-func (l *losses) judge(now time.Duration) bool {
-	if age := now - l.since; age < lossWindow || l.packets < fewPackets && (age < lossWindowLong || l.packets < leastPackets) {
-		return false
+func turnBefore(turn uint8) uint8 {
+	if turn--; turn == 0 {
+		turn--
 	}
-	l.set(float64(l.bad)/float64(l.packets), l.packets)
-	l.packets, l.bad, l.since = 0, 0, now
-	return true
+	return turn
+}
+
+// judge ends a window when it says enough, and says whether one was judged.
+func (l *losses) judge(now time.Duration) (judged bool) {
+	if w := l.closed; w.packets > 0 && now-w.since >= overtaken {
+		l.set(float64(w.bad)/float64(w.packets), w.packets)
+		l.closed = tally{}
+		judged = true
+	}
+	age, long := now-l.open.since, lossWindowLong
+	if l.judged == 0 {
+		long = lossWindow
+	}
+	if l.closed.packets == 0 && age >= lossWindow && (l.open.packets >= fewPackets || age >= long && l.open.packets >= leastPackets) {
+		l.closed, l.open = l.open, tally{since: now}
+		l.closed.since = now
+		if l.turn++; l.turn == 0 {
+			l.turn++
+		}
+	}
+	return judged
 }
 
 func (l *losses) set(share float64, packets int) {
 	l.share, l.doubt = share, 1.5*math.Sqrt(share*(1-share)/float64(packets))
+	l.judged++
 }
 
 // learn takes the loss for the line's own bit by bit while no queue grows; less of it is believed sooner. The rate falls faster than

@@ -83,6 +83,7 @@ const (
 type Line struct {
 	Estimate int     // bit/s
 	Loss     float64 // share of packets lost by our own sending (Estimator.Loss)
+	Judged   int     // how often that was found out
 	Limited  bool    // the estimate is low because little is sent (Estimator.Limited)
 }
 
@@ -104,6 +105,7 @@ type Ladder struct {
 	probed   time.Duration
 	probing  bool // a probe has not led to a step yet
 	lossStep time.Duration
+	judged   int // the judgement of loss that was heeded last
 }
 
 // NewLadder starts on a rung: Low is a good first guess, for it shows a face within the first second.
@@ -133,8 +135,8 @@ func (l *Ladder) Step(line Line, now time.Duration) Rung {
 	case fit < l.rung:
 		l.down(fit, now)
 	case line.Loss > spoilt && l.rung > Sound:
-		if now-l.lossStep >= lossPause {
-			l.lossStep = now
+		if line.Judged != l.judged && now-l.lossStep >= lossPause { // one judgement is a reason for one step
+			l.lossStep, l.judged = now, line.Judged
 			l.down(l.rung-1, now)
 		}
 		l.ample = false

@@ -150,11 +150,6 @@ func (v *visit) send(size int, now time.Duration, sound bool) {
 	v.sequence++
 }
 
-func (v *visit) state() rate.Line {
-	_, ours := v.e.Loss()
-	return rate.Line{Estimate: v.e.Estimate(), Loss: ours, Limited: v.e.Limited()}
-}
-
 // lands lets the packet just sent arrive, and its feedback 200 ms later.
 func (v *visit) lands(t testing.TB, at time.Duration) {
 	v.recorder.Record(2, v.sequence, (at + v.clock).Microseconds())
@@ -223,15 +218,15 @@ func (v *visit) run(t testing.TB, from, d time.Duration) {
 		}
 		if now%time.Second == 0 {
 			v.e.Tick(now)
-			rung = v.ladder.Step(v.state(), now)
+			rung = v.ladder.Step(v.e.Line(), now)
 		}
 		for len(returning) > 0 && returning[0].at <= now {
 			if err := v.e.Feedback(returning[0].feedback, now); err != nil {
 				t.Fatal(err)
 			}
 			returning = returning[1:]
-			rung = v.ladder.Step(v.state(), now)
-			if bits, wanted := v.ladder.Probe(v.state(), now); wanted {
+			rung = v.ladder.Step(v.e.Line(), now)
+			if bits, wanted := v.ladder.Probe(v.e.Line(), now); wanted {
 				v.e.Probe(bits, rate.ProbeTime, now)
 				v.probe, v.until = bits, now+rate.ProbeTime
 			}
@@ -447,6 +442,57 @@ func TestWhatIsOvertakenIsNotLost(t *testing.T) {
 	}
 }
 
+// Who is busy reads a moment's sound, and all of its picture later: whenever a window of loss ends, none of it is lost, neither of the
+// first packets of all.
+func TestWhoReadsThePictureLaterHasLostNothing(t *testing.T) {
+	const round, each = 50, 2 * time.Millisecond // packets a feedback
+	for offset := range 10 {
+		e, recorder := rate.NewEstimator(1_000_000), twcc.NewRecorder(1)
+		begin := time.Hour + time.Duration(offset)*25*time.Millisecond
+		at := func(n int) time.Duration { return begin + time.Duration(n)*each }
+		worst := 0.0
+		for n := 0; n < 60*round; n += round {
+			for i := n; i < n+round; i++ {
+				e.Sent(uint16(i), 1000, at(i))
+			}
+			for i := max(0, n-round); i < n+round; i++ { // two of three of the last round were not read yet
+				if sound := i%3 == 0; sound == (i >= n) {
+					recorder.Record(2, uint16(i), at(n+round).Microseconds())
+				}
+			}
+			for _, p := range recorder.BuildFeedbackPacket() {
+				raw, err := p.Marshal()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := e.Feedback(raw, at(n+round)+time.Millisecond); err != nil {
+					t.Fatal(err)
+				}
+			}
+			all, _ := e.Loss()
+			worst = max(worst, all)
+		}
+		if worst > 0 || e.Line().Judged < 5 {
+			t.Errorf("loss %.2f at worst, judged %d times", worst, e.Line().Judged)
+		}
+	}
+}
+
+// A picture that is gone leaves few packets to judge by: what was lost with it is no reason for the next step.
+func TestOneLossIsAReasonForOneStep(t *testing.T) {
+	l := rate.NewLadder(rate.Alone, rate.Low, 0)
+	line := rate.Line{Estimate: 1_000_000, Loss: 0.3, Judged: 1}
+	for now := time.Second; now < 4*time.Second; now += 100 * time.Millisecond {
+		if r := l.Step(line, now); r != rate.Stills {
+			t.Fatalf("%v after %v", r, now)
+		}
+	}
+	line.Judged++
+	if r := l.Step(line, 4*time.Second); r != rate.Sound {
+		t.Fatalf("lost again, and %v", r)
+	}
+}
+
 // Who is silent sends a packet now and then: none of them is late, and the line is as good as it was.
 func TestAPauseIsNoSilenceOfTheLine(t *testing.T) {
 	l := line{bits: 3e6, delay: 200e6, queue: 400e6, rand: rand.New(rand.NewPCG(1, 1))}
@@ -490,7 +536,7 @@ func steps(t *rapid.T) []rate.Line {
 	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) rate.Line {
 		return rate.Line{
 			Estimate: rapid.IntRange(0, 3_000_000).Draw(t, "estimate"), Limited: rapid.Bool().Draw(t, "limited"),
-			Loss: rapid.Float64Range(0, 0.5).Draw(t, "loss") * float64(rapid.IntRange(0, 1).Draw(t, "lossy")),
+			Loss: rapid.Float64Range(0, 0.5).Draw(t, "loss") * float64(rapid.IntRange(0, 1).Draw(t, "lossy")), Judged: rapid.IntRange(0, 9).Draw(t, "judged"),
 		}
 	}), 1, 200).Draw(t, "line")
 }
