@@ -48,7 +48,7 @@ const (
 
 // roomOpen is a fault unless the room may be entered now.
 func (v Visit) roomOpen() error {
-	if slices.Contains([]State{CheckedIn, InConsult, Interrupted}, v.State) {
+	if v.Helped || slices.Contains([]State{CheckedIn, InConsult, Interrupted}, v.State) {
 		return nil
 	}
 	kind := fault.Gone

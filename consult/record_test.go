@@ -6,8 +6,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"yuanzhen/consult"
+	"yuanzhen/internal/authz"
 	"yuanzhen/internal/keys"
 )
 
@@ -125,6 +127,62 @@ func TestAnEmergencyIsWrittenDownAfterwards(t *testing.T) {
 	}
 	if v, err = w.Visit(w.as(w.doctor, "visit.read"), v.ID); err != nil || v.State != consult.Emergency {
 		t.Errorf("state %s, %v", v.State, err)
+	}
+}
+
+// The line of an emergency breaks as others do: who was in the room comes back into it, as long as help may take.
+func TestWhoWasInTheRoomOfAnEmergencyComesBack(t *testing.T) {
+	w := newTown(t)
+	v := w.begun()
+	seated, link := w.daughter(v.ID)
+	if _, err := w.AdmitCompanion(w.as(w.doctor, "visit.host"), w.ByVisit(v.ID), link); err != nil {
+		t.Fatal(err)
+	}
+	v, err := w.Alarm(w.as(w.doctor, "visit.alarm"), v.ID, []string{"说话时胸痛"})
+	if err != nil || !v.Helped {
+		t.Fatalf("%+v, %v", v, err)
+	}
+	tickets := func() (list []string) {
+		for _, s := range []*authz.Subject{w.wang, w.doctor} {
+			ticket, err := w.Ticket(w.as(s, "visit.join"), v.ID)
+			list = append(list, ticket.Ticket, code(err))
+		}
+		ticket, err := w.SeatTicket(w.nobody(), seated.Token)
+		return append(list, ticket.Ticket, code(err))
+	}
+	in := []string{"patient guest admitted=true", "done", "doctor host admitted=true", "done", "c-" + link.String() + " family admitted=true", "done"}
+	if got := tickets(); !slices.Equal(got, in) {
+		t.Errorf("came back: %q", got)
+	}
+	if _, err := w.Ticket(w.as(w.stranger, "visit.join"), v.ID); code(err) != "not_found" {
+		t.Errorf("a stranger: %v", err)
+	}
+	if _, err := w.Invite(w.as(w.wang, "visit.invite"), w.ByVisit(v.ID), consult.CompanionLink); code(err) != "visit_moved_on" {
+		t.Errorf("somebody new was invited: %v", err)
+	}
+	w.now = v.End.Add(12*time.Hour - time.Minute)
+	if got := tickets(); !slices.Equal(got, in) {
+		t.Errorf("half a day later: %q", got)
+	}
+	w.now = w.now.Add(2 * time.Minute)
+	if got := tickets(); !slices.Equal(got, []string{"", "room_not_open", "", "room_not_open", "", "seat_gone"}) {
+		t.Errorf("later: %q", got)
+	}
+}
+
+// Whoever has not been seen yet is to call, not to wait in an empty room.
+func TestAnEmergencyBeforeTheVisitOpensNoRoom(t *testing.T) {
+	w := newTown(t)
+	v := w.booked()
+	if _, err := w.CheckIn(w.as(w.wang, "visit.check_in"), v.ID, consult.LineTest{}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := w.Alarm(w.as(w.wang, "visit.alarm"), v.ID, []string{"说话时胸痛"})
+	if err != nil || got.Helped {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if _, err := w.Ticket(w.as(w.wang, "visit.join"), v.ID); code(err) != "room_not_open" {
+		t.Errorf("ticket: %v", err)
 	}
 }
 

@@ -58,7 +58,7 @@ type venue struct {
 	meet        []control.Seat // without these nothing is recorded
 	ends        time.Time      // of the appointed time
 	begun       bool           // those who lead have met the patient, or each other
-	over        bool           // nobody comes any more
+	over        bool           // nobody comes any more; of an emergency, nobody new
 	open        error          // why nobody enters now
 	locked      bool
 	movedOn     error // the answer to a deed that comes too late

@@ -54,7 +54,7 @@ var VisitMoves = []Move{
 	{"come back", []State{Interrupted}, InConsult, "the room", "both are in the room", ""},
 	{"send offline", []State{InConsult, Interrupted}, TerminatedOffline, "doctor", "decision in the visit redirects or bars", "judgement, note, decision"},
 	{"conclude", []State{InConsult, Interrupted}, Concluded, "doctor", "record signed", "time of end"},
-	{"raise alarm", []State{Booked, CheckedIn, InConsult, Interrupted}, Emergency, "patient, doctor", "danger signs", "decision VIS-01; the record follows, the room stays open for who is in it"},
+	{"raise alarm", []State{Booked, CheckedIn, InConsult, Interrupted}, Emergency, "patient, doctor", "danger signs", "decision VIS-01; the record follows, the room stays open for who was in it"},
 }
 
 func move(deed string) Move {
@@ -98,6 +98,7 @@ type Visit struct {
 	MovedReason   string                 `json:"moved_reason,omitempty" doc:"doctor_ill, or in words"`
 	CancelledBy   string                 `json:"cancelled_by,omitempty" doc:"patient or hospital"`
 	RefundDue     bool                   `json:"refund_due,omitempty" doc:"The fee goes back whole"`
+	Helped        bool                   `json:"helped,omitempty" doc:"An emergency of a visit that had begun: who was in the room may come back into it"`
 
 	account ids.Account
 	room    control.Room
@@ -298,6 +299,7 @@ func (s *Service) shown(ctx context.Context, tx tx, r visitRow) (Visit, error) {
 		RecordSigned: r.RecordSigned, RoomLocked: r.RoomLocked, Refused: r.RecordingRefused, Version: r.Version, Prescriptions: []PrescriptionRef{},
 		Zone: r.Zone, Token: r.Token, Called: r.CalledAt != nil, Overbooked: r.Overbooked, DelayMin: r.DelayMin, MovedFrom: r.MovedFrom, MovedReason: r.MovedReason,
 		CancelledBy: r.CancelledBy, RefundDue: r.RefundDue,
+		Helped:  State(r.State) == Emergency && r.StartedAt != nil && now.Before(r.End.Add(seatAfter)),
 		account: r.AccountID, room: control.Room(r.Room), row: r,
 	}
 	var err error
@@ -563,7 +565,7 @@ func (s *Service) End(ctx context.Context, id ids.Visit) (Visit, error) {
 }
 
 // Alarm ends the visit as an emergency. flags are danger signs in words; any word counts. The room stays open
-// for who is in it, so that the doctor can stay until help is there.
+// for who was in it, also after a reload or on another line, so that the doctor can stay until help is there.
 func (s *Service) Alarm(ctx context.Context, id ids.Visit, flags []string) (Visit, error) {
 	return s.act(ctx, id, "raise alarm", func(tx tx, v Visit) error {
 		a := v.ask(eligibility.InVisit)

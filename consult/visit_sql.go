@@ -45,6 +45,7 @@ type visitRow struct {
 	RecordingRefused bool
 	Version          int
 	CheckedInAt      *time.Time
+	StartedAt        *time.Time
 	RecordSigned     bool
 	Zone             string
 	Token            int
@@ -82,7 +83,7 @@ func askVisits(b *pgx.Batch, list *[]visitRow, scope authz.Scope, f filter, now 
 		       v.practitioner_id, d.name AS doctor_name, d.title, v.institution_id, i.name AS institution_name, i.phone,
 		       v.slot_id, v.department, lower(s.during) AS start, upper(s.during) AS "end", s.fee_fen,
 		       v.icd10, v.complaint, v.severity, v.intends_rx, v.judgement, v.condition_changed, v.guardian_present,
-		       v.room, v.room_locked, v.recording_refused, v.version, v.checked_in_at,
+		       v.room, v.room_locked, v.recording_refused, v.version, v.checked_in_at, v.started_at,
 		       EXISTS (SELECT FROM record c WHERE c.visit_id = v.id AND c.signed_at IS NOT NULL) AS record_signed,
 		       i.zone, coalesce(v.token, 0) AS token, v.called_at, v.skipped_at, v.overbook_reason IS NOT NULL AS overbooked,
 		       coalesce((SELECT l.minutes FROM doctor_delay l WHERE l.practitioner_id = v.practitioner_id AND l.institution_id = v.institution_id

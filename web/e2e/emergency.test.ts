@@ -6,7 +6,7 @@ import { desk, phone, type Someone } from './browser'
 import { ask, book, checkIn } from './errands'
 import { Journey, t } from './journey'
 import { overflow, tooSmall, violations } from './judge'
-import { flowing } from './media'
+import { flowing, made } from './media'
 import { enterByPhone, enterWorkspace, signWith } from './people'
 
 describe('an emergency in the call', { concurrency: 1 }, () => {
@@ -96,12 +96,41 @@ describe('an emergency in the call', { concurrency: 1 }, () => {
     },
   )
 
+  journey.step('whose line breaks is back by itself, also when the server itself was gone', async () => {
+    const before = await Promise.all([doctor, patient].map(({ page }) => made(page)))
+    await journey.house.crash()
+    await patient.page.getByText('正在接回').first().waitFor()
+    await journey.house.start()
+    await Promise.all([flowing(doctor.page, 1), flowing(patient.page, 1)])
+    const after = await Promise.all([doctor, patient].map(({ page }) => made(page)))
+    for (const [i, n] of after.entries()) assert.ok(n > (before[i] ?? n), 'new connections, on the same page')
+    assert.equal(await patient.page.locator(`${t('urgent')} a[href="tel:120"]`).count(), 1)
+  })
+
+  journey.step('who reloads the page, or hung up by mistake, comes back into the call', async () => {
+    await patient.page.reload()
+    await patient.page.waitForSelector(`${t('visit')}[data-state=emergency] a[href="tel:120"]`)
+    await journey.shot(patient, '05-back')
+    assert.equal(await overflow(patient.page), 0)
+    assert.deepEqual(await tooSmall(patient.page, 48), [])
+    await patient.page.click(t('rejoin'))
+    await patient.page.waitForSelector(`${t('urgent')} a[href="tel:120"]`)
+    await Promise.all([flowing(doctor.page, 1), flowing(patient.page, 1)])
+    await doctor.page.reload()
+    await doctor.page.click(t('rejoin'))
+    await Promise.all([flowing(doctor.page, 1), flowing(patient.page, 1)])
+    await doctor.page.click(t('hang'))
+    await doctor.page.click(t('rejoin'))
+    await Promise.all([flowing(doctor.page, 1), flowing(patient.page, 1)])
+    assert.deepEqual(await violations(doctor.page), [])
+  })
+
   journey.step('who hangs up is out, and 120 stays on the page', async () => {
     await doctor.page.click(t('hang'))
     await doctor.page.waitForSelector(`${t('stage')}[data-phase=idle]`)
     await patient.page.click(t('hang'))
     await patient.page.waitForSelector(`${t('visit')}[data-state=emergency] a[href="tel:120"]`)
-    await journey.shot(patient, '05-after')
+    await journey.shot(patient, '06-after')
     await patient.page.reload()
     await patient.page.waitForSelector(`${t('visit')}[data-state=emergency] a[href="tel:120"]`)
     const { body } = await journey.house.call(journey.person('王秀英').session, 'GET', `/api/v1/visits/${visit}`)

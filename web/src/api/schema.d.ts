@@ -6534,6 +6534,8 @@ export interface components {
             end: string;
             /** Format: int64 */
             fee_fen: number;
+            /** @description An emergency of a visit that had begun: who was in the room may come back into it */
+            helped?: boolean;
             icd10: string;
             id: string;
             institution: components["schemas"]["ConsultNamedIDInstitution"];
@@ -7074,6 +7076,8 @@ export interface components {
             end: string;
             /** Format: int64 */
             fee_fen: number;
+            /** @description An emergency of a visit that had begun: who was in the room may come back into it */
+            helped?: boolean;
             icd10: string;
             id: string;
             institution: components["schemas"]["ConsultNamedIDInstitution"];

@@ -208,7 +208,7 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
   const idle =
     current.state === 'checked_in'
       ? w('call.waiting')
-      : inRoom
+      : inRoom || view.phase === 'connecting'
         ? w('call.coming')
         : current.state === 'booked'
           ? w('call.off')
@@ -226,7 +226,7 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
         </div>
         <ProblemNote problem={deed.problem} />
         <div class="camera-side">
-          <Stage view={inRoom || stays ? view : { ...view, phase: 'idle' }} idle={idle} />
+          <Stage view={inRoom || stays || current.helped ? view : { ...view, phase: 'idle' }} idle={idle} />
           {stays && (
             <Notice tone="danger" title={w('emg.on')}>
               {w('emg.phone')}
@@ -258,6 +258,11 @@ function Consulting({ id, onChanged }: { id: string; onChanged: () => void }) {
                   {w('emg.hang')}
                 </Button>
               </span>
+            )}
+            {current.helped && !stays && (
+              <Button busy={view.phase === 'connecting'} onPress={() => void room.enter()} test="rejoin">
+                {w('emg.back')}
+              </Button>
             )}
             {inRoom && (
               <>

@@ -45,6 +45,7 @@ export const w = phrases({
     en: 'Ask for a telephone number now, to ring back if the line drops.',
   },
   'emg.hang': { zh: '挂断', en: 'Hang up' },
+  'emg.back': { zh: '回到通话', en: 'Back into the call' },
   'judge.changed': { zh: '病情变了', en: 'Condition changed' },
   'judge.note': { zh: '说明', en: 'Note' },
   'judge.send': { zh: '记下判断', en: 'Record judgement' },

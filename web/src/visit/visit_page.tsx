@@ -78,9 +78,9 @@ function VisitByState({
 
   // The seat is taken while waiting: the doctor's admit then opens sound and picture without another press.
   useEffect(() => {
-    if (!waits && !helped) room.leave()
+    if (!waits && !helped && !visit.helped) room.leave()
     else if (waits && !left) void room.enter()
-  }, [waits, helped, left, room])
+  }, [waits, helped, visit.helped, left, room])
 
   useEffect(() => {
     if (phase === 'ended') refresh()
@@ -149,10 +149,10 @@ function VisitByState({
         />
       )}
       {state === 'booked' && <MoveVisit visit={visit} onMoved={onVisit} />}
-      {waits && phase === 'refused' && !left && (
+      {(waits || visit.helped) && phase === 'refused' && !left && (
         <Notice tone="warn" title={w('call.refused')}>
           {room.view.value.refusal}
-          <Button onPress={() => room.join()}>{w('call.back')}</Button>
+          {waits && <Button onPress={() => room.join()}>{w('call.back')}</Button>}
         </Notice>
       )}
       {waits && left && (
@@ -175,7 +175,14 @@ function VisitByState({
       )}
       {state === 'concluded' && <After visit={visit} />}
       {(state === 'cancelled' || state === 'no_show' || state === 'terminated_offline' || state === 'emergency') && (
-        <Ended visit={visit} />
+        <Ended
+          visit={visit}
+          coming={phase === 'connecting'}
+          onBack={() => {
+            setLeft(false)
+            void room.enter()
+          }}
+        />
       )}
     </main>
   )
@@ -209,7 +216,7 @@ function After({ visit }: { visit: Visit }) {
   )
 }
 
-function Ended({ visit }: { visit: Visit }) {
+function Ended({ visit, coming, onBack }: { visit: Visit; coming: boolean; onBack: () => void }) {
   const { route } = useLocation()
   const state = visit.state as 'cancelled' | 'no_show' | 'terminated_offline' | 'emergency'
   return (
@@ -218,9 +225,16 @@ function Ended({ visit }: { visit: Visit }) {
       <p class="lead">{visit.recording_refused ? w('end.recording_refused') : w(`end.${state}.body`)}</p>
       <VisitHead visit={visit} />
       {state === 'emergency' ? (
-        <a class="button primary" href="tel:120">
-          120
-        </a>
+        <>
+          <a class="button primary" href="tel:120">
+            120
+          </a>
+          {visit.helped && (
+            <Button busy={coming} onPress={onBack} test="rejoin">
+              {w('end.emergency.back')}
+            </Button>
+          )}
+        </>
       ) : (
         <Button look="primary" onPress={() => route('/book/who')}>
           {w('end.again')}

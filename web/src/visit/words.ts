@@ -116,6 +116,7 @@ export const w = phrases({
   },
   'end.emergency': { zh: '请马上打 120', en: 'Call 120 now' },
   'end.emergency.body': { zh: '医生判断这是急症，不能等。', en: 'The doctor says this cannot wait.' },
+  'end.emergency.back': { zh: '回到和医生的通话', en: 'Back to the call with the doctor' },
   'end.again': { zh: '再约一次', en: 'Book again' },
   'end.home': { zh: '回首页', en: 'Home' },
   'gone.title': { zh: '没有这次就诊', en: 'No such visit' },

@@ -49,6 +49,8 @@ export type Visit = {
   moved_reason?: string
   cancelled_by?: string
   refund_due?: boolean
+  /** An emergency whose room stays open for who was in it. */
+  helped?: boolean
 }
 
 export type NewVisit = {
