@@ -189,7 +189,7 @@ func (s *Service) Arrive(ctx context.Context, a Arrival) (seated Seated, err err
 }
 
 // seatAfter is how long after the end of its slot a room's seats may still be asked for by link; what is over before ends
-// them at once, but for an emergency, which may wait for help as long.
+// them at once, but for an emergency, which may wait for help as long: of no use to who only watches.
 const seatAfter = 12 * time.Hour
 
 // introduce fills in who arrives.
@@ -257,7 +257,7 @@ func (s *Service) bySeat(ctx context.Context, tx tx, token string) (v venue, l l
 		return v, l, err
 	}
 	v, err = s.at(authz.WithScope(ctx, authz.System("link.use")), tx, l.matter())
-	if err == nil && (v.over && v.open != nil || s.Now().After(v.ends.Add(seatAfter))) {
+	if err == nil && (v.over && (v.open != nil || l.Kind == ObserverLink) || s.Now().After(v.ends.Add(seatAfter))) {
 		err = notSeated
 	}
 	return v, l, err

@@ -138,7 +138,18 @@ func TestWhoWasInTheRoomOfAnEmergencyComesBack(t *testing.T) {
 	if _, err := w.AdmitCompanion(w.as(w.doctor, "visit.host"), w.ByVisit(v.ID), link); err != nil {
 		t.Fatal(err)
 	}
-	v, err := w.Alarm(w.as(w.doctor, "visit.alarm"), v.ID, []string{"说话时胸痛"})
+	l := w.invite(w.doctor, v.ID, consult.ObserverLink)
+	student, err := w.Arrive(w.nobody(), consult.Arrival{Secret: secret(t, l), Name: "陈学"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.AdmitCompanion(w.as(w.doctor, "visit.host"), w.ByVisit(v.ID), l.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Watch(w.nobody(), student.Token); err != nil {
+		t.Fatal(err)
+	}
+	v, err = w.Alarm(w.as(w.doctor, "visit.alarm"), v.ID, []string{"说话时胸痛"})
 	if err != nil || !v.Helped {
 		t.Fatalf("%+v, %v", v, err)
 	}
@@ -153,6 +164,9 @@ func TestWhoWasInTheRoomOfAnEmergencyComesBack(t *testing.T) {
 	in := []string{"patient guest admitted=true", "done", "doctor host admitted=true", "done", "c-" + link.String() + " family admitted=true", "done"}
 	if got := tickets(); !slices.Equal(got, in) {
 		t.Errorf("came back: %q", got)
+	}
+	if _, err := w.Watch(w.nobody(), student.Token); code(err) != "seat_gone" {
+		t.Errorf("who only watched: %v", err)
 	}
 	if _, err := w.Ticket(w.as(w.stranger, "visit.join"), v.ID); code(err) != "not_found" {
 		t.Errorf("a stranger: %v", err)
